@@ -1,0 +1,45 @@
+# `make run` and `make test` do all the set-up themselves; they need Python >= 3.11 and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP := $(BIN)/python -m pip install --quiet
+
+.PHONY: run test check browser install clean bench
+
+run: $(VENV)/.run
+	@$(BIN)/litestar run
+
+test: $(VENV)/.test browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+install: $(VENV)/.run
+
+# a fast round while you work: no browser
+check: $(VENV)/.test
+	$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest -m "not browser"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# pip reads no dependency groups before 25.1, so the environment gets its own
+$(VENV)/.run: pyproject.toml hatch_build.py $(shell find aichat/web/frontend -type f 2>/dev/null) | $(BIN)/python
+	@echo "aichat: installing (the first time takes a minute or two)"
+	@$(PIP) --upgrade "pip>=25.1"
+	@$(PIP) --editable ".[whisper,offline]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@$(PIP) --group dev
+	@touch $@
+
+# Chromium for the browser tests: Debian's where apt works, else Playwright's
+browser: $(VENV)/.test
+	@$(BIN)/python tests/browser/install.py
+
+clean:
+	rm -rf $(VENV) aichat/web/static/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

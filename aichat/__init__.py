@@ -1,0 +1,1 @@
+"""aichat: low-latency voice chat with several AI characters at once."""

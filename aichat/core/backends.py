@@ -1,0 +1,273 @@
+"""The parts a backend can play. Each is one small protocol; a backend needs no base class.
+
+A backend is any object that fits its protocol. Its settings are the parameters of its class. If it
+is an async context manager it is entered before it serves and left after the last event: models
+load and pools close there, heavy packages are imported there (in a worker thread), and
+:class:`~aichat.core.errors.CannotStart` is raised there when something is missing. If it has an
+attribute ``report``, that is set to a function that takes one line about a start that takes long
+("weights: 12 of 75 MB"); call it on the event loop.
+
+Audio is mono PCM16 little-endian. Nothing here may block the event loop: a model runs in a worker
+thread, or in a process of its own when it holds the GIL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from attrs import Factory, frozen
+
+from .events import (
+    AudioReady,
+    Interrupted,
+    LineFinished,
+    LineInterrupted,
+    ReplyFinished,
+    SpeakersChosen,
+    SpeechSynthesized,
+    TurnFinished,
+)
+from .models import Character, Conversation, Message, Role, Voice
+
+T = TypeVar("T", covariant=True)
+
+
+# -- vad: voice activity ---------------------------------------------------------------------
+
+
+class VadStream(Protocol):
+    """One microphone's voice activity detection."""
+
+    def is_speech(self, pcm: bytes) -> bool:
+        """Judge the next frame of ``frame_samples`` samples at 16 kHz.
+
+        Called on the event loop for every frame: it must return within a millisecond.
+        """
+        ...
+
+
+class Vad(Protocol):
+    """Voice activity detection: finds speech in the microphone's audio."""
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples in one frame, at 16 kHz."""
+        ...
+
+    def stream(self) -> VadStream:
+        """Begin to listen to one microphone."""
+        ...
+
+
+# -- turn: when the user has finished --------------------------------------------------------
+
+
+@frozen
+class Pause:
+    """What is known while the user is silent after speech."""
+
+    silence_ms: int
+    speech_ms: int
+    """How long the utterance has been, its own pauses included."""
+    transcript: str = ""
+    """The best guess so far; empty while there is none."""
+
+
+class TurnDetector(Protocol):
+    """Endpointing and barge-in: decides when the user's turn ends and when speech interrupts."""
+
+    @property
+    def barge_in_ms(self) -> int:
+        """So much speech, while characters answer, interrupts them. 0: the first frame does."""
+        ...
+
+    def is_over(self, pause: Pause) -> bool:
+        """Judge whether the user has finished. Called for every silent frame; must be instant."""
+        ...
+
+
+# -- stt: speech to text ---------------------------------------------------------------------
+
+
+@frozen
+class Utterance:
+    """What was said in one breath so far, 16 kHz. All stages of one utterance share its *key*."""
+
+    key: str
+    pcm: bytes
+    final: bool
+
+
+class Stt(Protocol):
+    """Speech to text."""
+
+    async def transcribe(self, utterance: Utterance) -> str:
+        """Write an utterance down; an empty string when there are no words in it.
+
+        Called for the growing beginnings of an utterance as well (``final`` is false), so that a
+        streaming recogniser can go on where it was. May be cancelled at any time.
+        """
+        ...
+
+
+# -- llm: language model ---------------------------------------------------------------------
+
+
+@frozen
+class PromptMessage:
+    """One message for a model."""
+
+    role: Role
+    content: str
+    name: str | None = None
+
+
+@frozen
+class Prompt:
+    """All that a character is told before it answers.
+
+    *messages* begin with the system prompt and are the conversation from its own point of view.
+    *settings* hold what the user chose: ``model``, ``temperature``, ``max_tokens``, ``top_p``.
+    """
+
+    character: Character
+    cast: Sequence[Character]
+    messages: Sequence[PromptMessage]
+    settings: Mapping[str, Any] = Factory(dict)
+
+
+class Llm(Protocol):
+    """Language model."""
+
+    def reply(self, prompt: Prompt) -> AsyncIterator[str]:
+        """Write the character's next message, piece by piece."""
+        ...
+
+
+# -- tts: text to speech ---------------------------------------------------------------------
+
+
+@frozen
+class WordMark:
+    """Characters ``start:end`` of the text are spoken from sample *at* of this stream.
+
+    An engine that knows word times yields marks among its audio, each before the word is over.
+    """
+
+    start: int
+    end: int
+    at: int
+
+
+class Tts(Protocol):
+    """Text to speech."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of what it speaks."""
+        ...
+
+    @property
+    def max_concurrent(self) -> int:
+        """How many clauses it may speak at once."""
+        ...
+
+    def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
+        """Say *text* in *voice*, in chunks of whole samples, as soon as they exist."""
+        ...
+
+
+# -- sequencer: what is played when ----------------------------------------------------------
+
+Sequenced = SpeakersChosen | SpeechSynthesized | ReplyFinished | LineInterrupted | Interrupted
+Playable = AudioReady | LineFinished | TurnFinished
+
+
+class Sequencer(Protocol):
+    """Decides what is played when. Plain and synchronous: events in, playable audio out."""
+
+    def accept(self, event: Sequenced) -> Iterable[Playable]:
+        """Take in what happened; give back what may be played now, in playing order."""
+        ...
+
+
+# -- storage ---------------------------------------------------------------------------------
+
+
+class Storage(Protocol):
+    """Keeps characters, voices, conversations and messages.
+
+    Raises :class:`~aichat.core.errors.NotFound` for unknown ids and
+    :class:`~aichat.core.errors.Unreachable` when it cannot read or write.
+    """
+
+    async def characters(self, *, active: bool | None = None) -> Sequence[Character]:
+        """Return the characters, oldest first; those that are (in)active if *active* is given."""
+        ...
+
+    async def character(self, id: str) -> Character:
+        """Return one character."""
+        ...
+
+    async def put_character(self, character: Character) -> None:
+        """Add a character, or replace the one with its id."""
+        ...
+
+    async def voice(self, key: str) -> Voice:
+        """Return one voice."""
+        ...
+
+    async def put_voice(self, voice: Voice) -> None:
+        """Add a voice, or replace the one with its key."""
+        ...
+
+    async def conversations(self, limit: int = 50, offset: int = 0) -> Sequence[Conversation]:
+        """Return conversations, newest activity first."""
+        ...
+
+    async def conversation(self, id: str) -> Conversation:
+        """Return one conversation."""
+        ...
+
+    async def cast(self, id: str) -> tuple[Conversation, Sequence[Character]]:
+        """Return a conversation and its characters, in its order."""
+        ...
+
+    async def put_conversation(self, conversation: Conversation) -> None:
+        """Add a conversation, or replace the one with its id. Its characters must exist."""
+        ...
+
+    async def delete_conversation(self, id: str) -> None:
+        """Remove a conversation and its messages."""
+        ...
+
+    async def add_message(self, message: Message) -> None:
+        """Append to a conversation. A message with a known id replaces that version in place.
+
+        The first message of a user names an untitled conversation; every message makes it the one
+        with the newest activity.
+        """
+        ...
+
+    async def recent_messages(self, conversation: str, n: int = 50) -> Sequence[Message]:
+        """Return the last *n* messages, oldest first."""
+        ...
+
+
+# -- the offer -------------------------------------------------------------------------------
+
+PARTS = ("vad", "turn", "stt", "llm", "tts", "sequencer", "storage")
+
+
+@frozen
+class Backend(Generic[T]):
+    """An offer to play a part: *name* is what ``use = "..."`` in plugins.toml says.
+
+    *make* is a class or function; its parameters are the settings of ``[part.name]``. *notice* is
+    shown to the user while this backend serves, when it is not the real thing.
+    """
+
+    name: str
+    make: Callable[..., T]
+    notice: str = ""

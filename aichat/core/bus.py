@@ -1,0 +1,384 @@
+"""The event bus: publish typed events, handle them in order.
+
+There are two ways to listen. A *subscription* is an async handler; it keeps one *lane* per
+conversation, or several when it gives ``lane_by``. A *tap* is a plain function, called at once
+when an event is published: it may only compute, and is what carries media. A handler's annotation
+is its subscription. The bus promises:
+
+* Order: everybody hears the events in the order in which they were published. A lane handles its
+  events one at a time.
+* Bounds: a lane holds ``limit`` events; ``overflow`` says what happens to one more, and every
+  event given up is counted. A publisher that has to wait does so after everybody has the event,
+  so nobody is held up by another's full lane, and what is cancelled while it waits is not lost.
+  A handler that feeds its own lane, directly or through others, never waits for itself. Urgent
+  events never wait.
+* Interruption: once ``interrupt`` has set its fence, whoever is interruptible starts nothing of
+  that turn or an earlier one, and what it was doing for them is cancelled.
+* Containment: a handler that raises becomes a ``HandlerFailed`` event; the lane goes on.
+
+A lane exists only while it has work, so an idle conversation costs no task and no queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .clock import Clock
+from .errors import BusClosed, BusError, LaneFull
+from .events import Event, HandlerFailed, Interrupted, Turn, TurnFinished
+from .lanes import Lane, current_lane
+from .subscriptions import Overflow, Subscription, subscription
+from .talks import Talk, Talks
+from .tasks import Crew, plain_task_group
+from .trace import Step, Trace
+
+E = TypeVar("E", bound=Event)
+Gate = Callable[[], Awaitable[object]]
+
+log = logging.getLogger(__name__)
+
+
+class Bus:
+    """Routes events to subscriptions and taps. Make one with :func:`open_bus`."""
+
+    def __init__(self, tasks: TaskGroup, clock: Clock) -> None:
+        self.clock = clock
+        self.dropped: Counter[str] = Counter()
+        """How many events each handler's lanes gave up, or refused, because they were full."""
+        self._crew = Crew(tasks)
+        self._observers: list[Callable[[Trace], None]] = []
+        self._talks = Talks()
+        self._unfinished = 0
+        self._all_done: anyio.Event | None = None
+        self._closing = False
+        self._closed = False
+
+    # -- listening ---------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        handler: Callable[[E], Awaitable[None]],
+        *,
+        interruptible: bool = False,
+        conversation: str | None = None,
+        lane_by: Callable[[E], Hashable] | None = None,
+        limit: int = 64,
+        overflow: Overflow = Overflow.WAIT,
+    ) -> Subscription:
+        """Call *handler* for every event of the types its annotation names, subclasses too.
+
+        *interruptible* work is cancelled with its turn; records and the user interface are not.
+        *conversation* limits the subscription to one. *lane_by* splits a conversation into lanes
+        that run side by side, say one for each speaking character.
+        """
+        listener = subscription(
+            handler,
+            tap=False,
+            interruptible=interruptible,
+            conversation=conversation,
+            lane_by=lane_by,
+            limit=limit,
+            overflow=overflow,
+        )
+        self._talks.listen(listener)
+        return listener
+
+    def tap(
+        self,
+        handler: Callable[[E], Gate | None],
+        *,
+        interruptible: bool = False,
+        conversation: str | None = None,
+    ) -> Subscription:
+        """Call the plain function *handler* at once, inside ``publish``.
+
+        It must return within a millisecond. It may hand back an async function without arguments:
+        ``publish`` awaits it, which is how a player holds back those who produce faster than it
+        plays.
+        """
+        listener = subscription(
+            handler, tap=True, interruptible=interruptible, conversation=conversation
+        )
+        self._talks.listen(listener)
+        return listener
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop calling the handler; what it is doing now is cancelled."""
+        self._talks.unlisten(subscription)
+
+    @contextmanager
+    def subscribed(
+        self, handler: Callable[[E], Awaitable[None]], **how: Any
+    ) -> Iterator[Subscription]:
+        """Subscribe for the length of a ``with`` block."""
+        subscription = self.subscribe(handler, **how)
+        try:
+            yield subscription
+        finally:
+            self.unsubscribe(subscription)
+
+    def observe(self, observer: Callable[[Trace], None]) -> None:
+        """Call *observer* at every step of every event. It must be quick and not raise."""
+        self._observers.append(observer)
+
+    # -- publishing --------------------------------------------------------------------------
+
+    async def publish(self, event: Event) -> None:
+        """Hand *event* to every tap and every lane that wants it; then wait for the full ones.
+
+        Subscriptions that cannot be interrupted come first: what is remembered is never less
+        than what was acted upon.
+        """
+        self._refuse_if_full(event)
+        gates, full = self._hand_out(event)
+        for lane in full:
+            await lane.wait_for_room()
+        for tap, gate in gates:
+            await self._pass(tap, gate, event)
+        if full:  # an interruption that came meanwhile takes effect here
+            await anyio.lowlevel.checkpoint_if_cancelled()
+
+    def post(self, event: Event) -> None:
+        """Publish an urgent event from a plain function: it waits for nobody."""
+        self._refuse_to_wait_for(event)
+        self._hand_out(event)
+
+    def report(self, event: Event, error: Exception) -> None:
+        """Tell a failure that the running handler gets over. Only for use in a handler."""
+        lane = current_lane.get()
+        assert lane  # noqa: S101  (nobody else handles events)
+        self._contain(lane.subscription, event, error)
+
+    # -- turns -------------------------------------------------------------------------------
+
+    def new_turn(self, conversation: str) -> Turn:
+        """Begin the next turn of a conversation; one that is going on is interrupted.
+
+        Numbers are never used twice on a bus.
+        """
+        talk = self._talks.keep(conversation)
+        if talk.live:
+            self.interrupt(Interrupted(talk.latest, "new_turn"))
+        talk.latest, talk.live = self._talks.new_turn(conversation), True
+        return talk.latest
+
+    def turn(self, conversation: str) -> Turn:
+        """Return the turn a conversation is in."""
+        return self._talks.keep(conversation).latest
+
+    def live_turn(self, conversation: str) -> Turn | None:
+        """Return the turn that is going on: begun, not finished, not interrupted."""
+        talk = self._talks.peek(conversation)
+        return talk.latest if talk.live else None
+
+    def is_void(self, event: Event) -> bool:
+        """Tell whether an interruption has cut off the event's turn or line."""
+        return self._talks.peek(event.turn.conversation).is_void(event)
+
+    def interrupt(self, event: Event) -> None:
+        """Cut off the event's line if it has one, else its turn and all before; then post *event*.
+
+        The fence stands and all work is cancelled before this returns.
+        """
+        self._refuse_to_wait_for(event)
+        talk = self._talks.keep(event.turn.conversation)
+        talk.cut_off(event)
+        for lane in talk.lanes.values():
+            if lane.scope and lane.current and talk.is_spared(lane.subscription, lane.current):
+                lane.scope.cancel()
+        self.post(event)
+
+    async def settled(self) -> None:
+        """Wait until every event published so far has been handled. Not for use in a handler."""
+        while self._unfinished:
+            self._all_done = self._all_done or anyio.Event()
+            await self._all_done.wait()
+
+    def forget(self, conversation: str) -> None:
+        """Drop what the bus remembers of a conversation that is over; its late events are void.
+
+        What may be interrupted is cancelled; what may not, finishes first.
+        """
+        talk = self._talks.peek(conversation)
+        talk.kept, talk.live, talk.cut = False, False, max(talk.cut, talk.latest.number)
+        for lane in talk.lanes.values():
+            if lane.scope and lane.subscription.interruptible:
+                lane.scope.cancel()
+        self._talks.tidy(talk)
+
+    # -- inside: handing out -----------------------------------------------------------------
+
+    def _refuse_if_full(self, event: Event) -> None:
+        talk = self._talks.peek(event.turn.conversation)
+        for refusing in self._talks.route(talk, type(event)).refusing:
+            if talk.is_spared(refusing, event):
+                continue
+            lane = self._lane(talk, refusing, event)
+            if lane and lane.is_full and not event.urgent:
+                self.dropped[refusing.name] += 1
+                raise LaneFull(
+                    f"{refusing.name.rpartition('.')[2]} has {lane.counted} events waiting.",
+                    "Wait until some are done.",
+                )
+
+    def _hand_out(self, event: Event) -> tuple[list[tuple[Subscription, Gate]], list[Lane]]:
+        """Give *event* to everybody at once; return what its publisher has to wait for."""
+        self._refuse_if_closed(event)
+        talk = self._talks.of(event)
+        if isinstance(event, TurnFinished) and event.turn == talk.latest:
+            talk.live = False
+        talk.handing_out += 1
+        self._trace(Step.PUBLISHED, event)
+        route = self._talks.route(talk, type(event))
+        gates = [(tap, gate) for tap in route.taps if (gate := self._tap(talk, tap, event))]
+        full = [lane for s in route.lanes if (lane := self._enqueue(talk, s, event))]
+        talk.handing_out -= 1
+        self._talks.tidy(talk)
+        return gates, full
+
+    def _refuse_to_wait_for(self, event: Event) -> None:
+        if not event.urgent:
+            raise BusError(f"{type(event).__name__} is not urgent.", "Use `await publish()`.")
+
+    def _refuse_if_closed(self, event: Event) -> None:
+        from_within = event.urgent or current_lane.get()
+        if self._closed or (self._closing and not from_within):
+            raise BusClosed(
+                f"{type(event).__name__} was published after the bus began to close.",
+                "Publish inside `async with open_bus()`, or stop the producer first.",
+            )
+
+    def _tap(self, talk: Talk, tap: Subscription, event: Event) -> Gate | None:
+        if talk.is_spared(tap, event):
+            self._trace(Step.DROPPED, event, tap.name)
+            return None
+        try:
+            gate: Gate | None = tap.handler(event)
+        except Exception as error:
+            self._contain(tap, event, error)
+            return None
+        return gate
+
+    async def _pass(self, tap: Subscription, gate: Gate, event: Event) -> None:
+        try:
+            await gate()
+        except Exception as error:
+            self._contain(tap, event, error)
+
+    def _enqueue(self, talk: Talk, subscription: Subscription, event: Event) -> Lane | None:
+        """Put *event* into its lane; return the lane if the publisher has to wait for it."""
+        if talk.is_spared(subscription, event):
+            self._trace(Step.DROPPED, event, subscription.name)
+            return None
+        if (lane := self._lane(talk, subscription, event)) is None:
+            return None
+        if (place := lane.given_up_for(event)) is not None:
+            self.dropped[subscription.name] += 1
+            self._drop(lane, place)
+        self._unfinished += 1
+        waits = lane.append(event)
+        if lane.key not in talk.lanes:
+            talk.lanes[lane.key] = lane
+            self._crew.start(partial(self._run, talk, lane))
+        return lane if waits else None
+
+    def _lane(self, talk: Talk, subscription: Subscription, event: Event) -> Lane | None:
+        try:
+            key = (subscription, subscription.lane_by and subscription.lane_by(event))
+            return talk.lanes.get(key) or Lane(subscription, key)
+        except Exception as error:
+            self._contain(subscription, event, error)
+            return None
+
+    # -- inside: handling --------------------------------------------------------------------
+
+    async def _run(self, talk: Talk, lane: Lane) -> None:
+        current_lane.set(lane)
+        try:
+            while lane.queue:
+                try:
+                    await self._handle(talk, lane, lane.pop())
+                finally:
+                    self._finish()
+                if lane.queue:  # a lane that feeds itself lets the others work
+                    await anyio.lowlevel.checkpoint()
+        finally:
+            while lane.queue:  # the bus is being cancelled
+                self._drop(lane, 0)
+            del talk.lanes[lane.key]
+            self._talks.tidy(talk)
+
+    async def _handle(self, talk: Talk, lane: Lane, event: Event) -> None:
+        subscription = lane.subscription
+        if not self._talks.wants(talk, subscription, event):
+            return self._trace(Step.DROPPED, event, subscription.name)
+        self._trace(Step.STARTED, event, subscription.name)
+        began, step = self.clock.now(), Step.CANCELLED
+        lane.current = event
+        try:
+            with anyio.CancelScope() as lane.scope:
+                await subscription.handler(event)
+                step = Step.FINISHED
+        except Exception as error:
+            step = Step.FAILED
+            self._contain(subscription, event, error)
+        except anyio.get_cancelled_exc_class() as stray:
+            if anyio.current_effective_deadline() == -math.inf:
+                raise
+            # somebody else's task was cancelled in the handler's hands; ours was not
+            step = Step.FAILED
+            self._contain(subscription, event, RuntimeError(f"stray {type(stray).__name__}"))
+        finally:
+            lane.current = lane.scope = None
+            if self._observers:
+                self._trace(step, event, subscription.name, self.clock.now() - began)
+
+    def _contain(self, subscription: Subscription, event: Event, error: Exception) -> None:
+        log.error("%s failed on %s", subscription.name, type(event).__name__, exc_info=error)
+        if not isinstance(event, HandlerFailed):
+            self.post(HandlerFailed(event.turn, subscription.name, event, error))
+
+    def _drop(self, lane: Lane, place: int) -> None:
+        self._trace(Step.DROPPED, lane.pop(place), lane.subscription.name)
+        self._finish()
+
+    def _finish(self) -> None:
+        self._unfinished -= 1
+        if not self._unfinished and self._all_done:
+            self._all_done.set()
+            self._all_done = None
+
+    def _trace(self, step: Step, event: Event, handler: str = "", seconds: float = 0.0) -> None:
+        for observer in self._observers:
+            try:
+                observer(Trace(step, event, handler, seconds))
+            except Exception:
+                log.exception("observer %r failed", observer)
+
+
+@asynccontextmanager
+async def open_bus(drain_seconds: float = 5.0, clock: Clock | None = None) -> AsyncIterator[Bus]:
+    """Run a bus. On leaving, let started work finish for *drain_seconds*, then cancel it."""
+    bus: Bus | None = None
+    try:
+        async with plain_task_group() as tasks:
+            bus = Bus(tasks, clock or Clock())
+            try:
+                yield bus
+            finally:
+                bus._closing = True
+            with anyio.move_on_after(drain_seconds):
+                await bus.settled()
+            tasks.cancel_scope.cancel()
+    finally:
+        if bus:
+            bus._closed = True

@@ -1,0 +1,275 @@
+"""Who plays which part. A part has one or several candidates, in order of preference.
+
+All candidates of a part start side by side; the first in the list that is ready serves. So a small
+recogniser can serve while the weights of a better one are on their way, and takes over again when
+nothing better is left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from enum import StrEnum
+from typing import Any, Protocol, cast
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+from attrs import Factory, define, frozen
+
+from .backends import Llm, Sequencer, Storage, Stt, Tts, TurnDetector, Vad
+from .errors import AichatError, CannotStart, NotReady
+
+log = logging.getLogger(__name__)
+
+
+class State(StrEnum):
+    """How far a candidate has got."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@frozen
+class Status:
+    """One candidate, as the plug-ins page and the health check show it."""
+
+    part: str
+    name: str
+    state: State
+    serving: bool
+    detail: str
+    notice: str
+
+
+class Reports(Protocol):
+    """A backend that tells how its start goes."""
+
+    report: Callable[[str], None]
+
+
+@define(eq=False)
+class Candidate:
+    """One backend on its way to a part. *make* builds it from its settings."""
+
+    part: str
+    name: str
+    make: Callable[[], object]
+    notice: str = ""
+    state: State = State.WAITING
+    detail: str = ""
+    backend: object = None
+    changed: Callable[[], None] = lambda: None
+    scope: anyio.CancelScope | None = None
+
+    def become(self, state: State, detail: str = "") -> None:
+        """Note how the start went."""
+        self.state, self.detail = state, detail
+        self.changed()
+
+    async def run(
+        self, closing: anyio.Event, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Start, serve until *closing*, end. A start that fails is told, not raised."""
+        if closing.is_set():
+            return
+        self.become(State.STARTING)
+        try:
+            with anyio.CancelScope() as self.scope:
+                async with self._entered():
+                    self.become(State.READY)
+                    task_status.started()
+                    await closing.wait()
+        except Exception as error:
+            never_served = self.state is State.STARTING
+            self._fail(error)
+            if never_served:
+                task_status.started()
+
+    def give_up_starting(self) -> None:
+        """Cancel a start that is still going on: nobody waits for it any more."""
+        if self.state is State.STARTING and self.scope:
+            self.scope.cancel()
+
+    @asynccontextmanager
+    async def _entered(self) -> AsyncIterator[None]:
+        backend = self.make()
+        if hasattr(backend, "report"):
+            cast(Reports, backend).report = self._report
+        if isinstance(backend, AbstractAsyncContextManager):
+            async with backend:
+                self.backend = backend
+                yield
+        else:
+            self.backend = backend
+            yield
+
+    def _report(self, line: str) -> None:
+        if self.state is State.STARTING:  # a late word does not cover up why it failed
+            self.become(State.STARTING, line)
+
+    def _fail(self, error: Exception) -> None:
+        was_ready, self.backend = self.state is State.READY, None
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        known = isinstance(error, AichatError)
+        told = f"{type(error).__name__}: {error}"
+        reason = error.line if isinstance(error, AichatError) else told
+        if was_ready or not known:
+            log.error("%s %s failed: %s", self.part, self.name, reason, exc_info=error)
+        else:
+            log.warning("%s %s does not serve: %s", self.part, self.name, reason)
+        self.become(State.FAILED, reason)
+
+
+@define(eq=False)
+class Role:
+    """One part and its candidates, best first."""
+
+    part: str
+    candidates: Sequence[Candidate]
+
+    @property
+    def serving(self) -> Candidate | None:
+        """The best candidate that is ready."""
+        return next((c for c in self.candidates if c.state is State.READY), None)
+
+    def backend(self) -> Any:
+        """Return what plays the part now, or raise :class:`NotReady` with the reasons."""
+        for candidate in self.candidates:
+            if candidate.state is State.READY:
+                return candidate.backend
+        if any(c.state is State.STARTING for c in self.candidates) or not self.has_begun:
+            raise NotReady(f"The {self.part} part is still starting.", "Wait a moment.")
+        raise NotReady(
+            f"No {self.part} backend serves. {self.reasons()}",
+            f"See [{self.part}] in plugins.toml.",
+        )
+
+    @property
+    def has_begun(self) -> bool:
+        """Somebody has at least tried to start."""
+        return any(c.state is not State.WAITING for c in self.candidates)
+
+    def reasons(self) -> str:
+        """Say why those who failed did."""
+        failed = [c for c in self.candidates if c.state is State.FAILED]
+        return " ".join(f"{c.name}: {c.detail}" for c in failed)
+
+    def statuses(self) -> list[Status]:
+        """Describe every candidate."""
+        serving = self.serving
+        return [
+            Status(c.part, c.name, c.state, c is serving, c.detail, c.notice)
+            for c in self.candidates
+        ]
+
+
+@define(eq=False)
+class Parts:
+    """The cast. Ask for a part each time you use it: who plays it can change."""
+
+    roles: Mapping[str, Role]
+    watchers: list[Callable[[], None]] = Factory(list)
+
+    @property
+    def vad(self) -> Vad:
+        """Voice activity detection."""
+        return cast(Vad, self.roles["vad"].backend())
+
+    @property
+    def turn(self) -> TurnDetector:
+        """Endpointing and barge-in."""
+        return cast(TurnDetector, self.roles["turn"].backend())
+
+    @property
+    def stt(self) -> Stt:
+        """Speech to text."""
+        return cast(Stt, self.roles["stt"].backend())
+
+    @property
+    def llm(self) -> Llm:
+        """Language model."""
+        return cast(Llm, self.roles["llm"].backend())
+
+    @property
+    def tts(self) -> Tts:
+        """Text to speech."""
+        return cast(Tts, self.roles["tts"].backend())
+
+    @property
+    def sequencer(self) -> Sequencer:
+        """Order of playback."""
+        return cast(Sequencer, self.roles["sequencer"].backend())
+
+    @property
+    def storage(self) -> Storage:
+        """What is kept."""
+        return cast(Storage, self.roles["storage"].backend())
+
+    def statuses(self) -> list[Status]:
+        """Describe every candidate of every part."""
+        return [status for role in self.roles.values() for status in role.statuses()]
+
+    def is_ready(self) -> bool:
+        """Tell whether somebody plays every part."""
+        return all(role.serving for role in self.roles.values())
+
+    def notices(self) -> list[str]:
+        """Return what the user should know of who serves now."""
+        serving = [role.serving for role in self.roles.values()]
+        return [candidate.notice for candidate in serving if candidate and candidate.notice]
+
+    def changed(self) -> None:
+        """Tell the watchers that somebody started, failed or got further."""
+        for watcher in list(self.watchers):
+            try:
+                watcher()
+            except Exception:
+                log.exception("watcher %r failed", watcher)
+
+
+NEEDED_AT_START = ("sequencer", "storage")
+
+
+@asynccontextmanager
+async def perform(parts: Parts) -> AsyncIterator[None]:
+    """Start every candidate. Waits for storage and sequencer only; the rest go on starting.
+
+    Raises :class:`CannotStart` when nothing can play one of those two.
+    """
+    closing, failure = anyio.Event(), None
+    async with anyio.create_task_group() as tasks:
+        try:
+            for role in parts.roles.values():
+                for candidate in role.candidates:
+                    candidate.changed = parts.changed
+                if role.part in NEEDED_AT_START:
+                    await _start_one(tasks, role, closing)
+                else:
+                    for candidate in role.candidates:
+                        tasks.start_soon(candidate.run, closing)
+            yield
+        except Exception as error:
+            failure = error  # raised when every backend has ended in peace
+        finally:
+            closing.set()
+            for role in parts.roles.values():
+                for candidate in role.candidates:
+                    candidate.give_up_starting()
+    if failure:
+        raise failure
+
+
+async def _start_one(tasks: TaskGroup, role: Role, closing: anyio.Event) -> None:
+    """Start the candidates one after the other until one serves: a store is one place."""
+    for candidate in role.candidates:
+        await tasks.start(candidate.run, closing)
+        if role.serving:
+            return
+    raise CannotStart(
+        f"Nothing can play the {role.part} part. {role.reasons()}",
+        f"See [{role.part}] in plugins.toml.",
+    )

@@ -1,0 +1,148 @@
+"""Every error aichat raises on purpose. The message says what is wrong, then how to mend it.
+
+* AichatError
+    * BusError
+        - BusClosed
+        - BadHandler
+        - LaneFull
+    * PluginError
+        - UnknownBackend
+        - BadSettings
+        - PluginFailed
+    * BackendError
+        - CannotStart
+        - NotReady
+        - BackendFailed
+        - TimedOut
+    * StoreError
+        - NotFound
+        - Conflict
+        - Unreachable
+    * BadValue
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AichatError(Exception):
+    """Base of all our errors. *mend* is one imperative sentence; *code* is stable, for programs."""
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, problem: str, mend: str) -> None:
+        super().__init__(f"{problem}\n  Mend: {mend}")
+        self.problem = problem
+        self.mend = mend
+
+    @property
+    def line(self) -> str:
+        """Both sentences on one line, for people."""
+        return f"{self.problem} {self.mend}"
+
+
+class BusError(AichatError):
+    """Wrong use of the event bus."""
+
+    code = "bus"
+
+
+class BusClosed(BusError):
+    """An event was published from outside while the bus was draining."""
+
+
+class BadHandler(BusError):
+    """A handler does not say which events it takes, or cannot take them."""
+
+
+class LaneFull(BusError):
+    """A lane that refuses when it is full got one event too many."""
+
+    code = "too_many_waiting"
+    retryable = True
+
+
+class PluginError(AichatError):
+    """A plug-in or plugins.toml is wrong."""
+
+    code = "plugin"
+
+
+class UnknownBackend(PluginError):
+    """plugins.toml names a backend that no plug-in offers."""
+
+
+class BadSettings(PluginError):
+    """A table in plugins.toml does not fit."""
+
+
+class PluginFailed(PluginError):
+    """A plug-in could not be imported or registered."""
+
+
+class BackendError(AichatError):
+    """A backend cannot do its work."""
+
+    code = "backend"
+    retryable = True
+
+
+class CannotStart(BackendError):
+    """A backend lacks what it needs: a key, weights, a GPU, a package. The next one serves."""
+
+    code = "cannot_start"
+
+
+class NotReady(BackendError):
+    """No backend of a part serves yet, or any more."""
+
+    code = "not_ready"
+
+
+class BackendFailed(BackendError):
+    """A backend broke while it worked."""
+
+    code = "backend_failed"
+
+
+class TimedOut(BackendError):
+    """A backend did not answer in time."""
+
+    code = "timed_out"
+
+
+class StoreError(AichatError):
+    """The storage refuses."""
+
+    code = "storage"
+
+
+class NotFound(StoreError):
+    """There is no such record."""
+
+    code = "not_found"
+
+
+class Conflict(StoreError):
+    """The record is in use, or exists already."""
+
+    code = "conflict"
+
+
+class Unreachable(StoreError):
+    """The store does not answer, or cannot write."""
+
+    code = "store_unreachable"
+    retryable = True
+
+
+class BadValue(AichatError):
+    """A value from outside breaks a rule; *field* names it."""
+
+    code = "bad_value"
+
+    def __init__(self, problem: str, mend: str, field: str = "") -> None:
+        super().__init__(problem, mend)
+        self.field = field

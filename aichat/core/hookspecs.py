@@ -1,0 +1,78 @@
+"""Every hook there is. A plug-in is a module (or object) that implements some of them.
+
+Hooks are questions, asked once at start-up, answered at once: none is async. What happens while
+people talk travels over the bus instead. (pluggy calls hooks synchronously: an ``async def`` hook
+would hand back a coroutine, which no ``firstresult`` or wrapper understands, so it is refused.)
+
+    from aichat.core import Backend, hookimpl
+
+    @hookimpl
+    def tts_backend():
+        return Backend("whisper-quietly", WhisperQuietly)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pluggy
+
+from .backends import Backend, Llm, Sequencer, Storage, Stt, Tts, TurnDetector, Vad
+from .bus import Bus
+from .casting import Parts
+
+hookspec = pluggy.HookspecMarker("aichat")
+hookimpl = pluggy.HookimplMarker("aichat")
+
+
+@hookspec
+def vad_backend() -> Backend[Vad]:  # type: ignore[empty-body]
+    """Offer a voice activity detector."""
+
+
+@hookspec
+def turn_backend() -> Backend[TurnDetector]:  # type: ignore[empty-body]
+    """Offer a way to tell when the user has finished."""
+
+
+@hookspec
+def stt_backend() -> Backend[Stt]:  # type: ignore[empty-body]
+    """Offer a speech recogniser."""
+
+
+@hookspec
+def llm_backend() -> Backend[Llm]:  # type: ignore[empty-body]
+    """Offer a language model."""
+
+
+@hookspec
+def tts_backend() -> Backend[Tts]:  # type: ignore[empty-body]
+    """Offer a voice synthesiser."""
+
+
+@hookspec
+def sequencer_backend() -> Backend[Sequencer]:  # type: ignore[empty-body]
+    """Offer a way to order playback."""
+
+
+@hookspec
+def storage_backend() -> Backend[Storage]:  # type: ignore[empty-body]
+    """Offer a place to remember."""
+
+
+@hookspec
+def connect(bus: Bus, parts: Parts) -> None:
+    """Subscribe to events. Called once, when storage is open, before the first event.
+
+    The other parts may still be starting: ask *parts* for one each time you use it.
+    """
+
+
+@hookspec
+def template_folder() -> Path:  # type: ignore[empty-body]
+    """Name a folder of Jinja templates that is searched before aichat's own."""
+
+
+@hookspec
+def web_routes() -> list[object]:  # type: ignore[empty-body]
+    """Return Litestar route handlers to add to the site."""

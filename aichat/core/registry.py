@@ -1,0 +1,143 @@
+"""Finding plug-ins, and opening a chat with them.
+
+Built-in plug-ins come in by the same door as installed ones, the entry-point group ``aichat``, and
+can be left out in plugins.toml. There is no global plug-in manager.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from inspect import iscoroutinefunction
+from typing import Any
+
+import pluggy
+
+from . import hookspecs
+from .backends import PARTS, Backend
+from .bus import Bus, open_bus
+from .casting import Candidate, Parts, Role, perform
+from .clock import Clock
+from .config import Config, build, mend_name
+from .errors import PluginFailed, UnknownBackend
+
+HOOKS = tuple(name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "aichat_spec"))
+
+
+def load_plugins(disable: Iterable[str] = (), extra: Iterable[object] = ()) -> pluggy.PluginManager:
+    """Register the built-in and installed plug-ins, and *extra*, which tests use.
+
+    Raises :class:`PluginFailed` for one that cannot be imported or whose hooks are wrong.
+    """
+    manager = pluggy.PluginManager("aichat")
+    manager.add_hookspecs(hookspecs)
+    found = _installed()
+    for name in disable:
+        if name not in found:
+            raise PluginFailed(
+                f"[plugins] disable names {name!r}, which is no plug-in.", mend_name(name, found)
+            )
+        manager.set_blocked(name)
+    for name, entry in sorted(found.items()):
+        if not manager.is_blocked(name):
+            _register(manager, _imported(name, entry), name)
+    for plugin in extra:
+        _register(manager, plugin, None)
+    _refuse_unknown_hooks(manager)
+    return manager
+
+
+def _installed() -> dict[str, Any]:
+    from importlib.metadata import entry_points  # slow to import, and needed once
+
+    found: dict[str, Any] = {}
+    for entry in entry_points(group="aichat"):
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise PluginFailed(
+                f"Two plug-ins are called {entry.name!r}: {other.value} and {entry.value}.",
+                "Uninstall one of them.",
+            )
+    return found
+
+
+def _imported(name: str, entry: Any) -> object:
+    try:
+        plugin: object = entry.load()
+    except Exception as error:
+        raise PluginFailed(
+            f"Plug-in {name!r} ({entry.value}) cannot be imported ({error!r}).",
+            f'Repair or uninstall it, or put disable = ["{name}"] under [plugins].',
+        ) from error
+    return plugin
+
+
+def cast_parts(config: Config, manager: pluggy.PluginManager) -> Parts:
+    """Find the candidates that plugins.toml names and check their settings; starts nothing.
+
+    Raises :class:`UnknownBackend` or :class:`~aichat.core.errors.BadSettings`.
+    """
+    return Parts({part: _role(part, config, manager) for part in PARTS})
+
+
+@asynccontextmanager
+async def open_chat(
+    config: Config, manager: pluggy.PluginManager, clock: Clock | None = None
+) -> AsyncIterator[tuple[Bus, Parts]]:
+    """Cast the parts, connect every plug-in, and run until the block ends; then drain."""
+    parts = cast_parts(config, manager)
+    async with perform(parts), open_bus(clock=clock) as bus:
+        manager.hook.connect(bus=bus, parts=parts)
+        yield bus, parts
+
+
+def _role(part: str, config: Config, manager: pluggy.PluginManager) -> Role:
+    offers: list[Backend[Any]] = getattr(manager.hook, f"{part}_backend")()
+    by_name = {offer.name: offer for offer in offers}
+    if len(by_name) < len(offers):
+        twice = next(name for name in by_name if [o.name for o in offers].count(name) > 1)
+        raise PluginFailed(
+            f"Two plug-ins offer a {part} backend called {twice!r}.",
+            "Rename one, or put the other plug-in's name into disable under [plugins].",
+        )
+    table = config.parts[part]
+    if not table.use:
+        raise UnknownBackend(
+            f"{config.path}: [{part}] names no backend.",
+            f'Add `use = "NAME"`. {mend_name("", by_name)}',
+        )
+    for name in (*table.use, *table.settings):
+        if name not in by_name:
+            what = f'use = "{name}"' if name in table.use else f"the table [{part}.{name}]"
+            raise UnknownBackend(
+                f"{config.path}: [{part}] has {what}, but no plug-in offers that.",
+                f"{mend_name(name, by_name)} Or install the plug-in that does.",
+            )
+    candidates = [
+        Candidate(part, name, build(config, part, name, by_name[name].make), by_name[name].notice)
+        for name in table.use
+    ]
+    return Role(part, candidates)
+
+
+def _register(manager: pluggy.PluginManager, plugin: object, name: str | None) -> None:
+    for hook in HOOKS:
+        if iscoroutinefunction(getattr(plugin, hook, None)):
+            raise PluginFailed(
+                f"{name or plugin!r}: the hook {hook} is async; hooks are asked once, at once.",
+                f"Write `def {hook}`, and do the async work in the backend or in a handler.",
+            )
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        raise PluginFailed(
+            f"{name or plugin!r}: {' '.join(str(error).split())}.",
+            "Give the hook the parameters that aichat.core.hookspecs gives it.",
+        ) from error
+
+
+def _refuse_unknown_hooks(manager: pluggy.PluginManager) -> None:
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginFailed(f"{error}.", f"Hooks are {', '.join(HOOKS)}.") from error

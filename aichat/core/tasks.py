@@ -1,0 +1,75 @@
+"""Tasks: a group whose errors read as they were raised, and a crew that is hired once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import Factory, define
+
+Work = Callable[[], Awaitable[None]]
+
+IDLE_HANDS = 64
+"""So many tasks without work are kept."""
+
+
+@asynccontextmanager
+async def plain_task_group() -> AsyncIterator[TaskGroup]:
+    """Open a task group; an error that comes alone leaves it as itself, not in a group of one."""
+    alone: BaseException | None = None
+    try:
+        async with anyio.create_task_group() as tasks:
+            yield tasks
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) != 1:
+            raise
+        alone = group.exceptions[0]
+    if alone:
+        raise alone
+
+
+@define(eq=False)
+class Hand:
+    """A task that waits for work."""
+
+    work: Work | None = None
+    wanted: anyio.Event = Factory(anyio.Event)
+
+
+class Crew:
+    """Does each piece of work in a task of its own, in the order in which they came.
+
+    Starting a task costs several times what a handler's own work does; so one that has finished
+    waits for the next piece.
+    """
+
+    def __init__(self, tasks: TaskGroup) -> None:
+        self._tasks = tasks
+        self._idle: list[Hand] = []
+
+    def start(self, work: Work) -> None:
+        """Have *work* done."""
+        if self._idle:
+            hand = self._idle.pop()
+            hand.work = work
+            hand.wanted.set()
+        else:
+            self._tasks.start_soon(self._serve, work)
+
+    async def _serve(self, work: Work) -> None:
+        while True:
+            await work()
+            if len(self._idle) >= IDLE_HANDS:
+                return
+            hand = Hand()
+            self._idle.append(hand)
+            try:
+                await hand.wanted.wait()
+            except anyio.get_cancelled_exc_class():
+                if hand.work:
+                    await hand.work()  # cancelled as well, but it shall know
+                raise
+            assert hand.work  # noqa: S101  (start has set it)
+            work = hand.work

@@ -1,0 +1,62 @@
+"""Virtual time: an hour of ``anyio.sleep`` passes in milliseconds, in exact order.
+
+``Clock`` reads the loop's time, so the whole of aichat follows. While one of anyio's worker threads
+is at work, or nothing sleeps, the loop really waits and virtual time stands still. Asyncio only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class VirtualSelector(selectors.DefaultSelector):
+    """Where a real selector would sleep until the next timer, this one moves the clock on."""
+
+    now = 0.0
+    """Seconds since the loop was made."""
+    threads: anyio.CapacityLimiter | None = None
+    """Knows how many worker threads are at work."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return what is ready; if nothing is, *timeout* seconds have passed at once."""
+        if ready := super().select(0):
+            return ready
+        if timeout is None or (timeout > 0 and self.threads and self.threads.borrowed_tokens):
+            return super().select(None)  # a worker thread or a socket wakes us
+        self.now += max(timeout, 0.0)
+        return []
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop on virtual time."""
+
+    def __init__(self) -> None:
+        self.virtual = VirtualSelector()
+        super().__init__(self.virtual)
+
+    def time(self) -> float:
+        """Return virtual seconds; they begin at 0."""
+        return self.virtual.now
+
+
+def run_virtual(program: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+    """Run an anyio program on virtual time."""
+    loops: list[VirtualTimeLoop] = []
+
+    def new_loop() -> VirtualTimeLoop:
+        loops.append(VirtualTimeLoop())
+        return loops[-1]
+
+    async def main() -> T:
+        loops[-1].virtual.threads = anyio.to_thread.current_default_thread_limiter()
+        return await program(*args)
+
+    return anyio.run(main, backend="asyncio", backend_options={"loop_factory": new_loop})

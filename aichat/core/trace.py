@@ -1,0 +1,30 @@
+"""What observers of the bus are told."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from .events import Event
+
+
+class Step(StrEnum):
+    """Where an event is on its way."""
+
+    PUBLISHED = "published"
+    STARTED = "started"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DROPPED = "dropped"
+
+
+@frozen
+class Trace:
+    """One observation: *event* reached *step* at *handler*, which ran for *seconds*."""
+
+    step: Step
+    event: Event
+    handler: str = ""
+    seconds: float = 0.0

@@ -1,0 +1,1 @@
+"""The built-in plug-ins. Each imports :mod:`aichat.core` only, and never a sibling."""

@@ -1,0 +1,192 @@
+"""Stage: the sequencer decides what is heard next; it leaves here no faster than it is played.
+
+Audio runs ahead of the loudspeaker by a fixed lead, enough for a network's jitter and little
+enough that an interruption wastes nothing. Beyond that, whoever produces it is held back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+from attrs import define, evolve, field
+
+from aichat.core import Bus, Parts, Playable, hookimpl
+from aichat.core.events import (
+    SPEAKER_RATE,
+    AudioReady,
+    ConversationClosed,
+    Interrupted,
+    Line,
+    LineFinished,
+    LineInterrupted,
+    ReplyFinished,
+    SpeakersChosen,
+    SpeechSynthesized,
+    Turn,
+    TurnFinished,
+)
+
+LEAD_SECONDS = 0.6
+"""Audio is sent so long before it is due."""
+FRAME_BYTES = 2 * SPEAKER_RATE * 40 // 1000
+"""Audio that waits is sent in frames of 40 ms."""
+AHEAD_BYTES = 2 * SPEAKER_RATE * 12
+"""A line with so much audio waiting (12 s) gets no further clause."""
+
+Gate = Callable[[], Awaitable[None]]
+
+
+@define
+class Playhead:
+    """One turn's way to the loudspeaker."""
+
+    turn: Turn
+    queue: deque[Playable] = field(factory=deque)
+    backlog: Counter[Line] = field(factory=Counter)
+    finishing: deque[tuple[float, Playable]] = field(factory=deque)
+    played_until: float = 0.0
+    """When, on the bus clock, all audio sent so far will have been heard."""
+    moved: anyio.Event = field(factory=anyio.Event)
+
+    def wake(self) -> None:
+        """Let those look again who wait for audio, or for room."""
+        self.moved.set()
+        self.moved = anyio.Event()
+
+    def drop(self, line: Line) -> None:
+        """Give up what waits of a line."""
+        self.queue = deque(i for i in self.queue if getattr(i, "line", None) != line)
+        self.backlog.pop(line, None)
+        self.wake()
+
+    def next_frame(self, now: float) -> AudioReady | None:
+        """Take the next audio if it is due; chunks of one clause that wait are joined."""
+        first = self.queue[0] if self.queue else None
+        if not isinstance(first, AudioReady) or self.played_until - now >= LEAD_SECONDS:
+            return None
+        pcm = bytearray()
+        while len(pcm) < FRAME_BYTES and self.queue and self._continues(first, self.queue[0]):
+            chunk = self.queue.popleft()
+            assert isinstance(chunk, AudioReady)  # noqa: S101  (_continues says so)
+            pcm += chunk.pcm
+        if len(pcm) > FRAME_BYTES:
+            at = first.at + FRAME_BYTES // 2
+            self.queue.appendleft(evolve(first, pcm=bytes(pcm[FRAME_BYTES:]), at=at))
+            del pcm[FRAME_BYTES:]
+        self.played_until = max(self.played_until, now) + len(pcm) / 2 / SPEAKER_RATE
+        self.backlog[first.line] -= len(pcm)
+        due = self.played_until - len(pcm) / 2 / SPEAKER_RATE
+        return evolve(first, pcm=bytes(pcm), due=due)
+
+    @staticmethod
+    def _continues(first: AudioReady, item: Playable) -> bool:
+        return (
+            isinstance(item, AudioReady) and item.line == first.line and item.index == first.index
+        )
+
+
+@define
+class Playing:
+    """Keeps one playhead for each conversation whose turn goes on."""
+
+    bus: Bus
+    parts: Parts
+    heads: dict[str, Playhead] = field(factory=dict)
+
+    def sequence(
+        self,
+        event: SpeakersChosen | SpeechSynthesized | ReplyFinished | LineInterrupted | Interrupted,
+    ) -> Gate | None:
+        """Put in order; hold back a line that is far ahead of the loudspeaker.
+
+        What is due now is sent by whoever made it, which saves waking the player up.
+        """
+        conversation = event.turn.conversation
+        if isinstance(event, SpeakersChosen):
+            self.heads[conversation] = Playhead(event.turn)
+        head = self.heads.get(conversation)
+        items = list(self.parts.sequencer.accept(event))
+        if isinstance(event, Interrupted):
+            self._stop(head, event.turn)
+            return None
+        if head is None or head.turn != event.turn:
+            return None
+        if isinstance(event, LineInterrupted):
+            head.drop(event.line)
+        head.queue.extend(items)
+        if isinstance(event, SpeechSynthesized):
+            head.backlog[event.line] += len(event.pcm)
+            return partial(self._pass, head, event)
+        if items:
+            head.wake()
+        return None
+
+    def _stop(self, head: Playhead | None, turn: Turn) -> None:
+        if head is not None and head.turn.number <= turn.number:
+            head.backlog.clear()
+            head.wake()  # whoever waits for room goes on, into the fence
+            del self.heads[turn.conversation]
+
+    async def _pass(self, head: Playhead, event: SpeechSynthesized) -> None:
+        """Send what is due; then wait while the line is far ahead of the loudspeaker."""
+        while frame := head.next_frame(self.bus.clock.now()):
+            await self.bus.publish(frame)
+        if head.queue:
+            head.wake()  # the player sends the rest when it is due
+        # only between clauses: within one, a held-back line would keep its engine from others
+        while event.last and head.backlog[event.line] > AHEAD_BYTES:
+            await head.moved.wait()
+
+    async def play(self, event: SpeakersChosen) -> None:
+        """Publish the turn's audio as it falls due, until the turn is over."""
+        head = self.heads.get(event.turn.conversation)
+        while head is not None and head.turn == event.turn:
+            moved, now = head.moved, self.bus.clock.now()
+            if frame := head.next_frame(now):
+                await self.bus.publish(frame)
+                head.wake()
+            elif head.queue and not isinstance(head.queue[0], AudioReady):
+                await self._handed_out(head, head.queue.popleft(), max(head.played_until, now))
+            elif head.finishing and head.finishing[0][0] <= now:
+                if await self._finish(head, head.finishing.popleft()[1]):
+                    return
+            else:
+                await self._wait(head, moved)
+
+    async def _handed_out(self, head: Playhead, item: Playable, due: float) -> None:
+        """Close a line's audio now; that it is over is told once it should have been heard."""
+        head.finishing.append((due, item))
+        if isinstance(item, LineFinished):
+            await self.bus.publish(AudioReady(item.line, 0, b"", due=due, last=True))
+
+    async def _finish(self, head: Playhead, item: Playable) -> bool:
+        """Tell that a line or the turn is over; return whether it was the turn."""
+        over = isinstance(item, TurnFinished)
+        if over and self.heads.get(head.turn.conversation) is head:
+            del self.heads[head.turn.conversation]
+        await self.bus.publish(item)
+        return over
+
+    async def _wait(self, head: Playhead, moved: anyio.Event) -> None:
+        """Sleep until something happens or falls due."""
+        due = [head.finishing[0][0]] if head.finishing else []
+        if head.queue:
+            due.append(head.played_until - LEAD_SECONDS + 0.02)
+        with anyio.move_on_after(min(due) - self.bus.clock.now() if due else None):
+            await moved.wait()
+
+    def forget(self, event: ConversationClosed) -> None:
+        """Drop what is kept of a conversation."""
+        self._stop(self.heads.get(event.turn.conversation), event.turn)
+
+
+@hookimpl
+def connect(bus: Bus, parts: Parts) -> None:
+    """Publish audio in playing order."""
+    playing = Playing(bus, parts)
+    bus.tap(playing.sequence, interruptible=True)
+    bus.tap(playing.forget)
+    bus.subscribe(playing.play, interruptible=True)

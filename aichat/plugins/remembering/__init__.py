@@ -1,0 +1,174 @@
+"""Stage: what was said and heard becomes messages, and messages are stored.
+
+A line becomes a message when it is over: whole when it was played, cut to what was heard when it
+was interrupted, nothing when it had not begun. The message is told at once (``MessageAdded``) and
+stored in a lane, so that nobody waits for a disk. What the store refuses waits in memory and is
+written with the next message.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from attrs import define, evolve, field
+
+from aichat.core import AichatError, Bus, Message, Parts, Unreachable, hookimpl
+from aichat.core.events import (
+    AudioReady,
+    ConversationClosed,
+    Event,
+    Interrupted,
+    Line,
+    LineFinished,
+    LineInterrupted,
+    LinePlayed,
+    MessageAdded,
+    ReplyClause,
+    ReplyText,
+    SpeakersChosen,
+    SpeechSynthesized,
+    UserSaid,
+)
+
+from .ledger import Spoken
+
+UNSAVED = 1_000
+"""So many messages wait in memory for a store that refuses; then the oldest are given up."""
+
+
+@define
+class Remembering:
+    """Keeps the ledgers of each conversation's latest turn."""
+
+    bus: Bus
+    parts: Parts
+    ledgers: dict[str, dict[Line, Spoken]] = field(factory=dict)
+    cut: set[Line] = field(factory=set)
+    """Interrupted lines whose loudspeaker has not yet told where it stopped."""
+    unsaved: deque[Message] = field(factory=lambda: deque(maxlen=UNSAVED))
+
+    # -- what is said ------------------------------------------------------------------------
+
+    def note_user(self, event: UserSaid) -> None:
+        """The user's words are a message at once."""
+        turn = event.turn
+        self._add(
+            event,
+            Message(
+                event.message_id,
+                turn.conversation,
+                "user",
+                event.text,
+                turn_id=turn.id,
+                source=event.source,
+            ),
+        )
+
+    def begin(self, event: SpeakersChosen) -> None:
+        """Open a ledger for each line, and forget the turn before."""
+        self.ledgers[event.turn.conversation] = {line: Spoken() for line in event.lines}
+        self._forget_cut(event.turn.conversation)
+
+    def note(self, event: ReplyText | ReplyClause | SpeechSynthesized | AudioReady) -> None:
+        """Enter what happened to a line."""
+        spoken = self._ledger(event.line)
+        if spoken is None:
+            return
+        if isinstance(event, ReplyText):
+            spoken.written += event.text
+        elif isinstance(event, ReplyClause):
+            spoken.note_clause(event)
+        elif isinstance(event, SpeechSynthesized):
+            spoken.note_speech(event)
+        else:
+            spoken.note_sent(event)
+
+    def note_played(self, event: LinePlayed) -> None:
+        """Enter how far the loudspeaker is; after an interruption this is the truth."""
+        if (spoken := self._ledger(event.line)) is None:
+            return
+        exact = event.state != "playing"
+        spoken.note_played(self.bus.clock.now(), event.played_ms, exact)
+        if exact and event.line in self.cut:
+            self.cut.discard(event.line)
+            self._cut(event, event.line, spoken)
+
+    # -- what is over ------------------------------------------------------------------------
+
+    def finish(self, event: LineFinished) -> None:
+        """A line was played: it is a message."""
+        spoken = self.ledgers.get(event.turn.conversation, {}).pop(event.line, None)
+        if spoken and spoken.written.strip():
+            self._add(event, event.line.message(spoken.written.strip()))
+
+    def interrupt_line(self, event: LineInterrupted) -> None:
+        """One speaker was stopped."""
+        self._interrupt(event, event.line)
+
+    def interrupt(self, event: Interrupted) -> None:
+        """Everybody was stopped; whoever was not heard leaves no message."""
+        for line in list(self.ledgers.get(event.turn.conversation, ())):
+            if line.turn.number <= event.turn.number:
+                self._interrupt(event, line)
+
+    def _interrupt(self, event: Interrupted | LineInterrupted, line: Line) -> None:
+        spoken = self._ledger(line)
+        if spoken is None or not spoken.has_begun or line in self.cut:
+            return
+        if spoken.sent and not spoken.is_exact:
+            self.cut.add(line)  # the loudspeaker will tell where it stopped
+        self._cut(event, line, spoken)
+
+    def _cut(
+        self, event: Interrupted | LineInterrupted | LinePlayed, line: Line, spoken: Spoken
+    ) -> None:
+        if heard := spoken.heard(self.bus.clock.now()):
+            message = line.message(spoken.written.strip())
+            self._add(event, evolve(message, interrupted=True, heard=heard))
+
+    def _ledger(self, line: Line) -> Spoken | None:
+        return self.ledgers.get(line.turn.conversation, {}).get(line)
+
+    def _add(self, event: Event, message: Message) -> None:
+        self.bus.post(MessageAdded(event.turn, message))
+
+    # -- storing -----------------------------------------------------------------------------
+
+    async def store(self, event: MessageAdded) -> None:
+        """Write the message, after those that the store refused before."""
+        self.unsaved.append(event.message)
+        try:
+            while self.unsaved:
+                await self.parts.storage.add_message(self.unsaved[0])
+                self.unsaved.popleft()
+        except Unreachable as error:
+            raise Unreachable(
+                f"{len(self.unsaved)} message(s) could not be stored yet. {error.problem}",
+                f"{error.mend} They wait in memory and are written with the next message.",
+            ) from error
+        except AichatError:
+            self.unsaved.popleft()  # this one can never be stored; it must not hold up the rest
+            raise
+
+    def forget(self, event: ConversationClosed) -> None:
+        """Drop the ledgers of a conversation."""
+        self.ledgers.pop(event.turn.conversation, None)
+        self._forget_cut(event.turn.conversation)
+
+    def _forget_cut(self, conversation: str) -> None:
+        self.cut = {line for line in self.cut if line.turn.conversation != conversation}
+
+
+@hookimpl
+def connect(bus: Bus, parts: Parts) -> None:
+    """Remember both sides."""
+    remembering = Remembering(bus, parts)
+    bus.tap(remembering.note_user)
+    bus.tap(remembering.begin)
+    bus.tap(remembering.note, interruptible=True)
+    bus.tap(remembering.note_played)
+    bus.tap(remembering.finish, interruptible=True)
+    bus.tap(remembering.interrupt_line)
+    bus.tap(remembering.interrupt)
+    bus.tap(remembering.forget)
+    bus.subscribe(remembering.store)

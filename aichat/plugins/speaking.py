@@ -1,0 +1,169 @@
+"""Stage: clauses become speech, every character in a lane of its own, at most so many at once.
+
+Audio leaves here at 24 kHz whatever the engine's rate: it is resampled once, on the way.
+"""
+
+from __future__ import annotations
+
+import anyio
+import numpy as np
+import soxr
+from attrs import define, field
+
+from aichat.core import (
+    BackendFailed,
+    Bus,
+    Parts,
+    Tts,
+    Voice,
+    WordMark,
+    closing,
+    hookimpl,
+    patience,
+)
+from aichat.core.events import (
+    SPEAKER_RATE,
+    ConversationClosed,
+    Line,
+    ReplyClause,
+    SpeakersChosen,
+    SpeechSynthesized,
+    SpokenWord,
+)
+
+CHUNK_SECONDS = 20.0
+"""A voice that says nothing for so long has failed."""
+WAITING_CLAUSES = 8
+"""So many clauses of a line may wait to be spoken; then the language model is held back."""
+
+
+class Rate:
+    """Brings one clause's audio to 24 kHz."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._stream = (
+            None
+            if rate == SPEAKER_RATE
+            else soxr.ResampleStream(rate, SPEAKER_RATE, 1, dtype="int16", quality="MQ")
+        )
+
+    def convert(self, pcm: bytes, last: bool = False) -> bytes:
+        """Return the audio that *pcm* makes available; *last* flushes the filter."""
+        if self._stream is None:
+            return pcm
+        samples = np.frombuffer(pcm, np.int16)
+        return bytes(self._stream.resample_chunk(samples, last=last).tobytes())
+
+    def position(self, sample: int) -> int:
+        """Say where the engine's *sample* is at 24 kHz."""
+        return sample * SPEAKER_RATE // self._rate
+
+
+@define
+class Engine:
+    """The voice synthesiser that serves now, and how many clauses it may speak at once."""
+
+    tts: Tts
+    slots: anyio.Semaphore
+
+
+@define
+class Clause:
+    """One clause on its way out; word marks wait for the next audio."""
+
+    bus: Bus
+    event: ReplyClause
+    words: list[SpokenWord] = field(factory=list)
+    samples: int = 0
+
+    async def add(self, pcm: bytes) -> None:
+        """Publish audio with the marks that came before it."""
+        if pcm:
+            words, self.words = tuple(self.words), []
+            self.samples += len(pcm) // 2
+            line, index = self.event.line, self.event.index
+            await self.bus.publish(SpeechSynthesized(line, index, pcm, False, words))
+            await anyio.lowlevel.checkpoint()  # a fast voice must not hold up its own audio
+
+
+@define
+class Speaking:
+    """Speaks what characters write."""
+
+    bus: Bus
+    parts: Parts
+    engine: Engine | None = None
+    voices: dict[str, dict[str, Voice]] = field(factory=dict)
+    """The voices of each conversation's characters, read once a turn."""
+
+    async def prepare(self, event: SpeakersChosen) -> None:
+        """Look up the voices while the first words are written."""
+        self.voices[event.turn.conversation] = {}
+        for line in event.lines:
+            await self._voice(line)
+
+    async def speak(self, event: ReplyClause) -> None:
+        """Speak one clause; close it even after a failure, so that the rest is heard."""
+        failure: Exception | None = None
+        try:
+            if event.text:
+                await self._speak(event)
+        except Exception as error:
+            failure = error
+        await self.bus.publish(SpeechSynthesized(event.line, event.index, b"", last=True))
+        if failure:
+            raise failure
+
+    async def _speak(self, event: ReplyClause) -> None:
+        voice, engine = await self._voice(event.line), self._engine()
+        rate, clause = Rate(engine.tts.sample_rate), Clause(self.bus, event)
+        async with engine.slots, closing(engine.tts.speak(event.text, voice)) as chunks:
+            with patience(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
+                async for chunk in chunks:
+                    if isinstance(chunk, WordMark):
+                        at = rate.position(chunk.at)
+                        clause.words.append(SpokenWord(chunk.start, chunk.end, at))
+                    else:
+                        await clause.add(rate.convert(chunk))
+                    waiting.renew()
+        await clause.add(rate.convert(b"", last=True))
+        if not clause.samples:
+            raise BackendFailed(
+                "The voice made no sound.", "Choose another voice, or another [tts] backend."
+            )
+
+    def _engine(self) -> Engine:
+        tts = self.parts.tts
+        if self.engine is None or self.engine.tts is not tts:
+            self.engine = Engine(tts, anyio.Semaphore(tts.max_concurrent, fast_acquire=True))
+        return self.engine
+
+    async def _voice(self, line: Line) -> Voice:
+        known = self.voices.setdefault(line.turn.conversation, {})
+        if line.character not in known:
+            character = await self.parts.storage.character(line.character)
+            known[line.character] = (
+                await self.parts.storage.voice(character.voice)
+                if character.voice
+                else Voice(character.name)
+            )
+        return known[line.character]
+
+    def forget(self, event: ConversationClosed) -> None:
+        """Drop what is kept of a conversation."""
+        self.voices.pop(event.turn.conversation, None)
+
+
+@hookimpl
+def connect(bus: Bus, parts: Parts) -> None:
+    """Speak what characters write."""
+    speaking = Speaking(bus, parts)
+    bus.tap(speaking.forget)
+    bus.subscribe(speaking.prepare, interruptible=True)
+    bus.subscribe(
+        speaking.speak,
+        interruptible=True,
+        lane_by=lambda event: event.line.place,
+        limit=WAITING_CLAUSES,
+    )

@@ -1,0 +1,51 @@
+"""``litestar aichat …``, and what makes ``litestar run`` find the application from any folder.
+
+Litestar loads this module (entry-point group ``litestar.commands``) before it looks for an app.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+import dotenv
+
+from aichat.core import AichatError, read_config
+
+from . import paths
+
+
+def _set_up() -> None:
+    # litestar's own call looks upward from its own files, and so misses ./.env
+    dotenv.load_dotenv(dotenv.find_dotenv(usecwd=True))
+    if os.environ.get("LITESTAR_APP") or _another_app_is_here():
+        return
+    os.environ["LITESTAR_APP"] = "aichat.web.asgi:app"
+    os.environ.setdefault("LITESTAR_QUIET_CONSOLE", "1")
+    try:
+        web = read_config(paths.plugins_toml()).web
+    except AichatError:
+        return  # told by the command that needs it
+    os.environ.setdefault("LITESTAR_HOST", web.host)
+    os.environ.setdefault("LITESTAR_PORT", str(web.port))
+
+
+def _another_app_is_here() -> bool:
+    return any(Path(name).exists() for name in ("app", "app.py", "application", "application.py"))
+
+
+_set_up()
+
+
+@click.group(name="aichat", help="What aichat is made of, and whether it works.")
+def cli() -> None:
+    """Group the commands."""
+
+
+@cli.command()
+def doctor() -> None:
+    """Start every backend, and tell which part is played by whom, and why the others do not."""
+    from .doctor import examine
+
+    raise SystemExit(0 if examine() else 1)

@@ -1,0 +1,48 @@
+// Bundles src/ into the folder named as the first argument, with hashed names, and writes
+// manifest.json (source name -> file) and THIRD_PARTY_LICENSES.txt (of everything that went in).
+import { build } from "esbuild";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+
+const out = process.argv[2] ?? "../static/dist";
+const entries = ["app.js", "socket-worker.js", "mic-worklet.js", "player-worklet.js", "app.css", "icon.svg"];
+
+const { metafile } = await build({
+  entryPoints: entries.map((name) => `src/${name}`),
+  entryNames: "[name]-[hash]",
+  outdir: out,
+  bundle: true,
+  minify: true,
+  format: "iife", // workers and worklets are classic scripts, and so is the page's
+  target: "es2022",
+  loader: { ".svg": "copy" },
+  metafile: true,
+});
+const outputs = Object.entries(metafile.outputs);
+
+function manifest() {
+  const made = outputs.filter(([, output]) => output.entryPoint);
+  return Object.fromEntries(made.map(([file, output]) => [basename(output.entryPoint), basename(file)]));
+}
+
+function packages() {
+  const folders = new Set();
+  for (const input of outputs.flatMap(([, output]) => Object.keys(output.inputs))) {
+    const found = input.match(/^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//);
+    if (found) folders.add(found[1]);
+  }
+  return [...folders].sort();
+}
+
+function licence(folder) {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json")));
+  const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
+  if (!file) throw new Error(`${name} ${version} (${license}) ships no licence text to pass on`);
+  return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), "utf8")}\n`;
+}
+
+const names = manifest();
+const missing = entries.filter((name) => !names[name]);
+if (missing.length) throw new Error(`not built: ${missing.join(", ")}`);
+writeFileSync(join(out, "manifest.json"), JSON.stringify(names, null, 2) + "\n");
+writeFileSync(join(out, "THIRD_PARTY_LICENSES.txt"), packages().map(licence).join("\n"));

@@ -1,0 +1,150 @@
+// The page: joins the parts. Each part knows its own corner; only this file knows them all.
+import { Composer } from "./composer.js";
+import { openConnection } from "./connection.js";
+import { Conversation } from "./conversation.js";
+import { refresh, reloadLog } from "./htmx.js";
+import { Loudspeaker } from "./loudspeaker.js";
+import { Microphone } from "./microphone.js";
+import { Notices } from "./notices.js";
+import { Scrolling } from "./scrolling.js";
+import { Status } from "./status.js";
+import { TalkButton } from "./talk.js";
+import { foldOnPhones } from "./rail.js";
+import { localTimes } from "./times.js";
+
+const at = (id) => document.getElementById(id);
+const page = document.body.dataset;
+
+const connection = openConnection(page);
+const composer = new Composer({ form: at("composer"), note: at("composer-note"), connection });
+const notices = new Notices({
+  toasts: at("toasts"), banner: at("notices"), announcer: at("announcer"), fallback: composer.box,
+});
+const status = new Status(at("connection"), { announce: notices.announce, onRefused: notices.problem });
+const scrolling = new Scrolling({ scroller: at("scroller"), button: at("to-newest") });
+const stop = at("stop");
+let reading = 0; // how often the log is being read again just now
+let held = null; // what is to be shown after that
+
+const conversation = new Conversation({
+  transcript: at("transcript"),
+  announce: notices.announce,
+  canHear: () => loudspeaker.running,
+  onChange: () => stop.setAttribute("aria-disabled", String(!conversation?.busy)),
+});
+const loudspeaker = new Loudspeaker(page.playerWorklet, {
+  attach: (port) => connection.attach("player", port),
+  onSounding: sounding,
+  onLevel: (level) => conversation.level(level),
+});
+const microphone = new Microphone(page.micWorklet, {
+  attach: (port) => connection.attach("microphone", port),
+  onLevel: (level) => talk.level(level),
+  onLost: lostMicrophone,
+});
+const talk = new TalkButton({
+  button: at("talk"), modes: at("talk-modes"), microphone,
+  onTalk: interrupt, onProblem: notices.problem, onHint: hint,
+});
+
+function sounding({ sounding: line, underruns, dropped }) {
+  conversation.sounds(line);
+  Object.assign(page, { underruns, dropped }); // for whoever looks into a stutter
+}
+
+function interrupt() {
+  if (!conversation.busy) return;
+  connection.interrupt();
+  conversation.sounds(null);
+}
+
+function lostMicrophone(problem) {
+  talk.lost();
+  notices.problem(problem);
+}
+
+function hint(text) {
+  at("composer-note").textContent = text;
+  notices.announce(text);
+}
+
+function ready(event) {
+  if (!event.resumed) conversation.reset();
+  if (event.notices) notices.show(event.notices);
+  if (page.conversation && !event.resumed && page.joined) readAgain(); // the server was restarted, say
+  page.joined = "yes";
+  remember(event.conversation_id);
+}
+
+/** Takes the log from the server; what happens meanwhile is shown afterwards, or it would be overwritten. */
+async function readAgain() {
+  held ??= [];
+  reading += 1;
+  try {
+    await reloadLog();
+  } finally {
+    reading -= 1;
+    if (!reading) showHeld();
+  }
+}
+
+function showHeld() {
+  const events = held;
+  held = null;
+  for (const show of events) show();
+}
+
+const inOrder = (show) => (event) => (held ? held.push(() => show(event)) : show(event));
+
+function remember(id) {
+  if (page.conversation === id) return;
+  page.conversation = id;
+  history.replaceState(null, "", `/c/${id}`);
+  for (const form of document.querySelectorAll("form[data-says]")) form.action = `/c/${id}/messages`;
+}
+
+/** A conversation gets its title, and its place in the list, from the first thing said in it. */
+async function listed() {
+  if (document.querySelector("#conversations [aria-current]")) return;
+  await refresh("title", "conversations");
+  localTimes(document);
+  conversation.title();
+}
+
+function failed({ code, message }) {
+  if (code !== "conversation_not_found") notices.problem(message); // that one closes the connection, with words
+}
+
+connection.on("connection", (event) => status.show(event));
+connection.on("ready", ready);
+connection.on("turn_complete", listed);
+connection.on("interrupted", listed);
+connection.on("html", inOrder((event) => conversation.html(event)));
+connection.on("turn_started", inOrder((event) => conversation.turnStarted(event)));
+connection.on("text_chunk", inOrder((event) => conversation.text(event)));
+connection.on("turn_complete", inOrder((event) => conversation.lineFinished(event)));
+connection.on("interrupted", inOrder((event) => conversation.interrupted(event)));
+connection.on("transcription_chunk", (event) => {
+  if (event.is_final) talk.hears(false);
+  conversation.transcribed(event);
+});
+connection.on("listening", ({ speaking }) => talk.hears(speaking));
+connection.on("status", (event) => notices.show(event.notices));
+connection.on("error", failed);
+connection.on("unheard", () => hint("Press any key or click anywhere to hear the characters."));
+
+stop.addEventListener("click", interrupt);
+addEventListener("keydown", (event) => event.key === "Escape" && interrupt());
+at("composer").addEventListener("submit", () => scrolling.follow());
+at("stage").addEventListener("click", ({ target }) => {
+  const name = target.closest("[data-mention]")?.dataset.mention;
+  if (name) composer.mention(name);
+});
+at("suggestions").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (composer.say(event.submitter.value)) composer.box.focus();
+});
+
+foldOnPhones(at("rail"));
+loudspeaker.arm(() => notices.problem("The browser gives us no sound. Reload the page, or read along."));
+connection.open();

@@ -1,0 +1,20 @@
+// The page's side of the socket's worker: orders go down, what happened comes up.
+
+export function openConnection({ worker: script, conversation, characters }) {
+  const worker = new Worker(script, { name: "aichat-socket" });
+  const handlers = new Map();
+  const connection = {
+    state: "connecting",
+    on: (type, handler) => handlers.set(type, [...(handlers.get(type) ?? []), handler]),
+    say: (text) => worker.postMessage({ do: "say", text }),
+    interrupt: () => worker.postMessage({ do: "interrupt" }),
+    attach: (part, port) => worker.postMessage({ do: part, port }, [port]),
+    /** Call once, when every handler is in place. */
+    open: () => worker.postMessage({ do: "connect", conversation, characters }),
+  };
+  worker.onmessage = ({ data }) => {
+    if (data.type === "connection") connection.state = data.state;
+    for (const handler of handlers.get(data.type) ?? []) handler(data);
+  };
+  return connection;
+}

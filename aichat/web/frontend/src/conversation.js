@@ -1,0 +1,139 @@
+// What the server and the loudspeaker say, shown: streamed text, who speaks, what was heard of the user.
+import { applyFragments } from "./htmx.js";
+import { localTimes } from "./times.js";
+
+const LINGER_MS = 4_000;
+const messageOf = (id) => document.getElementById(`m-${id}`);
+const castOf = (id) => document.getElementById(`cast-${id}`);
+
+export class Conversation {
+  #turn = null; // the newest turn: {generation, lines, open}
+  #lines = new Map(); // of a few turns, so that a line still sounding is found
+  #sounding = null;
+  #fading = 0;
+
+  constructor({ transcript, announce, canHear, onChange }) {
+    Object.assign(this, { transcript, announce, canHear, onChange });
+    localTimes(document);
+  }
+
+  /** Somebody speaks, or is about to. */
+  get busy() {
+    return this.#sounding !== null || Boolean(this.#turn?.open.size);
+  }
+
+  html({ html }) {
+    applyFragments(html);
+    localTimes(document);
+    this.#colour();
+    this.#show();
+  }
+
+  turnStarted({ generation, lines }) {
+    for (const line of lines) this.#lines.set(`${generation}/${line.sequence_number}`, line);
+    for (const key of this.#lines.keys()) if (Number.parseInt(key) < generation - 8) this.#lines.delete(key);
+    this.#turn = { generation, open: new Set(lines.map((line) => line.sequence_number)) };
+    this.#clearTranscript();
+    this.#show();
+  }
+
+  text({ message_id: id, text, is_final: final, character_name: name, sequence_number: sequence }) {
+    const message = messageOf(id);
+    if (!message) return;
+    const box = message.querySelector(".message-text");
+    message.classList.remove("is-queued", "is-thinking");
+    if (text) {
+      message.classList.add("is-streaming");
+      box.append(text);
+    }
+    if (final) this.#written(message, box, name, sequence);
+  }
+
+  #written(message, box, name, sequence) {
+    message.classList.remove("is-streaming");
+    if (!this.canHear()) this.announce(`${name}: ${box.textContent}`);
+    const next = this.#turn && this.#lines.get(`${this.#turn.generation}/${sequence + 1}`);
+    messageOf(next?.message_id)?.classList.replace("is-queued", "is-thinking");
+  }
+
+  /** A bubble that came alone does not know its speaker's colour; the cast does. */
+  #colour() {
+    for (const message of document.querySelectorAll(".message[data-character]:not([class*='voice-'])")) {
+      const voice = /voice-\w+/.exec(castOf(message.dataset.character)?.className);
+      message.classList.add(voice ? voice[0] : "voice-none");
+    }
+  }
+
+  lineFinished({ sequence_number: sequence }) {
+    this.#turn?.open.delete(sequence);
+    this.onChange();
+  }
+
+  interrupted({ generation, sequence_number: sequence }) {
+    const single = sequence !== undefined && sequence !== null;
+    if (single) this.#turn?.open.delete(sequence);
+    else if (generation === undefined || generation >= (this.#turn?.generation ?? 0)) this.#turn = null;
+    for (const message of single ? [] : document.querySelectorAll(".is-queued, .is-thinking")) {
+      message.classList.remove("is-queued", "is-thinking");
+    }
+    this.#show();
+  }
+
+  /** The connection began anew: nothing of before goes on. */
+  reset() {
+    this.#turn = null;
+    this.#show();
+  }
+
+  /** The loudspeaker plays this line now, or none. */
+  sounds(line) {
+    this.#sounding = line;
+    this.#show();
+  }
+
+  level(value) {
+    this.#cast()?.style.setProperty("--level", Math.min(1, value * 5).toFixed(2));
+  }
+
+  transcribed({ text, is_final: final }) {
+    clearTimeout(this.#fading);
+    if (!text && !final) return;
+    this.transcript.querySelector(".transcript-text").textContent = text || "I did not catch that. Please say it again.";
+    this.transcript.classList.toggle("is-final", final);
+    this.transcript.hidden = false;
+    if (final) this.#fading = setTimeout(() => this.#clearTranscript(), LINGER_MS);
+  }
+
+  #clearTranscript() {
+    clearTimeout(this.#fading);
+    this.transcript.hidden = true;
+  }
+
+  #line() {
+    return this.#sounding && this.#lines.get(`${this.#sounding.generation}/${this.#sounding.sequence}`);
+  }
+
+  #cast() {
+    const line = this.#line();
+    return line && castOf(line.character_id);
+  }
+
+  /** Makes the page agree with the loudspeaker, whatever fragments have come in between. */
+  #show() {
+    const line = this.#line();
+    const speaking = new Set(line ? [messageOf(line.message_id), castOf(line.character_id)] : []);
+    for (const old of document.querySelectorAll(".is-speaking")) {
+      if (!speaking.has(old)) old.classList.remove("is-speaking");
+    }
+    for (const element of speaking) {
+      element?.classList.remove("is-queued", "is-thinking");
+      element?.classList.add("is-speaking");
+    }
+    this.onChange();
+  }
+
+  /** The window is named after the conversation. */
+  title() {
+    document.title = `${document.getElementById("title").textContent.trim()} · aichat`;
+  }
+}

@@ -1,0 +1,30 @@
+// Puts the server's fragments into the page. Nothing here evaluates strings: the page's CSP forbids it.
+import htmx from "htmx.org/dist/htmx.esm.js";
+
+/** A message that is shown already is replaced, never shown twice (after a resume, say). */
+function replaceShown({ detail }) {
+  for (const { swapSpec, fragment } of detail.tasks) {
+    if (swapSpec.style !== "beforeend") continue;
+    for (const element of [...fragment.children]) document.getElementById(element.id)?.replaceWith(element);
+  }
+}
+
+document.addEventListener("htmx:before:swap", replaceShown);
+
+/** Applies a text of <hx-partial hx-target hx-swap> fragments; the page has changed when this returns. */
+export function applyFragments(text) {
+  htmx.swap({ sourceElement: document.body, target: document.body, swap: "none", text });
+}
+
+/** Fetches the page again and takes its log: for when the server no longer knows what we missed. */
+export function reloadLog() {
+  return htmx.ajax("GET", location.pathname, { target: "#log", select: "#log", swap: "outerHTML" });
+}
+
+/** Fetches the page again and takes these elements from it. */
+export async function refresh(...ids) {
+  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ids) document.getElementById(id).replaceWith(fresh.getElementById(id));
+}

@@ -1,0 +1,54 @@
+// Plays what the characters say. Browsers allow sound only after a first gesture, so it starts then.
+
+const RATE = 24_000;
+const GESTURES = ["pointerdown", "keydown"];
+
+export class Loudspeaker {
+  #context = null;
+
+  constructor(script, { attach, onSounding, onLevel }) {
+    this.script = script;
+    this.attach = attach;
+    this.onSounding = onSounding;
+    this.onLevel = onLevel;
+  }
+
+  get running() {
+    return this.#context?.state === "running";
+  }
+
+  /** Starts at the first gesture, or at once where the browser needs none; then keeps itself awake. */
+  arm(onFailure) {
+    const wake = () => this.#wake().catch(onFailure);
+    for (const gesture of GESTURES) addEventListener(gesture, wake, { capture: true, passive: true });
+    if (navigator.userActivation?.hasBeenActive) wake();
+  }
+
+  async #wake() {
+    if (!this.#context) await this.#start();
+    else if (this.#context.state !== "running") await this.#context.resume();
+  }
+
+  async #start() {
+    const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+    this.#context = context;
+    try {
+      await context.audioWorklet.addModule(this.script);
+    } catch (error) {
+      this.#context = null; // the next gesture tries again
+      throw error;
+    }
+    const player = new AudioWorkletNode(context, "aichat-player", { numberOfInputs: 0, outputChannelCount: [1] });
+    player.port.onmessage = ({ data }) => this.#hear(data);
+    const { port1, port2 } = new MessageChannel();
+    player.port.postMessage({ port: port1 }, [port1]);
+    this.attach(port2);
+    player.connect(context.destination);
+    await context.resume();
+  }
+
+  #hear(report) {
+    if ("level" in report) this.onLevel(report.level);
+    else this.onSounding(report);
+  }
+}

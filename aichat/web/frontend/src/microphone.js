@@ -1,0 +1,96 @@
+// The microphone: permission, the worklet behind it, and its gate.
+
+const IDLE_MS = 60_000; // then the browser's recording sign goes out; the next use asks the device again
+const WANTED = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+
+const PROBLEMS = {
+  NotAllowedError: [
+    "The browser may not use the microphone.",
+    "Allow it in the browser's settings for this site (the sign beside the address), then try again.",
+  ],
+  NotFoundError: ["No microphone was found.", "Plug one in and try again, or type instead."],
+  NotReadableError: [
+    "The microphone does not answer.",
+    "Another program may hold it: close that program and try again.",
+  ],
+};
+const INSECURE = [
+  "Browsers give the microphone to secure pages only.",
+  "Open this page with https://, or as http://localhost on the machine that runs it.",
+];
+
+/** What went wrong and how to mend it, in one line for people. */
+export function explain(error) {
+  if (!navigator.mediaDevices) return INSECURE.join(" ");
+  const known = PROBLEMS[error.name];
+  return known ? known.join(" ") : `The microphone could not be used (${error.name}: ${error.message}).`;
+}
+
+export class Microphone {
+  #context = null;
+  #node = null;
+  #source = null;
+  #stream = null;
+  #idle = 0;
+
+  constructor(script, { attach, onLevel, onLost }) {
+    this.script = script;
+    this.attach = attach;
+    this.onLevel = onLevel;
+    this.onLost = onLost;
+  }
+
+  /** Gets the device ready; the gate stays shut. Throws what getUserMedia throws. */
+  async prepare() {
+    clearTimeout(this.#idle);
+    if (this.#stream) return;
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: WANTED });
+    if (!this.#context) await this.#build();
+    await this.#context.resume();
+    this.#listenTo(stream);
+  }
+
+  /** Lets audio through; *held*: the user decides when the turn ends, not the silence. */
+  openGate(held) {
+    clearTimeout(this.#idle);
+    this.#node.port.postMessage({ gate: held ? "hold" : "open" });
+  }
+
+  /** Lets the last 100 ms out; the worklet then ends the utterance. */
+  closeGate() {
+    this.#node?.port.postMessage({ gate: "close" });
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#release(), IDLE_MS);
+  }
+
+  async #build() {
+    const context = new AudioContext({ latencyHint: "interactive" }); // the device's own rate
+    await context.audioWorklet.addModule(this.script);
+    this.#node = new AudioWorkletNode(context, "aichat-microphone", { numberOfOutputs: 0 });
+    this.#node.port.onmessage = ({ data }) => this.onLevel(data.level);
+    const { port1, port2 } = new MessageChannel();
+    this.#node.port.postMessage({ port: port1 }, [port1]);
+    this.attach(port2);
+    this.#context = context;
+  }
+
+  #listenTo(stream) {
+    this.#stream = stream;
+    this.#source = this.#context.createMediaStreamSource(stream);
+    this.#source.connect(this.#node);
+    stream.getAudioTracks()[0].addEventListener("ended", () => this.#lose());
+  }
+
+  #lose() {
+    this.#release();
+    this.closeGate();
+    this.onLost("The microphone is gone. Plug it in again, then press the button; or type instead.");
+  }
+
+  #release() {
+    this.#source?.disconnect();
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#source = this.#stream = null;
+    this.#context?.suspend();
+  }
+}

@@ -1,0 +1,166 @@
+// What is to be played, in order of arrival, and the fence that keeps stale audio out. All counts are
+// samples. Cancelling is never synchronous: a chunk can arrive after the flush that voids it, so
+// each one carries its turn's number (generation) and its speaker's place (sequence).
+
+const keyOf = ({ generation, sequence }) => generation * 65_536 + sequence;
+
+export class PlaybackQueue {
+  #chunks = [];
+  #offset = 0; // within the first chunk
+  #queued = 0;
+  #line = null; // what sounds now
+  #floor = -1; // this generation and all before it are void
+  #void = new Map(); // single lines that are void, key -> generation
+  #tail = new Float32Array(0); // the fade-out that is still to be played
+  #held = true; // collecting a little before the start
+  #since = null;
+  underruns = 0;
+  dropped = 0;
+
+  constructor(rate, tell) {
+    this.tell = tell; // told {state: playing|flushed|done, generation, sequence, samples} and {sounding}
+    this.enough = 0.06 * rate; // start when this much is there,
+    this.patience = 0.1 * rate; // or this long after the first of it
+    this.fade = 0.005 * rate;
+    this.step = 0.1 * rate; // between two reports
+  }
+
+  push(chunk) {
+    if (this.#isVoid(chunk)) {
+      this.dropped += 1;
+      return;
+    }
+    this.#chunks.push(chunk);
+    this.#queued += chunk.samples.length;
+  }
+
+  /** No more will come for this line, even if no chunk said that it was the last. */
+  end(line) {
+    const last = this.#chunks.findLast((chunk) => keyOf(chunk) === keyOf(line));
+    if (last) last.last = true;
+    else if (this.#line && keyOf(this.#line) === keyOf(line)) this.#finish();
+  }
+
+  /** Drops a whole generation with all before it, or one line of it. */
+  flush(generation, sequence) {
+    const one = sequence !== undefined;
+    const hit = (line) => (one ? keyOf(line) === keyOf({ generation, sequence }) : line.generation <= generation);
+    if (one) this.#void.set(keyOf({ generation, sequence }), generation);
+    else this.#raise(generation);
+    this.#drop(hit);
+  }
+
+  /** A connection began. One that resumes goes on; any other starts numbering anew. */
+  begin(floor, resumed) {
+    if (!resumed) this.#drop(() => true);
+    if (!resumed) this.#void.clear();
+    if (resumed) this.flush(floor);
+    else this.#floor = floor;
+  }
+
+  /** Fills *out*; *time* is the frame number of its first sample. */
+  render(out, time) {
+    let at = this.#fadeInto(out);
+    if (this.#holding(time)) return;
+    while (at < out.length && this.#chunks.length) at += this.#copy(out, at);
+    if (at < out.length) this.#ranDry();
+  }
+
+  #isVoid(line) {
+    return line.generation <= this.#floor || this.#void.has(keyOf(line));
+  }
+
+  #raise(generation) {
+    this.#floor = Math.max(this.#floor, generation);
+    for (const [key, of] of this.#void) if (of <= this.#floor) this.#void.delete(key);
+  }
+
+  #drop(hit) {
+    const lines = new Map(this.#chunks.filter(hit).map((chunk) => [keyOf(chunk), { ...chunk, played: 0 }]));
+    if (this.#line && hit(this.#line)) {
+      lines.set(keyOf(this.#line), this.#line);
+      this.#tail = this.#fadeOut(hit);
+      this.#sound(null);
+    }
+    if (this.#chunks.length && hit(this.#chunks[0])) this.#offset = 0;
+    this.#chunks = this.#chunks.filter((chunk) => !hit(chunk));
+    this.#queued = this.#chunks.reduce((sum, { samples }) => sum + samples.length, -this.#offset);
+    if (!this.#chunks.length) this.#held = true;
+    for (const line of lines.values()) this.#report(line, "flushed");
+  }
+
+  /** The next 5 ms of what is being dropped, going to nothing, so that the end does not click. */
+  #fadeOut(hit) {
+    const next = [];
+    let skip = this.#offset;
+    for (const { samples } of this.#held ? [] : this.#chunks.filter(hit)) {
+      if (next.length >= this.fade) break;
+      next.push(...samples.subarray(skip, skip + this.fade - next.length));
+      skip = 0;
+    }
+    return Float32Array.from(next, (sample, i) => (sample / 32_768) * (1 - i / next.length));
+  }
+
+  #fadeInto(out) {
+    const part = this.#tail.subarray(0, out.length);
+    out.set(part);
+    this.#tail = this.#tail.subarray(part.length);
+    return part.length;
+  }
+
+  #holding(time) {
+    if (!this.#held) return false;
+    if (!this.#chunks.length) this.#since = null;
+    else this.#since ??= time;
+    if (this.#since === null) return true;
+    const ready = this.#queued >= this.enough || this.#chunks.some((chunk) => chunk.last);
+    this.#held = !ready && time - this.#since < this.patience;
+    if (!this.#held) this.#since = null;
+    return this.#held;
+  }
+
+  #copy(out, at) {
+    const chunk = this.#chunks[0];
+    if (!this.#line || keyOf(this.#line) !== keyOf(chunk)) this.#start(chunk);
+    const count = Math.min(out.length - at, chunk.samples.length - this.#offset);
+    for (let k = 0; k < count; k++) out[at + k] = chunk.samples[this.#offset + k] / 32_768;
+    this.#advance(chunk, count);
+    return count;
+  }
+
+  #advance(chunk, count) {
+    this.#offset += count;
+    this.#queued -= count;
+    this.#line.played += count;
+    if (this.#line.played - this.#line.told >= this.step) this.#report(this.#line, "playing");
+    if (this.#offset < chunk.samples.length) return;
+    this.#chunks.shift();
+    this.#offset = 0;
+    if (chunk.last) this.#finish();
+  }
+
+  #start({ generation, sequence }) {
+    if (this.#line) this.#finish();
+    this.#sound({ generation, sequence, played: 0, told: 0 });
+  }
+
+  #finish() {
+    this.#report(this.#line, "done");
+    this.#sound(null);
+  }
+
+  #ranDry() {
+    if (this.#line) this.underruns += 1;
+    this.#held = true;
+  }
+
+  #sound(line) {
+    this.#line = line;
+    this.tell({ sounding: line && { generation: line.generation, sequence: line.sequence } });
+  }
+
+  #report(line, state) {
+    line.told = line.played;
+    this.tell({ state, generation: line.generation, sequence: line.sequence, samples: line.played });
+  }
+}

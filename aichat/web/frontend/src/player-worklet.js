@@ -1,0 +1,47 @@
+// The loudspeaker's end: audio comes straight from the socket's worker; the page only hears who speaks.
+import { Meter } from "./meter.js";
+import { PlaybackQueue } from "./playback-queue.js";
+import { samplesOf } from "./wire.js";
+
+class Player extends AudioWorkletProcessor {
+  #worker = null;
+
+  constructor() {
+    super();
+    this.queue = new PlaybackQueue(sampleRate, (report) => this.#tell(report));
+    this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level }));
+    this.sounding = false;
+    this.port.onmessage = ({ data }) => this.#attach(data.port);
+  }
+
+  process(_, [[out]]) {
+    this.queue.render(out, currentFrame);
+    if (this.sounding) this.meter.add(out);
+    return true;
+  }
+
+  #attach(port) {
+    this.#worker = port;
+    port.onmessage = ({ data }) => this.#obey(data);
+  }
+
+  #obey(order) {
+    const { generation, sequence } = order;
+    if (order.do === "play") this.queue.push({ generation, sequence, last: order.last, samples: samplesOf(order.buffer) });
+    if (order.do === "flush") this.queue.flush(generation, sequence);
+    if (order.do === "end") this.queue.end({ generation, sequence });
+    if (order.do === "begin") this.queue.begin(order.floor, order.resumed);
+  }
+
+  #tell(report) {
+    if (report.state) {
+      this.#worker.postMessage(report);
+      return;
+    }
+    this.sounding = report.sounding !== null;
+    const { underruns, dropped } = this.queue;
+    this.port.postMessage({ sounding: report.sounding, underruns, dropped });
+  }
+}
+
+registerProcessor("aichat-player", Player);

@@ -1,0 +1,118 @@
+// Owns the socket, so that a busy page never delays audio. Microphone and player talk to it directly.
+import { Link } from "./link.js";
+
+const SAMPLES_PER_MS = 24;
+const MOST_TURNS = 16; // turns whose number we can still translate
+const MOST_WAITING = 512; // frames kept for a player that is not there yet
+
+const page = self;
+const turns = new Map(); // generation -> turn_id
+let link;
+let player = null;
+let waiting = [];
+let unheard = false; // audio came, and there is no player yet
+let latest = -1; // the newest generation that we know of
+
+// -- from the server -------------------------------------------------------------------------
+
+function tellPlayer(message, transfer = []) {
+  if (player) player.postMessage(message, transfer);
+  else if (waiting.length < MOST_WAITING) waiting.push(message);
+  else waiting = [{ do: "flush", generation: latest }]; // nobody listened: let it go
+}
+
+function takeAudio({ generation, sequence, last, buffer }) {
+  latest = Math.max(latest, generation);
+  if (!player && !unheard) page.postMessage({ type: "unheard" });
+  unheard = !player;
+  tellPlayer({ do: "play", generation, sequence, last, buffer }, [buffer]);
+}
+
+function began({ resumed, generation = -1 }) {
+  if (!resumed) turns.clear();
+  latest = resumed ? Math.max(latest, generation) : generation;
+  tellPlayer({ do: "begin", floor: generation, resumed });
+}
+
+function turnStarted({ generation, turn_id: turn }) {
+  latest = Math.max(latest, generation);
+  turns.set(generation, turn);
+  if (turns.size > MOST_TURNS) turns.delete(turns.keys().next().value);
+}
+
+function generationOf(turn) {
+  for (const [generation, id] of turns) if (id === turn) return generation;
+  return undefined;
+}
+
+function interrupted({ generation, sequence_number: sequence, turn_id: turn }) {
+  const fence = generation ?? generationOf(turn);
+  if (fence !== undefined) tellPlayer({ do: "flush", generation: fence, sequence: sequence ?? undefined });
+}
+
+function lineFinished({ turn_id: turn, sequence_number: sequence }) {
+  const generation = generationOf(turn);
+  if (generation !== undefined) tellPlayer({ do: "end", generation, sequence });
+}
+
+const before = { ready: began, turn_started: turnStarted, interrupted, turn_complete: lineFinished };
+
+function takeMessage(message) {
+  before[message.type]?.(message);
+  page.postMessage(message);
+}
+
+// -- from the loudspeaker and the microphone -------------------------------------------------
+
+function played({ generation, sequence, samples, state }) {
+  const turn = turns.get(generation);
+  if (turn === undefined) return;
+  const ms = Math.round((samples / SAMPLES_PER_MS) * 10) / 10;
+  link.send({ type: "playback", turn_id: turn, sequence_number: sequence, played_ms: ms, state });
+}
+
+function attachPlayer(port) {
+  player = port;
+  player.onmessage = ({ data }) => played(data);
+  for (const message of waiting) tellPlayer(message, message.buffer ? [message.buffer] : []);
+  waiting = [];
+}
+
+function attachMicrophone(port) {
+  port.onmessage = ({ data }) => {
+    if (data instanceof ArrayBuffer) link.sendAudio(data);
+    else link.send({ type: data }); // start_of_speech, end_of_speech: in order with the audio
+  };
+}
+
+// -- from the page ---------------------------------------------------------------------------
+
+function silence() {
+  if (latest >= 0) tellPlayer({ do: "flush", generation: latest });
+}
+
+function say(text) {
+  if (link.send({ type: "text_message", text })) silence();
+  else page.postMessage({ type: "unsent", text });
+}
+
+function interrupt() {
+  silence();
+  link.send({ type: "interrupt" });
+}
+
+function connect(conversation, characters) {
+  const onState = (state, reason = "", code = 0) => page.postMessage({ type: "connection", state, reason, code });
+  link = new Link({ conversation, characters }, { onState, onMessage: takeMessage, onAudio: takeAudio });
+  link.open();
+}
+
+const orders = {
+  connect: ({ conversation, characters }) => connect(conversation, characters),
+  say: ({ text }) => say(text),
+  interrupt,
+  player: ({ port }) => attachPlayer(port),
+  microphone: ({ port }) => attachMicrophone(port),
+};
+
+page.onmessage = ({ data }) => orders[data.do](data);

@@ -1,0 +1,29 @@
+"""Is the server alive, and can it do its work?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import asdict
+from litestar import Response, get
+from litestar.datastructures import State
+
+from aichat.core import Parts
+
+
+@get("/health", sync_to_thread=False)
+def health() -> dict[str, str]:
+    """Answer while the process lives."""
+    return {"status": "healthy"}
+
+
+@get("/health/ready", sync_to_thread=False)
+def ready(state: State) -> Response[dict[str, Any]]:
+    """List every plug-in with its state; 503 while a part has nobody to play it."""
+    parts: Parts = state.parts
+    is_ready = parts.is_ready()
+    body = {
+        "status": "ready" if is_ready else "starting",
+        "parts": [asdict(status) for status in parts.statuses()],
+    }
+    return Response(body, status_code=200 if is_ready else 503)

@@ -1,0 +1,98 @@
+"""The pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from jinja2 import Environment
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
+from litestar.enums import MediaType, RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect
+
+from aichat.core import Character, Conversation, Message, Parts, new_id
+from aichat.core.events import UserSaid
+
+from . import wire
+from .rooms import Rooms
+from .views import view
+
+SHOWN = 200
+"""The last messages of a conversation that its page shows."""
+LISTED = 30
+"""Conversations in the list."""
+
+Page = Response[str]
+
+
+async def _page(
+    state: State,
+    conversation: Conversation | None,
+    cast: Sequence[Character],
+    messages: Sequence[Message],
+) -> Page:
+    parts: Parts = state.parts
+    jinja: Environment = state.jinja
+    listed = await parts.storage.conversations(LISTED)
+    html = jinja.get_template("chat.html").render(
+        conversation_id=conversation.conversation_id if conversation else "",
+        title=conversation.title if conversation else None,
+        characters=cast,
+        messages=[view(message) for message in messages],
+        # every visit opens a conversation; those in which nobody has spoken have no title
+        conversations=[one for one in listed if one.title],
+        notices=parts.notices(),
+    )
+    return Response(html, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
+
+
+@get("/")
+async def start(state: State) -> Page:
+    """A new conversation with everybody who is active; the page's socket makes it."""
+    return await _page(state, None, await state.parts.storage.characters(active=True), ())
+
+
+@get("/c/{conversation_id:str}")
+async def conversation(state: State, conversation_id: FromPath[str]) -> Page:
+    """One conversation."""
+    storage = state.parts.storage
+    found, cast = await storage.cast(conversation_id)
+    messages = await storage.recent_messages(conversation_id, SHOWN)
+    return await _page(state, found, cast, messages)
+
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@post("/messages", status_code=303)
+async def begin(state: State, data: Form) -> Redirect:
+    """Take the first message of a conversation from a page without scripts."""
+    text, storage = wire.checked_text(data.get("text", "")), state.parts.storage
+    cast = await storage.characters(active=True)
+    made = Conversation(new_id(), active_characters=[who.id for who in cast])
+    await storage.put_conversation(made)
+    return await _say(state, made, cast, text)
+
+
+@post("/c/{conversation_id:str}/messages", status_code=303)
+async def say(state: State, data: Form, conversation_id: FromPath[str]) -> Redirect:
+    """Take a typed message from a page without scripts."""
+    text = wire.checked_text(data.get("text", ""))
+    found, cast = await state.parts.storage.cast(conversation_id)
+    return await _say(state, found, cast, text)
+
+
+async def _say(
+    state: State, conversation: Conversation, cast: Sequence[Character], text: str
+) -> Redirect:
+    rooms: Rooms = state.rooms
+    id = rooms.room(conversation, cast).conversation
+    await rooms.bus.publish(UserSaid(rooms.bus.new_turn(id), text, "text", new_id()))
+    return Redirect(f"/c/{id}", status_code=303)
+
+
+def wants_page(request: Request[Any, Any, Any]) -> bool:
+    """Tell whether a browser asks for a page to look at."""
+    return "text/html" in request.headers.get("accept", "")

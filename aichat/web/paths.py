@@ -1,0 +1,31 @@
+"""Where files are: in the package once installed, beside it in a checkout."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+PACKAGE = Path(str(files("aichat")))
+
+
+def templates() -> Path:
+    """Return the folder of the pages' templates."""
+    packaged = PACKAGE / "web" / "templates"
+    return packaged if packaged.is_dir() else PACKAGE.parent / "templates"
+
+
+def static() -> Path:
+    """Return the folder that the build fills with scripts and styles."""
+    return PACKAGE / "web" / "static" / "dist"
+
+
+def plugins_toml() -> Path:
+    """Return $AICHAT_CONFIG, else plugins.toml in the working directory, else the shipped one."""
+    if named := os.environ.get("AICHAT_CONFIG"):
+        return Path(named)
+    here = Path("plugins.toml")
+    if here.is_file():
+        return here.absolute()
+    packaged = PACKAGE / "plugins.default.toml"
+    return packaged if packaged.is_file() else PACKAGE.parent / "plugins.toml"

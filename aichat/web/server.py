@@ -1,0 +1,104 @@
+"""How ``litestar run`` serves aichat: one line with the address, one line when it cannot.
+
+Litestar calls ``uvicorn.run`` in this process, or ``python -m uvicorn`` in another one for
+``--reload`` and ``--wc``, and has no option for the settings below; so they are given to uvicorn
+here, both ways.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from litestar import Litestar
+from litestar.plugins import CLIPlugin
+
+SETTINGS: dict[str, Any] = {
+    "ws_per_message_deflate": False,  # speech hardly shrinks, and it costs three times the CPU
+    "ws_max_size": 1 << 20,  # our own limit is smaller, and answers with a readable error
+    "timeout_graceful_shutdown": 3,
+    "log_level": "warning",
+}
+
+
+class AichatServer(CLIPlugin):
+    """Wraps ``litestar run``."""
+
+    def on_cli_init(self, cli: click.Group) -> None:
+        """Add nothing: the commands come by the entry point."""
+
+    @contextmanager
+    def server_lifespan(self, app: Litestar) -> Iterator[None]:
+        """Put our server in the place of ``uvicorn.run``."""
+        import uvicorn
+
+        if app.state.failure:
+            raise stop(str(app.state.failure))
+        for key, value in SETTINGS.items():
+            os.environ.setdefault(f"UVICORN_{key.upper()}", str(value))
+        run = uvicorn.run
+        uvicorn.run = lambda **options: serve(app, options)
+        try:
+            yield
+        finally:
+            uvicorn.run = run
+
+
+def stop(message: str) -> SystemExit:
+    """Print why aichat cannot start, as it is: click would put it into a box and cut the words."""
+    click.echo(f"aichat cannot start: {message}", err=True)
+    return SystemExit(1)
+
+
+def serve(app: Litestar, options: dict[str, Any]) -> None:
+    """Serve until stopped. Raises SystemExit, after one message, when the start fails."""
+    import uvicorn
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").addFilter(lambda _: app.state.failure is None)
+    config = uvicorn.Config(**{**options, **SETTINGS})
+    sockets = None if config.fd is not None or config.uds else [_bound(config.host, config.port)]
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started and sockets:
+                click.echo(f"aichat is at {_address(config, sockets[0])}")
+
+    try:
+        Server(config).run(sockets)
+    except KeyboardInterrupt:
+        return
+    except SystemExit:
+        if app.state.failure is None:
+            raise
+    if app.state.failure:
+        raise stop(str(app.state.failure))
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise stop(
+            f"{host}:{port} cannot be used: {error.strerror}.\n"
+            "  Mend: stop what uses it, or choose another with `litestar run --port N`, PORT=N, "
+            "or [web] port in plugins.toml."
+        ) from error
+    return listener
+
+
+def _address(config: Any, listener: socket.socket) -> str:
+    scheme = "https" if config.is_ssl else "http"
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

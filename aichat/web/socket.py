@@ -1,0 +1,256 @@
+"""The WebSocket ``/ws``: one client in one conversation's room.
+
+A reader is always awaiting the socket, so that a close is noticed at once; a writer empties the
+outbox. Whatever a client sends that is wrong is answered with an ``error`` and the connection
+lives on; only a flood of it, or a client that cannot keep up, is let go.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, cast
+
+import anyio
+from attrs import define, evolve, field
+from litestar import WebSocket, websocket
+from litestar.exceptions import WebSocketDisconnect
+
+from aichat.core import (
+    AichatError,
+    Bus,
+    Character,
+    Conversation,
+    NotFound,
+    Parts,
+    new_id,
+)
+from aichat.core.events import (
+    SPEAKER_RATE,
+    AudioReceived,
+    Interrupted,
+    LineInterrupted,
+    LinePlayed,
+    TalkHeld,
+    TalkReleased,
+    UserSaid,
+)
+
+from . import wire
+from .microphone import Microphone
+from .room import Connection, Room, error_message
+from .rooms import Rooms
+
+MISTAKES = 50
+"""So many wrong frames within ten seconds are abuse."""
+DEFAULT_CAST = 2
+"""A conversation made without naming anybody has the first two active characters."""
+
+log = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """The connection must end; *code* is the WebSocket's close code."""
+
+    def __init__(self, code: int, error: Exception) -> None:
+        super().__init__(str(error))
+        self.code, self.error = code, error
+
+
+@websocket("/ws")
+async def talk(socket: WebSocket[Any, Any, Any]) -> None:
+    """Talk in a conversation."""
+    state = socket.app.state
+    rooms: Rooms = state.rooms
+    query = socket.query_params
+    is_offered = wire.SUBPROTOCOL in socket.scope["subprotocols"]
+    # clients that cannot offer a subprotocol may name it in the address
+    is_binary = is_offered or query.get("protocol") == wire.SUBPROTOCOL
+    await socket.accept(subprotocols=wire.SUBPROTOCOL if is_offered else None)
+    try:
+        conversation, characters = await enter(
+            rooms.parts, query.get("conversation_id"), _ids(query)
+        )
+    except Refused as refused:
+        await _say(socket, refused.error)
+        await socket.close(refused.code, str(refused)[:120])
+        return
+    room = rooms.room(conversation, characters)
+    async with anyio.create_task_group() as tasks:
+        too_slow = anyio.Event()
+        connection = Connection(is_binary, query.get("view") == "html", too_slow.set)
+        client = Client(socket, room, connection, rooms.bus, rooms.parts)
+        with rooms.joined(room, connection):
+            client.greet(characters, query.get("session_id"), query.get("last_event_id", ""))
+            tasks.start_soon(client.write)
+            tasks.start_soon(client.let_go_when, too_slow)
+            await client.read()
+            tasks.cancel_scope.cancel()
+
+
+def _ids(query: Any) -> list[str]:
+    return [id for id in (query.get("character_ids") or "").split(",") if id]
+
+
+async def enter(
+    parts: Parts, conversation_id: str | None, character_ids: Sequence[str]
+) -> tuple[Conversation, Sequence[Character]]:
+    """Return the conversation and its cast; make one when none is named."""
+    storage = parts.storage
+    try:
+        if conversation_id:
+            return await storage.cast(conversation_id)
+        cast = [await storage.character(id) for id in character_ids]
+        cast = cast or list(await storage.characters(active=True))[:DEFAULT_CAST]
+        conversation = Conversation(new_id(), active_characters=[who.id for who in cast])
+        await storage.put_conversation(conversation)
+        return conversation, cast
+    except NotFound as error:
+        found = _Code(error, "conversation_not_found" if conversation_id else "not_found")
+        raise Refused(4404, found) from error
+    except AichatError as error:
+        raise Refused(1011, error) from error
+
+
+class _Code(NotFound):
+    """A not-found error with the contract's own code."""
+
+    def __init__(self, error: AichatError, code: str) -> None:
+        super().__init__(error.problem, error.mend)
+        self.code = code  # type: ignore[misc]  # an instance's own
+
+
+async def _say(socket: WebSocket[Any, Any, Any], error: Exception) -> None:
+    await socket.send_text(wire.encode(error_message(error)))
+
+
+@define(eq=False)
+class Client:
+    """One connection: what it sends becomes events, what the room has for it is sent."""
+
+    socket: WebSocket[Any, Any, Any]
+    room: Room
+    connection: Connection
+    bus: Bus
+    parts: Parts
+    microphone: Microphone = field(factory=Microphone)
+    mistakes: list[float] = field(factory=list)
+
+    def greet(
+        self, characters: Sequence[Character], session_id: str | None, last_event_id: str
+    ) -> None:
+        """Tell where the client is, and send what it missed if it comes back."""
+        resumed = session_id in self.room.session_ids
+        session_id = session_id if resumed and session_id else new_id()
+        self.room.session_ids.add(session_id)
+        ready = wire.Ready(
+            conversation_id=self.room.conversation,
+            session_id=session_id,
+            characters=[wire.Speaker(who.id, who.name, who.image_url) for who in characters],
+            sample_rate=SPEAKER_RATE,
+            resumed=resumed,
+            generation=self.room.floor(),
+            notices=self.parts.notices(),
+        )
+        self.room.send_to(self.connection, ready)
+        if resumed and last_event_id.isdecimal():
+            self.room.missed(self.connection, int(last_event_id))
+
+    async def write(self) -> None:
+        """Send what waits in the outbox, until the connection ends."""
+        try:
+            while True:
+                await self.connection.wait()
+                while self.connection.frames:
+                    await self._send(self.connection.take())
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            log.debug("a client went away while it was written to")  # the reader ends the rest
+
+    async def _send(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            await self.socket.send_bytes(frame)
+        else:
+            await self.socket.send_text(frame)
+
+    async def let_go_when(self, too_slow: anyio.Event) -> None:
+        """Close the connection of a client that does not keep up; it may come back."""
+        await too_slow.wait()
+        await self.socket.close(1013, "Too slow; connect again to get what you missed.")
+
+    async def read(self) -> None:
+        """Take in frames until the client leaves."""
+        while True:
+            message = await self.socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            try:
+                await self._take(cast(dict[str, Any], message))
+            except AichatError as error:
+                self.room.send_to(self.connection, error_message(error))
+                if self._is_abuse(error):
+                    await self.socket.close(1008, "Too many wrong frames.")
+                    return
+
+    def _is_abuse(self, error: AichatError) -> bool:
+        if isinstance(error, wire.BadFrame):
+            now = monotonic()
+            self.mistakes = [at for at in self.mistakes if at > now - 10] + [now]
+        return len(self.mistakes) > MISTAKES
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        data, text = message.get("bytes"), message.get("text")
+        if data is not None:
+            if len(data) > wire.FRAME_LIMIT:
+                raise wire.BadFrame(f"A frame is over {wire.FRAME_LIMIT} bytes.", "Send less.")
+            await self._audio(self.microphone.raw(data))
+        elif text is not None:
+            await self._message(wire.decode(text))
+
+    async def _audio(self, pcm: bytes) -> None:
+        await self.bus.publish(AudioReceived(self.bus.turn(self.room.conversation), pcm))
+
+    async def _message(self, message: wire.Incoming) -> None:
+        turn = self.bus.turn(self.room.conversation)
+        match message:
+            case wire.AudioChunkIn():
+                await self._audio(self.microphone.chunk(message))
+            case wire.TextMessage():
+                await self._text(message.text)
+            case wire.Interrupt():
+                self._interrupt(message.character_id)
+            case wire.SettingsIn():
+                await self._settings(wire.settings_of(message))
+            case wire.StartOfSpeech():
+                self.bus.post(TalkHeld(turn))
+            case wire.EndOfSpeech():
+                self.bus.post(TalkReleased(turn))
+            case wire.PlaybackIn():
+                if line := self.room.line(message.turn_id, message.sequence_number):
+                    self.bus.post(LinePlayed(line, message.played_ms, message.state))
+            case wire.Ping():
+                self.room.send_to(self.connection, self.room.pong(message.t))
+
+    async def _text(self, text: str) -> None:
+        turn = self.bus.new_turn(self.room.conversation)
+        await self.bus.publish(UserSaid(turn, text, "text", new_id()))
+
+    def _interrupt(self, character_id: str | None) -> None:
+        live = self.bus.live_turn(self.room.conversation)
+        if live is None:
+            return  # everybody has finished already
+        if character_id is None:
+            self.bus.interrupt(Interrupted(live))
+            return
+        lines = self.room.turns.get(live.id, ())
+        line = next((line for line in lines if line.character == character_id), None)
+        if line is None:
+            raise wire.BadFrame(f"{character_id} is not speaking in this turn.", "Name who is.")
+        self.bus.interrupt(LineInterrupted(line))
+
+    async def _settings(self, settings: dict[str, Any]) -> None:
+        storage = self.parts.storage
+        conversation = await storage.conversation(self.room.conversation)
+        merged = {**conversation.settings, **settings}
+        kept = {key: value for key, value in merged.items() if value is not None}
+        await storage.put_conversation(evolve(conversation, settings=kept))

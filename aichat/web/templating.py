@@ -1,0 +1,59 @@
+"""The Jinja environment of the pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+
+from aichat.core import AichatError
+
+from . import paths
+
+
+class NotBuilt(AichatError):
+    """The page's scripts are missing."""
+
+    code = "not_built"
+
+
+class Assets:
+    """The built scripts and styles: source name -> address with the hash of the content."""
+
+    def __init__(self, folder: Path) -> None:
+        self._manifest = folder / "manifest.json"
+        self._names: dict[str, str] = {}
+
+    def __call__(self, name: str) -> str:
+        """Return the address of *name*. Raises :class:`NotBuilt`."""
+        if not self._names:
+            self._names = self._read()
+        if name not in self._names:
+            raise NotBuilt(f"The page's {name} is not built.", _MEND)
+        return f"/static/{self._names[name]}"
+
+    def _read(self) -> dict[str, str]:
+        try:
+            names: dict[str, str] = json.loads(self._manifest.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise NotBuilt("The page's scripts are not built.", _MEND) from error
+        return names
+
+
+_MEND = "Install again: `make install`, or `pip install -e .` in the checkout."
+
+
+def environment(plugin_folders: Iterable[Path]) -> Environment:
+    """Make the environment; plug-ins' templates come before ours."""
+    folders = [*plugin_folders, paths.templates()]
+    jinja = Environment(
+        loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.globals["asset"] = Assets(paths.static())
+    return jinja

@@ -1,0 +1,101 @@
+"""Events as pieces of the page: the same templates that the page itself is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from attrs import frozen
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from aichat.core import Character, Message
+from aichat.core.events import (
+    Event,
+    Line,
+    MessageAdded,
+    ReplyFinished,
+    SpeakersChosen,
+)
+
+from .markdown import render
+
+
+@frozen
+class MessageView:
+    """A message as the templates show it."""
+
+    id: str
+    role: str
+    name: str
+    character_id: str | None
+    html: Markup
+    state: str
+    heard: str | None
+    time: str
+
+
+def view(message: Message) -> MessageView:
+    """Prepare a stored message."""
+    return MessageView(
+        message.message_id,
+        message.role,
+        message.name or "You",
+        message.character_id,
+        render(message.content),
+        "interrupted" if message.interrupted else "",
+        message.heard,
+        message.created_at.isoformat(),
+    )
+
+
+def _draft(line: Line) -> MessageView:
+    state = "thinking" if line.place == 0 else "queued"
+    now = datetime.now(UTC).isoformat()
+    return MessageView(
+        line.message_id, "assistant", line.name, line.character, Markup(""), state, None, now
+    )
+
+
+def partial(target: str, swap: str, content: str) -> str:
+    """Wrap *content* for htmx: where it goes and how."""
+    return f'<hx-partial hx-target="{escape(target)}" hx-swap="{swap}">{content}</hx-partial>'
+
+
+class Painter:
+    """Turns events into fragments for htmx. *cast* are the conversation's characters."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._message = environment.get_template("fragments/message.html")
+
+    def __call__(self, event: Event, cast: Sequence[Character]) -> str:
+        """Return the fragments that show *event*; empty if none do."""
+        if isinstance(event, SpeakersChosen):
+            return self._append([_draft(line) for line in event.lines], cast)
+        if isinstance(event, ReplyFinished):
+            target = f"#m-{event.line.message_id} .message-text"
+            return partial(target, "innerHTML", render(event.text))
+        if isinstance(event, MessageAdded):
+            return self._added(event.message, cast)
+        return ""
+
+    def title(self, text: str) -> str:
+        """Return the fragment that names the conversation."""
+        return partial("#title", "innerHTML", escape(text))
+
+    def gone(self, lines: Iterable[Line]) -> str:
+        """Return fragments that take away lines which left no message."""
+        return "".join(partial(f"#m-{line.message_id}", "delete", "") for line in lines)
+
+    def _added(self, message: Message, cast: Sequence[Character]) -> str:
+        if message.role == "user":
+            return self._append([view(message)], cast)
+        bubble = self._bubble(view(message), cast)
+        return partial(f"#m-{message.message_id}", "outerHTML", bubble)
+
+    def _append(self, views: Iterable[MessageView], cast: Sequence[Character]) -> str:
+        bubbles = "".join(self._bubble(one, cast) for one in views)
+        return partial("#log", "beforeend", bubbles) if bubbles else ""
+
+    def _bubble(self, message: MessageView, cast: Sequence[Character]) -> str:
+        return self._message.render(message=message, characters=cast)

@@ -1,0 +1,296 @@
+"""What goes over the WebSocket, in one place.
+
+Text frames are JSON objects with a ``type``. A binary frame from the client is raw PCM16, 16 kHz
+mono. A binary frame from the server (subprotocol ``aichat.v1``) is speech: a header of 16 bytes,
+little-endian, then PCM16, 24 kHz mono.
+
+    offset  size  field
+    0       u8    version, 1
+    1       u8    flags; bit 0: the speaker's last audio (may carry no samples)
+    2       u16   sequence_number: the speaker's place in the turn
+    4       u32   generation: the turn's number; a player drops what is older than its floor
+    8       u32   chunk_index within the speaker's line
+    12      u32   event_id
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from aichat.core import AichatError, is_clean
+
+SUBPROTOCOL = "aichat.v1"
+HEADER = struct.Struct("<BBHIII")
+VERSION = 1
+LAST = 1
+
+FRAME_LIMIT = 65_536
+"""Bytes in one frame from a client."""
+TEXT_LIMIT = 8_000
+"""Letters in one typed message."""
+
+
+class BadFrame(AichatError):
+    """A client sent something that is not in the contract."""
+
+    code = "bad_frame"
+
+
+# -- from the client -------------------------------------------------------------------------
+
+
+class AudioChunkIn(Struct, tag="audio_chunk"):
+    """Microphone audio, base64."""
+
+    audio_data: str
+    format: Literal["pcm", "wav"] = "pcm"
+    sample_rate: Annotated[int, Meta(ge=8_000, le=48_000)] = 16_000
+    channels: Annotated[int, Meta(ge=1, le=2)] = 1
+
+
+class TextMessage(Struct, tag="text_message"):
+    """A typed user turn."""
+
+    text: str
+
+
+class Interrupt(Struct, tag="interrupt"):
+    """Stop everything, or one speaker."""
+
+    character_id: str | None = None
+
+
+class SettingsIn(Struct, tag="settings"):
+    """Settings for this conversation from the next turn on; null takes one back."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType | None = UNSET
+    temperature: Annotated[float, Meta(ge=0, le=2)] | UnsetType | None = UNSET
+    max_tokens: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType | None = UNSET
+    top_p: Annotated[float, Meta(ge=0, le=1)] | UnsetType | None = UNSET
+
+
+class StartOfSpeech(Struct, tag="start_of_speech"):
+    """Push-to-talk is held: pauses do not end the turn."""
+
+
+class EndOfSpeech(Struct, tag="end_of_speech"):
+    """Push-to-talk was released: end the user's turn now."""
+
+
+class PlaybackIn(Struct, tag="playback"):
+    """How far the loudspeaker has got."""
+
+    turn_id: str
+    sequence_number: Annotated[int, Meta(ge=0, le=65_535)]
+    played_ms: Annotated[float, Meta(ge=0, le=1e8)]
+    state: Literal["playing", "flushed", "done"] = "playing"
+
+
+class Ping(Struct, tag="ping"):
+    """Asks for the server's clock."""
+
+    t: float = 0.0
+
+
+Incoming = (
+    AudioChunkIn
+    | TextMessage
+    | Interrupt
+    | SettingsIn
+    | StartOfSpeech
+    | EndOfSpeech
+    | PlaybackIn
+    | Ping
+)
+_decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
+_types = sorted(str(kind.__struct_config__.tag) for kind in Incoming.__args__)
+
+
+def decode(frame: str) -> Incoming:
+    """Read a text frame. Raises :class:`BadFrame` that names what is wrong."""
+    if len(frame) > FRAME_LIMIT or len(frame.encode("utf-8", "replace")) > FRAME_LIMIT:
+        raise BadFrame(f"A frame is over {FRAME_LIMIT} bytes.", "Send smaller frames.")
+    try:
+        message = _decoder.decode(frame)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise BadFrame(
+            f"A frame is wrong: {error}.", f"Known types: {', '.join(_types)}."
+        ) from error
+    if isinstance(message, TextMessage):
+        message.text = checked_text(message.text)
+    return message
+
+
+def checked_text(text: str) -> str:
+    """Return a typed message without the white space around it. Raises :class:`BadFrame`."""
+    if not text.strip():
+        raise BadFrame("A message without text was sent.", "Write something first.")
+    if len(text) > TEXT_LIMIT:
+        raise BadFrame(f"A message is over {TEXT_LIMIT} letters.", "Shorten it.")
+    if not is_clean(text):
+        raise BadFrame("A message holds a character that cannot be kept.", "Take it out.")
+    return text.strip()
+
+
+# -- from the server -------------------------------------------------------------------------
+
+
+class Outgoing(Struct, tag_field="type", omit_defaults=False):
+    """A message to the client; the room adds the ``event_id``."""
+
+    event_id: int = 0
+
+
+class Speaker(Struct):
+    """A character as a client needs it."""
+
+    id: str
+    name: str
+    image_url: str | None
+
+
+class Ready(Outgoing, tag="ready", kw_only=True):
+    """The conversation is open. Audio of *generation* and before is stale."""
+
+    conversation_id: str
+    session_id: str
+    characters: list[Speaker]
+    sample_rate: int
+    resumed: bool
+    generation: int
+    notices: list[str]
+
+
+class TranscriptionChunk(Outgoing, tag="transcription_chunk", kw_only=True):
+    """What the recogniser makes of the user's speech; *timestamp* is ISO 8601."""
+
+    is_final: bool
+    text: str
+    timestamp: str
+
+
+class LineOut(Struct):
+    """One line of a turn."""
+
+    message_id: str
+    character_id: str
+    sequence_number: int
+
+
+class TurnStarted(Outgoing, tag="turn_started", kw_only=True):
+    """Who will speak, in order."""
+
+    turn_id: str
+    speakers: list[str]
+    generation: int
+    lines: list[LineOut]
+
+
+class TextChunk(Outgoing, tag="text_chunk", kw_only=True):
+    """Some letters of a reply; the last one is empty and final."""
+
+    character_id: str
+    character_name: str
+    text: str
+    sequence_number: int
+    chunk_index: int
+    turn_id: str
+    message_id: str
+    is_final: bool
+
+
+class AudioChunkOut(Outgoing, tag="audio_chunk", kw_only=True):
+    """Speech for clients without the subprotocol."""
+
+    character_id: str
+    audio_data: str
+    sequence_number: int
+    chunk_index: int
+    format: str
+    sample_rate: int
+    turn_id: str
+    is_final: bool
+
+
+class TurnComplete(Outgoing, tag="turn_complete", kw_only=True):
+    """This speaker has finished."""
+
+    character_id: str
+    sequence_number: int
+    turn_id: str
+
+
+class InterruptedOut(Outgoing, tag="interrupted", kw_only=True):
+    """Flush what is held of this turn, or of this speaker when one is named."""
+
+    turn_id: str
+    reason: str
+    generation: int
+    character_id: str | None = None
+    sequence_number: int | None = None
+
+
+class ErrorOut(Outgoing, tag="error", kw_only=True):
+    """Something went wrong: a line for people, a code for programs."""
+
+    message: str
+    code: str
+    stage: str | None = None
+    retryable: bool = False
+
+
+class Pong(Outgoing, tag="pong", kw_only=True):
+    """The server's clock, seconds since 1970."""
+
+    t: float
+    server_time: float
+
+
+class Listening(Outgoing, tag="listening", kw_only=True):
+    """The server hears the user speak, until the final ``transcription_chunk`` (may be empty)."""
+
+    speaking: bool
+
+
+class StatusOut(Outgoing, tag="status", kw_only=True):
+    """What the user should know of who serves now."""
+
+    notices: list[str]
+
+
+class LatencyOut(Outgoing, tag="latency", kw_only=True):
+    """A turn's waterfall, ms after its first mark."""
+
+    turn_id: str
+    marks: dict[str, float]
+
+
+class Html(Outgoing, tag="html", kw_only=True):
+    """Fragments for the page: ``<hx-partial>`` elements for htmx."""
+
+    html: str
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Outgoing) -> str:
+    """Write a text frame."""
+    return _encoder.encode(message).decode()
+
+
+def header(last: bool, place: int, generation: int, chunk: int, event_id: int) -> bytes:
+    """Write the header of a binary frame."""
+    return HEADER.pack(
+        VERSION, LAST if last else 0, place, generation, chunk, event_id & 0xFFFFFFFF
+    )
+
+
+def settings_of(message: SettingsIn) -> dict[str, Any]:
+    """Return the settings that a message names."""
+    pairs = ((key, getattr(message, key)) for key in message.__struct_fields__)
+    return {key: value for key, value in pairs if value is not UNSET}

@@ -1,0 +1,148 @@
+"""A real `litestar run` in a process of its own, and a client that hears what the page is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import define, field
+from websockets.sync.client import ClientConnection, connect
+
+from aichat.web.wire import HEADER, SUBPROTOCOL
+
+CHECKOUT = Path(__file__).parents[2]
+START_SECONDS = 60
+SECRETS = re.compile(r"API_KEY|TOKEN|SUPABASE")
+
+Samples = npt.NDArray[np.float32]
+
+
+def offline_settings(folder: Path) -> Path:
+    """The shipped plugins.toml, less what would fetch weights or ask another machine."""
+    text = (CHECKOUT / "plugins.toml").read_text()
+    for shipped, kept in (
+        ('use = ["faster_whisper", "pocketsphinx"]', 'use = ["pocketsphinx"]'),
+        ('use = ["openai", "demo"]', 'use = ["demo"]'),
+    ):
+        assert shipped in text, "plugins.toml has changed: say here what the tests use instead"
+        text = text.replace(shipped, kept)
+    path = folder / "plugins.toml"
+    path.write_text(text)
+    return path
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@define
+class Server:
+    """Started from an empty folder, as a user would after installing."""
+
+    folder: Path
+    port: int = field(factory=free_port)
+    process: subprocess.Popen[str] | None = None
+    said: list[str] = field(factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Return when it serves."""
+        plain = {key: value for key, value in os.environ.items() if not SECRETS.search(key)}
+        self.process = subprocess.Popen(
+            [Path(sys.executable).with_name("litestar"), "run"],
+            cwd=self.folder,
+            env={
+                **plain,
+                "AICHAT_CONFIG": str(offline_settings(self.folder)),
+                "AICHAT_DATA": str(self.folder / "data"),
+                "LITESTAR_PORT": str(self.port),
+                "PYTHONUNBUFFERED": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        is_up = threading.Event()
+        threading.Thread(target=self._read, args=(self.process, is_up), daemon=True).start()
+        is_up.wait(START_SECONDS)
+        assert self.process.poll() is None, "".join(self.said)
+        assert is_up.is_set(), f"no address after {START_SECONDS} s: {''.join(self.said)}"
+
+    def _read(self, process: subprocess.Popen[str], is_up: threading.Event) -> None:
+        assert process.stdout
+        for line in process.stdout:
+            self.said.append(line)
+            if line.startswith("aichat is at"):
+                is_up.set()
+        process.stdout.close()
+        is_up.set()  # it has ended: nobody needs to wait any longer
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    @contextmanager
+    def conversation(self, *characters: str) -> Iterator[Listener]:
+        """Make a conversation and listen to what everybody in it is sent."""
+        url = f"ws://127.0.0.1:{self.port}/ws?character_ids={','.join(characters)}"
+        with connect(
+            url, proxy=None, compression=None, subprotocols=[SUBPROTOCOL], max_queue=None
+        ) as connection:
+            listener = Listener(connection)
+            listener.conversation = listener.until("ready")["conversation_id"]
+            yield listener
+
+
+@define
+class Listener:
+    """Hears what the page is sent, without a loudspeaker."""
+
+    connection: ClientConnection
+    conversation: str = ""
+    pcm: dict[int, bytearray] = field(factory=dict)
+    """The audio of each turn, by its number."""
+
+    @property
+    def path(self) -> str:
+        return f"/c/{self.conversation}"
+
+    def until(self, type_: str, seconds: float = 60, **fields: Any) -> dict[str, Any]:
+        """Read on to a text frame of a type and with these fields."""
+        while True:
+            frame = self.connection.recv(seconds)
+            if isinstance(frame, bytes):
+                generation = HEADER.unpack_from(frame)[3]
+                self.pcm.setdefault(generation, bytearray()).extend(frame[HEADER.size :])
+            else:
+                message: dict[str, Any] = json.loads(frame)
+                if message["type"] == type_ and fields.items() <= message.items():
+                    return message
+
+    def turn(self) -> Samples:
+        """Read to the end of the next turn; returns its sound."""
+        started = self.until("turn_started")
+        for line in started["lines"]:
+            self.until("turn_complete", sequence_number=line["sequence_number"])
+        return self.sound(started["generation"])
+
+    def sound(self, generation: int) -> Samples:
+        """What was sent of a turn, -1..1."""
+        return np.frombuffer(bytes(self.pcm[generation]), "<i2").astype(np.float32) / 32_768

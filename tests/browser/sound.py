@@ -1,0 +1,132 @@
+"""What came out of the page's loudspeaker, measured; and microphones made of speech."""
+
+from __future__ import annotations
+
+import base64
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+from playwright.sync_api import Page
+from speech import say
+
+from aichat.core.events import SPEAKER_RATE
+
+Samples = npt.NDArray[np.float32]
+
+MIC_WAV_RATE = 48_000
+FADE = SPEAKER_RATE * 5 // 1000
+"""The loudspeaker fades so many samples out when it is interrupted."""
+
+LONGEST_PAUSE = SPEAKER_RATE // 2
+
+
+def microphone(path: Path, *parts: float | str) -> Path:
+    """Write a WAV: numbers are seconds of a quiet room, strings are said."""
+    pcm = b"".join(
+        say(part, rate=MIC_WAV_RATE) if isinstance(part, str) else room(part) for part in parts
+    )
+    with wave.open(str(path), "wb") as clip:
+        clip.setparams((1, 2, MIC_WAV_RATE, 0, "NONE", ""))
+        clip.writeframes(pcm)
+    return path
+
+
+def room(seconds: float) -> bytes:
+    noise = 30 * np.random.default_rng(1).standard_normal(int(seconds * MIC_WAV_RATE))
+    return noise.astype("<i2").tobytes()
+
+
+@frozen
+class Recording:
+    """All that was played so far."""
+
+    samples: Samples
+    start: float
+    """When the first one left the loudspeaker: ms, performance.now()."""
+
+    def when(self, sample: int) -> float:
+        """The moment at which a sample left the loudspeaker."""
+        return self.start + sample * 1000 / SPEAKER_RATE
+
+    @property
+    def last_sound(self) -> int:
+        return int(np.flatnonzero(self.samples)[-1])
+
+    @property
+    def sounding(self) -> Samples:
+        return trimmed(self.samples)
+
+
+def trimmed(samples: Samples) -> Samples:
+    """Without the digital silence at both ends."""
+    loud = np.flatnonzero(samples)
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples[:0]
+
+
+def recorded(page: Page) -> Recording:
+    """What the page has played so far."""
+    raw: dict[str, Any] | None = page.evaluate("window.__recorded()")
+    assert raw, "the page has no loudspeaker yet"
+    assert (raw["contexts"], raw["rate"]) == (1, SPEAKER_RATE)
+    samples = np.frombuffer(base64.b64decode(raw["samples"]), "<f4")
+    return Recording(samples, raw["start"])
+
+
+def recorded_past(page: Page, moment: float | None = None) -> Recording:
+    """What was played until a moment (performance.now(), ms), or until a second from now."""
+    wait = "(moment) => window.__recordedPast(moment ?? performance.now() + 1000)"
+    page.evaluate(wait, moment)
+    return recorded(page)
+
+
+def assert_is_speech(samples: Samples) -> None:
+    """Neither silence nor noise, clipping or clicks."""
+    seconds = len(samples) / SPEAKER_RATE
+    assert seconds > 0.5
+    assert np.sqrt(np.mean(samples**2)) > 0.01  # -40 dB; speech is around -20
+    assert np.abs(samples).max() <= 1.0
+    assert np.abs(np.diff(samples)).max() < 0.9
+
+
+def assert_same(played: Samples, sent: Samples) -> None:
+    """Sample for sample: nothing is lost, repeated or put in between."""
+    reached = assert_begins(played, sent)
+    assert reached == len(sent), f"{reached} of {len(sent)} samples were played"
+
+
+def assert_begins(played: Samples, sent: Samples) -> int:
+    """What was played is the beginning of what was sent; returns how much of it.
+
+    A clause that is written more slowly than the one before it is spoken comes after a pause.
+    """
+    at = late = 0
+    while at + late < len(played):
+        at += first_difference(played[at + late :], sent[at:])
+        pause = first_difference(played[at + late :], np.zeros(LONGEST_PAUSE, np.float32))
+        if at + late + pause == len(played):
+            break
+        assert 0 < pause < LONGEST_PAUSE, f"{at} of {len(sent)} samples are right, then others come"
+        assert np.abs(sent[max(0, at - FADE) : at]).max() < 0.01, f"a gap within a word, at {at}"
+        late += pause
+    return at
+
+
+def halves(recording: Recording) -> tuple[Recording, Samples]:
+    """What was played before the longest silence, and after it."""
+    loud = np.flatnonzero(recording.samples)
+    longest = int(np.diff(loud).argmax())
+    before, after = loud[longest], loud[longest + 1]
+    return Recording(recording.samples[: before + 1], recording.start), trimmed(
+        recording.samples[after:]
+    )
+
+
+def first_difference(some: Samples, others: Samples) -> int:
+    """How many samples are the same from the beginning on."""
+    length = min(len(some), len(others))
+    different = np.abs(some[:length] - others[:length]) > 1e-4
+    return int(different.argmax()) if different.any() else length

@@ -1,0 +1,168 @@
+"""Real speech into a real browser, and what comes out of its loudspeaker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from browsing import OpenPage, connected, events, finished, log, send
+from playwright.sync_api import Page, expect
+from running import Listener, Server
+from sound import (
+    FADE,
+    Recording,
+    Samples,
+    assert_begins,
+    assert_is_speech,
+    assert_same,
+    halves,
+    microphone,
+    recorded,
+    recorded_past,
+    trimmed,
+)
+
+OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
+SAID = "what is the weather like today"
+SILENT_MS = 400
+"""So soon after the user's wish it must be quiet: far more than needed, for a busy machine."""
+
+
+def heard_words(text: str) -> int:
+    return len(set(SAID.split()) & set(text.lower().split()))
+
+
+def assert_answered_aloud(page: Page, listener: Listener) -> None:
+    """What was said is shown, answered, heard to the last sample, and kept."""
+    expect(log(page, "user")).to_have_count(1)
+    assert heard_words(log(page, "user").inner_text()) >= 3, log(page, "user").inner_text()
+    expect(log(page, "assistant")).to_have_text(re.compile(r"\w{2,}"))
+    sent = listener.turn()
+    finished(page)
+    recording = recorded_past(page)
+    assert_is_speech(recording.sounding)
+    assert_same(recording.sounding, trimmed(sent))
+    assert_kept(page)
+
+
+def assert_kept(page: Page) -> None:
+    shown = page.locator("#log .message-text").all_inner_texts()
+    assert len(shown) == 2
+    page.reload()
+    expect(page.locator("#log .message-text")).to_have_text(shown)
+
+
+def test_what_is_said_while_the_button_is_held_is_answered_aloud(
+    server: Server, open_page: OpenPage, tmp_path: Path
+) -> None:
+    wav = microphone(tmp_path / "said.wav", 0.6, SAID, 30.0)
+    with server.conversation(OLIVIA) as listener:
+        page = open_page(server.url + listener.path, wav)
+        connected(page)
+        page.locator("#talk").hover()
+        page.mouse.down()
+        expect(page.locator("#talk")).to_have_text("Let go to send")
+        page.evaluate("window.__quiet(700)")
+        expect(page.locator("#transcript")).to_contain_text(re.compile(r"\w"))  # while it is said
+        assert log(page, "user").count() == 0
+        page.mouse.up()
+        assert_answered_aloud(page, listener)
+
+
+def test_hands_free_a_pause_ends_what_is_said(
+    server: Server, open_page: OpenPage, tmp_path: Path
+) -> None:
+    wav = microphone(tmp_path / "said.wav", 0.6, SAID, 30.0)
+    with server.conversation(OLIVIA) as listener:
+        page = open_page(server.url + listener.path, wav)
+        connected(page)
+        page.get_by_label("Hands-free").check()
+        page.locator("#talk").click()
+        expect(page.locator("#talk")).to_have_text("Listening: press to stop")
+        assert_answered_aloud(page, listener)
+        connected(page)
+        expect(page.get_by_label("Hands-free")).to_be_checked()  # it remembers
+
+
+def start_speaking(page: Page, text: str = "Hello, tell me about your favourite book.") -> None:
+    """Type something and wait until the answer is heard."""
+    send(page, text)
+    expect(page.locator("#cast .is-speaking")).to_be_visible()
+    page.evaluate("window.__recordedPast(performance.now() + 600)")
+    assert len(recorded(page).sounding), "somebody is shown as speaking, and nothing is heard"
+
+
+def assert_cut_off(recording: Recording, sent: Samples, wish: float) -> None:
+    """It played the beginning of what was sent, and fell silent soon after the user's wish."""
+    assert_begins(recording.sounding[:-FADE], trimmed(sent))
+    assert recording.when(recording.last_sound) - wish < SILENT_MS
+
+
+def assert_shown_as_cut(page: Page) -> None:
+    """The page shows what was heard, as it will after a reload."""
+    bubble = page.locator("#log .message.is-interrupted").first
+    expect(bubble.locator(".when-interrupted")).to_be_visible()
+    heard = bubble.locator(".message-text").inner_text()
+    whole = bubble.locator(".unheard-text").text_content() or ""
+    assert heard
+    assert whole.strip().startswith(heard)
+    assert whole.strip() != heard
+    page.reload()
+    expect(bubble.locator(".when-interrupted")).to_be_visible()
+    assert bubble.locator(".message-text").inner_text() == heard
+
+
+def press_stop(page: Page) -> None:
+    page.locator("#stop").click()
+
+
+def press_escape(page: Page) -> None:
+    page.keyboard.press("Escape")
+
+
+def press_talk(page: Page) -> None:
+    page.locator("#talk").press("Space")
+
+
+@pytest.mark.parametrize("stop", [press_stop, press_escape, press_talk])
+def test_the_users_wish_silences_them_at_once(
+    stop: Callable[[Page], None], server: Server, open_page: OpenPage, tmp_path: Path
+) -> None:
+    wav = microphone(tmp_path / "quiet.wav", 10.0)
+    with server.conversation(OLIVIA, MARK) as listener:
+        page = open_page(server.url + listener.path, wav)
+        connected(page)
+        start_speaking(page)
+        stop(page)
+        generation = listener.until("interrupted")["generation"]
+        wish = page.evaluate("window.__witness.gestures.at(-1).at")
+        recording = recorded_past(page, wish + 1_500)
+        assert_cut_off(recording, listener.sound(generation), wish)
+        finished(page)
+        expect(page.locator("#log .message.is-assistant")).to_have_count(1)  # Mark never began
+        assert_shown_as_cut(page)
+
+
+def test_talking_over_them_silences_them_and_is_answered(
+    server: Server, open_page: OpenPage, tmp_path: Path
+) -> None:
+    wav = microphone(tmp_path / "interrupts.wav", 0.8, SAID, 30.0)
+    with server.conversation(OLIVIA, MARK) as listener:
+        page = open_page(server.url + listener.path, wav)
+        connected(page)
+        page.get_by_label("Hands-free").check()
+        start_speaking(page)
+        page.locator("#talk").click()
+        cut = listener.until("interrupted")
+        assert cut["reason"] == "barge_in"
+        answer = trimmed(listener.turn())
+        finished(page)
+
+        before, after = halves(recorded_past(page))
+        assert_same(after, answer)
+        told = next(event["at"] for event in events(page, "interrupted"))
+        assert_cut_off(before, listener.sound(cut["generation"]), told)
+        assert log(page, "user").count() == 2
+        assert_shown_as_cut(page)

@@ -1,0 +1,10 @@
+import pytest
+
+from aichat.core.testing.memory import MemoryStorage
+from aichat.core.testing.storage_contract import StorageContract
+
+
+class TestMemoryStorage(StorageContract):
+    @pytest.fixture
+    def storage(self):
+        return MemoryStorage()

@@ -1,0 +1,290 @@
+import gc
+import logging
+
+import anyio
+import pytest
+from fake_openrouter import open_fake
+
+from aichat.core import (
+    AichatError,
+    BackendFailed,
+    CannotStart,
+    Character,
+    Prompt,
+    PromptMessage,
+    TimedOut,
+    closing,
+)
+from aichat.core.config import build, read_config
+from aichat.core.testing.llm_contract import LlmContract, ask, whole
+from aichat.plugins.openai import OpenAiLlm, llm_backend
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def fake():
+    async with open_fake() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def llm(fake):
+    async with OpenAiLlm("good", "secret-key", fake.url, 0.6, 0.3) as llm:
+        yield llm
+
+
+class TestContract(LlmContract):
+    @pytest.fixture
+    async def llm(self, fake, llm):
+        fake.seconds_per_word = 0.002
+        return llm
+
+
+def ask_model(model, **more):
+    zoe = Character("zoe-001", "Zoë", model=model, **more)
+    return Prompt(zoe, [zoe], [PromptMessage("user", "private words", "The user")])
+
+
+async def failure(llm, model, kind=BackendFailed):
+    """Return what was said before the failure, and the failure's sentences."""
+    said = []
+
+    async def listen():
+        async with closing(llm.reply(ask_model(model))) as stream:
+            async for piece in stream:
+                said.append(piece)  # noqa: PERF401 (what came before the failure counts)
+
+    with pytest.raises(kind) as told:
+        await listen()
+    line = told.value.line
+    assert told.value.__suppress_context__, "the library's own words must not reach a log"
+    assert "secret" not in line
+    assert "private" not in line
+    assert line.endswith(".")
+    return "".join(said), line
+
+
+# -- the start ---------------------------------------------------------------------------------
+
+
+async def test_without_a_key_it_says_what_to_do():
+    with pytest.raises(CannotStart) as told:
+        async with llm_backend().make("some/model"):
+            pass
+    assert told.value.problem == "No API key: OPENROUTER_API_KEY is not set."
+    assert told.value.mend.startswith("Put OPENROUTER_API_KEY=... into .env, or use a local server")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_local_server_needs_no_key(fake, host):
+    async with OpenAiLlm("good", base_url=f"http://{host}:{fake.port}/v1") as llm:
+        assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+async def test_no_proxy_is_asked_for_a_local_server(fake, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    async with OpenAiLlm("good", base_url=fake.url) as llm:
+        assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+async def test_its_settings_are_those_of_plugins_toml(tmp_path, fake, monkeypatch):
+    monkeypatch.setenv("A_KEY", "secret-key")
+    file = tmp_path / "plugins.toml"
+    file.write_text(
+        "[llm.openai]\nmodel = 'good'\nfirst_token_seconds = 5\napi_key = '$A_KEY'\n"
+        f"base_url = '{fake.url}'\n"
+    )
+    make = build(read_config(file, {}), "llm", "openai", llm_backend().make)
+    async with make() as llm:
+        assert (await whole(llm, ask("Hi"))).strip() == fake.words
+    monkeypatch.delenv("A_KEY")
+    assert make().api_key == ""
+
+
+async def test_the_key_is_in_no_repr():
+    assert "secret" not in repr(OpenAiLlm("m", "secret-key"))
+
+
+# -- what is asked -----------------------------------------------------------------------------
+
+
+async def test_words_come_as_the_model_writes_them(fake, llm):
+    async with closing(llm.reply(ask_model("good"))) as stream:
+        assert [piece async for piece in stream] == fake.pieces
+    (request,) = fake.requests
+    assert request.path == "/api/v1/chat/completions"
+    assert request.headers["authorization"] == "Bearer secret-key"
+    assert request.body == {
+        "model": "good",
+        "messages": [{"role": "user", "content": "private words"}],
+        "stream": True,
+    }
+
+
+async def test_the_characters_choices_win_over_the_conversations(fake, llm):
+    settings = {"model": "a", "temperature": 0.1, "max_tokens": 50, "top_p": 0.9, "turns": "all"}
+    for character in (Character("c", "C"), Character("c", "C", model="b", temperature=0.0)):
+        await whole(llm, Prompt(character, [character], [PromptMessage("user", "Hi")], settings))
+    await whole(llm, Prompt(character, [character], [PromptMessage("user", "Hi")]))
+    for request in fake.requests:
+        del request.body["messages"], request.body["stream"]
+    assert [request.body for request in fake.requests] == [
+        {"model": "a", "temperature": 0.1, "max_tokens": 50, "top_p": 0.9},
+        {"model": "b", "temperature": 0.0, "max_tokens": 50, "top_p": 0.9},
+        {"model": "b", "temperature": 0.0},
+    ]
+
+
+def test_openrouter_is_told_who_asks():
+    assert OpenAiLlm("m")._headers()["X-Title"] == "aichat"
+    assert OpenAiLlm("m", base_url="http://127.0.0.1:1/v1")._headers() == {}
+
+
+async def test_reasoning_is_not_said(fake, llm):
+    assert (await whole(llm, ask_model("reasoning"))).strip() == fake.words
+
+
+async def test_letters_that_cannot_be_stored_are_replaced(llm):
+    assert await whole(llm, ask_model("unclean")) == "a\ufffdb \ufffd\ufffd 🙂"
+
+
+async def test_the_next_turn_uses_the_same_connection(fake, llm):
+    for _ in range(3):
+        await whole(llm, ask("Hi"))
+    assert fake.connections == 1
+
+
+# -- leaving early -----------------------------------------------------------------------------
+
+
+async def test_the_server_learns_at_once_that_nobody_listens_any_more(fake, llm):
+    stream = llm.reply(ask_model("endless"))
+    assert await anext(stream)
+    with anyio.fail_after(10):
+        await stream.aclose()
+        await fake.hung_up.wait()
+
+
+@pytest.mark.parametrize("model", ["endless", "silent", "stall"])
+async def test_the_server_learns_of_a_cancellation(fake, llm, model):
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(whole, llm, ask_model(model))
+            await fake.asked.wait()
+            tasks.cancel_scope.cancel()
+        await fake.hung_up.wait()
+
+
+async def test_nothing_is_left_behind_for_the_garbage_collector(fake, llm):
+    for model in ("endless", "stall", "good"):
+        stream = llm.reply(ask_model(model))
+        await anext(stream)
+        await stream.aclose()
+        del stream
+        gc.collect()
+        await anyio.sleep(0.01)
+    assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+# -- what goes wrong ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "part"),
+    [
+        ("e400", "refused the request"),
+        ("e401", "key was refused"),
+        ("e402", "no credit left"),
+        ("e403", "may not answer"),
+        ("e404", "does not know the model"),
+        ("e413", "too long"),
+        ("e429", "Too many requests"),
+        ("e500", "has a fault (500)"),
+        ("e503", "has a fault (503)"),
+        ("early_error", "Too many requests"),
+        ("refuse", "connection to the language model at 127.0.0.1 failed"),
+        ("no_http", "connection to the language model at 127.0.0.1 failed"),
+        ("redirect", "redirects elsewhere (307)"),
+        ("nothing", "wrote nothing"),
+        ("html", "broke off"),
+    ],
+)
+async def test_a_refusal_is_a_sentence(llm, model, part):
+    said, line = await failure(llm, model)
+    assert part in line
+    assert said == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "part"),
+    [
+        ("cut", "connection to the language model at 127.0.0.1 failed"),
+        ("short", "broke off in mid-sentence"),
+        ("error", "has a fault (502)"),
+        ("corrupt", "broke off (UnicodeDecodeError)"),
+        ("broken_json", "broke off (JSONDecodeError)"),
+        ("odd", "broke off"),
+    ],
+)
+async def test_what_was_said_before_a_failure_is_kept(fake, llm, model, part):
+    said, line = await failure(llm, model)
+    assert said == "".join(fake.pieces[:3])
+    assert part in line
+    assert len(fake.requests) == 1, "half a reply is never begun again"
+    assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+@pytest.mark.parametrize("model", ["silent", "slow"])
+async def test_a_model_that_does_not_begin_is_given_up(fake, llm, model):
+    said, line = await failure(llm, model, TimedOut)
+    assert (said, "did not answer within 0.6 seconds" in line) == ("", True)
+    with anyio.fail_after(5):
+        await fake.hung_up.wait()
+
+
+async def test_a_model_that_stops_in_the_middle_is_given_up(fake, llm):
+    said, line = await failure(llm, "stall", TimedOut)
+    assert (said, "within 0.3 seconds" in line) == ("".join(fake.pieces[:3]), True)
+    with anyio.fail_after(5):
+        await fake.hung_up.wait()
+
+
+@pytest.mark.parametrize("model", ["e429-once", "e500-once", "refuse-once", "early_error-once"])
+async def test_a_server_that_stumbles_gets_a_second_chance(fake, llm, model):
+    assert (await whole(llm, ask_model(model))).strip() == fake.words
+    assert len(fake.requests) == 2
+
+
+@pytest.mark.parametrize(("model", "tries"), [("e401", 1), ("e404", 1), ("e429", 2), ("e500", 2)])
+async def test_it_tries_twice_at_most(fake, llm, model, tries):
+    await failure(llm, model)
+    assert len(fake.requests) == tries
+
+
+async def test_a_redirect_is_not_followed(fake, llm):
+    await failure(llm, "redirect")
+    assert [request.path for request in fake.requests] == ["/api/v1/chat/completions"]
+
+
+async def test_a_server_that_is_not_there_is_told():
+    async with open_fake() as fake:
+        url = fake.url
+    async with OpenAiLlm("good", base_url=url) as llm:
+        assert (
+            "connection to the language model at 127.0.0.1 failed"
+            in ((await failure(llm, "good"))[1])
+        )
+
+
+async def test_neither_key_nor_words_are_logged(fake, llm, caplog):
+    caplog.set_level(logging.INFO)
+    for model in ("good", "e500", "error", "cut"):
+        try:
+            await whole(llm, ask_model(model))
+        except AichatError as error:
+            logging.getLogger("test").error("failed", exc_info=error)
+    assert "stumbled" in caplog.text
+    assert "secret-key" not in caplog.text
+    assert "private words" not in caplog.text

@@ -1,0 +1,99 @@
+"""A real aichat server on a free port of this process, with backends that a test hands over."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import uvicorn
+from attrs import define, field
+from chat import Given, a_store
+from websockets.sync.client import ClientConnection, connect
+
+from aichat.core import load_plugins
+from aichat.web.app import Setup, create_app
+from aichat.web.server import SETTINGS
+from aichat.web.wire import HEADER
+
+
+@define
+class Client:
+    """A WebSocket client that reads frames as a program would."""
+
+    connection: ClientConnection
+    seen: list[Any] = field(factory=list)
+
+    def send(self, type_: str, **fields: Any) -> None:
+        self.connection.send(json.dumps({"type": type_, **fields}))
+
+    def receive(self, timeout: float = 5) -> Any:
+        """The next frame: a dict, or for binary audio the header's fields and the PCM."""
+        frame = self.connection.recv(timeout)
+        if isinstance(frame, bytes):
+            message: Any = (*HEADER.unpack_from(frame), frame[HEADER.size :])
+        else:
+            message = json.loads(frame)
+        self.seen.append(message)
+        return message
+
+    def until(self, type_: str, timeout: float = 10) -> dict[str, Any]:
+        """Read until a text frame of a type comes."""
+        end = time.monotonic() + timeout
+        while True:
+            message = self.receive(max(0.01, end - time.monotonic()))
+            if isinstance(message, dict) and message["type"] == type_:
+                return message
+
+    def until_quiet(self, seconds: float = 0.3) -> None:
+        """Read until nothing comes for a while."""
+        try:
+            while True:
+                self.receive(seconds)
+        except TimeoutError:
+            return
+
+    def of(self, type_: str) -> list[dict[str, Any]]:
+        return [m for m in self.seen if isinstance(m, dict) and m["type"] == type_]
+
+
+@define
+class Server:
+    port: int
+    store: Any
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def client(self, query: str = "conversation_id=c", **how: Any) -> Iterator[Client]:
+        url = f"ws://127.0.0.1:{self.port}/ws?{query}"
+        with connect(url, proxy=None, compression=None, **how) as connection:
+            yield Client(connection)
+
+
+@contextmanager
+def a_server(**backends: Any) -> Iterator[Server]:
+    """Serve until the block ends."""
+    backends.setdefault("storage", anyio.run(a_store))
+    given = Given(**backends)
+    app = create_app(Setup(given.config(), load_plugins(extra=[given])))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, **SETTINGS))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+        yield Server(listener.getsockname()[1], backends["storage"])
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

@@ -1,0 +1,212 @@
+"""Spoken turns: where utterances begin and end, what interrupts, what happens when audio stops."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from chat import Chat, a_chat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aichat.core import Utterance
+from aichat.core.events import (
+    AudioReady,
+    AudioReceived,
+    HandlerFailed,
+    Interrupted,
+    TalkHeld,
+    TalkReleased,
+    TranscriptUpdated,
+    UserPaused,
+    UserResumed,
+    UserSaid,
+    UserStartedSpeaking,
+    UtteranceGrew,
+    UtteranceHeard,
+)
+from aichat.core.testing.fakes import FakeStt, FakeTts, FakeTurn, FakeVad
+from aichat.core.testing.virtual import run_virtual
+
+pytestmark = pytest.mark.anyio
+SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
+
+
+async def hear(chat: Chat, *frames: bytes, pace: float = 0.02) -> None:
+    """Send frames of 20 ms in real time."""
+    for frame in frames:
+        await chat.bus.publish(AudioReceived(chat.bus.turn("c"), frame))
+        await anyio.sleep(pace)
+
+
+async def test_speech_and_a_pause_make_a_turn() -> None:
+    async with a_chat(stt=FakeStt("hello Mark"), turn=FakeTurn(end_ms=300)) as chat:
+        await hear(chat, *[QUIET] * 50, *[SPEECH] * 20, *[QUIET] * 30)
+        await chat.bus.settled()
+        said = chat.heard.of(UserSaid)
+        assert [(s.text, s.source) for s in said] == [("hello Mark", "voice")]
+        utterance = chat.heard.of(UtteranceHeard)[0]
+        # 320 ms before the first frame, 400 ms of speech, 300 ms of silence
+        assert len(utterance.pcm) // 32 == pytest.approx(320 + 400 + 300, abs=20)
+        assert chat.heard.of(AudioReady)
+
+
+async def test_a_short_pause_does_not_end_the_turn() -> None:
+    async with a_chat(turn=FakeTurn(end_ms=300)) as chat:
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 10, *[SPEECH] * 10, *[QUIET] * 20)
+        await chat.bus.settled()
+        assert len(chat.heard.of(UtteranceHeard)) == 1
+        assert len(chat.heard.of(UserPaused)) == 2
+        assert len(chat.heard.of(UserResumed)) == 1
+
+
+@given(cuts=st.lists(st.integers(1, 1500), max_size=20))
+def test_frames_of_any_size_are_heard_alike(cuts: list[int]) -> None:
+    pcm = QUIET * 5 + SPEECH * 8 + QUIET * 5
+    pieces, at = [], 0
+    for cut in cuts:
+        pieces.append(pcm[2 * at : 2 * (at + cut)])
+        at += cut
+    pieces.append(pcm[2 * at :])
+
+    async def main() -> int:
+        async with a_chat(turn=FakeTurn(end_ms=40)) as chat:
+            for piece in filter(None, pieces):
+                await chat.bus.publish(AudioReceived(chat.bus.turn("c"), piece))
+            return len(chat.heard.of(UtteranceHeard)[0].pcm)
+
+    assert run_virtual(main) == (5 + 8 + 2) * 640
+
+
+async def test_words_appear_while_they_are_said() -> None:
+    stt = FakeStt("so far")
+    async with a_chat(stt=stt, turn=FakeTurn(end_ms=300)) as chat:
+        await hear(chat, *[SPEECH] * 100, *[QUIET] * 20)
+        await chat.bus.settled()
+        updates = chat.heard.of(TranscriptUpdated)
+        assert [u.final for u in updates] == [False] * (len(updates) - 1) + [True]
+        assert len(updates) >= 3
+        assert len({asked.key for asked in stt.asked}) == 1
+
+
+class Slow(FakeStt):
+    """Takes ten seconds for a guess, none for the final answer."""
+
+    async def transcribe(self, utterance: Utterance) -> str:
+        if not utterance.final:
+            await anyio.sleep(10)
+        return "final words"
+
+
+async def test_a_guess_that_is_still_made_never_delays_the_final_transcript() -> None:
+    async with a_chat(stt=Slow(), turn=FakeTurn(end_ms=300)) as chat:
+        began = chat.bus.clock.now()
+        await hear(chat, *[SPEECH] * 60, *[QUIET] * 16)
+        await chat.until(UserSaid)
+        assert chat.bus.clock.now() - began < 1.6
+        assert len(chat.heard.of(UtteranceGrew)) >= 1
+
+
+async def test_speaking_interrupts_after_the_set_time() -> None:
+    slow = FakeTts(ms_per_word=1000)
+    async with a_chat(tts=slow, turn=FakeTurn(end_ms=200, barge_in_ms=250)) as chat:
+        await chat.begin("@Olivia hi")
+        await chat.until(AudioReady)
+        await hear(chat, *[SPEECH] * 12)
+        assert not chat.heard.of(Interrupted)
+        await hear(chat, SPEECH, SPEECH)
+        assert [i.reason for i in chat.heard.of(Interrupted)] == ["barge_in"]
+        frames = len(chat.heard.of(AudioReady))
+        await hear(chat, *[SPEECH] * 20)
+        assert len(chat.heard.of(AudioReady)) == frames
+
+
+async def test_a_cough_without_words_interrupts_nobody() -> None:
+    class Deaf(FakeStt):
+        async def transcribe(self, utterance: Utterance) -> str:
+            return ""
+
+    slow = FakeTts(ms_per_word=1000)
+    async with a_chat(stt=Deaf(), tts=slow, turn=FakeTurn(end_ms=200, barge_in_ms=250)) as chat:
+        await chat.begin("@Olivia hi")
+        await chat.until(AudioReady)
+        await hear(chat, *[SPEECH] * 5, *[QUIET] * 20)
+        await anyio.sleep(1)
+        assert not chat.heard.of(Interrupted)
+        assert chat.heard.of(TranscriptUpdated)[-1] == TranscriptUpdated(
+            chat.bus.turn("c"), "", final=True
+        )
+        chat.bus.interrupt(Interrupted(chat.bus.turn("c")))
+
+
+async def test_push_to_talk_ignores_pauses_and_ends_at_once() -> None:
+    async with a_chat(turn=FakeTurn(end_ms=100)) as chat:
+        chat.bus.post(TalkHeld(chat.bus.turn("c")))
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 100, *[SPEECH] * 10)
+        assert not chat.heard.of(UtteranceHeard)
+        chat.bus.post(TalkReleased(chat.bus.turn("c")))
+        assert len(chat.heard.of(UtteranceHeard)) == 1
+        await chat.bus.settled()
+        assert len(chat.heard.of(UserSaid)) == 1
+
+
+async def test_push_to_talk_without_a_word_tells_the_page_so() -> None:
+    async with a_chat() as chat:
+        chat.bus.post(TalkHeld(chat.bus.turn("c")))
+        chat.bus.post(TalkReleased(chat.bus.turn("c")))
+        await chat.bus.settled()
+        assert [(t.text, t.final) for t in chat.heard.of(TranscriptUpdated)] == [("", True)]
+        assert not chat.heard.of(UserSaid)
+
+
+async def test_audio_that_stops_coming_ends_the_utterance() -> None:
+    async with a_chat(turn=FakeTurn(end_ms=300)) as chat:
+        await hear(chat, *[SPEECH] * 10)
+        await anyio.sleep(3)
+        await chat.bus.settled()
+        assert len(chat.heard.of(UtteranceHeard)) == 1
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 30)
+        await chat.bus.settled()
+        assert len(chat.heard.of(UserStartedSpeaking)) == 2
+        assert len(chat.heard.of(UserSaid)) == 2
+
+
+async def test_an_endless_utterance_is_cut() -> None:
+    async with a_chat(turn=FakeTurn(end_ms=300)) as chat:
+        await hear(chat, *[SPEECH] * 3100)
+        heard = chat.heard.of(UtteranceHeard)
+        assert len(heard) == 1
+        assert len(heard[0].pcm) == 60_000 * 32
+        await hear(chat, *[QUIET] * 20)
+
+
+class BrokenStt(FakeStt):
+    async def transcribe(self, utterance: Utterance) -> str:
+        if len(self.asked) == 0:
+            self.asked.append(utterance)
+            raise RuntimeError("model fell over")
+        return "now it works"
+
+
+async def test_a_recogniser_that_fails_is_told_and_the_next_utterance_works() -> None:
+    async with a_chat(stt=BrokenStt(), turn=FakeTurn(end_ms=100), failures=True) as chat:
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 10)
+        await chat.bus.settled()
+        assert str(chat.heard.of(HandlerFailed)[0].error) == "model fell over"
+        assert chat.heard.of(TranscriptUpdated)[-1].final
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 10)
+        await chat.bus.settled()
+        assert [s.text for s in chat.heard.of(UserSaid)] == ["now it works"]
+
+
+class BrokenVad(FakeVad):
+    def stream(self) -> FakeVad:
+        return self
+
+    def is_speech(self, pcm: bytes) -> bool:
+        raise RuntimeError("no such session")
+
+
+async def test_a_detector_that_fails_is_told_once_a_second_not_at_every_frame() -> None:
+    async with a_chat(vad=BrokenVad(), failures=True) as chat:
+        await hear(chat, *[SPEECH] * 100)
+        assert 1 <= len(chat.heard.of(HandlerFailed)) <= 3

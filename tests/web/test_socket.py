@@ -1,0 +1,314 @@
+"""The WebSocket by the contract: a real server on a port, a real client."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import wave
+from collections.abc import Iterator
+
+import anyio
+import pytest
+from chat import a_store
+from server import Client, Server, a_server
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from aichat.core import Unreachable
+from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts
+from aichat.core.testing.memory import MemoryStorage
+
+SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with a_server(stt=FakeStt("hello Mark")) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    with server.client() as client:
+        client.until("ready")
+        yield client
+        client.until_quiet(0.05)
+
+
+def test_ready_tells_who_is_here(server: Server) -> None:
+    with server.client() as client:
+        ready = client.receive()
+    assert ready["type"] == "ready"
+    assert ready["conversation_id"] == "c"
+    assert [who["name"] for who in ready["characters"]] == ["Olivia", "Mark", "Rosa"]
+    assert ready["sample_rate"] == 24_000
+    assert ready["resumed"] is False
+    assert ready["session_id"]
+
+
+def test_without_a_conversation_one_is_made_with_the_first_two(server: Server) -> None:
+    with server.client("") as client:
+        ready = client.until("ready")
+    assert [who["id"] for who in ready["characters"]] == ["olivia", "mark"]
+    with server.client(f"conversation_id={ready['conversation_id']}") as client:
+        assert client.until("ready")["conversation_id"] == ready["conversation_id"]
+
+
+def test_characters_can_be_named(server: Server) -> None:
+    with server.client("character_ids=rosa,olivia") as client:
+        assert [who["id"] for who in client.until("ready")["characters"]] == ["rosa", "olivia"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [("conversation_id=nowhere", "conversation_not_found"), ("character_ids=nobody", "not_found")],
+)
+def test_unknown_ids_are_told_and_closed(server: Server, query: str, code: str) -> None:
+    with server.client(query) as client:
+        error = client.receive()
+        assert (error["type"], error["code"]) == ("error", code)
+        with pytest.raises(ConnectionClosed) as closed:
+            client.receive()
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4404
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+def test_a_foreign_origin_is_refused_before_the_handshake(server: Server, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as refused, server.client(origin=origin):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_the_servers_own_origin_is_let_in(server: Server) -> None:
+    with server.client(origin=server.url) as client:
+        client.until("ready")
+
+
+def test_a_typed_turn_is_answered_in_text_and_audio(client: Client) -> None:
+    client.send("text_message", text="@Olivia @Mark hi")
+    started = client.until("turn_started")
+    assert started["speakers"] == ["olivia", "mark"]
+    for place, name in enumerate(("Olivia", "Mark")):
+        complete = client.until("turn_complete")
+        assert (complete["sequence_number"], complete["character_id"]) == (place, name.lower())
+    text: dict[str, str] = {}
+    for chunk in client.of("text_chunk"):
+        assert chunk["turn_id"] == started["turn_id"]
+        text[chunk["character_name"]] = text.get(chunk["character_name"], "") + chunk["text"]
+    assert text["Mark"].strip() == "Mark here. I agree, of course. What else?"
+    audio = client.of("audio_chunk")
+    order = [(chunk["sequence_number"], chunk["chunk_index"]) for chunk in audio]
+    assert order == sorted(set(order))
+    pcm = b"".join(base64.b64decode(chunk["audio_data"]) for chunk in audio)
+    assert len(pcm) == 2 * 24_000 * 8 * 2 * 100 // 1000
+    ids = [message["event_id"] for message in client.seen]
+    assert ids == sorted(ids)
+
+
+def test_audio_is_binary_with_the_subprotocol(server: Server) -> None:
+    with server.client(subprotocols=["aichat.v1"]) as client:  # type: ignore[list-item]
+        assert client.connection.subprotocol == "aichat.v1"
+        client.send("text_message", text="@Mark hi")
+        generation = client.until("turn_started")["generation"]
+        client.until("turn_complete")
+        frames = [message for message in client.seen if isinstance(message, tuple)]
+    assert {(f[0], f[2], f[3]) for f in frames} == {(1, 0, generation)}
+    assert [f[4] for f in frames] == list(range(len(frames)))
+    assert [f[1] for f in frames] == [0] * (len(frames) - 1) + [1]
+    assert sum(len(f[6]) for f in frames) == 2 * 24_000 * 8 * 100 // 1000
+    assert not client.of("audio_chunk")
+
+
+def speak(client: Client, how: str) -> None:
+    for frame in [SPEECH] * 10 + [QUIET] * 5:
+        if how == "binary":
+            client.connection.send(frame)
+        else:
+            client.send("audio_chunk", audio_data=base64.b64encode(frame).decode())
+
+
+@pytest.mark.parametrize("how", ["binary", "json"])
+def test_speech_is_written_down_and_answered(client: Client, how: str) -> None:
+    speak(client, how)
+    while not (heard := client.until("transcription_chunk"))["is_final"]:
+        pass
+    assert heard["text"] == "hello Mark"
+    assert client.until("turn_started")["speakers"] == ["mark"]
+    client.until("turn_complete")
+    assert [m["speaking"] for m in client.of("listening")] == [True]
+
+
+def a_wav(rate: int, channels: int) -> str:
+    clip = io.BytesIO()
+    with wave.open(clip, "wb") as out:
+        out.setparams((channels, 2, rate, 0, "NONE", ""))
+        out.writeframes(b"\x00\x10" * (rate // 5) * channels)
+    return base64.b64encode(clip.getvalue()).decode()
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(48_000, 2), (16_000, 1), (44_100, 1)])
+def test_wav_of_any_rate_is_understood(client: Client, rate: int, channels: int) -> None:
+    client.send("audio_chunk", format="wav", audio_data=a_wav(rate, channels))
+    client.until("listening")
+    client.send("end_of_speech")
+    assert client.until("turn_started")["speakers"] == ["mark"]
+    client.until("turn_complete")
+
+
+def test_an_interruption_is_the_last_frame_of_its_turn(server: Server) -> None:
+    with server.client() as client:
+        client.send("text_message", text="hello everybody")
+        client.until("audio_chunk")
+        client.send("interrupt")
+        stopped = client.until("interrupted")
+        count = len(client.seen)
+        client.until_quiet()
+    late = [m for m in client.seen[count:] if m.get("turn_id") == stopped["turn_id"]]
+    assert [m["type"] for m in late] in ([], ["latency"])
+
+
+def test_one_speaker_is_stopped_and_the_next_goes_on(client: Client) -> None:
+    client.send("text_message", text="@Olivia @Mark hi")
+    client.until("audio_chunk")
+    client.send("interrupt", character_id="olivia")
+    stopped = client.until("interrupted")
+    assert (stopped["character_id"], stopped["sequence_number"]) == ("olivia", 0)
+    assert client.until("turn_complete")["character_id"] == "mark"
+
+
+def test_speaking_breaks_in(client: Client) -> None:
+    client.send("text_message", text="@Olivia hi")
+    client.until("audio_chunk")
+    client.connection.send(SPEECH)
+    assert client.until("interrupted")["reason"] == "barge_in"
+    client.send("end_of_speech")
+    client.until("turn_complete")
+
+
+def test_ping_is_answered_with_the_servers_clock(client: Client) -> None:
+    client.send("ping", t=12.5)
+    pong = client.until("pong")
+    assert pong["t"] == 12.5
+    assert pong["server_time"] > 1.7e9
+
+
+BAD = [
+    ("not json", "malformed"),
+    ('{"type": "sing"}', "sing"),
+    ('{"text": "x"}', "type"),
+    ("[]", "object"),
+    ('{"type": "text_message"}', "text"),
+    ('{"type": "text_message", "text": "  "}', "without text"),
+    ('{"type": "text_message", "text": "a\\u0000b"}', "cannot be kept"),
+    ('{"type": "text_message", "text": "\\ud800"}', ""),
+    (json.dumps({"type": "text_message", "text": "x" * 9_000}), "8000"),
+    ('{"type": "audio_chunk", "audio_data": "???"}', "base64"),
+    ('{"type": "audio_chunk", "audio_data": "AAA="}', "2 bytes"),
+    ('{"type": "audio_chunk", "audio_data": "AAAA"}', "3 bytes"),
+    ('{"type": "audio_chunk", "audio_data": "AAAA", "format": "wav"}', "WAV"),
+    ('{"type": "audio_chunk", "audio_data": "AAAA", "sample_rate": 1}', "sample_rate"),
+    ('{"type": "audio_chunk", "audio_data": "AAAA", "channels": 9}', "channels"),
+    ('{"type": "settings", "temperature": 9}', "temperature"),
+    ('{"type": "playback", "turn_id": "x", "sequence_number": -1, "played_ms": 0}', "sequence"),
+    ('{"type": "playback", "turn_id": "x", "sequence_number": 0, "played_ms": -5}', "played_ms"),
+    (b"\x00\x01\x02", "3 bytes"),
+    (b"", "0 bytes"),
+    (b"\0" * 70_000, "65536"),
+    ("x" * 70_000, "65536"),
+]
+
+
+@pytest.mark.parametrize(("frame", "word"), BAD, ids=[str(n) for n in range(len(BAD))])
+def test_a_bad_frame_is_told_and_the_connection_lives_on(
+    client: Client, frame: str | bytes, word: str
+) -> None:
+    client.connection.send(frame)
+    if frame == '{"type": "audio_chunk", "audio_data": "AAA="}':
+        client.send("ping", t=1)  # two bytes are one sample: right
+        client.until("pong")
+        return
+    error = client.until("error")
+    assert error["code"] == "bad_frame"
+    assert word in error["message"]
+    client.send("ping", t=1)
+    client.until("pong")
+
+
+def test_a_flood_of_bad_frames_closes_the_connection(server: Server) -> None:
+    with server.client() as client:
+        for _ in range(60):
+            client.connection.send("nonsense")
+        with pytest.raises(ConnectionClosed) as closed:
+            client.until("never")
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 1008
+
+
+def test_settings_hold_from_the_next_turn_on() -> None:
+    llm = FakeLlm()
+    with a_server(llm=llm) as server, server.client() as client:
+        client.send("settings", model="mine/model", temperature=0.3)
+        client.send("settings", temperature=None, top_p=0.5)
+        client.send("text_message", text="@Mark hi")
+        client.until("turn_complete")
+    assert llm.asked[0].settings == {"model": "mine/model", "top_p": 0.5}
+
+
+def test_who_comes_back_gets_the_text_it_missed_and_no_audio_twice(server: Server) -> None:
+    with server.client() as client:
+        ready = client.until("ready")
+        client.send("text_message", text="@Mark hi")
+        last = client.until("turn_started")["event_id"]
+        client.until("turn_complete")
+        full = [m for m in client.seen if m["type"] == "text_chunk"]
+    query = f"conversation_id=c&session_id={ready['session_id']}&last_event_id={last}"
+    with server.client(query) as client:
+        assert client.until("ready")["resumed"] is True
+        client.until_quiet()
+    assert [m["text"] for m in client.of("text_chunk")] == [m["text"] for m in full]
+    assert not client.of("audio_chunk")
+
+
+def test_two_clients_in_one_conversation_see_the_same(server: Server) -> None:
+    with server.client() as one, server.client() as two:
+        two.until("ready")
+        one.send("text_message", text="@Rosa hi")
+        assert one.until("turn_complete")["turn_id"] == two.until("turn_complete")["turn_id"]
+
+
+class Refusing(MemoryStorage):
+    async def add_message(self, message: object) -> None:
+        raise Unreachable("The disk is full.", "Make room.")
+
+
+def test_what_fails_is_told_in_words_once_and_the_next_turn_works() -> None:
+    class Broken(FakeLlm):
+        async def reply(self, prompt):  # type: ignore[no-untyped-def]
+            raise RuntimeError("sk-secret /home/somebody")
+            yield
+
+    store = Refusing()
+    store.__dict__.update(anyio.run(a_store).__dict__)
+    with a_server(llm=Broken(), storage=store) as server, server.client() as client:
+        for _ in range(2):
+            client.send("text_message", text="@Mark hi")
+            errors = {(e := client.until("error"))["stage"]: e for _ in range(2)}
+            assert "sk-secret" not in json.dumps(client.seen)
+            assert errors["answering"]["code"] == "internal"
+            assert "RuntimeError" in errors["answering"]["message"]
+            assert errors["remembering"]["code"] == "store_unreachable"
+            assert "The disk is full." in errors["remembering"]["message"]
+            assert errors["remembering"]["retryable"] is True
+
+
+def test_the_last_one_to_leave_stops_the_characters() -> None:
+    slow = FakeTts(ms_per_word=2000)
+    with a_server(tts=slow) as server:
+        with server.client() as client:
+            client.send("text_message", text="@Mark hi")
+            client.until("audio_chunk")
+        with server.client() as client:
+            client.until("ready")
+            client.until_quiet()
+            assert not client.of("audio_chunk")

@@ -1,0 +1,152 @@
+"""`litestar run` and `litestar aichat` as a newcomer runs them, and what they say when it fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+LITESTAR = Path(sys.executable).with_name("litestar")
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key not in ("PORT", "HOST")}
+    return {**kept, "AICHAT_DATA": str(folder / "data"), "HF_HUB_OFFLINE": "1", **more}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running(folder: Path, *args: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [LITESTAR, "run", *args],
+        cwd=folder,
+        env=environment(folder, **more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def wait_for(url: str, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        try:
+            httpx.get(url, trust_env=False)
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the server did not answer")
+
+
+def failing(folder: Path, port: int | None = None) -> str:
+    """Run a start that fails; return what it printed."""
+    done = subprocess.run(
+        [LITESTAR, "run", "--port", str(port or free_port())],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said
+    return said
+
+
+def test_it_runs_from_any_folder_prints_its_address_and_stops_when_told(tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path, PORT=str(port)) as process:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stdout
+        said = process.stdout.read()
+    assert f"aichat is at http://127.0.0.1:{port}" in said
+    assert "Traceback" not in said
+    assert (tmp_path / "data" / "aichat.db").exists()
+
+
+def test_a_dot_env_in_the_working_directory_is_read(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / ".env").write_text(f"PORT={port}\n")
+    with running(tmp_path) as process:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+
+
+def test_a_port_in_use_is_told_in_one_message(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = failing(tmp_path, port)
+    assert f"127.0.0.1:{port} cannot be used" in said
+    assert "Mend: stop what uses it" in said
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ("[tts]", "[tts", ["is not TOML"]),
+        ('use = ["espeak"]', 'use = "espaek"', ["[tts]", "Did you mean 'espeak'"]),
+        ("[tts]", "[tss]", ["'tss'", "Did you mean 'tts'"]),
+        ("port = 8000", 'port = "many"', ["[web] port", "0 to 65535"]),
+        ("end_ms", "end_sm", ["[turn.silence]", "end_sm", "Did you mean 'end_ms'"]),
+        ("end_ms = 600", 'end_ms = "x"', ["[turn.silence] end_ms", "int"]),
+        ("disable = []", 'disable = ["espaek"]', ["disable", "Did you mean 'espeak'"]),
+    ],
+)
+def test_a_broken_plugins_toml_is_told_in_one_message(
+    tmp_path: Path, right: str, wrong: str, words: list[str]
+) -> None:
+    shipped = (Path(__file__).parents[2] / "plugins.toml").read_text()
+    assert right in shipped
+    (tmp_path / "plugins.toml").write_text(shipped.replace(right, wrong))
+    said = failing(tmp_path)
+    for word in words:
+        assert word in said
+    assert said.count("Mend:") == 1
+
+
+def test_a_store_that_cannot_open_stops_the_start_with_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, not a folder")
+    said = failing(tmp_path)
+    assert "storage" in said
+    assert "Mend:" in said
+
+
+def test_the_doctor_tells_what_serves_and_why_the_others_do_not(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [LITESTAR, "aichat", "doctor"],
+        cwd=tmp_path,
+        env=environment(tmp_path, OPENROUTER_API_KEY=""),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "* llm        demo" in done.stdout
+    assert "No API key" in done.stdout
+    assert "* tts        espeak" in done.stdout
