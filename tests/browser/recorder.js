@@ -5,9 +5,8 @@
 // have to allow.
 //
 //   window.__recorded(which = 0)   one for each context that sounded, in order of appearance; null if none
-//     {contexts, rate, samples, start}
+//     {contexts, rate, samples}
 //       samples   base64 of little-endian Float32, mono
-//       start     when the first of them left the loudspeaker, ms as performance.now() counts
 //   window.__recordedPast(ms, which = 0)   resolves when the recording goes past a performance.now()
 (() => {
   const BUFFERED = 10_000; // pieces of 10 ms or less that may wait while the page is busy
@@ -76,6 +75,6 @@
     const recording = [...recordings.values()][which];
     if (!recording?.length) return null;
     const { sampleRate: rate } = recording.context;
-    return { contexts: recordings.size, rate, samples: base64(recording), start: startOf(recording) };
+    return { contexts: recordings.size, rate, samples: base64(recording) };
   };
 })();

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from attrs import frozen
 from playwright.sync_api import Page
 from speech import say
 
@@ -40,43 +39,21 @@ def room(seconds: float) -> bytes:
     return noise.astype("<i2").tobytes()
 
 
-@frozen
-class Recording:
-    """All that was played so far."""
-
-    samples: Samples
-    start: float
-    """When the first one left the loudspeaker: ms, performance.now()."""
-
-    def when(self, sample: int) -> float:
-        """The moment at which a sample left the loudspeaker."""
-        return self.start + sample * 1000 / SPEAKER_RATE
-
-    @property
-    def last_sound(self) -> int:
-        return int(np.flatnonzero(self.samples)[-1])
-
-    @property
-    def sounding(self) -> Samples:
-        return trimmed(self.samples)
-
-
 def trimmed(samples: Samples) -> Samples:
     """Without the digital silence at both ends."""
     loud = np.flatnonzero(samples)
     return samples[loud[0] : loud[-1] + 1] if len(loud) else samples[:0]
 
 
-def recorded(page: Page) -> Recording:
+def recorded(page: Page) -> Samples:
     """What the page has played so far."""
     raw: dict[str, Any] | None = page.evaluate("window.__recorded()")
     assert raw, "the page has no loudspeaker yet"
     assert (raw["contexts"], raw["rate"]) == (1, SPEAKER_RATE)
-    samples = np.frombuffer(base64.b64decode(raw["samples"]), "<f4")
-    return Recording(samples, raw["start"])
+    return np.frombuffer(base64.b64decode(raw["samples"]), "<f4")
 
 
-def recorded_past(page: Page, moment: float | None = None) -> Recording:
+def recorded_past(page: Page, moment: float | None = None) -> Samples:
     """What was played until a moment (performance.now(), ms), or until a second from now."""
     wait = "(moment) => window.__recordedPast(moment ?? performance.now() + 1000)"
     page.evaluate(wait, moment)
@@ -115,14 +92,12 @@ def assert_begins(played: Samples, sent: Samples) -> int:
     return at
 
 
-def halves(recording: Recording) -> tuple[Recording, Samples]:
+def halves(samples: Samples) -> tuple[Samples, Samples]:
     """What was played before the longest silence, and after it."""
-    loud = np.flatnonzero(recording.samples)
+    loud = np.flatnonzero(samples)
     longest = int(np.diff(loud).argmax())
     before, after = loud[longest], loud[longest + 1]
-    return Recording(recording.samples[: before + 1], recording.start), trimmed(
-        recording.samples[after:]
-    )
+    return trimmed(samples[: before + 1]), trimmed(samples[after:])
 
 
 def first_difference(some: Samples, others: Samples) -> int:
