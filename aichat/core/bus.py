@@ -138,7 +138,8 @@ class Bus:
         Subscriptions that cannot be interrupted come first: what is remembered is never less
         than what was acted upon.
         """
-        self._refuse_if_full(event)
+        if self._talks.some_refuse:
+            self._refuse_if_full(event)
         gates, full = self._hand_out(event)
         for lane in full:
             await lane.wait_for_room()
@@ -237,12 +238,14 @@ class Bus:
         if isinstance(event, TurnFinished) and event.turn == talk.latest:
             talk.live = False
         talk.handing_out += 1
-        self._trace(Step.PUBLISHED, event)
+        if self._observers:
+            self._trace(Step.PUBLISHED, event)
         route = self._talks.route(talk, type(event))
         gates = [(tap, gate) for tap in route.taps if (gate := self._tap(talk, tap, event))]
         full = [lane for s in route.lanes if (lane := self._enqueue(talk, s, event))]
         talk.handing_out -= 1
-        self._talks.tidy(talk)
+        if not talk.kept:
+            self._talks.tidy(talk)
         return gates, full
 
     def _refuse_to_wait_for(self, event: Event) -> None:

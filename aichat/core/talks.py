@@ -68,6 +68,8 @@ class Talks:
     listeners: list[Subscription] = Factory(list)
     """Those who listen to every conversation."""
     next_number: int = 0
+    some_refuse: bool = False
+    """There is a listener whose full lane refuses more."""
 
     def peek(self, conversation: str) -> Talk:
         """Return what is known of a conversation, and remember nothing."""
@@ -101,6 +103,7 @@ class Talks:
 
     def listen(self, subscription: Subscription) -> None:
         """Add a listener."""
+        self.some_refuse = self.some_refuse or subscription.overflow is Overflow.REFUSE
         if subscription.conversation is None:
             self.listeners.append(subscription)
         else:

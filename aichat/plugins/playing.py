@@ -31,8 +31,9 @@ from aichat.core.events import (
 
 LEAD_SECONDS = 0.6
 """Audio is sent so long before it is due."""
-FRAME_BYTES = 2 * SPEAKER_RATE * 40 // 1000
-"""Audio that waits is sent in frames of 40 ms."""
+FRAME_SECONDS = 0.1
+FRAME_BYTES = int(2 * SPEAKER_RATE * FRAME_SECONDS)
+"""Audio that waits is sent in frames of 100 ms: fewer cost less, and there is time."""
 AHEAD_BYTES = 2 * SPEAKER_RATE * 12
 """A line with so much audio waiting (12 s) gets no further clause."""
 
@@ -49,12 +50,18 @@ class Playhead:
     finishing: deque[tuple[float, Playable]] = field(factory=deque)
     played_until: float = 0.0
     """When, on the bus clock, all audio sent so far will have been heard."""
-    moved: anyio.Event = field(factory=anyio.Event)
+    moved: anyio.Event | None = None
 
     def wake(self) -> None:
         """Let those look again who wait for audio, or for room."""
-        self.moved.set()
-        self.moved = anyio.Event()
+        if self.moved:
+            self.moved.set()
+            self.moved = None
+
+    async def wait(self) -> None:
+        """Wait until somebody is woken up."""
+        self.moved = self.moved or anyio.Event()
+        await self.moved.wait()
 
     def drop(self, line: Line) -> None:
         """Give up what waits of a line."""
@@ -79,7 +86,7 @@ class Playhead:
         self.played_until = max(self.played_until, now) + len(pcm) / 2 / SPEAKER_RATE
         self.backlog[first.line] -= len(pcm)
         due = self.played_until - len(pcm) / 2 / SPEAKER_RATE
-        return evolve(first, pcm=bytes(pcm), due=due)
+        return AudioReady(first.line, first.index, bytes(pcm), first.at, due)
 
     @staticmethod
     def _continues(first: AudioReady, item: Playable) -> bool:
@@ -138,13 +145,13 @@ class Playing:
             head.wake()  # the player sends the rest when it is due
         # only between clauses: within one, a held-back line would keep its engine from others
         while event.last and head.backlog[event.line] > AHEAD_BYTES:
-            await head.moved.wait()
+            await head.wait()
 
     async def play(self, event: SpeakersChosen) -> None:
         """Publish the turn's audio as it falls due, until the turn is over."""
         head = self.heads.get(event.turn.conversation)
         while head is not None and head.turn == event.turn:
-            moved, now = head.moved, self.bus.clock.now()
+            now = self.bus.clock.now()
             if frame := head.next_frame(now):
                 await self.bus.publish(frame)
                 head.wake()
@@ -154,7 +161,7 @@ class Playing:
                 if await self._finish(head, head.finishing.popleft()[1]):
                     return
             else:
-                await self._wait(head, moved)
+                await self._wait(head, now)
 
     async def _handed_out(self, head: Playhead, item: Playable, due: float) -> None:
         """Close a line's audio now; that it is over is told once it should have been heard."""
@@ -170,13 +177,17 @@ class Playing:
         await self.bus.publish(item)
         return over
 
-    async def _wait(self, head: Playhead, moved: anyio.Event) -> None:
-        """Sleep until something happens or falls due."""
-        due = [head.finishing[0][0]] if head.finishing else []
+    async def _wait(self, head: Playhead, now: float) -> None:
+        """Sleep until something happens or falls due.
+
+        While audio waits nothing can be due before it, so this needs no waking up: a plain sleep
+        costs a fraction of a wait with a deadline.
+        """
         if head.queue:
-            due.append(head.played_until - LEAD_SECONDS + 0.02)
-        with anyio.move_on_after(min(due) - self.bus.clock.now() if due else None):
-            await moved.wait()
+            await anyio.sleep(head.played_until - LEAD_SECONDS + FRAME_SECONDS / 2 - now)
+        else:
+            with anyio.move_on_after(head.finishing[0][0] - now if head.finishing else None):
+                await head.wait()
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""

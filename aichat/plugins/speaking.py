@@ -33,6 +33,8 @@ from aichat.core.events import (
 
 CHUNK_SECONDS = 20.0
 """A voice that says nothing for so long has failed."""
+PIECE_SECONDS = 0.1
+"""Audio that is well ahead of the loudspeaker is passed on in pieces of this length."""
 WAITING_CLAUSES = 8
 """So many clauses of a line may wait to be spoken; then the language model is held back."""
 
@@ -76,15 +78,35 @@ class Clause:
     event: ReplyClause
     words: list[SpokenWord] = field(factory=list)
     samples: int = 0
+    """How much was published,"""
+    began: float = 0.0
+    """and when the first of it was, on the bus clock."""
+    held: bytearray = field(factory=bytearray)
 
     async def add(self, pcm: bytes) -> None:
-        """Publish audio with the marks that came before it."""
-        if pcm:
+        """Publish audio at once; gather it while the loudspeaker has enough to play meanwhile."""
+        self.held += pcm
+        if self.held and len(self.held) >= self._ahead():
+            await self.flush()
+            await anyio.lowlevel.checkpoint()  # a fast voice must not hold up its own audio
+
+    def _ahead(self) -> float:
+        """How much more was published than can have been played, up to one piece: bytes."""
+        if not self.samples:
+            return 0
+        ahead = self.samples / SPEAKER_RATE - (self.bus.clock.now() - self.began)
+        return 2 * SPEAKER_RATE * min(ahead, PIECE_SECONDS)
+
+    async def flush(self) -> None:
+        """Publish what is held, with the marks that came before it."""
+        if self.held:
+            pcm, self.held = bytes(self.held), bytearray()
             words, self.words = tuple(self.words), []
+            if not self.samples:
+                self.began = self.bus.clock.now()
             self.samples += len(pcm) // 2
             line, index = self.event.line, self.event.index
             await self.bus.publish(SpeechSynthesized(line, index, pcm, False, words))
-            await anyio.lowlevel.checkpoint()  # a fast voice must not hold up its own audio
 
 
 @define
@@ -128,6 +150,7 @@ class Speaking:
                         await clause.add(rate.convert(chunk))
                     waiting.renew()
         await clause.add(rate.convert(b"", last=True))
+        await clause.flush()
         if not clause.samples:
             raise BackendFailed(
                 "The voice made no sound.", "Choose another voice, or another [tts] backend."

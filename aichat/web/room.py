@@ -55,8 +55,12 @@ class Connection:
     on_overflow: Callable[[], None]
     frames: deque[tuple[int, str | bytes]] = field(factory=deque)
     """What waits to be sent, each with the generation whose audio it is, or 0."""
-    filled: anyio.Event = field(factory=anyio.Event)
-    hurried: anyio.Event = field(factory=anyio.Event)
+    is_hurried: bool = False
+    """Something among it should go at once."""
+    wanted: anyio.Event | None = None
+    """The writer waits for it,"""
+    wants_company: bool = False
+    """and only for something that should go at once: it has text."""
 
     def put(self, frame: str | bytes, generation: int = 0, *, patient: bool = False) -> None:
         """Add a frame; whoever falls behind is let go. Text that is *patient* waits for company."""
@@ -65,9 +69,10 @@ class Connection:
             self.on_overflow()
             return
         self.frames.append((generation, frame))
-        self.filled.set()
-        if not patient:
-            self.hurried.set()
+        self.is_hurried = self.is_hurried or not patient
+        if self.wanted and (self.is_hurried or not self.wants_company):
+            self.wanted.set()
+            self.wanted = None
 
     def drop_audio(self, generation: int) -> None:
         """Give up audio that waits, up to a generation."""
@@ -80,11 +85,16 @@ class Connection:
         up to ``GATHER_SECONDS`` for more of it, or for audio, which goes at once.
         """
         if not self.frames:
-            self.filled, self.hurried = anyio.Event(), anyio.Event()
-            await self.filled.wait()
-        if not self.hurried.is_set():
+            self.is_hurried = self.wants_company = False
+            await self._filled()
+        if not self.is_hurried:
+            self.wants_company = True
             with anyio.move_on_after(GATHER_SECONDS):
-                await self.hurried.wait()
+                await self._filled()
+
+    async def _filled(self) -> None:
+        self.wanted = wanted = anyio.Event()
+        await wanted.wait()
 
     def take(self) -> str | bytes:
         """Take the next frame."""

@@ -168,7 +168,10 @@ class Answering:
                 if words.is_over:
                     return
                 waiting.renew()
-                await anyio.lowlevel.checkpoint()  # a fast model must not hold up its own speech
+                if (
+                    not draft.held
+                ):  # what was published makes work that a fast model must not hold up
+                    await anyio.lowlevel.checkpoint()
 
 
 @define

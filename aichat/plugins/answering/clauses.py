@@ -15,6 +15,8 @@ FIRST_MIN = 12
 LONGEST = 220
 """A clause without any punctuation is cut at a space once it has so many characters."""
 
+MARK = re.compile(r"[.!?…。！？\n,;:–—，；：、-]")
+"""Without one of these only the length ends a clause."""
 SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s)|[。！？]+[」』”’）]*|\n+")
 CLAUSE_END = re.compile(r"(?:[,;:–—]|\s[-–—])(?=\s)|[，；：、]")
 ABBREVIATION = re.compile(
@@ -52,6 +54,8 @@ class Clauses:
 
     def _end(self) -> int:
         """Where the first clause of the text ends, after its white space; 0 if not yet known."""
+        if len(self.text) <= LONGEST and not MARK.search(self.text):
+            return 0
         ends = [m.end() for m in SENTENCE_END.finditer(self.text) if self._is_end(m)]
         if not self.made:
             commas = CLAUSE_END.finditer(self.text)

@@ -38,6 +38,8 @@ class OwnWords:
 
     def feed(self, delta: str) -> str:
         """Return what of the text is the character's own and certain by now."""
+        if not self.at_line_start and "\n" not in delta:
+            return "" if self.is_over else delta
         out = ""
         for piece in re.split(r"(?<=\n)", delta):
             out += self._piece(piece) if piece and not self.is_over else ""
