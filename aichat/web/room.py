@@ -110,7 +110,6 @@ class Room:
     parts: Parts
     painter: Painter
     cast: Sequence[Character] = ()
-    title: str | None = None
     session_ids: set[str] = field(factory=set)
     has_pages: bool = False
     """Some client has asked for fragments."""
@@ -177,9 +176,6 @@ class Room:
             self.kept.add(event.message.message_id)
         if not self.has_pages:
             return
-        if isinstance(event, MessageAdded) and not self.title and event.message.title:
-            self.title = event.message.title
-            self.send(wire.Html(html=self.painter.title(self.title)), pages_only=True)
         html = self._gone(event) if isinstance(event, STOPS) else self.painter(event, self.cast)
         if html:
             self.send(wire.Html(html=html), pages_only=True)

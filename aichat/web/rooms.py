@@ -46,7 +46,7 @@ class Rooms:
             room = self.open[id] = Room(id, self.bus, self.parts, self.painter)
             room.listen()
             self._close_later(id)
-        room.cast, room.title = cast, conversation.title
+        room.cast = cast
         return room
 
     @contextmanager

@@ -79,10 +79,6 @@ class Painter:
             return self._added(event.message, cast)
         return ""
 
-    def title(self, text: str) -> str:
-        """Return the fragment that names the conversation."""
-        return partial("#title", "innerHTML", escape(text))
-
     def gone(self, lines: Iterable[Line]) -> str:
         """Return fragments that take away lines which left no message."""
         return "".join(partial(f"#m-{line.message_id}", "delete", "") for line in lines)
