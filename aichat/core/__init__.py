@@ -10,7 +10,6 @@ from .backends import (
     PromptMessage,
     Sequenced,
     Sequencer,
-    Storage,
     Stt,
     Tts,
     TurnDetector,
@@ -38,8 +37,9 @@ from .errors import (
 )
 from .hookspecs import hookimpl
 from .ids import new_id
-from .models import Character, Conversation, Message, Voice, is_clean
+from .models import Character, Conversation, Message, Voice, is_clean, slug
 from .registry import cast_parts, load_plugins, open_chat
+from .storage import Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .trace import Step, Trace
@@ -53,6 +53,7 @@ __all__ = [
     "BadValue",
     "Bus",
     "CannotStart",
+    "Changes",
     "Character",
     "Clock",
     "Config",
@@ -99,4 +100,5 @@ __all__ = [
     "open_chat",
     "patience",
     "read_config",
+    "slug",
 ]

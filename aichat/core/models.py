@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
+from unicodedata import normalize
 
 from attrs import Attribute, Factory, field, frozen
 
@@ -46,6 +47,15 @@ def _text(default: str = "") -> Any:
     return field(default=default, validator=_clean)
 
 
+def slug(name: str) -> str:
+    """Make the letters of an id of a name: ``Olivia Barns`` is ``olivia-barns``.
+
+    At most 60 letters; a name without Latin letters or digits is ``character``.
+    """
+    latin = normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return "-".join(re.findall("[a-z0-9]+", latin))[:60].strip("-") or "character"
+
+
 def _maybe_text() -> Any:
     return field(default=None, validator=_clean)
 
@@ -54,7 +64,8 @@ def _maybe_text() -> Any:
 class Voice:
     """How a character sounds: described in words, or cloned from a clip.
 
-    *voice* is the key and the display name; *settings* are an engine's own options.
+    *voice* is the key and the display name. *audio_path* and *text_path* are the keys of clips: what
+    was said, and its transcript. *settings* are an engine's own options.
     """
 
     voice: str = field(validator=_clean)

@@ -299,13 +299,13 @@ async def test_a_job_with_a_bug_is_reported_to_its_caller_alone(storage):
 async def test_what_cannot_be_stored_is_refused(storage):
     for bad in ({"x": float("nan")}, {"x": object()}, {"x": {1, 2}}):
         with pytest.raises(BadValue, match="not JSON"):
-            await storage.put_conversation(Conversation("c", settings=bad))
+            await storage.add_conversation(Conversation("c", settings=bad))
     with pytest.raises(BadValue, match="half a character"):
-        await storage.put_conversation(Conversation("\ud800"))
+        await storage.add_conversation(Conversation("\ud800"))
     with pytest.raises(BadValue, match="breaks a rule"):
-        await storage.put_voice(Voice("v", "magic"))  # type: ignore[arg-type]
+        await storage.add_voice(Voice("v", "magic"))  # type: ignore[arg-type]
     with pytest.raises(BadValue, match="breaks a rule"):
-        await storage.put_character(Character("c", "N", temperature="warm"))  # type: ignore[arg-type]
+        await storage.add_character(Character("c", "N", temperature="warm"))  # type: ignore[arg-type]
     assert await storage.conversations() == []
 
 

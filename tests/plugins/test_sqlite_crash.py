@@ -27,7 +27,7 @@ async def write(store, task):
 
 async def main():
     async with Sqlite(sys.argv[1]) as store, anyio.create_task_group() as tasks:
-        await store.put_conversation(Conversation("c"))
+        await store.add_conversation(Conversation("c"))
         for task in range(4):
             tasks.start_soon(write, store, task)
 

@@ -10,10 +10,10 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aichat.core.backends import Storage
 from aichat.core.errors import AichatError, NotFound
 from aichat.core.ids import new_id
 from aichat.core.models import Character, Conversation, Message, Voice
+from aichat.core.storage import Storage
 
 from .storage_program import PAST, STEPS, Program, Step, plain, say
 
@@ -38,7 +38,7 @@ LONG = {
 async def started(storage: Storage, *characters: str) -> str:
     """Begin a conversation; return its id."""
     conversation = Conversation(new_id(), active_characters=characters)
-    await storage.put_conversation(conversation)
+    await storage.add_conversation(conversation)
     return conversation.conversation_id
 
 
@@ -58,26 +58,26 @@ class StorageContract:
             new_id(), "clone", "warm", "a quiet room", "a.wav", "a.txt", [[1, 2], [3, 4]],
             {"speed": 1.25, "nested": {"list": [1, None, "é"]}},
         )  # fmt: skip
-        await storage.put_voice(voice)
+        await storage.add_voice(voice)
         assert plain(await storage.voice(voice.voice)) == plain(voice)
 
     async def test_a_character_comes_back_as_it_was_put(self, storage: Storage) -> None:
         """Every field survives, also the free ones."""
-        await storage.put_voice(Voice(voice := new_id()))
+        await storage.add_voice(Voice(voice := new_id()))
         character = Character(
             new_id(), "Zoë", "You are Zoë.", voice, "/z.png", ["/1.png", "/2.png"], False,
             "Hi!", "some/model", 0.5, {"tags": ["a"], "deep": {"x": None}},
         )  # fmt: skip
-        await storage.put_character(character)
+        await storage.add_character(character)
         assert plain(await storage.character(character.id)) == plain(character)
 
     async def test_a_conversation_comes_back_as_it_was_put(self, storage: Storage) -> None:
         """Every field survives, and its characters keep their order."""
         ids = [new_id() for _ in range(3)]
         for id in ids:
-            await storage.put_character(Character(id, "Somebody"))
+            await storage.add_character(Character(id, "Somebody"))
         conversation = Conversation(new_id(), "A title", ids[::-1], {"model": "m", "top_p": 0.9})
-        await storage.put_conversation(conversation)
+        await storage.add_conversation(conversation)
         kept, cast = await storage.cast(conversation.conversation_id)
         assert plain(kept) == plain(conversation)
         assert plain(await storage.conversation(conversation.conversation_id)) == plain(kept)
@@ -95,11 +95,11 @@ class StorageContract:
 
     async def test_putting_again_replaces(self, storage: Storage) -> None:
         """There is one record for each key, and the last version counts."""
-        await storage.put_voice(Voice(key := new_id(), speaker_desc="high"))
-        await storage.put_voice(Voice(key, speaker_desc="low"))
+        await storage.add_voice(Voice(key := new_id(), speaker_desc="high"))
+        await storage.add_voice(Voice(key, speaker_desc="low"))
         assert (await storage.voice(key)).speaker_desc == "low"
-        await storage.put_character(Character(id := new_id(), "One", voice=key))
-        await storage.put_character(Character(id, "Two", voice=key))
+        await storage.add_character(Character(id := new_id(), "One", voice=key))
+        await storage.add_character(Character(id, "Two", voice=key))
         assert [c.name for c in await storage.characters() if c.id == id] == ["Two"]
 
     async def test_characters_are_listed_oldest_first(self, storage: Storage) -> None:
@@ -107,7 +107,7 @@ class StorageContract:
         ids = [new_id() for _ in range(4)]
         for age in (2, 0, 3, 1):
             moment = PAST + timedelta(days=age)
-            await storage.put_character(
+            await storage.add_character(
                 Character(ids[age], "N", is_active=age % 2 == 0, created_at=moment)
             )
         for active, expected in ((None, ids), (True, ids[::2]), (False, ids[1::2])):
@@ -125,8 +125,8 @@ class StorageContract:
             storage.delete_conversation(nobody),
             storage.recent_messages(nobody),
             storage.add_message(say(nobody)),
-            storage.put_conversation(Conversation(new_id(), active_characters=[nobody])),
-            storage.put_character(Character(new_id(), "N", voice=nobody)),
+            storage.add_conversation(Conversation(new_id(), active_characters=[nobody])),
+            storage.add_character(Character(new_id(), "N", voice=nobody)),
         ):
             with pytest.raises(NotFound):
                 await call
@@ -177,7 +177,7 @@ class StorageContract:
         await storage.delete_conversation(gone)
         with pytest.raises(NotFound):
             await storage.conversation(gone)
-        await storage.put_conversation(Conversation(gone))
+        await storage.add_conversation(Conversation(gone))
         assert await contents(storage, gone) == []
         assert len(await contents(storage, kept)) == 1
         await storage.add_message(message)
@@ -221,7 +221,7 @@ class StorageContract:
         await storage.add_message(say(conversation, text))
         assert await contents(storage, conversation) == [text]
         character = Character(new_id(), text, text, extensions={text: [text]})
-        await storage.put_character(character)
+        await storage.add_character(character)
         assert plain(await storage.character(character.id)) == plain(character)
 
     async def test_a_megabyte_survives(self, storage: Storage) -> None:

@@ -11,10 +11,10 @@ import attrs
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
-from aichat.core.backends import Storage
 from aichat.core.errors import AichatError
 from aichat.core.ids import new_id
 from aichat.core.models import Conversation, Message, Role
+from aichat.core.storage import Storage
 
 from .memory import MemoryStorage
 
@@ -78,13 +78,13 @@ class Program:
         moment = PAST + timedelta(seconds=len(self._begun))
         self._begun.append(new_id())
         begun = Conversation(self._begun[-1], created_at=moment, updated_at=moment)
-        await self._both("put_conversation", begun)
+        await self._both("add_conversation", begun)
 
     async def _rename(self, step: Step) -> None:
         known = {c.conversation_id: c for c in await self._model.conversations(1000)}
         if conversation := known.get(self._one(step)):
             renamed = evolve(conversation, title=step.text, settings={"top_p": step.number})
-            await self._both("put_conversation", renamed)
+            await self._both("add_conversation", renamed)
 
     async def _say(self, step: Step) -> None:
         self._said.append(say(self._one(step), step.text, step.role))

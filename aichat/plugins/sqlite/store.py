@@ -47,13 +47,13 @@ class Sqlite:
     async def character(self, id: str) -> Character:
         return await self.reader.do(lambda c: CHARACTERS.find(c, id))
 
-    async def put_character(self, character: Character) -> None:
-        await self.writer.do(lambda c: _put_character(c, character))
+    async def add_character(self, character: Character) -> None:
+        await self.writer.do(lambda c: _add_character(c, character))
 
     async def voice(self, key: str) -> Voice:
         return await self.reader.do(lambda c: VOICES.find(c, key))
 
-    async def put_voice(self, voice: Voice) -> None:
+    async def add_voice(self, voice: Voice) -> None:
         await self.writer.do(lambda c: VOICES.put(c, voice))
 
     # -- conversations -----------------------------------------------------------------------
@@ -69,8 +69,8 @@ class Sqlite:
     async def cast(self, id: str) -> tuple[Conversation, Sequence[Character]]:
         return await self.reader.do(lambda c: _cast(c, id))
 
-    async def put_conversation(self, conversation: Conversation) -> None:
-        await self.writer.do(lambda c: _put_conversation(c, conversation))
+    async def add_conversation(self, conversation: Conversation) -> None:
+        await self.writer.do(lambda c: _add_conversation(c, conversation))
 
     async def delete_conversation(self, id: str) -> None:
         await self.writer.do(lambda c: _delete_conversation(c, id))
@@ -84,7 +84,7 @@ class Sqlite:
         return await self.reader.do(lambda c: _recent(c, conversation, _bounded(n)))
 
 
-def _put_character(connection: sqlite3.Connection, character: Character) -> None:
+def _add_character(connection: sqlite3.Connection, character: Character) -> None:
     if character.voice is not None:
         VOICES.find(connection, character.voice)
     CHARACTERS.put(connection, character)
@@ -95,7 +95,7 @@ def _cast(connection: sqlite3.Connection, id: str) -> tuple[Conversation, Sequen
     return conversation, [CHARACTERS.find(connection, c) for c in conversation.active_characters]
 
 
-def _put_conversation(connection: sqlite3.Connection, conversation: Conversation) -> None:
+def _add_conversation(connection: sqlite3.Connection, conversation: Conversation) -> None:
     for id in conversation.active_characters:
         if not _exists(connection, "select 1 from characters where id = ?", id):
             raise missing("character", id)
