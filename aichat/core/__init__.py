@@ -35,9 +35,10 @@ from .errors import (
     TimedOut,
     Unreachable,
 )
+from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .ids import new_id
-from .models import Character, Conversation, Message, Voice, is_clean, slug
+from .models import Character, Conversation, Message, Voice, slug
 from .registry import cast_parts, load_plugins, open_chat
 from .storage import Changes, Storage
 from .streams import closing, next_within, patience
@@ -100,5 +101,6 @@ __all__ = [
     "open_chat",
     "patience",
     "read_config",
+    "require_json",
     "slug",
 ]
