@@ -40,7 +40,7 @@ from .hookspecs import hookimpl
 from .ids import new_id
 from .models import Character, Conversation, Message, Voice, slug
 from .registry import cast_parts, load_plugins, open_chat
-from .storage import Changes, Storage
+from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .trace import Step, Trace
@@ -48,6 +48,7 @@ from .trace import Step, Trace
 __all__ = [
     "PARTS",
     "AichatError",
+    "BackedUp",
     "Backend",
     "BackendFailed",
     "BadSettings",
