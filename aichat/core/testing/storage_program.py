@@ -316,7 +316,7 @@ class Program:
         known = [c.conversation_id for c in await self._model.conversations(1000)]
         listed: list[str] = []
         offset = 0
-        while page := await self._storage.conversations(100, offset):
+        while offset < 100_000 and (page := await self._storage.conversations(100, offset)):
             listed += [c.conversation_id for c in page]
             offset += 100
         assert [id for id in listed if id in set(self._conversations)] == known
