@@ -82,11 +82,13 @@ class Program:
 
     async def run(self, program: Sequence[Step]) -> None:
         """Take the steps, look at everything, and clean up."""
-        await self._begin()
-        for step in program:
-            await getattr(self, step.do)(step)
-        await self._look()
-        await self._clean_up()
+        try:
+            await self._begin()
+            for step in program:
+                await getattr(self, step.do)(step)
+            await self._look()
+        finally:
+            await self._clean_up()
         await self._look()
 
     async def _begin(self) -> None:
@@ -323,14 +325,15 @@ class Program:
         return known
 
     async def _clean_up(self) -> None:
-        for conversation in await self._model.conversations(1000):
-            await self._both("delete_conversation", conversation.conversation_id)
-        for character in await self._model.characters():
-            await self._both("delete_character", character.id)
-        for voice in await self._model.voices():
-            await self._both("delete_voice", voice.voice)
-        nothing = dict.fromkeys(await self._model.settings())
+        """Leave nothing, whatever came of it."""
+        nothing = dict.fromkeys(await self._settings(self._storage))
         for storage in (self._storage, self._model):
+            for id in self._conversations:
+                await _outcome(storage.delete_conversation(id))
+            for id in self._characters:
+                await _outcome(storage.delete_character(id))
+            for key in self._voices:
+                await _outcome(storage.delete_voice(key))
             await storage.change_settings(nothing)
 
 
