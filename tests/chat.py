@@ -36,8 +36,8 @@ async def a_store(cast: Sequence[str] = CAST) -> MemoryStorage:
     """A store with a conversation "c" of the *cast*; ids are the names in lower case."""
     store = MemoryStorage()
     for name in cast:
-        await store.put_character(Character(name.lower(), name, f"You are {name}."))
-    await store.put_conversation(Conversation("c", active_characters=[n.lower() for n in cast]))
+        await store.add_character(Character(name.lower(), name, f"You are {name}."))
+    await store.add_conversation(Conversation("c", active_characters=[n.lower() for n in cast]))
     return store
 
 

@@ -10,7 +10,6 @@ from .backends import (
     PromptMessage,
     Sequenced,
     Sequencer,
-    Storage,
     Stt,
     Tts,
     TurnDetector,
@@ -36,10 +35,12 @@ from .errors import (
     TimedOut,
     Unreachable,
 )
+from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .ids import new_id
-from .models import Character, Conversation, Message, Voice, is_clean
+from .models import Character, Conversation, Message, Voice, slug
 from .registry import cast_parts, load_plugins, open_chat
+from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .trace import Step, Trace
@@ -47,12 +48,14 @@ from .trace import Step, Trace
 __all__ = [
     "PARTS",
     "AichatError",
+    "BackedUp",
     "Backend",
     "BackendFailed",
     "BadSettings",
     "BadValue",
     "Bus",
     "CannotStart",
+    "Changes",
     "Character",
     "Clock",
     "Config",
@@ -99,4 +102,6 @@ __all__ = [
     "open_chat",
     "patience",
     "read_config",
+    "require_json",
+    "slug",
 ]

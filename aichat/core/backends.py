@@ -1,5 +1,7 @@
 """The parts a backend can play. Each is one small protocol; a backend needs no base class.
 
+(The largest, :class:`~aichat.core.storage.Storage`, has a module of its own.)
+
 A backend is any object that fits its protocol. Its settings are the parameters of its class. If it
 is an async context manager it is entered before it serves and left after the last event: models
 load and pools close there, heavy packages are imported there (in a worker thread), and
@@ -28,7 +30,7 @@ from .events import (
     SpeechSynthesized,
     TurnFinished,
 )
-from .models import Character, Conversation, Message, Role, Voice
+from .models import Character, Role, Voice
 
 T = TypeVar("T", covariant=True)
 
@@ -189,69 +191,6 @@ class Sequencer(Protocol):
 
     def accept(self, event: Sequenced) -> Iterable[Playable]:
         """Take in what happened; give back what may be played now, in playing order."""
-        ...
-
-
-# -- storage ---------------------------------------------------------------------------------
-
-
-class Storage(Protocol):
-    """Keeps characters, voices, conversations and messages.
-
-    Raises :class:`~aichat.core.errors.NotFound` for unknown ids and
-    :class:`~aichat.core.errors.Unreachable` when it cannot read or write.
-    """
-
-    async def characters(self, *, active: bool | None = None) -> Sequence[Character]:
-        """Return the characters, oldest first; those that are (in)active if *active* is given."""
-        ...
-
-    async def character(self, id: str) -> Character:
-        """Return one character."""
-        ...
-
-    async def put_character(self, character: Character) -> None:
-        """Add a character, or replace the one with its id."""
-        ...
-
-    async def voice(self, key: str) -> Voice:
-        """Return one voice."""
-        ...
-
-    async def put_voice(self, voice: Voice) -> None:
-        """Add a voice, or replace the one with its key."""
-        ...
-
-    async def conversations(self, limit: int = 50, offset: int = 0) -> Sequence[Conversation]:
-        """Return conversations, newest activity first."""
-        ...
-
-    async def conversation(self, id: str) -> Conversation:
-        """Return one conversation."""
-        ...
-
-    async def cast(self, id: str) -> tuple[Conversation, Sequence[Character]]:
-        """Return a conversation and its characters, in its order."""
-        ...
-
-    async def put_conversation(self, conversation: Conversation) -> None:
-        """Add a conversation, or replace the one with its id. Its characters must exist."""
-        ...
-
-    async def delete_conversation(self, id: str) -> None:
-        """Remove a conversation and its messages."""
-        ...
-
-    async def add_message(self, message: Message) -> None:
-        """Append to a conversation. A message with a known id replaces that version in place.
-
-        The first message of a user names an untitled conversation; every message makes it the one
-        with the newest activity.
-        """
-        ...
-
-    async def recent_messages(self, conversation: str, n: int = 50) -> Sequence[Message]:
-        """Return the last *n* messages, oldest first."""
         ...
 
 

@@ -17,8 +17,9 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from attrs import Factory, define, frozen
 
-from .backends import Llm, Sequencer, Storage, Stt, Tts, TurnDetector, Vad
+from .backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from .errors import AichatError, CannotStart, NotReady
+from .storage import Storage
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pluggy
 
-from .backends import Backend, Llm, Sequencer, Storage, Stt, Tts, TurnDetector, Vad
+from .backends import Backend, Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from .bus import Bus
 from .casting import Parts
+from .storage import Storage
 
 hookspec = pluggy.HookspecMarker("aichat")
 hookimpl = pluggy.HookimplMarker("aichat")

@@ -72,7 +72,7 @@ async def begin(state: State, data: Form) -> Redirect:
     text, storage = wire.checked_text(data.get("text", "")), state.parts.storage
     cast = await storage.characters(active=True)
     made = Conversation(new_id(), active_characters=[who.id for who in cast])
-    await storage.put_conversation(made)
+    await storage.add_conversation(made)
     return await _say(state, made, cast, text)
 
 

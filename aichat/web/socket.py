@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, cast
 
 import anyio
-from attrs import define, evolve, field
+from attrs import define, field
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 
@@ -104,7 +104,7 @@ async def enter(
         cast = [await storage.character(id) for id in character_ids]
         cast = cast or list(await storage.characters(active=True))[:DEFAULT_CAST]
         conversation = Conversation(new_id(), active_characters=[who.id for who in cast])
-        await storage.put_conversation(conversation)
+        await storage.add_conversation(conversation)
         return conversation, cast
     except NotFound as error:
         found = _Code(error, "conversation_not_found" if conversation_id else "not_found")
@@ -253,4 +253,4 @@ class Client:
         conversation = await storage.conversation(self.room.conversation)
         merged = {**conversation.settings, **settings}
         kept = {key: value for key, value in merged.items() if value is not None}
-        await storage.put_conversation(evolve(conversation, settings=kept))
+        await storage.change_conversation(conversation.conversation_id, {"settings": kept})

@@ -71,9 +71,9 @@ class StubStorage(MemoryStorage):
     """One character, and a conversation for each session."""
 
     async def __aenter__(self) -> StubStorage:
-        await self.put_character(Character("olivia", "Olivia", "You are Olivia."))
+        await self.add_character(Character("olivia", "Olivia", "You are Olivia."))
         for session in range(SESSIONS):
-            await self.put_conversation(
+            await self.add_conversation(
                 Conversation(f"bench-{session}", active_characters=["olivia"])
             )
         return self
