@@ -14,6 +14,7 @@ import dotenv
 from aichat.core import AichatError, read_config
 
 from . import paths
+from .access import commands
 
 
 def _set_up() -> None:
@@ -49,3 +50,7 @@ def doctor() -> None:
     from .doctor import examine
 
     raise SystemExit(0 if examine() else 1)
+
+
+cli.add_command(commands.login)
+cli.add_command(commands.token)
