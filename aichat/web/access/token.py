@@ -72,6 +72,7 @@ class Token:
     async def check(self, client: str | None, name: str, secret: str) -> str | None:
         """Check a token with argon2; return the hash that it has. Raises TooMany."""
         attempt = self.attempt(client)
+        self.keyring.refresh()
         hashed = self.keyring.tokens.get(name)
         if len(secret) > SECRET_LETTERS or not await self._checker.matches(hashed, secret):
             return None
