@@ -59,6 +59,8 @@ class Guard:
 
         if why := self.refusal(scope, safe=scope["method"] in SAFE):
             await refuse_http(scope, secured, 403, why)
+        elif not _is_address(scope["path"]):
+            await refuse_http(scope, secured, 404, "There is nothing at this address.")
         else:
             await self.app(scope, receive, secured)
 
@@ -91,3 +93,10 @@ class Guard:
             f"Pages from {origin} may not connect. "
             "Add that origin to allowed_origins under [web] in plugins.toml."
         )
+
+
+def _is_address(path: str) -> bool:
+    """Tell whether file systems and databases, which see parts of it, can take the path."""
+    raw = path.encode(errors="replace")
+    is_short = len(raw) <= 1_024 and all(len(part) <= 255 for part in raw.split(b"/"))
+    return is_short and b"\0" not in raw

@@ -29,6 +29,7 @@ NEEDS_HTTPS = (
     "proxy before it, or start it with --ssl-certfile and --ssl-keyfile."
 )
 SETTINGS: dict[str, Any] = {
+    "http": "aichat.web.protocol:Impatient",
     "ws_per_message_deflate": False,  # speech hardly shrinks, and it costs three times the CPU
     "ws_max_size": 1 << 20,  # our own limit is smaller, and answers with a readable error
     "timeout_graceful_shutdown": 3,

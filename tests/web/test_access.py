@@ -16,10 +16,12 @@ from typing import Any
 import anyio
 import attrs
 import httpx
+import litestar
 import pytest
 from door import TOKEN, Door, a_door, another_address, cookie_header
 from server import Server, a_server
 from test_limits import closed_by
+from test_start import free_port, running
 from websockets.exceptions import InvalidStatus
 
 from aichat.core import Actor, CannotStart, Connection, Denied, Unreachable, hookimpl
@@ -172,6 +174,22 @@ def test_a_plugin_lets_in_whom_it_knows_and_aichat_judges_the_rest(
     assert (asked.kind, asked.path, asked.client) == ("websocket", "/ws", "127.0.0.1")
     assert asked.query == "conversation_id=c"
     assert "ada" not in repr(asked)
+
+
+def test_routes_know_who_asks(tmp_path: Path) -> None:
+    @litestar.get("/whoami", sync_to_thread=False)
+    def whoami(request: litestar.Request[Any, Any, Any]) -> str:
+        return str(request.user.name)
+
+    class Routes:
+        @hookimpl
+        def web_routes(self) -> list[object]:
+            return [whoami]
+
+    with a_door(tmp_path, plugins=[Routes()]) as door:
+        assert get(door.server, "/whoami", **door.token("robot")).text == "robot"
+        with door.logged_in() as browser:
+            assert browser.get("/whoami").text == "owner"
 
 
 def test_a_plugin_that_fails_lets_nobody_in_and_tells_nothing(badge: tuple[Badge, Door]) -> None:
@@ -390,6 +408,25 @@ def test_what_is_no_token_of_ours_lets_nobody_in(tmp_path: Path, header: str) ->
     with a_door(tmp_path) as door:
         door.token("lone")
         assert get(door.server, authorization=header).status_code == 401
+
+
+def test_a_page_that_is_allowed_elsewhere_asks_with_a_token(tmp_path: Path) -> None:
+    tool = "https://tool.example"
+    web = attrs.evolve(TOKEN, allowed_origins=(tool,))
+    with a_door(tmp_path, web) as door:
+        asked = {
+            "origin": tool,
+            "access-control-request-method": "GET",
+            "access-control-request-headers": "authorization",
+        }
+        preflight = httpx.options(door.server.url + "/c/c", headers=asked, trust_env=False)
+        assert preflight.status_code == 204
+        assert preflight.headers["access-control-allow-origin"] == tool
+        bearer = door.token("tool")
+        answer = get(door.server, "/c/c", origin=tool, sec_fetch_site="cross-site", **bearer)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == tool
+        assert get(door.server, "/c/c", origin=tool).status_code == 401
 
 
 def command(folder: Path, *args: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -690,3 +727,22 @@ def test_serving_others_without_a_login_stops_the_start_with_one_message(
     assert 'access = "token"' in said
     assert "Traceback" not in said
     assert not (tmp_path / "data").exists()
+
+
+def test_with_a_login_it_may_serve_others_and_says_how_to_log_in(tmp_path: Path) -> None:
+    shipped = (Path(__file__).parents[2] / "plugins.toml").read_text()
+    (tmp_path / "plugins.toml").write_text(shipped.replace('access = "local"', 'access = "token"'))
+    port = free_port()
+    with running(tmp_path, "--host", "0.0.0.0", PORT=str(port)) as process:
+        assert process.stdout
+        said = ""
+        while "over https only" not in said:
+            said += process.stdout.readline()
+        assert f"aichat is at http://localhost:{port}\n" in said
+        address = said.partition("Log in at ")[2].split()[0]
+        assert address.startswith(f"http://localhost:{port}/login?code=")
+        headers = {"sec-fetch-site": "same-origin"}
+        with httpx.Client(headers=headers, trust_env=False) as browser:
+            assert browser.post(address).status_code == 303
+            assert browser.get(f"http://localhost:{port}/").status_code == 200
+        assert httpx.get(f"http://localhost:{port}/", trust_env=False).status_code == 401

@@ -37,12 +37,12 @@ def hash_of(secret: str) -> str:
 
 
 def _matches(hashed: str | None, secret: str) -> bool:
-    from argon2.exceptions import VerifyMismatchError
+    from argon2.exceptions import InvalidHashError, VerificationError
 
     try:
         # for an unknown name as much work is done: how long it takes does not tell who is known
         _hasher().verify(hashed or _nobodys(), secret)
-    except VerifyMismatchError:
+    except (VerificationError, InvalidHashError):  # another secret, or no hash at all
         return False
     return hashed is not None
 
