@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from math import ceil
 
 import anyio
@@ -38,6 +39,7 @@ class TooManySockets(TooMany):
     retryable = False
 
 
+@lru_cache(maxsize=4_096)
 def client_of(address: str | None) -> str:
     """Name the client behind an address: who has an IPv6 network has all its 2**64 addresses."""
     try:

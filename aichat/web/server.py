@@ -51,12 +51,9 @@ class AichatServer(CLIPlugin):
 
         if app.state.failure:
             raise stop(str(app.state.failure))
-        options = click.get_current_context().params
-        _check_binding(app, options["host"], options["fd"], options["uds"])
+        _prepare(app, click.get_current_context().params)
         for key, value in SETTINGS.items():
             os.environ.setdefault(f"UVICORN_{key.upper()}", str(value))
-        if options["reload"] or options["wc"] > 1:  # the server is another process, and cannot
-            _say_login(app, f"http://{browsable(options['host'])}:{options['port']}")
         run = uvicorn.run
         uvicorn.run = lambda **options: serve(app, options)
         try:
@@ -71,9 +68,15 @@ def stop(message: str) -> SystemExit:
     return SystemExit(1)
 
 
-def _check_binding(app: Litestar, host: str, fd: int | None, uds: str | None) -> None:
-    if app.state.gate.knows_only_local and (why := binding.refusal(host, fd, uds)):
+def _prepare(app: Litestar, options: dict[str, Any]) -> None:
+    """Stop a start that would serve others without a login; print the login if nobody else can."""
+    host = options["host"]
+    is_local = app.state.gate.knows_only_local
+    if is_local and (why := binding.refusal(host, options["fd"], options["uds"])):
         raise stop(why)
+    if options["reload"] or options["wc"] > 1:  # then the server is another process
+        scheme = "https" if options["ssl_certfile"] else "http"
+        _say_login(app, f"{scheme}://{browsable(host)}:{options['port']}")
 
 
 def _say_address(app: Litestar, config: Any, sockets: list[socket.socket] | None) -> None:

@@ -345,6 +345,22 @@ def test_headers_of_a_usual_size_are_taken(local: Server) -> None:
     assert get(local, "/health", cookie="a" * 30_000).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"name=a&secret=b", "multipart/form-data"),
+        (b"--b\r\nnonsense", "multipart/form-data; boundary=b"),
+        (b'{"name": "a"}', "application/json"),
+        (b"\xff\xfe=%ff%zz&&&==", "application/x-www-form-urlencoded"),
+        (b"name=a&name=b&secret=%00", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_form_that_makes_no_sense_is_refused(tmp_path: Path, content: bytes, kind: str) -> None:
+    with a_door(tmp_path) as door, door.browser(headers={"content-type": kind}) as browser:
+        assert browser.post("/login", content=content).status_code in (400, 403)
+        assert browser.post("/login?code=%00%ff&next=%00", content=content).status_code == 403
+
+
 def test_a_body_without_end_is_refused(door: Door, victim: dict[str, str]) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(30):

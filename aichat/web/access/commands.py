@@ -66,10 +66,10 @@ def new(name: str, passphrase: bool) -> None:
             mend = f"Choose another name, or `litestar aichat token revoke {name}` first."
             raise Conflict(f"There is a token called {name!r} already.", mend)
     if not passphrase:
-        click.echo(f"{name}.{secret}")
+        click.echo(f"{name}.{secret}")  # alone on stdout, for scripts
     click.echo(
-        f"Programs send `Authorization: Bearer {name}.SECRET`; at /login the name is {name!r}. "
-        "Only a hash was kept.",
+        f"Programs send it as `Authorization: Bearer {name}.…`, people log in as {name!r}. "
+        "It cannot be shown again: only a hash was kept.",
         err=True,
     )
 
@@ -78,9 +78,11 @@ def new(name: str, passphrase: bool) -> None:
 def list_() -> None:
     """List who can come in."""
     with _opened() as ring:
-        for one in ring.listed():
+        for one in (names := ring.listed()):
             made = f"token of {one.created_at}" if one.created_at else "no token"
             click.echo(f"{one.name:20} {made:34} {one.browsers} logged-in browsers")
+    if not names:
+        click.echo("There are no tokens, and nobody is logged in.", err=True)
 
 
 @token.command()
@@ -117,11 +119,12 @@ def _asked() -> str:
 
 @contextmanager
 def _opened() -> Iterator[Keyring]:
-    """Open the keyring; an error of ours ends the command with its line."""
+    """Open the keyring; an error of ours ends the command with its words."""
     try:
         with keyring() as ring:
             if read_config(paths.plugins_toml()).web.access != "token":
                 click.echo(NOT_ASKED, err=True)
             yield ring
     except AichatError as error:
-        raise click.ClickException(error.line) from error
+        click.echo(str(error), err=True)  # as it is: click would put it into a box and cut it
+        raise SystemExit(1) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names by which a browser on this machine calls this machine."""
@@ -18,6 +19,7 @@ def port_of(host: str) -> str:
     return host[len(host_name(host)) + 1 :]
 
 
+@lru_cache(maxsize=4_096)
 def is_loopback(address: str | None) -> bool:
     """Tell whether an IP address is this machine's own."""
     try:

@@ -6,6 +6,7 @@ the start goes through argon2 first, in ``learn``; from then on its fast hash is
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import OrderedDict
 
@@ -26,6 +27,9 @@ ATTEMPTS = 5
 ATTEMPT_SECONDS = 12
 SEEN = 1_000
 """Bearer tokens that are known by their fast hash."""
+
+
+log = logging.getLogger(__name__)
 
 
 class Token:
@@ -75,6 +79,7 @@ class Token:
         self.keyring.refresh()
         hashed = self.keyring.tokens.get(name)
         if len(secret) > SECRET_LETTERS or not await self._checker.matches(hashed, secret):
+            log.warning("a login from %s failed", client)  # no name: it may be a mistyped secret
             return None
         attempt.give_back()
         return hashed
