@@ -233,9 +233,13 @@ def test_an_utterance_may_come_at_once_but_not_a_flood_of_audio(server: Server) 
 
 
 def test_base64_audio_counts_by_its_length_in_seconds_not_in_bytes(server: Server) -> None:
-    chunk = {"type": "audio_chunk", "audio_data": "AAAA" * 8_000, "sample_rate": 8_000}  # 1.5 s
+    stereo = {"type": "audio_chunk", "audio_data": "AAAA" * 8_000, "channels": 2}  # 0.375 s
+    chunk = json.dumps(stereo)
     with server.client() as client:
-        flood(client, [json.dumps(chunk)] * (int(AUDIO_BURST / 1.5) + 2))
+        flood(client, [chunk] * int(AUDIO_BURST / 0.375 - 1))
+        client.send("ping", t=1)
+        client.until("pong")
+        flood(client, [chunk] * int(AUDIO_BURST / 0.375))
         assert closed_by(client)[0] == 1008
 
 

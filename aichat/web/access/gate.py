@@ -7,6 +7,7 @@ an open WebSocket when nobody vouches for its client any more.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ STATIC = "/static/"
 BURST_SECONDS = 10
 """A client may use at once what it would be allowed in so many seconds."""
 RECHECK_SECONDS = 1.0
+CLOSE_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -132,8 +134,8 @@ class Gate:
                 await self.app(scope, receive, send)
         finally:
             self._open.discard(line)
-        if line.why:
-            await send({"type": "websocket.close", "code": 1008, "reason": reason(line.why)})
+        if line.scope.cancelled_caught:
+            await _close(send, line.why)
 
     def _count(self, connection: Connection) -> None:
         if wait := self._requests[client_of(connection.client)].take():
@@ -177,6 +179,12 @@ class Gate:
             except AichatError as error:
                 if not error.retryable:  # a keyring that is just busy says nothing about anybody
                     line.cut(error.line)
+
+
+async def _close(send: Send, why: str) -> None:
+    """Close a WebSocket that was cut; who does not read it, or has left just now, misses it."""
+    with anyio.move_on_after(CLOSE_SECONDS), suppress(RuntimeError, OSError):
+        await send({"type": "websocket.close", "code": 1008, "reason": reason(why)})
 
 
 def connection_of(scope: HTTPScope | WebSocketScope) -> Connection:
