@@ -67,6 +67,7 @@ class Painter:
 
     def __init__(self, environment: Environment) -> None:
         self._message = environment.get_template("fragments/message.html")
+        self._cast = environment.get_template("fragments/cast.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
         """Return the fragments that show *event*; empty if none do."""
@@ -83,13 +84,20 @@ class Painter:
         """Return the fragment that names the conversation."""
         return partial("#title", "innerHTML", escape(text))
 
+    def cast(self, characters: Sequence[Character], title: str | None) -> str:
+        """Return the fragments that show who is here, and what the conversation is called."""
+        here = partial("#cast", "outerHTML", self._cast.render(characters=characters))
+        return here + self.title(title or "New conversation")
+
     def gone(self, lines: Iterable[Line]) -> str:
         """Return fragments that take away lines which left no message."""
         return "".join(partial(f"#m-{line.message_id}", "delete", "") for line in lines)
 
+    def appended(self, message: Message, cast: Sequence[Character]) -> str:
+        """Return the fragment that puts a message behind the others."""
+        return self._append([view(message)], cast)
+
     def _added(self, message: Message, cast: Sequence[Character]) -> str:
-        if message.role == "user":
-            return self._append([view(message)], cast)
         bubble = self._bubble(view(message), cast)
         return partial(f"#m-{message.message_id}", "outerHTML", bubble)
 
