@@ -33,6 +33,7 @@ from aichat.core.errors import BackendError
 from . import api, health, pages, paths, socket
 from .api import document
 from .api.bodies import BadBody
+from .api.params import wrong_parameters
 from .guard import Guard
 from .rooms import Rooms
 from .server import AichatServer
@@ -162,6 +163,11 @@ def _first(group: BaseExceptionGroup[AichatError]) -> AichatError:
     return error
 
 
+IN_WORDS = {
+    404: "There is nothing at this address.",
+    405: "That cannot be done at this address.",
+    413: "The request is too large. Send less.",
+}
 Extra = list[dict[str, str]]
 
 
@@ -184,10 +190,9 @@ def _wrong_fields(error: AichatError) -> Extra:
 
 def refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """Answer with an HTTP error."""
-    detail, extra = error.detail, []
-    if isinstance(error.extra, list):
-        extra = [{"field": one.get("key", ""), "message": one["message"]} for one in error.extra]
-        detail = "; ".join(f"{one['field']}: {one['message']}" for one in extra)
+    extra = wrong_parameters(request, error)
+    told = " ".join(f"{one['field']}: {one['message']}".removeprefix(": ") for one in extra)
+    detail = told or IN_WORDS.get(error.status_code, error.detail)
     return _answer(request, error.status_code, detail, dict(error.headers or {}), extra)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterator
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from attrs import frozen
@@ -24,6 +24,10 @@ from aichat.core import BadValue, is_clean
 T = TypeVar("T")
 
 
+MOST = 100
+"""So many mistakes are told of one body."""
+
+
 @frozen
 class Mistake:
     """What is wrong with one field: ``name``, ``images[2]``, or in a batch ``[3].content``."""
@@ -36,7 +40,8 @@ class BadBody(BadValue):
     """A body breaks the schema; *mistakes* name each field."""
 
     def __init__(self, mistakes: list[Mistake]) -> None:
-        told = "; ".join(f"{one.field}: {one.message}".removeprefix(": ") for one in mistakes)
+        mistakes = mistakes[:MOST]
+        told = " ".join(f"{one.field}: {one.message}".removeprefix(": ") for one in mistakes)
         problem = f"The body is wrong. {told}"
         super().__init__(problem, "Mend it and send it again.", mistakes[0].field)
         self.mistakes = mistakes
@@ -98,8 +103,7 @@ def _decoded(body: bytes, kind: type[T]) -> T:
     try:
         decoded: T = _decoder(cast(Hashable, kind)).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        found = list(_mistakes(body, kind))
-        raise BadBody(found or [Mistake(*_place(str(error)))]) from None
+        raise BadBody(list(_mistakes(body, kind)) or [Mistake(*_place(str(error)))]) from None
     if rb"\u0000" in body and (found := list(_unkept(json.loads(body), ""))):
         raise BadBody(found)
     return decoded
@@ -110,16 +114,13 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(cast(Any, kind))
 
 
-def _loaded(body: bytes) -> Any:
-    """Read what msgspec refuses: half surrogate pairs, so that their field can be named."""
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
-
-
 def _mistakes(body: bytes, kind: Any) -> Iterator[Mistake]:
-    loaded = _loaded(body)
+    """Yield every mistake; none if the body is no JSON at all."""
+    try:
+        loaded = json.loads(body)  # takes half surrogate pairs, so that their field can be named
+    except ValueError:
+        return
+    kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     if get_origin(kind) is list and isinstance(loaded, list):
         (inner,) = get_args(kind)
         for place, item in enumerate(loaded):
@@ -143,10 +144,9 @@ def _is_struct(kind: Any) -> bool:
 
 def _of_fields(value: dict[str, Any], kind: type[Struct], before: str) -> Iterator[Mistake]:
     fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
-    for name in value.keys() - fields.keys():
-        yield Mistake(
-            _shown(before + name), f"There is no such field. There are: {', '.join(fields)}."
-        )
+    for name in (name for name in value if name not in fields):
+        known = f"There is no such field. There are: {', '.join(fields)}."
+        yield Mistake(_shown(before + name), known)
     for name, one in fields.items():
         if name in value:
             yield from _of_one(value[name], one.type, before + name)

@@ -35,7 +35,7 @@ class Conversations(Controller):
         """Conversations, newest activity first."""
         return outs(schemas.Conversation, await storage(state).conversations(limit, offset))
 
-    @get("/{conversation_id:uuid}", operation_id="getConversation", responses=errors(404))
+    @get("/{conversation_id:uuid}", operation_id="getConversation", responses=REFUSED)
     async def one(self, state: State, conversation_id: ConversationId) -> schemas.Conversation:
         """One conversation."""
         found = await storage(state).conversation(str(conversation_id))
@@ -71,7 +71,7 @@ class Conversations(Controller):
 
     @put("/{conversation_id:uuid}/characters", operation_id="changeCast", responses=REFUSED)
     async def recast(
-        self, state: State, conversation_id: ConversationId, data: JSONBody[schemas.Cast]
+        self, state: State, conversation_id: ConversationId, data: schemas.NewCast
     ) -> schemas.Conversation:
         """Say who takes part, in speaking order."""
         return await _change(state, conversation_id, {"active_characters": data})
@@ -107,7 +107,7 @@ class Conversations(Controller):
         "/{conversation_id:uuid}",
         operation_id="deleteConversation",
         status_code=200,
-        responses=errors(404),
+        responses=REFUSED,
     )
     async def remove(self, state: State, conversation_id: ConversationId) -> schemas.Deleted:
         """Remove a conversation and its messages; whoever is in it is told and let go."""

@@ -60,9 +60,7 @@ class Messages(Controller):
         return (await _post(state, [data]))[0]
 
     @post("/batch", operation_id="addMessages", responses=errors(400, 404, 409))
-    async def add_several(
-        self, state: State, data: JSONBody[schemas.Batch]
-    ) -> list[schemas.Message]:
+    async def add_several(self, state: State, data: schemas.Batch) -> list[schemas.Message]:
         """Add messages, in order: all of them or none."""
         check(data, is_batch=True)
         return await _post(state, data)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 from uuid import UUID
 
+from litestar import Request
+from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 
@@ -57,3 +60,24 @@ def errors(*statuses: int) -> dict[int, ResponseSpec]:
         status: ResponseSpec(schemas.Error, description=REASONS[status], generate_examples=False)
         for status in sorted({*statuses, *ALWAYS})
     }
+
+
+def wrong_parameters(request: Request[Any, Any, Any], error: HTTPException) -> list[dict[str, str]]:
+    """Name the parameters of an address that an error is about."""
+    if not isinstance(error, ValidationException):
+        return []
+    if missing := _MISSING.match(error.detail):
+        return [{"field": missing[1], "message": "It is missing."}]
+    told = error.extra if isinstance(error.extra, list) else []
+    return [_wrong(request, one["key"], one["message"]) for one in told if "key" in one]
+
+
+_MISSING = re.compile("Missing required query parameter '([^']+)'")
+
+
+def _wrong(request: Request[Any, Any, Any], key: str, message: str) -> dict[str, str]:
+    if key == "data":
+        return {"field": "", "message": "A body is missing."}
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(key)
+    definition = parameter and parameter.kwarg_definition
+    return {"field": getattr(definition, "name", None) or key, "message": f"{message}."}

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 from litestar.datastructures import UploadFile
+from litestar.params import BodyKwarg
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.web.wire import MaxTokens, ModelName, Temperature, TopP
@@ -40,6 +41,8 @@ Codes = Annotated[
     list[Annotated[list[Annotated[int, Meta(ge=0, le=2**31 - 1)]], Meta(max_length=100_000)]],
     Meta(max_length=100_000, description="Cached reference codes of an engine; null until made."),
 ]
+Time = Annotated[datetime, Meta(tz=True)]
+Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Json = Annotated[dict[str, Any], Meta(description="Free JSON, kept unchanged.")]
 Cast = Annotated[
     list[Annotated[str, Meta(max_length=200)]],
@@ -91,8 +94,8 @@ class Character(Struct):
     model: str | None
     temperature: float | None
     extensions: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
 
 
 class NewCharacter(Struct, forbid_unknown_fields=True):
@@ -141,8 +144,8 @@ class Voice(Struct):
     text_path: str | None
     audio_tokens: list[list[int]] | None
     settings: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
 
 
 class NewVoice(Struct, forbid_unknown_fields=True):
@@ -205,12 +208,15 @@ class SettingsChanges(Struct, forbid_unknown_fields=True):
 class Conversation(Struct):
     """Who talks, in which order, with which settings."""
 
-    conversation_id: UUID
+    conversation_id: Uuid
     title: str | None
     active_characters: list[str]
     settings: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
+
+
+NewCast = Annotated[Cast, BodyKwarg(max_items=100)]
 
 
 class NewConversation(Struct, forbid_unknown_fields=True):
@@ -239,8 +245,8 @@ Source = Literal["voice", "text"]
 class Message(Struct):
     """One thing said. *heard* is what was played of it when it was interrupted, else null."""
 
-    message_id: UUID
-    conversation_id: UUID
+    message_id: Uuid
+    conversation_id: Uuid
     role: Role
     content: str
     name: str | None
@@ -249,7 +255,7 @@ class Message(Struct):
     interrupted: bool
     heard: str | None
     source: Source
-    created_at: datetime
+    created_at: Time
 
 
 class NewMessage(Struct, forbid_unknown_fields=True):
@@ -267,7 +273,11 @@ class NewMessage(Struct, forbid_unknown_fields=True):
     source: Source = "text"
 
 
-Batch = Annotated[list[NewMessage], Meta(min_length=1, max_length=1_000)]
+Batch = Annotated[
+    list[NewMessage],
+    Meta(min_length=1, max_length=1_000),
+    BodyKwarg(min_items=1, max_items=1_000),
+]
 
 
 # -- what aichat is made of --------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from litestar import Controller, delete, get, post, put
+from typing import Any
+
+from litestar import Controller, Request, delete, get, post, put
 from litestar.datastructures import State
 from litestar.params import JSONBody, MultipartBody
 
@@ -10,13 +12,21 @@ from aichat.core import BadValue, Voice
 from aichat.web.uploads import LIMIT_BYTES, Uploads
 
 from . import schemas
-from .bodies import changes
+from .bodies import BadBody, Mistake, changes
 from .params import VoiceKey, errors
 from .reach import parts, storage
 from .schemas import out, outs
 
 FORM_BYTES = LIMIT_BYTES + 200_000
 """The file, and room for the other fields of the form."""
+
+
+async def read_form(request: Request[Any, Any, Any]) -> None:
+    """Read the form before Litestar does, whose errors would be ours."""
+    try:
+        await request.form()
+    except (LookupError, UnicodeDecodeError):  # a part's charset is not known, or not kept to
+        raise BadBody([Mistake("", "The form holds text that cannot be read.")]) from None
 
 
 class Voices(Controller):
@@ -62,6 +72,7 @@ class Voices(Controller):
     @post(
         "/upload",
         operation_id="uploadVoice",
+        before_request=read_form,
         request_max_body_size=FORM_BYTES,
         responses=errors(400, 409, 413),
     )
