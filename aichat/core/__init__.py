@@ -37,11 +37,12 @@ from .errors import (
     TimedOut,
     Unreachable,
 )
+from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .ids import new_id
-from .models import Character, Conversation, Message, Voice, is_clean, slug
+from .models import Character, Conversation, Message, Voice, slug
 from .registry import cast_parts, load_plugins, open_chat
-from .storage import Changes, Storage
+from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .trace import Step, Trace
@@ -49,6 +50,7 @@ from .trace import Step, Trace
 __all__ = [
     "PARTS",
     "AichatError",
+    "BackedUp",
     "Backend",
     "BackendFailed",
     "BadSettings",
@@ -104,5 +106,6 @@ __all__ = [
     "open_chat",
     "patience",
     "read_config",
+    "require_json",
     "slug",
 ]

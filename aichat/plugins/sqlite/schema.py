@@ -11,11 +11,21 @@ from pathlib import Path
 
 from aichat.core import CannotStart
 
-from . import records
+from . import clips, records
 from .trouble import sentences
 
 OURS = 0x61696368
 """``application_id`` of our files: "aich"."""
+
+NEWER_SYMBOLS = "".join(
+    chr(code)
+    for first, last in (
+        (0x20BA, 0x20CF), (0x23F4, 0x23FF), (0x2700, 0x2700), (0x2B4D, 0x2BFF), (0x2E3C, 0x2E7F),
+        (0x1F000, 0x1F0FF), (0x1F10D, 0x1FBEF),
+    )
+    for code in range(first, last + 1)
+)  # fmt: skip
+"""Emoji and signs that are younger than FTS5's tables, which take them for letters."""
 
 BUSY_MS = 5_000
 """So long a connection waits for another program's lock."""
@@ -38,12 +48,16 @@ def locate(path: str) -> Path:
 
 
 def open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-    """Open the file for writing and for reading, after its migrations. Takes the disk's time."""
+    """Open the file for writing and for reading, after its migrations and a tidy-up.
+
+    Takes the disk's time.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         writer = _connect(path)
         try:
             migrate(writer, path)
+            clips.tidy(writer, clips.beside(path))
             reader = _connect(path)
             reader.execute("pragma query_only = on")
         except BaseException:
@@ -51,7 +65,7 @@ def open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
             raise
     except OSError as error:
         raise CannotStart(
-            f"The folder {path.parent} cannot be made ({error.strerror}).",
+            f"The folder {path.parent} cannot be used ({error.strerror}).",
             "Set AICHAT_DATA, or path in [storage.sqlite], to a place that may be written to.",
         ) from error
     except sqlite3.Error as error:
@@ -104,7 +118,8 @@ def migrations() -> list[str]:
     """Read the numbered scripts, in order."""
     folder = files(__package__) / "migrations"
     scripts = [script for script in folder.iterdir() if script.name.endswith(".sql")]
-    return [script.read_text("utf-8") for script in sorted(scripts, key=lambda file: file.name)]
+    texts = [script.read_text("utf-8") for script in sorted(scripts, key=lambda file: file.name)]
+    return [text.replace("{newer_symbols}", NEWER_SYMBOLS) for text in texts]
 
 
 def _check(connection: sqlite3.Connection, path: Path, known: int) -> int:
@@ -137,9 +152,9 @@ def _settle(connection: sqlite3.Connection) -> None:
     from . import seed
 
     for voice in seed.VOICES:
-        records.VOICES.put(connection, voice)
+        records.VOICES.add(connection, voice)
     for character in seed.CHARACTERS:
-        records.CHARACTERS.put(connection, character)
+        records.CHARACTERS.add(connection, character)
 
 
 def _statements(script: str) -> Iterator[str]:
