@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import anyio
 import httpx
 import pytest
+from chat import CAST, a_store
 from server import Server, a_server
 
-from aichat.core import BackendFailed, Model
+from aichat.core import BackendFailed, Character, Model
 from aichat.core.testing.fakes import FakeLlm
+from aichat.plugins.sqlite.store import Sqlite
 
 
 class ListingLlm(FakeLlm):
@@ -29,9 +32,25 @@ class ListingLlm(FakeLlm):
         return [Model("maker/large", "Large", 8_192), Model("small")]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with a_server() as server:
+def _filled_sqlite(path: str) -> Sqlite:
+    async def fill() -> None:
+        async with Sqlite(path) as store:
+            for name in CAST:
+                await store.add_character(Character(name.lower(), name, f"You are {name}."))
+
+    anyio.run(fill)
+    return Sqlite(path)
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    if request.param == "memory":
+        store: Any = anyio.run(a_store)
+    else:
+        store = _filled_sqlite(str(tmp_path_factory.mktemp("api") / "aichat.db"))
+    with a_server(storage=store) as server:
         yield server
 
 
@@ -583,10 +602,14 @@ def test_models_are_asked_for_once_in_a_while() -> None:
         refused(answer, 503)
         assert int(answer.headers["retry-after"]) > 0
         llm.broken, llm.lists = False, 0
-        assert got(models()) == got(models()) == [
-            {"id": "maker/large", "name": "Large", "context_length": 8_192},
-            {"id": "small", "name": "", "context_length": None},
-        ]
+        assert (
+            got(models())
+            == got(models())
+            == [
+                {"id": "maker/large", "name": "Large", "context_length": 8_192},
+                {"id": "small", "name": "", "context_length": None},
+            ]
+        )
         assert llm.lists == 1
 
 

@@ -142,7 +142,7 @@ class Voice(Struct):
     scene_prompt: str
     audio_path: str | None
     text_path: str | None
-    audio_tokens: list[list[int]] | None
+    audio_tokens: list[list[int] | int] | None
     settings: dict[str, Any]
     created_at: Time
     updated_at: Time
