@@ -54,7 +54,7 @@ def test_a_new_cast_is_shown_at_once_and_answers_the_next_turn(
     id = a_conversation(api, "olivia")
     with (
         server.client(f"conversation_id={id}") as program,
-        server.client(f"conversation_id={id}&view=html") as page,
+        server.client(f"conversation_id={id}&view=html", max_queue=None) as page,
     ):
         assert names(program.until("ready")) == ["Olivia"]
         page.until("ready")
@@ -101,7 +101,7 @@ def test_a_message_from_outside_is_shown_and_the_models_read_it(
     server: Server, api: httpx.Client, llm: FakeLlm
 ) -> None:
     id = a_conversation(api, "olivia")
-    with server.client(f"conversation_id={id}&view=html") as page:
+    with server.client(f"conversation_id={id}&view=html", max_queue=None) as page:
         page.until("ready")
         said(page, "Hello")
         added = [
@@ -128,7 +128,7 @@ def test_who_is_in_a_deleted_conversation_is_told_and_let_go(
     id = a_conversation(api, "olivia")
     with (
         server.client(f"conversation_id={id}") as one,
-        server.client(f"conversation_id={id}") as other,
+        server.client(f"conversation_id={id}", max_queue=None) as other,
     ):
         for client in (one, other):
             client.until("ready")

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Controller, Request, delete, get, post, put
 from litestar.datastructures import State
+from litestar.exceptions import ClientException
 from litestar.params import JSONBody, MultipartBody
 
 from aichat.core import BadValue, Voice
@@ -27,6 +28,10 @@ async def read_form(request: Request[Any, Any, Any]) -> None:
         await request.form()
     except (LookupError, UnicodeDecodeError):  # a part's charset is not known, or not kept to
         raise BadBody([Mistake("", "The form holds text that cannot be read.")]) from None
+    except ClientException as error:
+        if error.status_code != 400:
+            raise
+        raise BadBody([Mistake("", "It is no whole multipart/form-data.")]) from None
 
 
 class Voices(Controller):
