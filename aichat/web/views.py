@@ -20,6 +20,9 @@ from aichat.core.events import (
 
 from .markdown import render
 
+UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
+"""Whose words they are when the message does not say."""
+
 
 @frozen
 class MessageView:
@@ -40,7 +43,7 @@ def view(message: Message) -> MessageView:
     return MessageView(
         message.message_id,
         message.role,
-        message.name or "You",
+        message.name or UNNAMED[message.role],
         message.character_id,
         render(message.content),
         "interrupted" if message.interrupted else "",
