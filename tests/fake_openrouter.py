@@ -100,6 +100,8 @@ class FakeOpenRouter:
     """What the server has seen, and how it behaves."""
 
     words: str = WORDS
+    lists: str = "models"
+    """How it answers when asked for its models; any behaviour."""
     seconds_per_word: float = 0.0
     port: int = 0
     requests: list[Request] = Factory(list)
@@ -134,7 +136,8 @@ class FakeOpenRouter:
 
             tasks.start_soon(wire.watch, gone)
             try:
-                await self._behave(wire, str(request.body.get("model")))
+                is_list = request.path.endswith("/models")
+                await self._behave(wire, self.lists if is_list else str(request.body.get("model")))
             except HungUp:
                 leaves = True
             except anyio.BrokenResourceError:
@@ -175,6 +178,16 @@ async def good(fake: FakeOpenRouter, wire: Wire) -> None:
     await wire.chunk({"content": ""}, "stop")
     await wire.data({"choices": [], "usage": {"prompt_tokens": 3, "total_tokens": 8}})
     await wire.end()
+
+
+async def models(fake: FakeOpenRouter, wire: Wire) -> None:
+    """List models as OpenRouter, OpenAI and vLLM do."""
+    listed = [
+        {"id": "maker/large", "name": "Maker: Large", "context_length": 200_000},
+        {"id": "small", "object": "model"},
+        {"id": "local", "object": "model", "max_model_len": 8_192},
+    ]
+    await wire.json(200, {"object": "list", "data": listed})
 
 
 async def reasoning(fake: FakeOpenRouter, wire: Wire) -> None:
@@ -315,7 +328,7 @@ Behaviour = Callable[[FakeOpenRouter, Wire], Awaitable[None]]
 BEHAVIOURS: dict[str, Behaviour] = {
     function.__name__: function
     for function in (
-        good, reasoning, nothing, silent, slow, stall, endless, cut, refuse, short, error,
+        good, models, reasoning, nothing, silent, slow, stall, endless, cut, refuse, short, error,
         early_error, corrupt, broken_json, odd, unclean, no_http, html, redirect,
     )
 }  # fmt: skip

@@ -16,7 +16,7 @@ thread, or in a process of its own when it holds the GIL.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from attrs import Factory, frozen
 
@@ -144,6 +144,24 @@ class Llm(Protocol):
 
     def reply(self, prompt: Prompt) -> AsyncIterator[str]:
         """Write the character's next message, piece by piece."""
+        ...
+
+
+@frozen
+class Model:
+    """A model that a server offers. *context_length* is in tokens, where it is known."""
+
+    id: str
+    name: str = ""
+    context_length: int | None = None
+
+
+@runtime_checkable
+class ListsModels(Protocol):
+    """A language model backend that can also tell which models a setting may name."""
+
+    async def models(self) -> Sequence[Model]:
+        """Ask for them anew; takes as long as the server does."""
         ...
 
 

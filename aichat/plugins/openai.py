@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import ipaddress
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from aichat.core import (
     BackendFailed,
     CannotStart,
     Llm,
+    Model,
     Prompt,
     TimedOut,
     closing,
@@ -35,6 +36,10 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 0.25
 IDLE_SECONDS = 300.0
 """So long a connection is kept for the next turn, which then needs no new handshake."""
+
+LIST_SECONDS = 10.0
+"""So long the list of models may take."""
+MOST_MODELS = 2_000
 
 SETTINGS = ("temperature", "max_tokens", "top_p")
 
@@ -81,6 +86,19 @@ class OpenAiLlm:
             while text is not None:
                 yield text
                 text = await self._next(pieces)
+
+    async def models(self) -> Sequence[Model]:
+        try:
+            with anyio.fail_after(LIST_SECONDS):
+                page = await self._client.models.list()
+            return [_model(one) for one in page.data[:MOST_MODELS]]
+        except TimeoutError:
+            raise self._silent(LIST_SECONDS) from None
+        except Exception as error:
+            if _status(error) == 404:
+                mend = "Name a model in [llm.openai], or check base_url."
+                raise BackendFailed(f"{self._host} has no list of models.", mend) from None
+            raise self._explained(error) from None
 
     @property
     def _host(self) -> str:
@@ -184,6 +202,17 @@ class OpenAiLlm:
         else:
             problem = f"The language model at {self._host} broke off ({kind})."
         return BackendFailed(problem, "Try again, or choose another model.")
+
+
+def _model(listed: Any) -> Model:
+    """Read one model of a list; vLLM has another name for the length."""
+    length = getattr(listed, "context_length", None) or getattr(listed, "max_model_len", None)
+    id = str(listed.id)
+    return Model(
+        id,
+        str(getattr(listed, "name", None) or id),
+        length if isinstance(length, int) else None,
+    )
 
 
 async def _texts(stream: Any) -> AsyncGenerator[str, None]:

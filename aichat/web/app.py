@@ -30,16 +30,21 @@ from aichat.core import (
     open_chat,
     read_config,
 )
+from aichat.core.errors import BackendError
 
-from . import health, pages, paths, socket
+from . import api, health, pages, paths, socket
 from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
 from .access.token import Token
+from .api import document
+from .api.bodies import BadBody
+from .api.params import wrong_parameters
 from .guard import Guard
 from .rooms import Rooms
 from .server import AichatServer
 from .templating import environment
+from .uploads import TooLarge, Uploads
 from .views import Painter
 from .wire import BadFrame
 
@@ -48,10 +53,12 @@ log = logging.getLogger(__name__)
 STATUS = {
     NotFound: 404,
     Conflict: 409,
+    TooLarge: 413,
     BadValue: 400,
     BadFrame: 400,
     Denied: 403,
     Unreachable: 503,
+    BackendError: 503,
 }
 
 
@@ -118,10 +125,8 @@ def create_app(setup: Setup | None = None) -> Litestar:
             socket.talk,
             health.health,
             health.ready,
-            pages.start,
-            pages.conversation,
-            pages.begin,
-            pages.say,
+            api.routes(),
+            pages.routes(),
             create_static_files_router(
                 "/static",
                 [paths.static()],
@@ -132,11 +137,11 @@ def create_app(setup: Setup | None = None) -> Litestar:
             *routes,
         ],
         lifespan=[chat],
-        exception_handlers={AichatError: explain, HTTPException: refuse},
+        exception_handlers={AichatError: explain, HTTPException: refuse, Exception: admit},
         cors_config=CORSConfig(allow_origins=list(web.allowed_origins))
         if web.allowed_origins
         else None,
-        openapi_config=None,
+        openapi_config=document.config(),
         plugins=[AichatServer()],
     )
     serve: ASGIApp = partial(Litestar.__call__, app)
@@ -147,6 +152,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
     app.state.keyring = keyring
     app.state.failure = ready.error
     app.state.config = ready.config
+    app.state.manager = ready.manager
     app.state.jinja = environment(folders)
     app.state.jinja.globals["has_login"] = bool(keyring)
     return app
@@ -160,6 +166,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         tasks.start_soon(gate.watch)
         app.state.bus, app.state.parts = bus, parts
         app.state.rooms = Rooms(bus, parts, painter, tasks)
+        app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
+        app.state.uploads = Uploads()
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
         yield
@@ -174,24 +182,58 @@ def _first(group: BaseExceptionGroup[AichatError]) -> AichatError:
     return error
 
 
+IN_WORDS = {
+    404: "There is nothing at this address.",
+    405: "That cannot be done at this address.",
+    413: "The request is too large. Send less.",
+}
+Extra = list[dict[str, str]]
+
+
 def explain(request: Request[Any, Any, Any], error: AichatError) -> Response[Any]:
     """Answer with one of our errors."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    if status == 500:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     headers = {"Retry-After": "5"} if status == 503 else {}
-    return _answer(request, status, error.line, headers)
+    return _answer(request, status, error.line, headers, _wrong_fields(error))
+
+
+def _wrong_fields(error: AichatError) -> Extra:
+    if isinstance(error, BadBody):
+        return [{"field": one.field, "message": one.message} for one in error.mistakes]
+    if isinstance(error, BadValue) and error.field:
+        return [{"field": error.field, "message": error.line}]
+    return []
 
 
 def refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """Answer with an HTTP error."""
-    return _answer(request, error.status_code, error.detail, dict(error.headers or {}))
+    extra = wrong_parameters(request, error)
+    told = " ".join(f"{one['field']}: {one['message']}".removeprefix(": ") for one in extra)
+    detail = told or IN_WORDS.get(error.status_code, error.detail)
+    return _answer(request, error.status_code, detail, dict(error.headers or {}), extra)
+
+
+def admit(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Answer that the fault is ours; what it is stands in the log only."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    detail = f"The server failed ({type(error).__name__}). Its log says more."
+    return _answer(request, 500, detail, {}, [])
 
 
 def _answer(
-    request: Request[Any, Any, Any], status: int, detail: str, headers: dict[str, str]
+    request: Request[Any, Any, Any],
+    status: int,
+    detail: str,
+    headers: dict[str, str],
+    extra: Extra,
 ) -> Response[Any]:
     if pages.wants_page(request):
         jinja = request.app.state.jinja
         html = jinja.get_template("error.html").render(status=status, detail=detail)
         return Response(html, status_code=status, media_type="text/html", headers=headers)
-    body = {"status_code": status, "detail": detail}
-    return Response(body, status_code=status, headers=headers)
+    body: dict[str, Any] = {"status_code": status, "detail": detail}
+    if extra:
+        body["extra"] = extra
+    return Response(body, status_code=status, media_type="application/json", headers=headers)

@@ -7,17 +7,26 @@ from typing import Any
 from attrs import asdict
 from litestar import Response, get
 from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 
 from aichat.core import Parts
 
 
-@get("/health", sync_to_thread=False)
+@get("/health", operation_id="getHealth", tags=["health"], sync_to_thread=False)
 def health() -> dict[str, str]:
     """Answer while the process lives."""
     return {"status": "healthy"}
 
 
-@get("/health/ready", sync_to_thread=False)
+@get(
+    "/health/ready",
+    operation_id="getReadiness",
+    tags=["health"],
+    responses={
+        503: ResponseSpec(dict[str, Any], generate_examples=False, description="Not ready.")
+    },
+    sync_to_thread=False,
+)
 def ready(state: State) -> Response[dict[str, Any]]:
     """List every plug-in with its state; 503 while a part has nobody to play it."""
     parts: Parts = state.parts

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from jinja2 import Environment
-from litestar import Request, Response, get, post
+from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.enums import MediaType, RequestEncodingType
 from litestar.params import Body, FromPath
@@ -16,6 +16,7 @@ from aichat.core import Character, Conversation, Message, Parts, new_id
 from aichat.core.events import UserSaid
 
 from . import wire
+from .defaults import new_conversation
 from .rooms import Rooms
 from .views import view
 
@@ -71,8 +72,7 @@ async def begin(state: State, data: Form) -> Redirect:
     """Take the first message of a conversation from a page without scripts."""
     text, storage = wire.checked_text(data.get("text", "")), state.parts.storage
     cast = await storage.characters(active=True)
-    made = Conversation(new_id(), active_characters=[who.id for who in cast])
-    await storage.add_conversation(made)
+    made = await new_conversation(storage, [who.id for who in cast])
     return await _say(state, made, cast, text)
 
 
@@ -93,6 +93,13 @@ async def _say(
     return Redirect(f"/c/{id}", status_code=303)
 
 
+def routes() -> Router:
+    """Return the pages; the API's document leaves them out."""
+    return Router("/", route_handlers=[start, conversation, begin, say], include_in_schema=False)
+
+
 def wants_page(request: Request[Any, Any, Any]) -> bool:
-    """Tell whether a browser asks for a page to look at."""
+    """Tell whether a browser asks for a page to look at, not for data."""
+    if request.url.path.startswith("/api/"):
+        return False
     return "text/html" in request.headers.get("accept", "")

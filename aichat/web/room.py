@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from time import time
 
 import anyio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from aichat.core import AichatError, Bus, Character, Parts
 from aichat.core.events import (
@@ -46,6 +46,17 @@ TURNS = 4
 """The lines of so many turns are known, for playback reports that come late."""
 
 
+@frozen
+class Goodbye:
+    """The connection ends behind what was put before; *code* is the WebSocket's close code."""
+
+    code: int
+    reason: str
+
+
+Frame = str | bytes | Goodbye
+
+
 @define(eq=False)
 class Connection:
     """One client's outbox. *on_overflow* is called when it is too slow."""
@@ -53,7 +64,7 @@ class Connection:
     is_binary: bool
     wants_html: bool
     on_overflow: Callable[[], None]
-    frames: deque[tuple[int, str | bytes]] = field(factory=deque)
+    frames: deque[tuple[int, Frame]] = field(factory=deque)
     """What waits to be sent, each with the generation whose audio it is, or 0."""
     is_hurried: bool = False
     """Something among it should go at once."""
@@ -62,7 +73,7 @@ class Connection:
     wants_company: bool = False
     """and only for something that should go at once: it has text."""
 
-    def put(self, frame: str | bytes, generation: int = 0, *, patient: bool = False) -> None:
+    def put(self, frame: Frame, generation: int = 0, *, patient: bool = False) -> None:
         """Add a frame; whoever falls behind is let go. Text that is *patient* waits for company."""
         if len(self.frames) >= OUTBOX:
             self.frames.clear()
@@ -96,7 +107,7 @@ class Connection:
         self.wanted = wanted = anyio.Event()
         await wanted.wait()
 
-    def take(self) -> str | bytes:
+    def take(self) -> Frame:
         """Take the next frame."""
         return self.frames.popleft()[1]
 
@@ -165,6 +176,19 @@ class Room:
             if event_id > last_event_id and (connection.wants_html or not pages_only):
                 connection.put(frame)
 
+    def change(self, title: str | None, cast: Sequence[Character]) -> None:
+        """Show who is in the conversation now, and what it is called."""
+        self.cast = cast
+        characters = [wire.Speaker(who.id, who.name, who.image_url) for who in cast]
+        self.send(wire.CastOut(characters=characters, title=title))
+        self.send(wire.Html(html=self.painter.cast(cast, title)), pages_only=True)
+
+    def dismiss(self, code: str, line: str) -> None:
+        """Tell everybody why this is the end, and let them go."""
+        self.send(wire.ErrorOut(message=line, code=code))
+        for connection in self.connections:
+            connection.put(Goodbye(4404, line))
+
     # -- events ------------------------------------------------------------------------------
 
     def page(
@@ -176,9 +200,22 @@ class Room:
             self.kept.add(event.message.message_id)
         if not self.has_pages:
             return
-        html = self._gone(event) if isinstance(event, STOPS) else self.painter(event, self.cast)
-        if html:
+        if html := self._html(event):
             self.send(wire.Html(html=html), pages_only=True)
+
+    def _html(
+        self,
+        event: SpeakersChosen | MessageAdded | ReplyFinished | Interrupted | LineInterrupted,
+    ) -> str:
+        if isinstance(event, STOPS):
+            return self._gone(event)
+        if isinstance(event, MessageAdded) and not self._is_shown(event.message.message_id):
+            return self.painter.appended(event.message, self.cast)
+        return self.painter(event, self.cast)
+
+    def _is_shown(self, message_id: str) -> bool:
+        """Tell whether the message is a line of a turn, whose bubble is there already."""
+        return any(line.message_id == message_id for lines in self.turns.values() for line in lines)
 
     def _gone(self, event: Interrupted | LineInterrupted) -> str:
         """Take away the lines that were stopped before anything of them was heard."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import anyio
 from anyio.abc import TaskGroup
 from attrs import define, field
 
-from aichat.core import Bus, Character, Conversation, Parts
-from aichat.core.events import ConversationClosed, Interrupted
+from aichat.core import Bus, Character, Conversation, Message, Parts
+from aichat.core.events import ConversationClosed, Interrupted, MessageAdded
 
 from .room import Connection, Room
 from .views import Painter
@@ -18,6 +18,8 @@ from .wire import StatusOut
 
 LINGER_SECONDS = 60.0
 """An empty room stays so long, for a client that comes back."""
+
+DELETED = "This conversation was deleted. Begin a new one."
 
 
 @define(eq=False)
@@ -48,6 +50,33 @@ class Rooms:
             self._close_later(id)
         room.cast = cast
         return room
+
+    async def conversation_changed(self, id: str) -> None:
+        """Show those who are in a conversation its cast and title as they are now."""
+        if room := self.open.get(id):
+            conversation, cast = await self.parts.storage.cast(id)
+            room.change(conversation.title, cast)
+
+    async def character_changed(self, id: str) -> None:
+        """Show a character as it is now wherever it takes part."""
+        for room in list(self.open.values()):
+            if any(who.id == id for who in room.cast):
+                await self.conversation_changed(room.conversation)
+
+    def messages_added(self, messages: Iterable[Message]) -> None:
+        """Let those who are in a conversation know what was added from outside."""
+        for message in messages:
+            if message.conversation_id in self.open:
+                self.bus.post(MessageAdded(self.bus.turn(message.conversation_id), message))
+
+    def dismiss(self, id: str) -> None:
+        """Let those go who are in a conversation that was deleted."""
+        if room := self.open.get(id):
+            if live := self.bus.live_turn(id):
+                self.bus.interrupt(Interrupted(live, "deleted"))
+            room.dismiss(
+                "conversation_not_found", "This conversation was deleted. Begin a new one."
+            )
 
     @contextmanager
     def joined(self, room: Room, connection: Connection) -> Iterator[None]:

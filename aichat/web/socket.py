@@ -40,9 +40,10 @@ from aichat.core.events import (
 )
 
 from . import wire
+from .defaults import merged, new_conversation
 from .limits import Bucket
 from .microphone import Microphone
-from .room import Connection, Room, error_message
+from .room import Connection, Frame, Goodbye, Room, error_message
 from .rooms import Rooms
 
 AUDIO_RATE = 2.0
@@ -117,9 +118,7 @@ async def enter(
             return await storage.cast(conversation_id)
         cast = [await storage.character(id) for id in character_ids]
         cast = cast or list(await storage.characters(active=True))[:DEFAULT_CAST]
-        conversation = Conversation(new_id(), active_characters=[who.id for who in cast])
-        await storage.add_conversation(conversation)
-        return conversation, cast
+        return await new_conversation(storage, [who.id for who in cast]), cast
     except NotFound as error:
         found = _Code(error, "conversation_not_found" if conversation_id else "not_found")
         raise Refused(4404, found) from error
@@ -188,8 +187,10 @@ class Client:
         except (WebSocketDisconnect, RuntimeError, OSError):
             log.debug("a client went away while it was written to")  # the reader ends the rest
 
-    async def _send(self, frame: str | bytes) -> None:
-        if isinstance(frame, bytes):
+    async def _send(self, frame: Frame) -> None:
+        if isinstance(frame, Goodbye):
+            await self.socket.close(frame.code, frame.reason)
+        elif isinstance(frame, bytes):
             await self.socket.send_bytes(frame)
         else:
             await self.socket.send_text(frame)
@@ -289,6 +290,5 @@ class Client:
     async def _settings(self, settings: dict[str, Any]) -> None:
         storage = self.parts.storage
         conversation = await storage.conversation(self.room.conversation)
-        merged = {**conversation.settings, **settings}
-        kept = {key: value for key, value in merged.items() if value is not None}
+        kept = merged(conversation.settings, settings)
         await storage.change_conversation(conversation.conversation_id, {"settings": kept})

@@ -20,6 +20,9 @@ from aichat.core.events import (
 
 from .markdown import render
 
+UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
+"""Whose words they are when the message does not say."""
+
 
 @frozen
 class MessageView:
@@ -40,7 +43,7 @@ def view(message: Message) -> MessageView:
     return MessageView(
         message.message_id,
         message.role,
-        message.name or "You",
+        message.name or UNNAMED[message.role],
         message.character_id,
         render(message.content),
         "interrupted" if message.interrupted else "",
@@ -67,6 +70,7 @@ class Painter:
 
     def __init__(self, environment: Environment) -> None:
         self._message = environment.get_template("fragments/message.html")
+        self._cast = environment.get_template("fragments/cast.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
         """Return the fragments that show *event*; empty if none do."""
@@ -79,13 +83,20 @@ class Painter:
             return self._added(event.message, cast)
         return ""
 
+    def cast(self, characters: Sequence[Character], title: str | None) -> str:
+        """Return the fragments that show who is here, and what the conversation is called."""
+        here = partial("#cast", "outerHTML", self._cast.render(characters=characters))
+        return here + partial("#title", "innerHTML", escape(title or "New conversation"))
+
     def gone(self, lines: Iterable[Line]) -> str:
         """Return fragments that take away lines which left no message."""
         return "".join(partial(f"#m-{line.message_id}", "delete", "") for line in lines)
 
+    def appended(self, message: Message, cast: Sequence[Character]) -> str:
+        """Return the fragment that puts a message behind the others."""
+        return self._append([view(message)], cast)
+
     def _added(self, message: Message, cast: Sequence[Character]) -> str:
-        if message.role == "user":
-            return self._append([view(message)], cast)
         bubble = self._bubble(view(message), cast)
         return partial(f"#m-{message.message_id}", "outerHTML", bubble)
 

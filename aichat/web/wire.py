@@ -34,6 +34,12 @@ TEXT_LIMIT = 8_000
 """Letters in one typed message."""
 
 
+ModelName = Annotated[str, Meta(min_length=1, max_length=200)]
+Temperature = Annotated[float, Meta(ge=0, le=2)]
+MaxTokens = Annotated[int, Meta(ge=1, le=100_000)]
+TopP = Annotated[float, Meta(ge=0, le=1)]
+
+
 class BadFrame(AichatError):
     """A client sent something that is not in the contract."""
 
@@ -67,10 +73,10 @@ class Interrupt(Struct, tag="interrupt"):
 class SettingsIn(Struct, tag="settings"):
     """Settings for this conversation from the next turn on; null takes one back."""
 
-    model: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType | None = UNSET
-    temperature: Annotated[float, Meta(ge=0, le=2)] | UnsetType | None = UNSET
-    max_tokens: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType | None = UNSET
-    top_p: Annotated[float, Meta(ge=0, le=1)] | UnsetType | None = UNSET
+    model: ModelName | UnsetType | None = UNSET
+    temperature: Temperature | UnsetType | None = UNSET
+    max_tokens: MaxTokens | UnsetType | None = UNSET
+    top_p: TopP | UnsetType | None = UNSET
 
 
 class StartOfSpeech(Struct, tag="start_of_speech"):
@@ -267,6 +273,13 @@ class LatencyOut(Outgoing, tag="latency", kw_only=True):
 
     turn_id: str
     marks: dict[str, float]
+
+
+class CastOut(Outgoing, tag="cast", kw_only=True):
+    """Who is in the conversation from the next turn on; the conversation's title."""
+
+    characters: list[Speaker]
+    title: str | None
 
 
 class Html(Outgoing, tag="html", kw_only=True):

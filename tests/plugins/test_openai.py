@@ -10,6 +10,8 @@ from aichat.core import (
     BackendFailed,
     CannotStart,
     Character,
+    ListsModels,
+    Model,
     Prompt,
     PromptMessage,
     TimedOut,
@@ -288,3 +290,34 @@ async def test_neither_key_nor_words_are_logged(fake, llm, caplog):
     assert "stumbled" in caplog.text
     assert "secret-key" not in caplog.text
     assert "private words" not in caplog.text
+
+
+# -- the list of models ------------------------------------------------------------------------
+
+
+async def test_it_lists_what_the_server_offers(llm):
+    assert isinstance(llm, ListsModels)
+    assert await llm.models() == [
+        Model("maker/large", "Maker: Large", 200_000),
+        Model("small", "small"),
+        Model("local", "local", 8_192),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ("e401", "The key was refused"),
+        ("e404", "has no list of models"),
+        ("e500", "has a fault (500)"),
+        ("refuse", "failed"),
+        ("html", "broke off"),
+        ("redirect", "redirects elsewhere"),
+    ],
+)
+async def test_a_list_that_does_not_come_is_told_in_words_of_ours(fake, llm, behaviour, words):
+    fake.lists = behaviour
+    with pytest.raises(BackendFailed) as told:
+        await llm.models()
+    assert words in told.value.line
+    assert "secret" not in told.value.line

@@ -41,7 +41,8 @@ def _seen_by(character: Character, message: Message, said: str) -> PromptMessage
     if message.character_id == character.id:
         return PromptMessage("assistant", said)
     if message.role == "assistant":
-        return PromptMessage("user", f"{message.name}: {said}", message.name)
+        who = message.name or "Somebody"  # it came from outside
+        return PromptMessage("user", f"{who}: {said}", who)
     return PromptMessage(message.role, said)
 
 

@@ -27,7 +27,11 @@ def to_json(value: Any) -> str:
 
 
 def _list(text: str) -> tuple[Any, ...]:
-    return tuple(json.loads(text))
+    return () if text == "[]" else tuple(json.loads(text))
+
+
+def _mapping(text: str) -> Any:
+    return {} if text == "{}" else json.loads(text)  # most are empty, and loads is slow at that
 
 
 def _same(value: Any) -> Any:
@@ -42,7 +46,7 @@ Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 _PLAIN: Codec = (_same, _same)
 _TIME: Codec = (iso, datetime.fromisoformat)
 _LIST: Codec = (to_json, _list)
-_MAPPING: Codec = (to_json, json.loads)
+_MAPPING: Codec = (to_json, _mapping)
 _FLAG: Codec = (int, bool)
 
 CODECS: dict[str, Codec] = {

@@ -5,7 +5,10 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 const out = process.argv[2] ?? "../static/dist";
-const entries = ["app.js", "socket-worker.js", "mic-worklet.js", "player-worklet.js", "app.css", "icon.svg"];
+const entries = [
+  "app.js", "socket-worker.js", "mic-worklet.js", "player-worklet.js", "app.css", "icon.svg",
+  "schema.js", "schema.css", // the page of the API; nobody else loads them
+];
 
 const { metafile } = await build({
   entryPoints: entries.map((name) => `src/${name}`),
@@ -38,7 +41,9 @@ function licence(folder) {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json")));
   const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
   if (!file) throw new Error(`${name} ${version} (${license}) ships no licence text to pass on`);
-  return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), "utf8")}\n`;
+  const files = readdirSync(folder).filter((entry) => entry === file || /^notice/i.test(entry));
+  const texts = files.map((entry) => readFileSync(join(folder, entry), "utf8"));
+  return `${name} ${version} (${license})\n\n${texts.join("\n")}\n`;
 }
 
 const names = manifest();

@@ -1,0 +1,35 @@
+"""The REST API, noun by noun: what other programs use. Its document is at ``/schema``."""
+
+from __future__ import annotations
+
+from litestar import Router
+
+from .bodies import Strict
+from .characters import Characters
+from .conversations import Conversations
+from .messages import Messages
+from .models import Catalogue, Models
+from .plugins import Plugins
+from .posting import Posted
+from .settings import Settings
+from .voices import Voices
+
+__all__ = ["Catalogue", "Posted", "routes"]
+
+
+def routes() -> Router:
+    """Return everything under ``/api``."""
+    return Router(
+        "/api",
+        route_handlers=[
+            Characters,
+            Voices,
+            Conversations,
+            Messages,
+            Settings,
+            Models,
+            Plugins,
+        ],
+        dto=Strict,
+        return_dto=None,
+    )

@@ -1,0 +1,97 @@
+"""Characters over REST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from litestar import Controller, delete, get, post, put
+from litestar.datastructures import State
+from litestar.params import JSONBody, QueryParameter
+
+from aichat.core import Character
+
+from . import schemas
+from .bodies import changes
+from .params import Id, Query, errors
+from .reach import rooms, storage
+from .schemas import out, outs
+
+
+class Characters(Controller):
+    """Who may answer."""
+
+    path = "/characters"
+    tags = ("characters",)
+
+    @get(operation_id="listCharacters", responses=errors())
+    async def everybody(self, state: State) -> list[schemas.Character]:
+        """All characters, oldest first."""
+        return outs(schemas.Character, await storage(state).characters())
+
+    @get("/active", operation_id="listActiveCharacters", responses=errors())
+    async def active(self, state: State) -> list[schemas.Character]:
+        """Those that take part in new conversations, oldest first."""
+        return outs(schemas.Character, await storage(state).characters(active=True))
+
+    @get("/search", operation_id="searchCharacters", responses=errors(400))
+    async def search(self, state: State, words: Query) -> list[schemas.Character]:
+        """Those whose name or system prompt holds every word of the query, in any case.
+
+        Those whose name does come first.
+        """
+        return outs(schemas.Character, found(await storage(state).characters(), words))
+
+    @get("/{id:str}", operation_id="getCharacter", responses=errors(400, 404))
+    async def one(self, state: State, id: Id) -> schemas.Character:
+        """One character."""
+        return out(schemas.Character, await storage(state).character(id))
+
+    @post(operation_id="createCharacter", responses=errors(400, 404))
+    async def add(self, state: State, data: JSONBody[schemas.NewCharacter]) -> schemas.Character:
+        """Make a character; its id is made of its name."""
+        made = await storage(state).add_character(Character("", **changes(data)))
+        return out(schemas.Character, made)
+
+    @put("/{id:str}", operation_id="changeCharacter", responses=errors(400, 404))
+    async def change(
+        self, state: State, id: Id, data: JSONBody[schemas.CharacterChanges]
+    ) -> schemas.Character:
+        """Change the fields that are sent."""
+        return await _change(state, id, changes(data))
+
+    @put("/{id:str}/active", operation_id="activateCharacter", responses=errors(400, 404))
+    async def activate(
+        self,
+        state: State,
+        id: Id,
+        is_active: Annotated[bool, QueryParameter(description="Whether it takes part.")],
+    ) -> schemas.Character:
+        """Let a character take part in new conversations, or not."""
+        return await _change(state, id, {"is_active": is_active})
+
+    @delete(
+        "/{id:str}", operation_id="deleteCharacter", status_code=200, responses=errors(400, 404)
+    )
+    async def remove(self, state: State, id: Id) -> schemas.Deleted:
+        """Remove a character, from conversations too; what it said stays."""
+        await storage(state).delete_character(id)
+        await rooms(state).character_changed(id)
+        return schemas.Deleted(True, f"Character {id} was deleted.")
+
+
+def found(characters: Iterable[Character], query: str) -> list[Character]:
+    """Return the characters that hold every word of *query*; name matches first."""
+    words = query.casefold().split()
+    holding = [
+        (all(word in who.name.casefold() for word in words), who)
+        for who in characters
+        if words and all(word in f"{who.name}\n{who.system_prompt}".casefold() for word in words)
+    ]
+    return [who for by_name in (True, False) for matched, who in holding if matched is by_name]
+
+
+async def _change(state: State, id: str, changed: dict[str, object]) -> schemas.Character:
+    character = await storage(state).change_character(id, changed)
+    await rooms(state).character_changed(id)
+    return out(schemas.Character, character)

@@ -1,0 +1,126 @@
+"""Conversations over REST. Whoever is in one sees at once what changes of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Controller, delete, get, post, put
+from litestar.datastructures import State
+from litestar.params import JSONBody, PathParameter
+
+from aichat.core import Conversation
+from aichat.web.defaults import merged, new_conversation
+
+from . import schemas
+from .bodies import changes
+from .params import Id, Limit, Offset, errors
+from .reach import rooms, storage
+from .schemas import out, outs
+
+ConversationId = Annotated[UUID, PathParameter(description="The conversation.")]
+REFUSED = errors(400, 404)
+
+
+class Conversations(Controller):
+    """Who talks, in which order, with which settings."""
+
+    path = "/conversations"
+    tags = ("conversations",)
+
+    @get(operation_id="listConversations", responses=errors(400))
+    async def several(
+        self, state: State, limit: Limit = 50, offset: Offset = 0
+    ) -> list[schemas.Conversation]:
+        """Conversations, newest activity first."""
+        return outs(schemas.Conversation, await storage(state).conversations(limit, offset))
+
+    @get("/{conversation_id:uuid}", operation_id="getConversation", responses=REFUSED)
+    async def one(self, state: State, conversation_id: ConversationId) -> schemas.Conversation:
+        """One conversation."""
+        found = await storage(state).conversation(str(conversation_id))
+        return out(schemas.Conversation, found)
+
+    @post(operation_id="createConversation", responses=errors(400, 404, 409))
+    async def add(
+        self, state: State, data: JSONBody[schemas.NewConversation]
+    ) -> schemas.Conversation:
+        """Make a conversation; nobody is in it unless `active_characters` says so."""
+        made = await new_conversation(
+            storage(state),
+            data.active_characters,
+            id=str(data.conversation_id or ""),
+            title=data.title,
+            chosen=changes(data.settings),
+        )
+        return out(schemas.Conversation, made)
+
+    @put("/{conversation_id:uuid}", operation_id="changeConversation", responses=REFUSED)
+    async def change(
+        self,
+        state: State,
+        conversation_id: ConversationId,
+        data: JSONBody[schemas.ConversationChanges],
+    ) -> schemas.Conversation:
+        """Change the fields that are sent; of `settings`, those that are named."""
+        changed = changes(data)
+        if isinstance(data.settings, schemas.SettingsChanges):
+            before = await storage(state).conversation(str(conversation_id))
+            changed["settings"] = merged(before.settings, changes(data.settings))
+        return await _change(state, conversation_id, changed)
+
+    @put("/{conversation_id:uuid}/characters", operation_id="changeCast", responses=REFUSED)
+    async def recast(
+        self, state: State, conversation_id: ConversationId, data: schemas.NewCast
+    ) -> schemas.Conversation:
+        """Say who takes part, in speaking order."""
+        return await _change(state, conversation_id, {"active_characters": data})
+
+    @post(
+        "/{conversation_id:uuid}/characters/{character_id:str}",
+        operation_id="joinConversation",
+        responses=REFUSED,
+    )
+    async def join(
+        self, state: State, conversation_id: ConversationId, character_id: Id
+    ) -> schemas.Conversation:
+        """Put a character at the end of the cast; one that is in it stays where it is."""
+        joined = await storage(state).join_conversation(str(conversation_id), character_id)
+        return await _told(state, joined)
+
+    @delete(
+        "/{conversation_id:uuid}/characters/{character_id:str}",
+        operation_id="leaveConversation",
+        status_code=200,
+        responses=REFUSED,
+    )
+    async def leave(
+        self, state: State, conversation_id: ConversationId, character_id: Id
+    ) -> schemas.Deleted:
+        """Take a character out of the cast."""
+        await _told(
+            state, await storage(state).leave_conversation(str(conversation_id), character_id)
+        )
+        return schemas.Deleted(True, f"Character {character_id} has left the conversation.")
+
+    @delete(
+        "/{conversation_id:uuid}",
+        operation_id="deleteConversation",
+        status_code=200,
+        responses=REFUSED,
+    )
+    async def remove(self, state: State, conversation_id: ConversationId) -> schemas.Deleted:
+        """Remove a conversation and its messages; whoever is in it is told and let go."""
+        id = str(conversation_id)
+        await storage(state).delete_conversation(id)
+        rooms(state).dismiss(id)
+        return schemas.Deleted(True, f"Conversation {id} was deleted.")
+
+
+async def _change(state: State, id: UUID, changed: dict[str, Any]) -> schemas.Conversation:
+    return await _told(state, await storage(state).change_conversation(str(id), changed))
+
+
+async def _told(state: State, conversation: Conversation) -> schemas.Conversation:
+    await rooms(state).conversation_changed(conversation.conversation_id)
+    return out(schemas.Conversation, conversation)

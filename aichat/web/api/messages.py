@@ -1,0 +1,73 @@
+"""Messages over REST."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litestar import Controller, get, post
+from litestar.datastructures import State
+from litestar.params import JSONBody
+
+from . import schemas
+from .params import Count, Limit, Of, Offset, Q, errors
+from .posting import Posted, check
+from .reach import rooms, storage
+from .schemas import out, outs
+
+
+class Messages(Controller):
+    """What was said."""
+
+    path = "/messages"
+    tags = ("messages",)
+
+    @get(operation_id="listMessages", responses=errors(400, 404))
+    async def several(
+        self, state: State, conversation_id: Of, limit: Limit = 50, offset: Offset = 0
+    ) -> list[schemas.Message]:
+        """Messages of a conversation, oldest first."""
+        found = await storage(state).messages(str(conversation_id), limit, offset)
+        return outs(schemas.Message, found)
+
+    @get("/recent", operation_id="listRecentMessages", responses=errors(400, 404))
+    async def recent(
+        self, state: State, conversation_id: Of, n: Count = 50
+    ) -> list[schemas.Message]:
+        """The last `n` messages of a conversation, oldest first."""
+        found = await storage(state).recent_messages(str(conversation_id), n)
+        return outs(schemas.Message, found)
+
+    @get("/last", operation_id="getLastMessage", responses=errors(400, 404))
+    async def last(self, state: State, conversation_id: Of) -> schemas.Message | None:
+        """The last message of a conversation; null while nothing was said."""
+        found = await storage(state).recent_messages(str(conversation_id), 1)
+        return out(schemas.Message, found[-1]) if found else None
+
+    @get("/search", operation_id="searchMessages", responses=errors(400))
+    async def search(
+        self, state: State, q: Q, limit: Limit = 50, offset: Offset = 0
+    ) -> list[schemas.Message]:
+        """Messages that hold every word of `q`, newest first."""
+        return outs(schemas.Message, await storage(state).search_messages(q, limit, offset))
+
+    @post(operation_id="addMessage", responses=errors(400, 404, 409))
+    async def add(self, state: State, data: JSONBody[schemas.NewMessage]) -> schemas.Message:
+        """Add a message. Sent again with the same `message_id`, it is there once.
+
+        With another content under the same `message_id`: 409.
+        """
+        check([data], is_batch=False)
+        return (await _post(state, [data]))[0]
+
+    @post("/batch", operation_id="addMessages", responses=errors(400, 404, 409))
+    async def add_several(self, state: State, data: schemas.Batch) -> list[schemas.Message]:
+        """Add messages, in order: all of them or none."""
+        check(data, is_batch=True)
+        return await _post(state, data)
+
+
+async def _post(state: State, bodies: Sequence[schemas.NewMessage]) -> list[schemas.Message]:
+    posted: Posted = state.posted
+    kept, added = await posted.add(storage(state), bodies)
+    rooms(state).messages_added(added)
+    return outs(schemas.Message, kept)

@@ -1,0 +1,57 @@
+"""The language models that the serving backend offers, over REST."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+
+import anyio
+from attrs import define, field
+from litestar import Controller, get
+from litestar.datastructures import State
+
+from aichat.core import ListsModels, Model, NotReady, Parts
+
+from . import schemas
+from .params import errors
+from .reach import parts
+from .schemas import outs
+
+KEPT_SECONDS = 300.0
+
+
+@define(eq=False)
+class Catalogue:
+    """The models that a backend listed, kept for a while; asked for once at a time."""
+
+    models: Sequence[Model] = ()
+    source: object = None
+    until: float = 0.0
+    asking: anyio.Lock = field(factory=anyio.Lock)
+
+    async def ask(self, parts: Parts) -> Sequence[Model]:
+        """Return what the serving backend offers. Raises NotReady where it cannot tell."""
+        llm: object = parts.llm
+        if not isinstance(llm, ListsModels):
+            raise NotReady(
+                "The language model that serves now has no list of models.",
+                "Connect one that has, see [llm] in plugins.toml.",
+            )
+        async with self.asking:
+            if self.source is not llm or monotonic() >= self.until:
+                self.models, self.source = await llm.models(), llm
+                self.until = monotonic() + KEPT_SECONDS
+            return self.models
+
+
+class Models(Controller):
+    """Language models that conversations and characters may name."""
+
+    path = "/models"
+    tags = ("models",)
+
+    @get(operation_id="listModels", responses=errors())
+    async def listed(self, state: State) -> list[schemas.Model]:
+        """What the serving language model backend offers; 503 when it cannot tell."""
+        catalogue: Catalogue = state.catalogue
+        return outs(schemas.Model, await catalogue.ask(parts(state)))

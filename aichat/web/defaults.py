@@ -1,0 +1,36 @@
+"""What a new conversation begins with: the application's settings, unless others are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aichat.core import Conversation, Storage, new_id
+
+SETTINGS = ("model", "temperature", "max_tokens", "top_p")
+
+
+async def defaults(storage: Storage) -> dict[str, Any]:
+    """Return the application's settings that conversations take over."""
+    settings = await storage.settings()
+    return {name: settings[name] for name in SETTINGS if settings.get(name) is not None}
+
+
+async def new_conversation(
+    storage: Storage,
+    cast: Sequence[str],
+    *,
+    id: str = "",
+    title: str | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> Conversation:
+    """Make a conversation of these characters; *chosen* settings win, null leaves one out."""
+    settings = merged(await defaults(storage), chosen or {})
+    made = Conversation(id or new_id(), title, active_characters=list(cast), settings=settings)
+    return await storage.add_conversation(made)
+
+
+def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Change settings; null takes one away."""
+    both = {**settings, **changes}
+    return {name: value for name, value in both.items() if value is not None}

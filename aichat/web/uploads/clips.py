@@ -1,0 +1,102 @@
+"""From an uploaded file to a clip: decoded in a process of its own, see ``decoder.py``."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import wave
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import numpy as np
+import soxr
+from attrs import frozen
+
+from aichat.core import AichatError, BadValue
+
+CLIP_RATE = 24_000
+STT_RATE = 16_000
+DEADLINE_SECONDS = 30.0
+DECODER = Path(__file__).with_name("decoder.py")
+REFUSED = 3
+PASSED_ON = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR", "TEMP")
+"""The decoder gets these of the environment, and so none of its secrets."""
+
+log = logging.getLogger(__name__)
+
+
+class TooLarge(AichatError):
+    """A clip has too many bytes or seconds."""
+
+    code = "too_large"
+
+
+@frozen
+class Clip:
+    """Speech as it is kept: mono PCM16 of 24 kHz."""
+
+    pcm: bytes
+
+    def wav(self) -> bytes:
+        """Return it as a file."""
+        file = io.BytesIO()
+        with wave.open(file, "wb") as writer:
+            writer.setnchannels(1)
+            writer.setsampwidth(2)
+            writer.setframerate(CLIP_RATE)
+            writer.writeframes(self.pcm)
+        return file.getvalue()
+
+    async def for_stt(self) -> bytes:
+        """Return PCM16 of 16 kHz."""
+        return await anyio.to_thread.run_sync(self._resampled)
+
+    def _resampled(self) -> bytes:
+        samples = np.frombuffer(self.pcm, "<i2")
+        resampled: bytes = soxr.resample(samples, CLIP_RATE, STT_RATE).astype("<i2").tobytes()
+        return resampled
+
+
+async def decode(data: bytes) -> Clip:
+    """Decode a file; the decoder dies if this is cancelled. Raises BadValue or TooLarge."""
+    try:
+        with anyio.fail_after(DEADLINE_SECONDS):
+            done = await anyio.run_process(
+                [sys.executable, "-I", str(DECODER)], input=data, check=False, env=_environment()
+            )
+    except TimeoutError:
+        raise _broken("took too long") from None
+    if done.returncode == 0:
+        return Clip(done.stdout)
+    raise _refusal(done)
+
+
+def _environment() -> dict[str, str]:
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {**passed, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _refusal(done: subprocess.CompletedProcess[bytes]) -> AichatError:
+    if done.returncode != REFUSED:
+        # nothing of its words is sent on: they may hold paths
+        log.warning("the decoder ended with %s: %s", done.returncode, _last_line(done.stderr))
+        return _broken("could not be decoded")
+    told: dict[str, Any] = json.loads(done.stderr)
+    if told["too_large"]:
+        return TooLarge(told["problem"], told["mend"])
+    return BadValue(told["problem"], told["mend"], "file")
+
+
+def _last_line(stderr: bytes) -> str:
+    lines = stderr.decode("utf-8", "replace").splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _broken(how: str) -> BadValue:
+    return BadValue(f"The file {how}.", "Save it anew, as wav for example, and try again.", "file")

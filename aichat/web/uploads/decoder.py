@@ -1,0 +1,208 @@
+"""Decodes one audio file: a program of its own, so that a hostile file harms nobody else.
+
+It is run by path, in isolated mode, and imports nothing of aichat. It reads the file from its
+standard input and writes mono PCM16 of 24 kHz, its loudness evened out; or it ends with status 3
+and one line of JSON, ``{"too_large", "problem", "mend"}``, on its standard error.
+
+Memory and processor time are limited where the platform can, and once everything is imported no
+file and no socket can be opened any more. What the file is, its first bytes say, never its name;
+the demuxer is named, so that no playlist is followed. Samples are counted as they are decoded: a
+small file that holds hours is given up after a minute of them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import wave
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+RATE = 24_000
+LONGEST_SECONDS = 60
+SHORTEST_SECONDS = 0.5
+MEMORY_BYTES = 1 << 30
+PROCESSOR_SECONDS = 20
+
+REFUSED = 3
+"""How the program ends when the file is at fault."""
+
+CODECS = {
+    *("mp3", "vorbis", "opus", "flac", "aac", "alac", "pcm_alaw", "pcm_mulaw"),
+    *("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"),
+}
+KINDS = "wav, mp3, ogg, flac, webm or m4a"
+
+LOUDNESS_DB = -20.0
+"""What the loud parts of a clip come to (RMS, full scale is 0)."""
+PEAK = 0.89
+"""No sample is louder than this; -1 dB."""
+SILENT = 1e-3
+"""A clip in which no sample is louder holds nothing; -60 dB."""
+
+Samples = npt.NDArray[np.float32]
+
+
+class Refused(Exception):
+    """The file cannot be used."""
+
+    def __init__(self, problem: str, mend: str, *, too_large: bool = False) -> None:
+        super().__init__(problem)
+        self.told = {"too_large": too_large, "problem": problem, "mend": mend}
+
+
+def demuxer(head: bytes) -> str:
+    """Name the demuxer for a file that begins so."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return "wav"
+    if head[4:8] == b"ftyp":
+        return "mov"
+    if head[:3] == b"ID3" or _is_mp3_frame(head):
+        return "mp3"
+    known = {b"OggS": "ogg", b"fLaC": "flac", b"\x1aE\xdf\xa3": "matroska"}
+    if head[:4] in known:
+        return known[head[:4]]
+    raise Refused("The file is no audio that can be read.", f"Send {KINDS}.")
+
+
+def _is_mp3_frame(head: bytes) -> bool:
+    return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
+
+
+def decode(data: bytes) -> Samples:
+    """Return what is to be heard in a file, mono at 24 kHz. Raises :class:`Refused`."""
+    kind = demuxer(data[:16])
+    try:
+        with av.open(
+            io.BytesIO(data), format=kind, metadata_errors="ignore", io_open=_nothing_else
+        ) as container:
+            blocks = list(_counted(_blocks(container)))
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # whatever a decoder makes of a broken file
+        raise Refused("The file is damaged.", f"Send a whole {KINDS}.") from error
+    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    if len(samples) < SHORTEST_SECONDS * RATE:
+        raise Refused(
+            "The clip is too short.", "Send some seconds of speech; ten to thirty are best."
+        )
+    return samples
+
+
+def _nothing_else(*_: object) -> NoReturn:
+    raise PermissionError("a clip is one file")
+
+
+def _blocks(container: Any) -> Iterator[Samples]:
+    stream = next(iter(container.streams.audio), None)
+    if stream is None:
+        raise Refused("There is no sound in the file.", f"Send {KINDS}.")
+    codec = stream.codec_context
+    if codec.codec.canonical_name not in CODECS:
+        raise Refused("The sound in the file is in a format not known here.", f"Send {KINDS}.")
+    if not (4_000 <= codec.sample_rate <= 384_000 and 1 <= codec.channels <= 8):
+        raise Refused("The file has an odd sample rate, or too many channels.", f"Send {KINDS}.")
+    codec.thread_count = 1
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+    for packet in container.demux(stream):
+        for frame in _frames(packet):
+            frame.pts = None
+            yield from (_samples(one) for one in resampler.resample(frame))
+    yield from (_samples(one) for one in resampler.resample(None))
+
+
+def _frames(packet: Any) -> list[Any]:
+    """Decode a packet; a damaged one is left out, as every player does."""
+    try:
+        frames: list[Any] = packet.decode()
+    except av.error.InvalidDataError:
+        return []
+    return frames
+
+
+def _samples(frame: Any) -> Samples:
+    samples: Samples = np.nan_to_num(frame.to_ndarray().reshape(-1), posinf=0.0, neginf=0.0)
+    return samples
+
+
+def _counted(blocks: Iterator[Samples]) -> Iterator[Samples]:
+    room = LONGEST_SECONDS * RATE
+    for block in blocks:
+        room -= len(block)
+        if room < 0:
+            raise Refused(
+                f"The clip is longer than {LONGEST_SECONDS} seconds.",
+                "Cut out ten to thirty seconds of clear speech.",
+                too_large=True,
+            )
+        yield block
+
+
+def normalised(samples: Samples) -> Samples:
+    """Even out the loudness: the parts that are not pauses come to -20 dB, and nothing clips."""
+    samples = samples - np.float32(samples.mean(dtype=np.float64))
+    peak = float(np.abs(samples).max())
+    if peak < SILENT:
+        raise Refused("The clip is silent.", "Send some seconds of speech.")
+    block = RATE // 10
+    whole = samples[: len(samples) // block * block].reshape(-1, block)
+    power = (whole.astype(np.float64) ** 2).mean(axis=1)
+    loud = power[power >= power.mean() / 10]  # as in EBU R 128: 10 dB below the mean is a pause
+    loudness = max(float(np.sqrt(loud.mean())), SILENT)
+    gain = min(10 ** (LOUDNESS_DB / 20) / loudness, PEAK / peak)
+    evened: Samples = samples * np.float32(gain)
+    return evened
+
+
+def warm_up() -> None:
+    """Decode a second of noise, so that all that is imported late is there before the limits."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(2)
+        wav.setsampwidth(2)
+        wav.setframerate(16_000)
+        wav.writeframes(bytes(range(256)) * 250)
+    normalised(decode(file.getvalue()))
+
+
+def limit() -> None:
+    """Give up what decoding does not need, as far as the platform knows such limits."""
+    try:
+        import resource
+    except ImportError:  # Windows has none; the parent's deadline and the counting remain
+        return
+    for kind, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_CPU, PROCESSOR_SECONDS),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 0),
+    ):
+        try:
+            resource.setrlimit(kind, (most, most))
+        except (ValueError, OSError):  # macOS refuses some
+            continue
+
+
+def main() -> int:
+    """Decode standard input to standard output."""
+    av.logging.set_level(None)
+    warm_up()
+    limit()
+    try:
+        samples = normalised(decode(sys.stdin.buffer.read()))
+    except Refused as refused:
+        sys.stderr.write(json.dumps(refused.told))
+        return REFUSED
+    sys.stdout.buffer.write((samples * 32_767).round().astype("<i2").tobytes())
+    sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
