@@ -16,7 +16,12 @@ ROOT = Path(aichat.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "node_modules" not in path.parts)
 CORE_MAY_USE = {"anyio", "attrs", "pluggy"}
 TESTING_MAY_USE = CORE_MAY_USE | {"pytest", "hypothesis", "numpy"}
-PLUGINS_MAY_USE = ("aichat.core", "aichat.core.events", "aichat.core.testing")
+PLUGINS_MAY_USE = (
+    "aichat.core",
+    "aichat.core.events",
+    "aichat.core.keeping",
+    "aichat.core.testing",
+)
 BUDGET = 400
 """Lines in a module."""
 

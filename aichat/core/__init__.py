@@ -35,9 +35,10 @@ from .errors import (
     TimedOut,
     Unreachable,
 )
+from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .ids import new_id
-from .models import Character, Conversation, Message, Voice, is_clean, slug
+from .models import Character, Conversation, Message, Voice, slug
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import Changes, Storage
@@ -103,5 +104,6 @@ __all__ = [
     "open_chat",
     "patience",
     "read_config",
+    "require_json",
     "slug",
 ]

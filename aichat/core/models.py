@@ -1,7 +1,7 @@
 """The nouns of the application. Field names are those of the outside contract.
 
-Times are aware datetimes in UTC. Text never holds U+0000 or lone surrogates, which PostgreSQL
-and UTF-8 cannot carry: such values are refused here, whatever the store.
+Times are aware datetimes in UTC. What a field may hold is said in :mod:`~aichat.core.fields`, and
+refused there, whatever the store.
 """
 
 from __future__ import annotations
@@ -12,39 +12,31 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from unicodedata import normalize
 
-from attrs import Attribute, Factory, field, frozen
+from attrs import field, frozen
 
-from .errors import BadValue
-
-_UNCLEAN = re.compile("[\0\ud800-\udfff]")
+from .fields import (
+    are_codes,
+    are_once_each,
+    are_texts,
+    is_flag,
+    is_mapping,
+    is_number_or_null,
+    is_text,
+    is_text_or_null,
+    one_of,
+    utc,
+)
 
 TITLE_LETTERS = 60
 """The longest title that is made of a message."""
 
 Role = Literal["user", "assistant", "system"]
 Source = Literal["voice", "text"]
+Method = Literal["description", "clone"]
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _clean(_: object, attribute: Attribute[Any], value: object) -> None:
-    if isinstance(value, str) and not is_clean(value):
-        raise BadValue(
-            f"{attribute.name} holds a character that cannot be stored (U+0000 or half a pair).",
-            "Take it out.",
-            attribute.name,
-        )
-
-
-def is_clean(text: str) -> bool:
-    """Tell whether every store can keep *text*."""
-    return _UNCLEAN.search(text) is None
-
-
-def _text(default: str = "") -> Any:
-    return field(default=default, validator=_clean)
 
 
 def slug(name: str) -> str:
@@ -56,76 +48,72 @@ def slug(name: str) -> str:
     return "-".join(re.findall("[a-z0-9]+", latin))[:60].strip("-") or "character"
 
 
-def _maybe_text() -> Any:
-    return field(default=None, validator=_clean)
-
-
 @frozen
 class Voice:
     """How a character sounds: described in words, or cloned from a clip.
 
-    *voice* is the key and the display name. *audio_path* and *text_path* are the keys of clips: what
-    was said, and its transcript. *settings* are an engine's own options.
+    *voice* is the key and the display name. *audio_path* and *text_path* are the keys of clips:
+    what was said, and its transcript. *settings* are an engine's own options.
     """
 
-    voice: str = field(validator=_clean)
-    method: Literal["description", "clone"] = "description"
-    speaker_desc: str = _text()
-    scene_prompt: str = _text()
-    audio_path: str | None = _maybe_text()
-    text_path: str | None = _maybe_text()
-    audio_tokens: Sequence[Sequence[int]] | None = None
-    settings: Mapping[str, Any] = Factory(dict)
-    created_at: datetime = Factory(_now)
-    updated_at: datetime = Factory(_now)
+    voice: str = field(validator=is_text)
+    method: Method = field(default="description", validator=one_of(Method))
+    speaker_desc: str = field(default="", validator=is_text)
+    scene_prompt: str = field(default="", validator=is_text)
+    audio_path: str | None = field(default=None, validator=is_text_or_null)
+    text_path: str | None = field(default=None, validator=is_text_or_null)
+    audio_tokens: Sequence[Sequence[int]] | None = field(default=None, validator=are_codes)
+    settings: Mapping[str, Any] = field(factory=dict, validator=is_mapping)
+    created_at: datetime = field(factory=_now, converter=utc)
+    updated_at: datetime = field(factory=_now, converter=utc)
 
 
 @frozen
 class Character:
     """Who may answer. *voice* is a key; *model* and *temperature* override the conversation's."""
 
-    id: str = field(validator=_clean)
-    name: str = field(validator=_clean)
-    system_prompt: str = _text()
-    voice: str | None = _maybe_text()
-    image_url: str | None = _maybe_text()
-    images: Sequence[str] = ()
-    is_active: bool = True
-    greeting: str | None = _maybe_text()
-    model: str | None = _maybe_text()
-    temperature: float | None = None
-    extensions: Mapping[str, Any] = Factory(dict)
-    created_at: datetime = Factory(_now)
-    updated_at: datetime = Factory(_now)
+    id: str = field(validator=is_text)
+    name: str = field(validator=is_text)
+    system_prompt: str = field(default="", validator=is_text)
+    voice: str | None = field(default=None, validator=is_text_or_null)
+    image_url: str | None = field(default=None, validator=is_text_or_null)
+    images: Sequence[str] = field(default=(), validator=are_texts)
+    is_active: bool = field(default=True, validator=is_flag)
+    greeting: str | None = field(default=None, validator=is_text_or_null)
+    model: str | None = field(default=None, validator=is_text_or_null)
+    temperature: float | None = field(default=None, validator=is_number_or_null)
+    extensions: Mapping[str, Any] = field(factory=dict, validator=is_mapping)
+    created_at: datetime = field(factory=_now, converter=utc)
+    updated_at: datetime = field(factory=_now, converter=utc)
 
 
 @frozen
 class Conversation:
     """Who talks, in which order, with which settings. *title* is null until the user speaks."""
 
-    conversation_id: str
-    title: str | None = _maybe_text()
-    active_characters: Sequence[str] = ()
-    settings: Mapping[str, Any] = Factory(dict)
-    created_at: datetime = Factory(_now)
-    updated_at: datetime = Factory(_now)
+    conversation_id: str = field(validator=is_text)
+    title: str | None = field(default=None, validator=is_text_or_null)
+    active_characters: Sequence[str] = field(default=(), validator=are_once_each)
+    settings: Mapping[str, Any] = field(factory=dict, validator=is_mapping)
+    created_at: datetime = field(factory=_now, converter=utc)
+    updated_at: datetime = field(factory=_now, converter=utc)
 
 
 @frozen
 class Message:
     """One thing said. *heard* is what was played of it when it was interrupted, else null."""
 
-    message_id: str
-    conversation_id: str
-    role: Role
-    content: str = field(validator=_clean)
-    name: str | None = _maybe_text()
-    character_id: str | None = None
-    turn_id: str = ""
-    interrupted: bool = False
-    heard: str | None = _maybe_text()
-    source: Source = "text"
-    created_at: datetime = Factory(_now)
+    message_id: str = field(validator=is_text)
+    conversation_id: str = field(validator=is_text)
+    role: Role = field(validator=one_of(Role))
+    content: str = field(validator=is_text)
+    name: str | None = field(default=None, validator=is_text_or_null)
+    character_id: str | None = field(default=None, validator=is_text_or_null)
+    turn_id: str = field(default="", validator=is_text)
+    interrupted: bool = field(default=False, validator=is_flag)
+    heard: str | None = field(default=None, validator=is_text_or_null)
+    source: Source = field(default="text", validator=one_of(Source))
+    created_at: datetime = field(factory=_now, converter=utc)
 
     @property
     def title(self) -> str | None:

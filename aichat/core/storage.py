@@ -1,4 +1,4 @@
-"""The part ``storage``: what a place to remember must do. See ``aichat.core.testing`` for its tests.
+"""The part ``storage``: what a place to remember must do. Its tests are in ``aichat.core.testing``.
 
 Four verbs: *add* makes a record (:class:`~aichat.core.errors.Conflict` when its key is taken),
 *change* takes the fields to be changed and returns the whole record, *delete* removes one, and the

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,7 +13,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import BadValue, Character, Conversation, Message, Voice, is_clean, new_id
+from aichat.core import BadValue, Character, Conversation, Message, Voice, is_clean, new_id, slug
 
 TEXT = st.text(st.characters(codec=None, categories=None))
 
@@ -40,6 +42,72 @@ def test_unclean_text_is_refused_naming_the_field(dirt: str) -> None:
             make()
         assert caught.value.field == field
         assert dirt not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "make"),
+    [
+        ("message_id", lambda: Message("\0", "c", "user", "")),
+        ("conversation_id", lambda: Message("m", "\ud800", "user", "")),
+        ("role", lambda: Message("m", "c", "nobody", "")),  # type: ignore[arg-type]
+        ("content", lambda: Message("m", "c", "user", None)),  # type: ignore[arg-type]
+        ("source", lambda: Message("m", "c", "user", "", source="dream")),  # type: ignore[arg-type]
+        ("interrupted", lambda: Message("m", "c", "user", "", interrupted=1)),  # type: ignore[arg-type]
+        ("method", lambda: Voice("v", "magic")),  # type: ignore[arg-type]
+        ("audio_tokens", lambda: Voice("v", audio_tokens="12")),  # type: ignore[arg-type]
+        ("settings", lambda: Voice("v", settings={"a": {1: 2}})),
+        ("settings", lambda: Conversation("c", settings={"a": float("nan")})),
+        ("settings", lambda: Conversation("c", settings=[])),  # type: ignore[arg-type]
+        ("active_characters", lambda: Conversation("c", active_characters="ab")),
+        ("active_characters", lambda: Conversation("c", active_characters=["a", "a"])),
+        ("images", lambda: Character("i", "n", images=["/a", 1])),  # type: ignore[list-item]
+        ("temperature", lambda: Character("i", "n", temperature="warm")),  # type: ignore[arg-type]
+        ("temperature", lambda: Character("i", "n", temperature=float("inf"))),
+        ("extensions", lambda: Character("i", "n", extensions={"a": ["\0"]})),
+        ("extensions", lambda: Character("i", "n", extensions={"a": {"\ud800": 1}})),
+        ("extensions", lambda: Character("i", "n", extensions=nested(200))),
+        ("", lambda: Character("i", "n", created_at=datetime(2020, 1, 1))),
+        ("", lambda: Character("i", "n", updated_at="today")),  # type: ignore[arg-type]
+    ],
+)
+def test_a_value_that_breaks_a_rule_is_refused_naming_the_field(
+    field: str, make: Callable[[], object]
+) -> None:
+    with pytest.raises(BadValue) as caught:
+        make()
+    assert caught.value.field == field
+
+
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+def test_plain_json_is_taken_as_it_is() -> None:
+    free = {"a": [1, -0.5, True, None, {"é": ("x",)}], "b": nested(90), "c": 2**64 - 1}
+    assert Character("i", "n", extensions=free).extensions == free
+
+
+def test_a_time_elsewhere_is_the_same_moment_in_utc() -> None:
+    tokyo = datetime(2020, 1, 1, 9, tzinfo=timezone(timedelta(hours=9)))
+    assert Voice("v", created_at=tokyo).created_at == datetime(2020, 1, 1, tzinfo=UTC)
+    assert Voice("v", created_at=tokyo).created_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [
+        ("Olivia Barns", "olivia-barns"),
+        ("  Zoë  d'Été!", "zoe-d-ete"),
+        ("雨", "character"),
+        ("x" * 80, "x" * 60),
+        ("-- R2 D2 --", "r2-d2"),
+    ],
+)
+def test_the_letters_of_an_id_come_from_the_name(name: str, letters: str) -> None:
+    assert slug(name) == letters
 
 
 def test_what_others_know_of_a_message_is_what_was_heard() -> None:

@@ -6,7 +6,8 @@ import anyio
 import pytest
 
 from aichat.core.backends import Llm, Prompt, PromptMessage
-from aichat.core.models import Character, is_clean
+from aichat.core.fields import is_clean
+from aichat.core.models import Character
 from aichat.core.streams import closing
 
 STALL_SECONDS = 0.5

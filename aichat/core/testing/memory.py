@@ -5,23 +5,29 @@ Nothing here awaits, so that it costs next to nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any, TypeVar
 
-import attrs
 from attrs import evolve
 
-from aichat.core.errors import BadValue, Conflict, NotFound
+from aichat.core.keeping import (
+    absent,
+    changed,
+    clip_key,
+    clip_keys,
+    elsewhere,
+    in_use,
+    merged,
+    missing,
+    numbered,
+    taken,
+    words,
+)
 from aichat.core.models import Character, Conversation, Message, Voice, slug
 from aichat.core.storage import Changes
 
 T = TypeVar("T")
-R = TypeVar("R", bound=attrs.AttrsInstance)
-
-_NUMBERED = re.compile(r"(.+)-([0-9]{3,})")
 
 
 class MemoryStorage:
@@ -56,7 +62,7 @@ class MemoryStorage:
         if not character.id:
             character = evolve(character, id=self._next_id(character.name))
         if character.id in self._characters:
-            raise _taken("character", character.id)
+            raise taken("character", character.id)
         self._require_voice(character)
         self._count(character.id)
         self._characters[character.id] = character
@@ -64,10 +70,10 @@ class MemoryStorage:
 
     async def change_character(self, id: str, changes: Changes) -> Character:
         """Change fields of a character."""
-        changed = _changed(_find(self._characters, id, "character"), changes, {"id"})
-        self._require_voice(changed)
-        self._characters[id] = changed
-        return changed
+        character = changed(_find(self._characters, id, "character"), changes)
+        self._require_voice(character)
+        self._characters[id] = character
+        return character
 
     async def delete_character(self, id: str) -> None:
         """Remove a character, from casts and messages too."""
@@ -86,8 +92,8 @@ class MemoryStorage:
         return f"{base}-{self._numbers.get(base, 0) + 1:03}"
 
     def _count(self, id: str) -> None:
-        if match := _NUMBERED.fullmatch(id):
-            base, number = match[1], int(match[2])
+        if slug_and_number := numbered(id):
+            base, number = slug_and_number
             self._numbers[base] = max(self._numbers.get(base, 0), number)
 
     def _require_voice(self, character: Character) -> None:
@@ -107,7 +113,7 @@ class MemoryStorage:
     async def add_voice(self, voice: Voice) -> Voice:
         """Add a voice."""
         if voice.voice in self._voices:
-            raise _taken("voice", voice.voice)
+            raise taken("voice", voice.voice)
         self._require_clips(voice)
         self._voices[voice.voice] = voice
         return voice
@@ -115,27 +121,23 @@ class MemoryStorage:
     async def change_voice(self, key: str, changes: Changes) -> Voice:
         """Change fields of a voice."""
         before = _find(self._voices, key, "voice")
-        changed = _changed(before, changes, {"voice"})
-        self._require_clips(changed)
-        self._voices[key] = changed
+        voice = changed(before, changes)
+        self._require_clips(voice)
+        self._voices[key] = voice
         self._drop_clips(before)
-        return changed
+        return voice
 
     async def delete_voice(self, key: str) -> None:
         """Remove a voice that nobody uses."""
         voice = _find(self._voices, key, "voice")
         if users := [c.name for c in await self.characters() if c.voice == key]:
-            raise Conflict(
-                f"The voice {key!r} is used by {', '.join(users)}.", "Give them another voice."
-            )
+            raise in_use(key, users)
         del self._voices[key]
         self._drop_clips(voice)
 
     async def add_clip(self, data: bytes, extension: str) -> str:
         """Keep bytes under their hash."""
-        if not re.fullmatch("[a-z0-9]{1,8}", extension):
-            raise BadValue(f"{extension!r} is no extension.", "Use lower-case letters.")
-        key = f"{sha256(data).hexdigest()}.{extension}"
+        key = clip_key(data, extension)
         self._clips[key] = bytes(data)
         return key
 
@@ -144,12 +146,12 @@ class MemoryStorage:
         return _find(self._clips, key, "clip")
 
     def _require_clips(self, voice: Voice) -> None:
-        for key in _clips(voice):
+        for key in clip_keys(voice):
             _find(self._clips, key, "clip")
 
     def _drop_clips(self, voice: Voice) -> None:
-        used = {key for other in self._voices.values() for key in _clips(other)}
-        for key in _clips(voice) - used:
+        used = {key for other in self._voices.values() for key in clip_keys(other)}
+        for key in clip_keys(voice) - used:
             self._clips.pop(key, None)
 
     # -- conversations -----------------------------------------------------------------------
@@ -172,7 +174,7 @@ class MemoryStorage:
         """Add a conversation."""
         id = conversation.conversation_id
         if id in self._conversations:
-            raise _taken("conversation", id)
+            raise taken("conversation", id)
         self._require_cast(conversation)
         self._conversations[id], self._messages[id] = conversation, {}
         self._latest = max(self._latest, conversation.updated_at)
@@ -181,9 +183,9 @@ class MemoryStorage:
     async def change_conversation(self, id: str, changes: Changes) -> Conversation:
         """Change fields of a conversation."""
         before = _find(self._conversations, id, "conversation")
-        changed = _changed(before, changes, {"conversation_id"})
-        self._require_cast(changed)
-        return self._touch(changed)
+        conversation = changed(before, changes)
+        self._require_cast(conversation)
+        return self._touch(conversation)
 
     async def join_conversation(self, id: str, character: str) -> Conversation:
         """Put a character at the end of the cast."""
@@ -198,9 +200,7 @@ class MemoryStorage:
         """Take a character out of the cast."""
         conversation = _find(self._conversations, id, "conversation")
         if character not in conversation.active_characters:
-            raise NotFound(
-                f"Character {character!r} is not in this conversation.", "Look at its cast."
-            )
+            raise absent(character)
         cast = [c for c in conversation.active_characters if c != character]
         return self._touch(evolve(conversation, active_characters=cast))
 
@@ -212,13 +212,8 @@ class MemoryStorage:
             del self._homes[message]
 
     def _require_cast(self, conversation: Conversation) -> None:
-        cast = conversation.active_characters
-        for id in cast:
+        for id in conversation.active_characters:
             _find(self._characters, id, "character")
-        if len(set(cast)) < len(cast):
-            raise BadValue(
-                "active_characters names somebody twice.", "Name each once.", "active_characters"
-            )
 
     def _touch(self, conversation: Conversation) -> Conversation:
         self._latest = max(datetime.now(UTC), self._latest + timedelta(microseconds=1))
@@ -241,7 +236,7 @@ class MemoryStorage:
             if homes.setdefault(message.message_id, message.conversation_id) != (
                 message.conversation_id
             ):
-                raise _elsewhere(message)
+                raise elsewhere(message.message_id)
         for message in messages:
             self._append(message)
 
@@ -271,12 +266,12 @@ class MemoryStorage:
         self, query: str, limit: int = 50, offset: int = 0
     ) -> Sequence[Message]:
         """Return messages that hold every word, newest first."""
-        words = _words(query)
+        wanted = set(words(query))
         found = [
             message
             for said in self._messages.values()
             for message in said.values()
-            if words and words <= _words(message.content)
+            if wanted and wanted <= set(words(message.content))
         ]
         return _page(sorted(found, key=lambda m: m.created_at, reverse=True), limit, offset)
 
@@ -286,14 +281,15 @@ class MemoryStorage:
         if message.character_id is not None:
             _find(self._characters, message.character_id, "character")
         if self._homes.get(message.message_id, id) != id:
-            raise _elsewhere(message)
+            raise elsewhere(message.message_id)
 
     def _append(self, message: Message) -> None:
         id = message.conversation_id
         self._homes[message.message_id] = id
         self._messages[id][message.message_id] = message
         conversation = self._conversations[id]
-        self._touch(evolve(conversation, title=conversation.title or message.title))
+        title = message.title if conversation.title is None else conversation.title
+        self._touch(evolve(conversation, title=title))
 
     def _of(self, conversation: str) -> list[Message]:
         return list(_find(self._messages, conversation, "conversation").values())
@@ -310,8 +306,7 @@ class MemoryStorage:
 
     async def change_settings(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Set some, take away those that are null, return all."""
-        merged = {**self._settings, **changes}
-        self._settings = {key: value for key, value in merged.items() if value is not None}
+        self._settings = merged(self._settings, changes)
         return await self.settings()
 
 
@@ -319,33 +314,9 @@ def _find(records: Mapping[str, T], key: str, noun: str) -> T:
     try:
         return records[key]
     except KeyError:
-        raise NotFound(f"There is no {noun} {key!r}.", f"Check the id of the {noun}.") from None
-
-
-def _taken(noun: str, key: str) -> Conflict:
-    return Conflict(f"There is a {noun} {key!r} already.", "Choose another, or change that one.")
-
-
-def _elsewhere(message: Message) -> Conflict:
-    return Conflict(f"Message {message.message_id!r} is in another conversation.", "Make a new id.")
-
-
-def _changed(record: R, changes: Changes, fixed: set[str]) -> R:
-    known = {field.name for field in attrs.fields(type(record))} - fixed
-    for name in changes:
-        if name not in known - {"created_at", "updated_at"}:
-            raise BadValue(f"{name} cannot be changed.", "Leave it out.", name)
-    return evolve(record, **changes, updated_at=datetime.now(UTC))  # type: ignore[misc]
-
-
-def _clips(voice: Voice) -> set[str]:
-    return {key for key in (voice.audio_path, voice.text_path) if key is not None}
+        raise missing(noun, key) from None
 
 
 def _page(records: Sequence[T], limit: int, offset: int) -> Sequence[T]:
     offset = max(0, offset)
     return records[offset : offset + max(0, limit)]
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"[^\W_]+", text.lower()))
