@@ -16,18 +16,6 @@ create function aichat.owner() returns uuid language sql stable as $$
   select coalesce(aichat.user_id(), '00000000-0000-0000-0000-000000000000')
 $$;
 
--- The words of a text, for searching: runs of letters and digits in lower case, whatever the
--- locale of the database is. (The parsers of full-text search would keep "example.com" or "1.5"
--- whole, and a tsvector cannot hold the words of a megabyte.) An index takes no entry of more than
--- 2.7 kB, so a long word is known by its hash.
-create function aichat.words(content text) returns text[]
-language sql immutable parallel safe set search_path = '' as $$
-  select coalesce(
-    array_agg(distinct case when length(word) > 64 then md5(word) else word end), '{}')
-  from regexp_split_to_table(lower(content collate "und-x-icu"), '[^[:alnum:]]+') word
-  where word <> ''
-$$;
-
 create table public.clips (
   owner uuid not null default aichat.owner(),
   key text not null,
@@ -85,7 +73,7 @@ create index characters_voice on public.characters (owner, voice);
 create table public.character_numbers (
   owner uuid not null default aichat.owner(),
   slug text not null,
-  last numeric not null,
+  last bigint not null,
   primary key (owner, slug)
 );
 
@@ -129,7 +117,7 @@ create table public.messages (
   heard text,
   source text not null default 'text' check (source in ('voice', 'text')),
   created_at timestamptz not null default now(),
-  words text[] not null generated always as (aichat.words(content)) stored,
+  words text[] not null default '{}',  -- see aichat/plugins/postgres/records.py
   primary key (owner, conversation_id, seq),
   unique (owner, message_id),
   foreign key (owner, conversation_id)

@@ -61,22 +61,20 @@ language sql stable set search_path = public, pg_temp as $$
     aichat.missing('character', p_id))
 $$;
 
--- p_slug makes the id of a character that comes without one
-create function public.add_character(p_character json, p_slug text) returns json
+-- Beside its fields a character has a `slug` and a `number`, which its id is made of; without an
+-- id it gets the next number. Both are null for other ids.
+create function public.add_character(p_character json) returns json
 language plpgsql set search_path = public, pg_temp as $$
 declare
   v characters := json_populate_record(null::characters, p_character);
 begin
-  if coalesce(v.id, '') = '' then
-    insert into character_numbers as n (slug, last) values (p_slug, 1)
-      on conflict (owner, slug) do update set last = n.last + 1
-      returning format('%s-%s', slug, lpad(last::text, greatest(3, length(last::text)), '0'))
-      into v.id;
+  if v.id = '' then
+    v.id := aichat.next_id(p_character ->> 'slug');
   elsif aichat.has('character', v.id) then
     perform aichat.taken('character', v.id);
-  elsif v.id ~ '^.+-[0-9]{3,}$' then
+  elsif p_character ->> 'slug' is not null then
     insert into character_numbers as n (slug, last)
-      values (substring(v.id from '^(.+)-[0-9]+$'), substring(v.id from '[0-9]+$')::numeric)
+      values (p_character ->> 'slug', (p_character ->> 'number')::bigint)
       on conflict (owner, slug) do update set last = greatest(n.last, excluded.last);
   end if;
   perform aichat.require('voice', v.voice);
@@ -90,6 +88,13 @@ begin
   end if;
   return public."character"(v.id);
 end $$;
+
+create function aichat.next_id(p_slug text) returns text
+language sql set search_path = public, pg_temp as $$
+  insert into character_numbers as n (slug, last) values (p_slug, 1)
+    on conflict (owner, slug) do update set last = n.last + 1
+    returning format('%s-%s', slug, lpad(last::text, greatest(3, length(last::text)), '0'))
+$$;
 
 create function public.change_character(p_id text, p_changes json) returns json
 language plpgsql set search_path = public, pg_temp as $$
@@ -194,19 +199,22 @@ begin
     from characters where owner = aichat.owner() and voice = p_key;
   if users is not null then
     perform aichat.refuse('PT409', format('The voice ''%s'' is used by %s.', p_key, users),
-                          'Give them another voice.');
+                          'Change theirs first.');
   end if;
   delete from voices where owner = aichat.owner() and voice = p_key;
   perform aichat.drop_clips(array[v.audio_path, v.text_path]);
   return 'true';
 end $$;
 
--- Remove those of these clips that no voice has
+-- Remove those of these clips that no voice has. Locked first, then looked at: a voice that is
+-- being added with one of them counts.
 create function aichat.drop_clips(p_keys text[]) returns void
-language sql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp as $$
+begin
+  perform from clips where owner = aichat.owner() and key = any (p_keys) order by key for update;
   delete from clips c where owner = aichat.owner() and key = any (p_keys) and not exists (
-    select from voices v where v.owner = c.owner and c.key in (v.audio_path, v.text_path))
-$$;
+    select from voices v where v.owner = c.owner and c.key in (v.audio_path, v.text_path));
+end $$;
 
 -- Bytes travel in base64, because JSON has no others
 create function public.add_clip(p_data text, p_extension text) returns json
@@ -387,7 +395,7 @@ language sql stable as $$
 $$;
 
 -- Append in order, all or none; a message with a known id takes the place of that version.
--- Beside its fields a message has a `title`: what it would call its conversation, or null.
+-- Beside its fields a message has `words`, and a `title`: what it would call its conversation.
 create function public.add_messages(p_messages json) returns json
 language plpgsql set search_path = public, pg_temp as $$
 declare
@@ -411,15 +419,18 @@ language plpgsql set search_path = public, pg_temp as $$
 begin
   perform aichat.require('character', m.character_id);
   insert into messages as kept (conversation_id, seq, message_id, role, content, name,
-                                character_id, turn_id, interrupted, heard, source, created_at)
+                                character_id, turn_id, interrupted, heard, source, created_at,
+                                words)
     select m.conversation_id, coalesce(max(seq), 0) + 1, m.message_id, m.role, m.content, m.name,
-           m.character_id, m.turn_id, m.interrupted, m.heard, m.source, m.created_at
+           m.character_id, m.turn_id, m.interrupted, m.heard, m.source, m.created_at,
+           m.words
     from messages where owner = aichat.owner() and conversation_id = m.conversation_id
     on conflict (owner, message_id) do update
-      set (role, content, name, character_id, turn_id, interrupted, heard, source, created_at)
+      set (role, content, name, character_id, turn_id, interrupted, heard, source, created_at,
+           words)
         = (excluded.role, excluded.content, excluded.name, excluded.character_id,
            excluded.turn_id, excluded.interrupted, excluded.heard, excluded.source,
-           excluded.created_at)
+           excluded.created_at, excluded.words)
       where kept.conversation_id = excluded.conversation_id;
   if not found then
     perform aichat.refuse(
@@ -480,14 +491,13 @@ begin
     ) page);
 end $$;
 
-create function public.search_messages(p_query text, p_limit integer, p_offset integer)
+create function public.search_messages(p_words json, p_limit integer, p_offset integer)
 returns json language sql stable set search_path = public, pg_temp as $$
   select coalesce(
     json_agg(aichat.message_json(page) order by created_at desc, message_id desc), '[]')
   from (
     select * from messages
-    where owner = aichat.owner() and words @> aichat.words(p_query)
-      and aichat.words(p_query) <> '{}'
+    where owner = aichat.owner() and words @> array(select json_array_elements_text(p_words))
     order by created_at desc, message_id desc limit p_limit offset p_offset
   ) page
 $$;
@@ -505,7 +515,7 @@ begin
   delete from settings where owner = aichat.owner()
     and name in (select key from json_each(p_changes) where json_typeof(value) = 'null');
   insert into settings (name, value)
-    select key, value from json_each(p_changes) where json_typeof(value) <> 'null'
+    select key, value from json_each(p_changes) where json_typeof(value) <> 'null' order by key
     on conflict (owner, name) do update set value = excluded.value;
   return public.settings();
 end $$;
@@ -521,6 +531,6 @@ begin
     return 'false';
   end if;
   perform public.add_voice(v) from json_array_elements(p_voices) v;
-  perform public.add_character(c, '') from json_array_elements(p_characters) c;
+  perform public.add_character(c) from json_array_elements(p_characters) c;
   return 'true';
 end $$;

@@ -5,24 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
-from attrs import evolve
 
 from aichat.core import (
     READY_CHARACTERS,
     READY_VOICES,
-    BadValue,
     Changes,
     Character,
     Conversation,
     Message,
     Voice,
+    require_json,
     slug,
 )
+from aichat.core.keeping import changed, clip_key, numbered
 
-from .records import TIMES, fields, plain, record
+from .records import fields, plain, record, searchable
 
 MANY = 2**31 - 1
 """The largest count that the functions take."""
@@ -41,7 +41,7 @@ class Calls(ABC):
 
     async def move_in(self) -> None:
         """Bring the ready-made characters to an owner who has never had any."""
-        voices, characters = map(fields, READY_VOICES), map(fields, READY_CHARACTERS)
+        voices, characters = map(fields, READY_VOICES), map(_entry, READY_CHARACTERS)
         await self.call("move_in", voices=list(voices), characters=list(characters))
 
     # -- characters --------------------------------------------------------------------------
@@ -53,11 +53,10 @@ class Calls(ABC):
         return record(Character, await self.call("character", id=id))
 
     async def add_character(self, character: Character) -> Character:
-        given, base = fields(character), slug(character.name)
-        return record(Character, await self.call("add_character", character=given, slug=base))
+        return record(Character, await self.call("add_character", character=_entry(character)))
 
     async def change_character(self, id: str, changes: Changes) -> Character:
-        given = _checked(Character("x", "x"), "id", changes)
+        given = _checked(Character("x", "x"), changes)
         return record(Character, await self.call("change_character", id=id, changes=given))
 
     async def delete_character(self, id: str) -> None:
@@ -75,13 +74,14 @@ class Calls(ABC):
         return record(Voice, await self.call("add_voice", voice=fields(voice)))
 
     async def change_voice(self, key: str, changes: Changes) -> Voice:
-        given = _checked(Voice("x"), "voice", changes)
+        given = _checked(Voice("x"), changes)
         return record(Voice, await self.call("change_voice", key=key, changes=given))
 
     async def delete_voice(self, key: str) -> None:
         await self.call("delete_voice", key=key)
 
     async def add_clip(self, data: bytes, extension: str) -> str:
+        clip_key(b"", extension)  # refuses what is no extension
         text = b64encode(data).decode()
         return str(await self.call("add_clip", data=text, extension=extension))
 
@@ -107,7 +107,7 @@ class Calls(ABC):
         return record(Conversation, await self.call("add_conversation", conversation=given))
 
     async def change_conversation(self, id: str, changes: Changes) -> Conversation:
-        given = _checked(Conversation("x"), "conversation_id", changes)
+        given = _checked(Conversation("x"), changes)
         return record(Conversation, await self.call("change_conversation", id=id, changes=given))
 
     async def join_conversation(self, id: str, character: str) -> Conversation:
@@ -127,7 +127,10 @@ class Calls(ABC):
         await self.add_messages([message])
 
     async def add_messages(self, messages: Sequence[Message]) -> None:
-        given = [{**fields(message), "title": message.title} for message in messages]
+        given = [
+            {**fields(message), "title": message.title, "words": searchable(message.content)}
+            for message in messages
+        ]
         await self.call("add_messages", messages=given)
 
     async def message(self, id: str) -> Message:
@@ -153,8 +156,10 @@ class Calls(ABC):
     async def search_messages(
         self, query: str, limit: int = 50, offset: int = 0
     ) -> Sequence[Message]:
+        if not (wanted := searchable(query)):
+            return []
         rows = await self.call(
-            "search_messages", query=query, limit=_count(limit), offset=_count(offset)
+            "search_messages", words=wanted, limit=_count(limit), offset=_count(offset)
         )
         return [record(Message, row) for row in rows]
 
@@ -164,19 +169,21 @@ class Calls(ABC):
         return dict(await self.call("settings"))
 
     async def change_settings(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-        return dict(await self.call("change_settings", changes=dict(changes)))
+        require_json("settings", changes)
+        return dict(await self.call("change_settings", changes=changes))
 
 
-T = TypeVar("T", bound=attrs.AttrsInstance)
+def _entry(character: Character) -> dict[str, Any]:
+    """Return a character with what its id is made of: a slug and, if it has an id, a number."""
+    split = numbered(character.id) if character.id else (slug(character.name), None)
+    base, number = split or (None, None)
+    return {**fields(character), "slug": base, "number": number}
 
 
-def _checked(blank: T, key: str, changes: Changes) -> dict[str, Any]:
+def _checked(blank: attrs.AttrsInstance, changes: Changes) -> dict[str, Any]:
     """Return *changes* by the rules of the record, which *blank* keeps with any field changed."""
-    for name in changes:
-        if name in (key, *TIMES) or not hasattr(blank, name):
-            raise BadValue(f"{name} cannot be changed.", "Leave it out.", name)
-    changed = fields(evolve(blank, **changes))  # type: ignore[misc]
-    return {name: changed[name] for name in changes}
+    after = fields(changed(blank, changes))
+    return {name: after[name] for name in changes}
 
 
 def _count(number: int) -> int:

@@ -45,7 +45,12 @@ def shipped() -> list[Migration]:
     packaged = package / "plugins" / "postgres" / "migrations"  # see hatch_build.py
     folder = packaged if packaged.is_dir() else package.parent / "supabase" / "migrations"
     paths = sorted(folder.glob("*_aichat_*.sql"))
-    return [Migration(*path.stem.split("_", 1), path.read_text("utf-8")) for path in paths]
+    return [_read(path) for path in paths]
+
+
+def _read(path: Path) -> Migration:
+    version, _, name = path.stem.partition("_")
+    return Migration(version, name, path.read_text("utf-8"))
 
 
 async def migrate(connection: Any) -> list[Migration]:

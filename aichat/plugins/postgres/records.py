@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from math import isfinite
 from typing import Any, TypeVar
 
 import attrs
 
 from aichat.core import BadValue, is_clean
+from aichat.core.keeping import words
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
 
 TIMES = ("created_at", "updated_at")
 LISTS = ("images", "active_characters", "audio_tokens")
+
+LONG = 64
+"""Letters in a word that an index of PostgreSQL surely takes; its limit is 2.7 kB."""
 
 
 def fields(record: attrs.AttrsInstance) -> dict[str, Any]:
@@ -25,6 +30,15 @@ def fields(record: attrs.AttrsInstance) -> dict[str, Any]:
 def record(kind: type[R], row: Mapping[str, Any]) -> R:
     """Make a record of what came back; other columns of the row do not matter."""
     return kind(**{f.name: _read(f.name, row[f.name]) for f in attrs.fields(kind)})
+
+
+def searchable(text: str) -> list[str]:
+    """Return the words of *text*, once each; an index takes long ones only as their hash."""
+    return list(dict.fromkeys(w if len(w) <= LONG else _hash(w) for w in words(text)))
+
+
+def _hash(word: str) -> str:
+    return blake2b(word.encode(), digest_size=16).hexdigest()
 
 
 def plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 from attrs import define, field
 
-from aichat.core import AichatError, BadValue, CannotStart, Unreachable
+from aichat.core import AichatError, CannotStart, Unreachable
 
 from .calls import Calls
 from .migrate import migrate
@@ -91,9 +91,10 @@ async def library() -> Any:
         return await anyio.to_thread.run_sync(importlib.import_module, "asyncpg")
     except RuntimeError:
         raise CannotStart("asyncpg runs on asyncio only.", "Use another store on trio.") from None
-    except ImportError:
+    except ImportError as error:
         raise CannotStart(
-            "The package asyncpg is missing.", 'Run `pip install "aichat[postgres]"`.'
+            f"The package asyncpg cannot be imported ({error}).",
+            'Run `pip install "aichat[postgres]"`.',
         ) from None
 
 
@@ -104,8 +105,11 @@ def as_ours(error: Exception, url: str) -> AichatError:
     if state := getattr(error, "sqlstate", None):
         hint, detail = (getattr(error, name, None) or "" for name in ("hint", "detail"))
         return explained(state, str(error.args[0]), hint, detail)
-    if isinstance(error, UnicodeEncodeError):
-        return BadValue("A text holds half a character.", "Take it out.")
+    if isinstance(error, ValueError):
+        return Unreachable(
+            "DATABASE_URL is no address of a PostgreSQL database.",
+            "Write postgresql://USER:PASSWORD@HOST/DATABASE, and %40 for an @ in the password.",
+        )
     where, kind = _place(url), type(error).__name__
     if isinstance(error, TimeoutError):
         problem = f"The database at {where} did not answer in time."
@@ -118,17 +122,14 @@ def as_ours(error: Exception, url: str) -> AichatError:
 
 def _place(url: str) -> str:
     """Name the server, and leave out the password."""
-    try:
-        parts = urlsplit(url)
-        return f"{parts.hostname or 'localhost'}:{parts.port or 5432}"
-    except ValueError:
-        return "an address that is none"
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}"
 
 
 @cache
 def _query(function: str, names: tuple[str, ...]) -> str:
     arguments = ", ".join(f"{name} => ${place}" for place, name in enumerate(names, 1))
-    return f'select public."{function}"({arguments})'  # noqa: S608  (the names are our own)
+    return f'select public."{function}"({arguments})'
 
 
 def _packed(value: Any) -> Any:
