@@ -10,6 +10,7 @@ Written from PostgREST's and Supabase's documentation, for tests.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -30,7 +31,7 @@ PUBLISHABLE, SECRET_KEY = "sb_publishable_test", "sb_secret_test"
 KEYS = {PUBLISHABLE: "anon", SECRET_KEY: "service_role"}
 ALICE = "00000000-0000-0000-0000-00000000000a"
 BOB = "00000000-0000-0000-0000-00000000000b"
-USERS = {("alice@example.com", "wonderland"): ALICE}
+USERS = {("alice@example.com", "wonderland"): ALICE, ("bob@example.com", "builder"): BOB}
 
 STATUS = {
     "08": 503, "09": 500, "0L": 403, "0P": 403, "23503": 409, "23505": 409, "25006": 405,
@@ -67,9 +68,16 @@ class Double:
     address: str = ""
     requests: list[tuple[str, str, dict[str, str], Any]] = Factory(list)
     unmodelled: list[str] = Factory(list)
-    lifetime: int = 3600
-    """Seconds for which an access token is good."""
+    issued: list[str] = Factory(list)
+    """Access tokens."""
+    expired: set[str] = Factory(set)
+    fault: tuple[int, bytes] | str | None = None
+    """Instead of the answer: a status and a body, "cut" in the middle, or "stall"."""
     _pool: Any = None
+
+    def expire(self) -> None:
+        """Let time pass."""
+        self.expired.update(self.issued)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -81,6 +89,12 @@ class Double:
             body, more = body + part.get("body", b""), part.get("more_body", False)
         status, answer = await self._answer(scope, body)
         headers = [(b"content-type", b"application/json; charset=utf-8")]
+        while self.fault == "stall":  # noqa: ASYNC110 (tests set it from another thread)
+            await asyncio.sleep(0.01)
+        if isinstance(self.fault, tuple):
+            (status, answer), headers = self.fault, []
+        if self.fault == "cut":
+            headers.append((b"content-length", b"1000000"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
@@ -118,10 +132,10 @@ class Double:
         if user is None:
             raise Refusal(400, "invalid_credentials", "Invalid login credentials")
         now = "2026-01-01T00:00:00Z"
+        self.issued.append(token("authenticated", user, serial=len(self.issued)))
         session = {
-            "access_token": token("authenticated", user, self.lifetime), "token_type": "bearer",
-            "expires_in": self.lifetime, "expires_at": int(time.time()) + self.lifetime,
-            "refresh_token": "r",
+            "access_token": self.issued[-1], "token_type": "bearer", "refresh_token": "r",
+            "expires_in": 3600, "expires_at": int(time.time()) + 3600,
             "user": {"id": user, "aud": "authenticated", "role": "authenticated",
                      "email": sent["email"], "app_metadata": {}, "user_metadata": {},
                      "identities": [], "created_at": now, "updated_at": now},
@@ -139,7 +153,7 @@ class Double:
             "*/*", "application/json",
         ):  # fmt: skip
             raise self._not_modelled(f"{path} as {headers.get('accept')}")
-        name, who = path.removeprefix("/rest/v1/"), claims(headers)
+        name, who = path.removeprefix("/rest/v1/"), self._claims(headers)
         async with self._pool.acquire() as connection:
             if name.startswith("rpc/"):
                 if method != "POST" or query or "prefer" in headers:
@@ -149,6 +163,20 @@ class Double:
                 writes = method != "GET"
                 sql, values = self._table(method, name, parse_qsl(query), headers, sent)
             return await self._run(connection, who, writes, sql, values)
+
+    def _claims(self, headers: dict[str, str]) -> dict[str, Any]:
+        """Say who asks; PostgREST allows 30 seconds between the clocks."""
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if bearer in KEYS:
+            return {"role": KEYS[bearer]}
+        try:
+            if bearer in self.expired:
+                raise jwt.ExpiredSignatureError
+            return {"role": "anon", **jwt.decode(bearer, SECRET, ["HS256"], leeway=30)}
+        except jwt.ExpiredSignatureError:
+            raise Refusal(401, "PGRST303", "JWT expired") from None
+        except jwt.PyJWTError as error:
+            raise Refusal(401, "PGRST301", str(error)) from None
 
     async def _run(
         self, connection: Any, who: dict[str, Any], writes: bool, sql: str, values: list[Any]
@@ -214,9 +242,11 @@ class Double:
         return sql, [json.dumps(sent), *(value[3:] for _, value in filters)]
 
 
-def token(role: str, user: str | None = None, seconds: int = 3600, secret: str = SECRET) -> str:
+def token(
+    role: str, user: str | None = None, seconds: int = 3600, secret: str = SECRET, **claims: Any
+) -> str:
     """Make an access token; without a user, one of the older keys of a project."""
-    payload = {"role": role, "exp": int(time.time()) + seconds, "iss": "supabase"}
+    payload = {"role": role, "exp": int(time.time()) + seconds, "iss": "supabase", **claims}
     return jwt.encode({**payload, **({"sub": user} if user else {})}, secret, "HS256")
 
 
@@ -229,19 +259,6 @@ def _require_key(headers: dict[str, str]) -> None:
         known = False
     if not known:
         raise Refusal(401, None, "Invalid API key" if key else "No API key found in request")
-
-
-def claims(headers: dict[str, str]) -> dict[str, Any]:
-    """Say who asks; PostgREST allows 30 seconds between the clocks."""
-    bearer = headers.get("authorization", "").removeprefix("Bearer ")
-    if bearer in KEYS:
-        return {"role": KEYS[bearer]}
-    try:
-        return {"role": "anon", **jwt.decode(bearer, SECRET, ["HS256"], leeway=30)}
-    except jwt.ExpiredSignatureError:
-        raise Refusal(401, "PGRST303", "JWT expired") from None
-    except jwt.PyJWTError as error:
-        raise Refusal(401, "PGRST301", str(error)) from None
 
 
 def _refused(error: asyncpg.PostgresError, role: str) -> Refusal:

@@ -41,7 +41,7 @@ from .ids import new_id
 from .models import Character, Conversation, Message, Voice, slug
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
-from .storage import Changes, Storage
+from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .trace import Step, Trace
@@ -51,6 +51,7 @@ __all__ = [
     "READY_CHARACTERS",
     "READY_VOICES",
     "AichatError",
+    "BackedUp",
     "Backend",
     "BackendFailed",
     "BadSettings",

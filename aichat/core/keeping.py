@@ -49,8 +49,8 @@ def numbered(id: str) -> tuple[str, int] | None:
 
 
 def words(text: str) -> list[str]:
-    """Split *text* into the words that a search compares: letters and digits, in lower case."""
-    return _WORD.findall(text.lower())
+    """Split *text* into the words that a search compares in any case: letters and digits."""
+    return _WORD.findall(text)
 
 
 def clip_key(data: bytes, extension: str) -> str:

@@ -13,7 +13,8 @@ write.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from .models import Character, Conversation, Message, Voice
 
@@ -176,4 +177,16 @@ class Storage(Protocol):
 
     async def change_settings(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Set some, and return all. A value of null takes that one away."""
+        ...
+
+
+@runtime_checkable
+class BackedUp(Protocol):
+    """What a store may do beside: ``litestar aichat backup FILE`` asks for it."""
+
+    async def back_up(self, file: Path) -> str:
+        """Copy everything into a new file, while it is used; return one line about it.
+
+        Raises :class:`~aichat.core.errors.Conflict` when there is such a file already.
+        """
         ...

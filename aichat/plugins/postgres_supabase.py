@@ -135,6 +135,7 @@ class Supabase(Calls):
             timeout=self.seconds,
             limits=httpx.Limits(max_connections=20, keepalive_expiry=IDLE_SECONDS),
             trust_env=not _is_loopback(self.host),  # no proxy on the way to this machine
+            event_hooks={"response": [_require_json]},
         )
 
     async def _sign_in(self) -> Identity:
@@ -167,6 +168,15 @@ class Supabase(Calls):
             raise CannotStart(
                 f"The project was used by a newer aichat (migration {version}).", "Update aichat."
             )
+
+
+class NotJson(Exception):
+    """Somebody else answers: a portal, say, that wants one to agree to something first."""
+
+
+async def _require_json(response: Any) -> None:
+    if response.is_success and "json" not in response.headers.get("content-type", ""):
+        raise NotJson
 
 
 def as_ours(error: Exception, host: str) -> AichatError:

@@ -284,8 +284,8 @@ async def test_a_connection_that_breaks_in_the_middle_of_a_call_is_told(server, 
         async with locked(url, "messages"), anyio.create_task_group() as tasks:
             tasks.start_soon(add)
             waits = "select pid from pg_stat_activity where wait_event_type = 'Lock'"
-            while not (pids := await postgres.rows(url, waits)):
-                await anyio.sleep(0.01)  # noqa: ASYNC110 (the server tells nobody)
+            while not (pids := await postgres.rows(url, waits)):  # noqa: ASYNC110
+                await anyio.sleep(0.01)  # the server tells nobody
             await server.run(*(f"select pg_terminate_backend({pid})" for (pid,) in pids))
         assert told[0].startswith(("The database is starting or stopping", "The connection to the"))
         await store.add_message(say(conversation, "Again"))

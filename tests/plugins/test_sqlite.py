@@ -5,10 +5,10 @@ import threading
 
 import anyio
 import pytest
+from attrs import evolve
 
-from aichat.core import BadValue, CannotStart, Character, Conversation, NotFound, Unreachable, Voice
-from aichat.core.testing.storage_contract import StorageContract, contents, started
-from aichat.core.testing.storage_program import say
+from aichat.core import BadValue, CannotStart, NotFound, Unreachable
+from aichat.core.testing.storage_contract import StorageContract, contents, say, started
 from aichat.plugins.sqlite import engine, schema, storage_backend
 from aichat.plugins.sqlite.store import Sqlite
 
@@ -296,25 +296,21 @@ async def test_a_job_with_a_bug_is_reported_to_its_caller_alone(storage):
     await started(storage)
 
 
-async def test_what_cannot_be_stored_is_refused(storage):
-    for bad in ({"x": float("nan")}, {"x": object()}, {"x": {1, 2}}):
-        with pytest.raises(BadValue, match="not JSON"):
-            await storage.add_conversation(Conversation("c", settings=bad))
-    with pytest.raises(BadValue, match="half a character"):
-        await storage.add_conversation(Conversation("\ud800"))
-    with pytest.raises(BadValue, match="breaks a rule"):
-        await storage.add_voice(Voice("v", "magic"))  # type: ignore[arg-type]
-    with pytest.raises(BadValue, match="breaks a rule"):
-        await storage.add_character(Character("c", "N", temperature="warm"))  # type: ignore[arg-type]
-    assert await storage.conversations() == []
-
-
-async def test_negative_and_huge_counts_are_harmless(storage):
-    conversation = await started(storage)
-    await storage.add_message(say(conversation))
-    assert await storage.recent_messages(conversation, -1) == []
-    assert len(await storage.recent_messages(conversation, 10**30)) == 1
-    assert len(await storage.conversations(10**30, -5)) == 1
+async def test_the_database_itself_keeps_the_rules_too(storage):
+    conversation = await started(storage, "rosa-alvarez-001")
+    await storage.add_message(evolve(say(conversation), character_id="rosa-alvarez-001"))
+    for breach in (
+        "update characters set voice = 'nobody'",
+        "update messages set character_id = 'nobody'",
+        "update messages set role = 'nobody'",
+        "update conversations set settings = '{'",
+        "delete from voices",
+    ):
+        with pytest.raises(BadValue, match="breaks a rule"):
+            await storage.writer.do(lambda c, sql=breach: c.execute(sql))
+    await storage.writer.do(lambda c: c.execute("delete from characters"))
+    assert (await storage.cast(conversation))[1] == []
+    assert (await storage.recent_messages(conversation))[0].character_id is None
 
 
 # -- the threads -------------------------------------------------------------------------------

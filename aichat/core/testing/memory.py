@@ -266,12 +266,12 @@ class MemoryStorage:
         self, query: str, limit: int = 50, offset: int = 0
     ) -> Sequence[Message]:
         """Return messages that hold every word, newest first."""
-        wanted = set(words(query))
+        wanted = _lower(words(query))
         found = [
             message
             for said in self._messages.values()
             for message in said.values()
-            if wanted and wanted <= set(words(message.content))
+            if wanted and wanted <= _lower(words(message.content))
         ]
         return _page(sorted(found, key=lambda m: m.created_at, reverse=True), limit, offset)
 
@@ -315,6 +315,10 @@ def _find(records: Mapping[str, T], key: str, noun: str) -> T:
         return records[key]
     except KeyError:
         raise missing(noun, key) from None
+
+
+def _lower(words: Iterable[str]) -> set[str]:
+    return {word.lower() for word in words}
 
 
 def _page(records: Sequence[T], limit: int, offset: int) -> Sequence[T]:

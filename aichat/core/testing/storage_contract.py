@@ -44,11 +44,11 @@ class StorageContract(
 ):
     """Inherit, and add a fixture ``storage``: an entered store, empty or with other rows.
 
-    *programs* is how many made-up programs of up to 40 calls are compared with the model.
+    *programs* is how many made-up programs of up to 50 calls are compared with the model.
     """
 
     pytestmark = pytest.mark.anyio
-    programs: ClassVar[int] = 60
+    programs: ClassVar[int] = 40
 
     def __init_subclass__(cls) -> None:
         """Give each store a test of its own with as many programs as it wants."""

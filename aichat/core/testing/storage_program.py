@@ -25,6 +25,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=4,
 )
+STEPS = 50
 WORDS = ("tea", "Tea!", "TEATIME", "café", "CAFÉ", "x-y", "(x)", "мир", "Мир", "42", "雨", "a.b")
 NAMES = ("Olivia Barns", "olivia  barns", "Ölivia Barns", "Olivia Barns 001", "雨")
 
@@ -45,8 +46,8 @@ class Step:
 def steps() -> st.SearchStrategy[list[Step]]:
     """Make up programs."""
     calls = [name for name in vars(Program) if name.startswith("do_")]
-    often = ["do_add_character", "do_add_conversation", *["do_say"] * 4, *["do_say_many"] * 2]
-    return st.lists(
+    often = [*["do_say"] * 4, *["do_say_many"] * 2, *["do_search"] * 2]
+    return st.lists(  # a failing one shrinks to steps that do nothing
         st.builds(
             Step,
             st.sampled_from(calls + often),
@@ -57,7 +58,8 @@ def steps() -> st.SearchStrategy[list[Step]]:
             TEXT | st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join),
             st.dictionaries(TEXT, JSON, max_size=2),
         ),
-        max_size=40,
+        min_size=STEPS // 2,
+        max_size=STEPS,
     )
 
 
@@ -80,11 +82,26 @@ class Program:
 
     async def run(self, program: Sequence[Step]) -> None:
         """Take the steps, look at everything, and clean up."""
+        await self._begin()
         for step in program:
             await getattr(self, step.do)(step)
         await self._look()
         await self._clean_up()
         await self._look()
+
+    async def _begin(self) -> None:
+        """Fill the store a little."""
+        first = Step("do_nothing", 0, 1, 3, "user", "tea", {})
+        await self.do_add_clip(first)
+        await self.do_add_voice(evolve(first, other=0))
+        for which in (0, 1):
+            await self.do_add_character(evolve(first, which=which, other=which * 3 + 1))
+        for title in ("tea", "x-y"):
+            await self.do_add_conversation(evolve(first, which=1, number=2, text=title))
+            await self.do_say_many(evolve(first, which=1))
+
+    async def do_nothing(self, step: Step) -> None:
+        """Take no step."""
 
     # -- characters --------------------------------------------------------------------------
 

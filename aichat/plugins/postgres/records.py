@@ -34,7 +34,8 @@ def record(kind: type[R], row: Mapping[str, Any]) -> R:
 
 def searchable(text: str) -> list[str]:
     """Return the words of *text*, once each; an index takes long ones only as their hash."""
-    return list(dict.fromkeys(w if len(w) <= LONG else _hash(w) for w in words(text)))
+    lower = dict.fromkeys(word.lower() for word in words(text))
+    return [word if len(word) <= LONG else _hash(word) for word in lower]
 
 
 def _hash(word: str) -> str:

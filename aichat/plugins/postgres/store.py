@@ -122,8 +122,7 @@ def as_ours(error: Exception, url: str) -> AichatError:
 
 def _place(url: str) -> str:
     """Name the server, and leave out the password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}"
+    return urlsplit(url).netloc.rpartition("@")[2] or "this machine"
 
 
 @cache

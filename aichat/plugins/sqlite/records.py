@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import attrs
 
-from aichat.core import BadValue, Character, Conversation, Message, NotFound, Voice
+from aichat.core import Character, Conversation, Message, Voice
+from aichat.core.keeping import missing, taken
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
 
@@ -20,17 +21,9 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _to_json(value: Any) -> str:
-    try:
-        return json.dumps(value, allow_nan=False, default=_container)
-    except (TypeError, ValueError) as error:
-        raise BadValue(f"A value is not JSON ({error}).", "Use plain JSON values.") from error
-
-
-def _container(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON type")
+def to_json(value: Any) -> str:
+    """Write a value down that :func:`aichat.core.require_json` has passed."""
+    return json.dumps(value, allow_nan=False, default=dict)  # dict, for other kinds of mapping
 
 
 def _list(text: str) -> tuple[Any, ...]:
@@ -48,8 +41,8 @@ def _maybe(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 _PLAIN: Codec = (_same, _same)
 _TIME: Codec = (iso, datetime.fromisoformat)
-_LIST: Codec = (_to_json, _list)
-_MAPPING: Codec = (_to_json, json.loads)
+_LIST: Codec = (to_json, _list)
+_MAPPING: Codec = (to_json, json.loads)
 _FLAG: Codec = (int, bool)
 
 CODECS: dict[str, Codec] = {
@@ -57,7 +50,7 @@ CODECS: dict[str, Codec] = {
     "updated_at": _TIME,
     "images": _LIST,
     "active_characters": _LIST,
-    "audio_tokens": (_maybe(_to_json), _maybe(_list)),
+    "audio_tokens": (_maybe(to_json), _maybe(_list)),
     "settings": _MAPPING,
     "extensions": _MAPPING,
     "is_active": _FLAG,
@@ -72,23 +65,41 @@ class Table(Generic[R]):
         self.kind, self.key = kind, key
         self._noun = kind.__name__.lower()
         names = [field.name for field in attrs.fields(kind)]
-        self._codecs = [(name, *CODECS.get(name, _PLAIN)) for name in names]
+        self._packs = [(name, CODECS.get(name, _PLAIN)[0]) for name in names]
+        unpacks = [(place, CODECS.get(name)) for place, name in enumerate(names)]
+        self._unpacks = [(place, codec[1]) for place, codec in unpacks if codec]
         columns, marks = ", ".join(names), ", ".join("?" * len(names))
         changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != key)
         # the names come from our own classes, the values are bound
         self._select = f"select {columns} from {name} "  # noqa: S608
-        self._put = (
-            f"insert into {name} ({columns}) values ({marks}) "  # noqa: S608
-            f"on conflict ({key}) do update set {changes}"
-        )
+        self._exists = f"select 1 from {name} where {key} = ?"  # noqa: S608
+        self._insert = f"insert into {name} ({columns}) values ({marks}) on conflict ({key}) do "  # noqa: S608
+        self._replace = f"{self._insert} update set {changes}"
+        self._delete = f"delete from {name} where {key} = ?"  # noqa: S608
 
-    def put(self, connection: sqlite3.Connection, record: R) -> None:
-        """Add a record, or replace the one with its key, in place."""
-        row = [pack(getattr(record, name)) for name, pack, _ in self._codecs]
-        connection.execute(self._put, row)
+    def add(self, connection: sqlite3.Connection, record: R) -> R:
+        """Add a record, and return it. Raises Conflict when there is one with its key."""
+        if not connection.execute(self._insert + "nothing", self._row(record)).rowcount:
+            raise taken(self._noun, getattr(record, self.key))
+        return record
+
+    def put(self, connection: sqlite3.Connection, record: R) -> R:
+        """Add a record, or replace the one with its key, in place; return it."""
+        connection.execute(self._replace, self._row(record))
+        return record
+
+    def delete(self, connection: sqlite3.Connection, key: str) -> None:
+        """Remove the record with this key. Raises NotFound."""
+        if not connection.execute(self._delete, (key,)).rowcount:
+            raise missing(self._noun, key)
+
+    def require(self, connection: sqlite3.Connection, key: str) -> None:
+        """Raise NotFound unless there is a record with this key."""
+        if connection.execute(self._exists, (key,)).fetchone() is None:
+            raise missing(self._noun, key)
 
     def find(self, connection: sqlite3.Connection, key: str) -> R:
-        """Return the record with this key, or raise :class:`NotFound`."""
+        """Return the record with this key. Raises NotFound."""
         for record in self.select(connection, f"where {self.key} = ?", key):
             return record
         raise missing(self._noun, key)
@@ -97,17 +108,24 @@ class Table(Generic[R]):
         """Return the records that *rest*, the end of a select statement, asks for."""
         return [self._record(row) for row in connection.execute(self._select + rest, values)]
 
+    def _row(self, record: R) -> list[Any]:
+        return [pack(getattr(record, name)) for name, pack in self._packs]
+
     def _record(self, row: tuple[Any, ...]) -> R:
-        pairs = zip(self._codecs, row, strict=True)
-        return self.kind(**{name: unpack(value) for (name, _, unpack), value in pairs})
-
-
-def missing(noun: str, key: str) -> NotFound:
-    """Say that there is no such record."""
-    return NotFound(f"There is no {noun} {key!r}.", f"Check the id of the {noun}.")
+        fields = list(row)  # the columns have the order of the fields
+        for place, unpack in self._unpacks:
+            fields[place] = unpack(fields[place])
+        return self.kind(*fields)
 
 
 VOICES = Table("voices", Voice, "voice")
 CHARACTERS = Table("characters", Character, "id")
 CONVERSATIONS = Table("conversations", Conversation, "conversation_id")
 MESSAGES = Table("messages", Message, "message_id")
+
+MANY = 2**62
+
+
+def bounded(number: int) -> int:
+    """Keep a count where SQLite can take it; below zero it would mean "no limit"."""
+    return max(0, min(number, MANY))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aichat.core import READY_CHARACTERS, READY_VOICES, CannotStart
 
-from . import records
+from . import clips, records
 from .trouble import sentences
 
 OURS = 0x61696368
@@ -38,12 +38,16 @@ def locate(path: str) -> Path:
 
 
 def open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-    """Open the file for writing and for reading, after its migrations. Takes the disk's time."""
+    """Open the file for writing and for reading, after its migrations and a tidy-up.
+
+    Takes the disk's time.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         writer = _connect(path)
         try:
             migrate(writer, path)
+            clips.tidy(writer, clips.beside(path))
             reader = _connect(path)
             reader.execute("pragma query_only = on")
         except BaseException:
@@ -51,7 +55,7 @@ def open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
             raise
     except OSError as error:
         raise CannotStart(
-            f"The folder {path.parent} cannot be made ({error.strerror}).",
+            f"The folder {path.parent} cannot be used ({error.strerror}).",
             "Set AICHAT_DATA, or path in [storage.sqlite], to a place that may be written to.",
         ) from error
     except sqlite3.Error as error:
@@ -135,9 +139,9 @@ def _run(connection: sqlite3.Connection, version: int, script: str) -> None:
 def _settle(connection: sqlite3.Connection) -> None:
     """Let the ready-made characters move in."""
     for voice in READY_VOICES:
-        records.VOICES.put(connection, voice)
+        records.VOICES.add(connection, voice)
     for character in READY_CHARACTERS:
-        records.CHARACTERS.put(connection, character)
+        records.CHARACTERS.add(connection, character)
 
 
 def _statements(script: str) -> Iterator[str]:

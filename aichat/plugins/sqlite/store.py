@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any, TypeVar, TypeVarTuple
 
 import anyio.to_thread
 
-from aichat.core import Character, Conflict, Conversation, Message, Voice
+from aichat.core import Changes, Character, Conversation, Message, NotFound, Voice
+from aichat.core.keeping import clip_key
 
+from . import backup, clips, people, talk
 from .engine import Worker, read, write
-from .records import CHARACTERS, CONVERSATIONS, MESSAGES, VOICES, iso, missing
+from .records import CHARACTERS, CONVERSATIONS, MESSAGES, VOICES
 from .schema import locate, open_both
+from .trouble import readable
 
-MANY = 2**31
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Sqlite:
     """One SQLite file. *path* is by default ``aichat.db`` in ``$AICHAT_DATA``, or your data folder.
 
-    A write returns once it is on the disk: neither a crash nor a power cut takes it back.
+    A write returns once it is on the disk: neither a crash nor a power cut takes it back. Clips are
+    files in a folder beside it (``aichat.db-clips``).
     """
 
     def __init__(self, path: str = "") -> None:
         self.path = path
 
     async def __aenter__(self) -> Sqlite:
-        writer, reader = await anyio.to_thread.run_sync(lambda: open_both(locate(self.path)))
+        self.file = locate(self.path)
+        self.clips = clips.beside(self.file)
+        self.is_new = not self.file.exists()
+        writer, reader = await anyio.to_thread.run_sync(open_both, self.file)
         self.writer = Worker("writer", writer, write)
         self.reader = Worker("reader", reader, read)
         return self
@@ -38,117 +48,131 @@ class Sqlite:
             stack.push_async_callback(self.writer.stop)
             stack.push_async_callback(self.reader.stop)
 
-    # -- characters and voices ---------------------------------------------------------------
+    async def _read(self, job: Callable[[Connection, *Ts], T], *values: *Ts) -> T:
+        return await self.reader.do(lambda connection: job(connection, *values))
+
+    async def _write(self, job: Callable[[Connection, *Ts], T], *values: *Ts) -> T:
+        return await self.writer.do(lambda connection: job(connection, *values))
+
+    async def back_up(self, file: Path) -> str:
+        """Copy everything into a new zip file, while it is used; return what is in it."""
+        if self.is_new:
+            raise NotFound(f"There was no database {self.file}.", "Set AICHAT_DATA to its folder.")
+        return await _on_disk(backup.back_up, self.file, self.clips, file)
+
+    # -- characters --------------------------------------------------------------------------
 
     async def characters(self, *, active: bool | None = None) -> Sequence[Character]:
-        rest = "where ?1 is null or is_active = ?1 order by created_at, rowid"
-        return await self.reader.do(lambda c: CHARACTERS.select(c, rest, active))
+        return await self._read(people.characters, active)
 
     async def character(self, id: str) -> Character:
-        return await self.reader.do(lambda c: CHARACTERS.find(c, id))
+        return await self._read(CHARACTERS.find, id)
 
-    async def add_character(self, character: Character) -> None:
-        await self.writer.do(lambda c: _add_character(c, character))
+    async def add_character(self, character: Character) -> Character:
+        return await self._write(people.add_character, character)
+
+    async def change_character(self, id: str, changes: Changes) -> Character:
+        return await self._write(people.change_character, id, changes)
+
+    async def delete_character(self, id: str) -> None:
+        await self._write(CHARACTERS.delete, id)
+
+    # -- voices and their clips --------------------------------------------------------------
+
+    async def voices(self) -> Sequence[Voice]:
+        return await self._read(people.voices)
 
     async def voice(self, key: str) -> Voice:
-        return await self.reader.do(lambda c: VOICES.find(c, key))
+        return await self._read(VOICES.find, key)
 
-    async def add_voice(self, voice: Voice) -> None:
-        await self.writer.do(lambda c: VOICES.put(c, voice))
+    async def add_voice(self, voice: Voice) -> Voice:
+        return await self._write(people.add_voice, voice)
+
+    async def change_voice(self, key: str, changes: Changes) -> Voice:
+        voice, gone = await self._write(people.change_voice, key, changes)
+        await self._drop(gone)
+        return voice
+
+    async def delete_voice(self, key: str) -> None:
+        await self._drop(await self._write(people.delete_voice, key))
+
+    async def add_clip(self, data: bytes, extension: str) -> str:
+        key = await anyio.to_thread.run_sync(clip_key, data, extension)
+        draft = await _on_disk(self.clips.draft, data)
+        return await self._write(clips.keep, self.clips, draft, key)
+
+    async def clip(self, key: str) -> bytes:
+        await self._read(clips.require, [key])
+        return await _on_disk(self.clips.read, key)
+
+    async def _drop(self, keys: Sequence[str]) -> None:
+        if keys:  # only now that their rows are gone for good
+            await self._write(clips.remove, self.clips, keys)
 
     # -- conversations -----------------------------------------------------------------------
 
     async def conversations(self, limit: int = 50, offset: int = 0) -> Sequence[Conversation]:
-        rest = "order by updated_at desc, rowid desc limit ? offset ?"
-        page = _bounded(limit), _bounded(offset)
-        return await self.reader.do(lambda c: CONVERSATIONS.select(c, rest, *page))
+        return await self._read(talk.conversations, limit, offset)
 
     async def conversation(self, id: str) -> Conversation:
-        return await self.reader.do(lambda c: CONVERSATIONS.find(c, id))
+        return await self._read(CONVERSATIONS.find, id)
 
     async def cast(self, id: str) -> tuple[Conversation, Sequence[Character]]:
-        return await self.reader.do(lambda c: _cast(c, id))
+        return await self._read(talk.cast, id)
 
-    async def add_conversation(self, conversation: Conversation) -> None:
-        await self.writer.do(lambda c: _add_conversation(c, conversation))
+    async def add_conversation(self, conversation: Conversation) -> Conversation:
+        return await self._write(talk.add_conversation, conversation)
+
+    async def change_conversation(self, id: str, changes: Changes) -> Conversation:
+        return await self._write(talk.change_conversation, id, changes)
+
+    async def join_conversation(self, id: str, character: str) -> Conversation:
+        return await self._write(talk.join, id, character)
+
+    async def leave_conversation(self, id: str, character: str) -> Conversation:
+        return await self._write(talk.leave, id, character)
 
     async def delete_conversation(self, id: str) -> None:
-        await self.writer.do(lambda c: _delete_conversation(c, id))
+        await self._write(CONVERSATIONS.delete, id)
 
     # -- messages ----------------------------------------------------------------------------
 
     async def add_message(self, message: Message) -> None:
-        await self.writer.do(lambda c: _add_message(c, message))
+        await self._write(talk.add_message, message)
 
-    async def recent_messages(self, conversation: str, n: int = 50) -> Sequence[Message]:
-        return await self.reader.do(lambda c: _recent(c, conversation, _bounded(n)))
+    async def add_messages(self, messages: Sequence[Message]) -> None:
+        await self._write(talk.add_messages, messages)
 
+    async def message(self, id: str) -> Message:
+        return await self._read(MESSAGES.find, id)
 
-def _add_character(connection: sqlite3.Connection, character: Character) -> None:
-    if character.voice is not None:
-        VOICES.find(connection, character.voice)
-    CHARACTERS.put(connection, character)
+    async def messages(
+        self, conversation: str, limit: int = 50, offset: int = 0, after: str | None = None
+    ) -> Sequence[Message]:
+        return await self._read(talk.messages, conversation, limit, offset, after)
 
+    async def recent_messages(
+        self, conversation: str, n: int = 50, before: str | None = None
+    ) -> Sequence[Message]:
+        return await self._read(talk.recent, conversation, n, before)
 
-def _cast(connection: sqlite3.Connection, id: str) -> tuple[Conversation, Sequence[Character]]:
-    conversation = CONVERSATIONS.find(connection, id)
-    return conversation, [CHARACTERS.find(connection, c) for c in conversation.active_characters]
+    async def search_messages(
+        self, query: str, limit: int = 50, offset: int = 0
+    ) -> Sequence[Message]:
+        return await self._read(talk.search, query, limit, offset)
 
+    # -- settings ----------------------------------------------------------------------------
 
-def _add_conversation(connection: sqlite3.Connection, conversation: Conversation) -> None:
-    for id in conversation.active_characters:
-        if not _exists(connection, "select 1 from characters where id = ?", id):
-            raise missing("character", id)
-    CONVERSATIONS.put(connection, conversation)
+    async def settings(self) -> Mapping[str, Any]:
+        return await self._read(talk.settings)
 
-
-def _delete_conversation(connection: sqlite3.Connection, id: str) -> None:
-    gone = connection.execute("delete from conversations where conversation_id = ?", (id,))
-    if not gone.rowcount:
-        raise missing("conversation", id)
-
-
-def _add_message(connection: sqlite3.Connection, message: Message) -> None:
-    _require_conversation(connection, message.conversation_id)
-    place = "select 1 from messages where message_id = ? and conversation_id <> ?"
-    if _exists(connection, place, message.message_id, message.conversation_id):
-        raise Conflict(
-            f"Message {message.message_id!r} is in another conversation.", "Make a new id."
-        )
-    MESSAGES.put(connection, message)
-    connection.execute(
-        "update conversations set updated_at = ?, title = coalesce(title, ?) "
-        "where conversation_id = ?",
-        (_newest(connection), message.title, message.conversation_id),
-    )
+    async def change_settings(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await self._write(talk.change_settings, changes)
 
 
-def _recent(connection: sqlite3.Connection, conversation: str, n: int) -> list[Message]:
-    newest_first = "where conversation_id = ? order by seq desc limit ?"
-    messages = MESSAGES.select(connection, newest_first, conversation, n)
-    if not messages:
-        _require_conversation(connection, conversation)
-    return messages[::-1]
-
-
-def _require_conversation(connection: sqlite3.Connection, id: str) -> None:
-    if not _exists(connection, "select 1 from conversations where conversation_id = ?", id):
-        raise missing("conversation", id)
-
-
-def _exists(connection: sqlite3.Connection, query: str, *values: object) -> bool:
-    return connection.execute(query, values).fetchone() is not None
-
-
-def _newest(connection: sqlite3.Connection) -> str:
-    """Return now, or just after the newest activity when the clock stands still or went back."""
-    (latest,) = connection.execute("select max(updated_at) from conversations").fetchone()
-    now = iso(datetime.now(UTC))
-    if now > latest:
-        return now
-    return iso(datetime.fromisoformat(latest) + timedelta(microseconds=1))
-
-
-def _bounded(number: int) -> int:
-    """Keep a count where SQLite can take it; below zero it would mean "no limit"."""
-    return max(0, min(number, MANY))
+async def _on_disk(work: Callable[[*Ts], T], *values: *Ts) -> T:
+    """Do work that takes the disk's time in a worker thread."""
+    try:
+        return await anyio.to_thread.run_sync(partial(work, *values))
+    except OSError as error:
+        raise readable(error) from error

@@ -1,4 +1,4 @@
-"""What SQLite complains of, as sentences for people."""
+"""What SQLite and the file system complain of, as sentences for people."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def readable(error: Exception) -> Exception:
         ours = BadValue(f"The record breaks a rule of the database ({error}).", "Mend the record.")
     elif isinstance(error, sqlite3.Error):
         ours = Unreachable(*sentences(error))
+    elif isinstance(error, OSError):
+        ours = Unreachable(
+            f"A file cannot be read or written ({error.strerror}).",
+            "Check the folder of the database, and the disk's free room.",
+        )
     else:
         return error
     ours.__cause__ = error
