@@ -89,6 +89,8 @@ class Double:
             body, more = body + part.get("body", b""), part.get("more_body", False)
         status, answer = await self._answer(scope, body)
         headers = [(b"content-type", b"application/json; charset=utf-8")]
+        if scope["path"].startswith("/auth/"):
+            headers.append((b"x-supabase-api-version", b"2024-01-01"))
         while self.fault == "stall":  # noqa: ASYNC110 (tests set it from another thread)
             await asyncio.sleep(0.01)
         if isinstance(self.fault, tuple):
@@ -149,10 +151,10 @@ class Double:
     ) -> tuple[int, bytes]:
         _require_key(headers)
         path, _, query = address.partition("?")
-        if not path.startswith("/rest/v1/") or headers.get("accept", "*/*") not in (
-            "*/*", "application/json",
-        ):  # fmt: skip
-            raise self._not_modelled(f"{path} as {headers.get('accept')}")
+        profile = {headers.get(f"{kind}-profile", "public") for kind in ("accept", "content")}
+        accept = headers.get("accept", "*/*")
+        if not path.startswith("/rest/v1/") or accept != "*/*" or profile != {"public"}:
+            raise self._not_modelled(f"{path} as {accept} of {profile}")
         name, who = path.removeprefix("/rest/v1/"), self._claims(headers)
         async with self._pool.acquire() as connection:
             if name.startswith("rpc/"):

@@ -159,8 +159,8 @@ class Supabase(Calls):
         except Forbidden:
             raise CannotStart(
                 "The public key of the Supabase project reaches nothing by itself.",
-                "Put the secret key (sb_secret_…, service_role) into SUPABASE_ANON_KEY, or email "
-                "and password of a user of the project into [storage.supabase].",
+                "Put the secret key (sb_secret_…, service_role) into SUPABASE_ANON_KEY, or a user "
+                "of the project into SUPABASE_EMAIL and SUPABASE_PASSWORD, in .env.",
             ) from None
         if version < VERSION:
             raise CannotStart(*NO_TABLES)
@@ -189,7 +189,7 @@ def as_ours(error: Exception, host: str) -> AichatError:
         return explained(code, *words)
     if kind == "AuthApiError":
         problem = f"The Supabase project at {host} does not let the user in ({code})."
-        return Unreachable(problem, "Mend email and password in [storage.supabase].")
+        return Unreachable(problem, "Mend SUPABASE_EMAIL and SUPABASE_PASSWORD in .env.")
     if isinstance(error, TimeoutError):
         return Unreachable(f"The Supabase project at {host} did not answer in time.", MEND)
     return Unreachable(f"The Supabase project at {host} does not answer ({kind}).", MEND)

@@ -7,9 +7,11 @@ import asyncpg
 import postgres
 import postgrest_double
 import pytest
+from postgrest.exceptions import APIError
 from postgrest_double import ALICE, BOB, PUBLISHABLE, SECRET_KEY, token
 
-from aichat.core import CannotStart, NotFound, Unreachable
+from aichat.core import CannotStart, Character, Conversation, NotFound, Unreachable
+from aichat.core.config import build, read_config
 from aichat.core.testing.storage_contract import StorageContract, contents, say, started
 from aichat.plugins import postgres_supabase
 from aichat.plugins.postgres.migrate import migrate, shipped
@@ -109,6 +111,17 @@ async def test_each_user_finds_them_and_the_older_kind_of_key_will_do(project):
         assert await store.characters() == []
 
 
+async def test_the_environment_says_which_project(project, tmp_path):
+    (file := tmp_path / "plugins.toml").write_text('[storage]\nuse = "supabase"\n')
+    environment = {"SUPABASE_URL": project.address, "SUPABASE_ANON_KEY": SECRET_KEY}
+    config = read_config(file, environment)
+    async with build(config, "storage", "supabase", storage_backend().make)() as store:
+        assert len(await store.characters()) == 3
+    nothing = build(read_config(file, {}), "storage", "supabase", storage_backend().make)()
+    with pytest.raises(CannotStart, match=r"SUPABASE_URL=\.\.\."):
+        await nothing.__aenter__()
+
+
 async def refusal(*address, **settings):
     with pytest.raises(CannotStart) as told:
         async with Supabase(*address, **settings):
@@ -131,7 +144,7 @@ async def test_the_public_key_alone_reaches_nothing(project):
         line = await refusal(project.address, key)
         assert "reaches nothing by itself" in line
         assert "secret key" in line
-        assert "email and password" in line
+        assert "SUPABASE_PASSWORD" in line
 
 
 async def test_a_wrong_key_is_told(project):
@@ -232,6 +245,38 @@ async def test_nobody_reaches_what_is_somebody_elses(project):
         assert await contents(alice, conversation) == ["A secret"]
 
 
+async def test_tables_hide_what_is_somebody_elses_from_every_client(project):
+    """Whoever has the public key may try without our functions."""
+    async with Supabase(project.address, SECRET_KEY) as store:
+        for who in (ALICE, BOB):
+            await store.as_user(token("authenticated", who)).move_in()
+        alice, service, public = (
+            store.as_user(access).client
+            for access in (token("authenticated", ALICE), SECRET_KEY, PUBLISHABLE)
+        )
+        seen = (await alice.table("characters").select("*").execute()).data
+        assert {row["owner"] for row in seen} == {ALICE}
+        everybody = (await service.table("characters").select("*").execute()).data
+        assert len(everybody) == 9
+        for forged in ({"owner": BOB, "id": "x", "name": "X"}, {"owner": BOB}):
+            with pytest.raises(APIError, match="row-level security"):
+                await alice.table("characters").insert(forged | {"id": "x", "name": "X"}).execute()
+            with pytest.raises(APIError, match="row-level security"):
+                await alice.table("characters").update(forged).eq("id", "mark-chen-001").execute()
+        gone = await alice.table("characters").delete().eq("id", "mark-chen-001").execute()
+        assert [row["owner"] for row in gone.data] == [ALICE]
+        assert (await alice.table("characters").delete().eq("owner", BOB).execute()).data == []
+        for attempt in (
+            public.table("characters").select("*"),
+            public.table("messages").insert({"content": "x"}),
+            public.table("settings").delete().eq("name", "x"),
+            public.rpc("characters", {}),
+        ):
+            with pytest.raises(APIError, match="permission denied"):
+                await attempt.execute()
+        assert len((await service.table("characters").select("*").execute()).data) == 8
+
+
 async def test_a_user_beside_others_does_not_change_who_the_store_is(project):
     async with Supabase(project.address, **AS_ALICE) as store:
         bob = store.as_user(token("authenticated", BOB))
@@ -249,7 +294,6 @@ async def test_a_token_that_is_over_or_forged_is_refused(project):
         token("authenticated", ALICE, seconds=-60),
         token("authenticated", ALICE, secret="y" * 40),
         "nonsense",
-        "",
     ):
         assert "key or token is refused" in await refusal_later(project, access)
 
@@ -263,6 +307,62 @@ async def test_the_store_signs_in_again_when_its_token_is_over(project):
                 tasks.start_soon(store.add_message, say(conversation, str(number)))
         assert sorted(await contents(store, conversation)) == [str(n) for n in range(8)]
         assert len(project.issued) == 2
+
+
+# -- what goes over the wire --------------------------------------------------------------------
+
+REQUESTS = """
+POST /rest/v1/rpc/aichat_version {}
+POST /rest/v1/rpc/move_in {p_characters p_voices}
+POST /rest/v1/rpc/characters {p_active}
+POST /rest/v1/rpc/character {p_id}
+POST /rest/v1/rpc/add_character {p_character}
+POST /rest/v1/rpc/add_messages {p_messages}
+POST /rest/v1/rpc/recent_messages {p_before p_conversation p_n}
+POST /rest/v1/rpc/search_messages {p_limit p_offset p_words}
+"""
+
+HEADERS = {
+    "accept": "*/*",
+    "accept-profile": "public",
+    "content-profile": "public",
+    "content-type": "application/json",
+}
+
+
+async def test_the_client_sends_what_it_always_did(project):
+    """A new version of the client that speaks otherwise shows here."""
+    async with Supabase(project.address, SECRET_KEY) as store:
+        conversation = Conversation("c", active_characters=["rosa-alvarez-001"])
+        await store.characters()
+        await store.character("rosa-alvarez-001")
+        await store.add_character(Character("", "Zoë", temperature=0.5))
+        await store.add_conversation(conversation)
+        project.requests.pop()
+        await store.add_message(say("c", "Héllo, wörld"))
+        await store.recent_messages("c")
+        await store.search_messages("hello")
+    seen = [f"{method} {path} {{{' '.join(sorted(body))}}}" for method, path, _, body in
+            project.requests]  # fmt: skip
+    assert seen == REQUESTS.split("\n")[1:-1]
+    for _, _, headers, _ in project.requests:
+        assert headers["apikey"] == SECRET_KEY
+        assert headers["authorization"] == f"Bearer {SECRET_KEY}"
+        assert {name: headers.get(name) for name in HEADERS} == HEADERS
+        assert not {"prefer", "range", "cookie"} & set(headers)
+
+
+async def test_signing_in_sends_the_password_once_and_the_token_from_then_on(project):
+    async with Supabase(project.address, **AS_ALICE) as store:
+        await store.settings()
+    (method, path, headers, body), *others = project.requests
+    assert (method, path) == ("POST", "/auth/v1/token?grant_type=password")
+    assert headers["apikey"] == PUBLISHABLE
+    assert (body["email"], body["password"]) == ("alice@example.com", "wonderland")
+    for _, _, headers, body in others:
+        assert headers["apikey"] == PUBLISHABLE
+        assert headers["authorization"] == f"Bearer {project.issued[0]}"
+        assert "wonderland" not in str(body)
 
 
 # -- what goes wrong later ---------------------------------------------------------------------

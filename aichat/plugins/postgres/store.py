@@ -40,7 +40,7 @@ class Postgres(Calls):
         if not self.url:
             raise CannotStart(
                 "No database is named.",
-                "Put DATABASE_URL=postgresql://… into .env, or url into [storage.postgres].",
+                "Put DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE into .env.",
             )
         asyncpg = await library()
         try:
