@@ -1,4 +1,4 @@
-"""The part ``storage``: what a place to remember must do. Its tests are in ``aichat.core.testing``.
+"""The part ``storage``: what a place to remember must do.
 
 Four verbs: *add* makes a record (:class:`~aichat.core.errors.Conflict` when its key is taken),
 *change* takes the fields to be changed and returns the whole record, *delete* removes one, and the
@@ -6,8 +6,13 @@ noun itself reads. Each call is atomic, and what it has acknowledged survives a 
 
 Every call raises :class:`~aichat.core.errors.NotFound` for unknown ids, its own and those that a
 record refers to (no reference ever dangles), :class:`~aichat.core.errors.BadValue` for a value
-that breaks a rule, and :class:`~aichat.core.errors.Unreachable` when the store cannot read or
-write.
+that breaks a rule of :mod:`~aichat.core.fields`, and :class:`~aichat.core.errors.Unreachable` when
+the store cannot read or write. Where two things are wrong, either may be told. A count below zero
+is zero, and none is too large.
+
+Who writes a store finds the rules that all share in :mod:`~aichat.core.keeping`, its tests in
+:class:`~aichat.core.testing.storage_contract.StorageContract`, and the model in
+:class:`~aichat.core.testing.memory.MemoryStorage`.
 """
 
 from __future__ import annotations
@@ -73,7 +78,7 @@ class Storage(Protocol):
         ...
 
     async def delete_voice(self, key: str) -> None:
-        """Remove a voice, and its clips where no other voice has them.
+        """Remove a voice, and its clips where no other voice has them (so does changing them).
 
         Raises :class:`~aichat.core.errors.Conflict`, which names the characters that use it.
         """
@@ -82,7 +87,8 @@ class Storage(Protocol):
     async def add_clip(self, data: bytes, extension: str) -> str:
         """Keep bytes, and return their key: their SHA-256 in hex, a dot, and *extension*.
 
-        Adding the same again changes nothing. *extension* is lower-case letters and digits.
+        Adding the same again changes nothing. *extension* is up to 8 lower-case letters and digits.
+        A clip that no voice has taken may be swept after a day.
         """
         ...
 
@@ -113,7 +119,7 @@ class Storage(Protocol):
         ...
 
     async def join_conversation(self, id: str, character: str) -> Conversation:
-        """Put a character at the end of a conversation's cast, unless it is in it."""
+        """Put a character at the end of a conversation's cast, unless it is in it (no activity)."""
         ...
 
     async def leave_conversation(self, id: str, character: str) -> Conversation:
@@ -131,13 +137,13 @@ class Storage(Protocol):
 
         So adding again is harmless, and a truer version (what was heard) takes its place. An id
         that is taken in another conversation is a :class:`~aichat.core.errors.Conflict`. The first
-        message of a user names an untitled conversation (:attr:`Message.title`); every message
-        makes its conversation the one with the newest activity.
+        words of a user name a conversation whose title is null (:attr:`Message.title`); every
+        message makes its conversation the one with the newest activity.
         """
         ...
 
     async def add_messages(self, messages: Sequence[Message]) -> None:
-        """Append several, in order: all of them or none."""
+        """Append several, in order, and nothing between them: all of them or none."""
         ...
 
     async def message(self, id: str) -> Message:
@@ -164,8 +170,8 @@ class Storage(Protocol):
     ) -> Sequence[Message]:
         """Return messages whose content holds every word of *query*, newest first.
 
-        Whole words count, in any case; whatever is no letter or digit separates words. Nothing is
-        found without a word.
+        Whole words count, in any case, with their accents; whatever is no letter or digit separates
+        words (:func:`~aichat.core.keeping.words`). Nothing is found without a word.
         """
         ...
 

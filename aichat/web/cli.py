@@ -49,3 +49,12 @@ def doctor() -> None:
     from .doctor import examine
 
     raise SystemExit(0 if examine() else 1)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(file: Path) -> None:
+    """Copy all that aichat keeps into FILE, a new zip file, also while the server runs."""
+    from .backup import back_up
+
+    back_up(file)

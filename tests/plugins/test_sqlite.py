@@ -313,6 +313,65 @@ async def test_the_database_itself_keeps_the_rules_too(storage):
     assert (await storage.recent_messages(conversation))[0].character_id is None
 
 
+# -- finding without counting ------------------------------------------------------------------
+
+
+async def plans(store, work):
+    """Do *work*; return the query plans of the statements that it needed, as SQLite tells them."""
+    asked, told = [], []
+    await store.reader.do(lambda c: c.set_trace_callback(asked.append))
+    await work
+    await store.reader.do(lambda c: c.set_trace_callback(None))
+    for statement in asked:
+        if statement.startswith("select"):
+            rows = await store.reader.do(
+                lambda c, sql=statement: c.execute(f"explain query plan {sql}").fetchall()
+            )
+            told += [row[-1] for row in rows]
+    return told
+
+
+async def test_a_page_of_a_long_conversation_is_found_by_the_index(storage):
+    conversation = await started(storage)
+    said = [say(conversation, str(number)) for number in range(20)]
+    await storage.add_messages(said)
+    middle = said[10].message_id
+    for work, step in (
+        (storage.recent_messages(conversation, 5), "seq<?"),
+        (storage.recent_messages(conversation, 5, middle), "seq<?"),
+        (storage.messages(conversation, 5), "seq>?"),
+        (storage.messages(conversation, 5, 0, middle), "seq>?"),
+    ):
+        steps = await plans(storage, work)
+        assert any("messages_by_conversation" in found and step in found for found in steps)
+        assert not [found for found in steps if found.startswith("SCAN") or "B-TREE" in found]
+
+
+async def test_the_newest_conversations_and_hits_are_found_without_sorting_all(storage):
+    conversation = await started(storage)
+    await storage.add_message(say(conversation, "tea"))
+    listed = await plans(storage, storage.conversations(5))
+    assert listed == ["SCAN conversations USING INDEX conversations_by_activity"]
+    hits = await plans(storage, storage.search_messages("tea", 5))
+    assert [found for found in hits if "VIRTUAL TABLE INDEX" in found]
+    assert not [found for found in hits if "SCAN messages" in found or "TEMP B-TREE" in found]
+
+
+async def test_a_search_of_very_many_words_is_a_search(storage):
+    conversation = await started(storage)
+    words = " ".join(f"word{number}" for number in range(3000))
+    await storage.add_message(say(conversation, words))
+    assert len(await storage.search_messages(words)) == 1
+    assert await storage.search_messages(f"{words} another") == []
+
+
+async def test_letters_that_sqlite_does_not_know_are_not_found_and_harm_nothing(storage):
+    conversation = await started(storage)
+    await storage.add_message(say(conversation, "\u19b0 tea"))
+    assert await storage.search_messages("\u19b0") == []
+    assert await storage.search_messages("\u19b0 coffee") == []
+
+
 # -- the threads -------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from chat import a_chat, a_store
 
-from aichat.core import CannotStart, NotReady, Prompt, Unreachable, Voice
+from aichat.core import CannotStart, NotFound, NotReady, Prompt, Unreachable, Voice
 from aichat.core.events import (
     AudioReady,
     HandlerFailed,
@@ -275,6 +275,26 @@ async def test_messages_that_the_store_refuses_are_written_once_it_can() -> None
             "@Olivia one", "@Olivia two",
         ]  # fmt: skip
         assert len(await chat.said()) == 4
+
+
+async def test_what_a_character_says_while_it_is_deleted_is_kept_under_its_name() -> None:
+    async with a_chat() as chat:
+        await chat.begin("@Olivia hi")
+        await chat.until(AudioReady)
+        await chat.store.delete_character("olivia")
+        await chat.bus.settled()
+        _, said = await chat.store.recent_messages("c")
+        assert said.content == "Olivia here. I agree, of course. What else?"
+        assert (said.name, said.character_id) == ("Olivia", None)
+
+
+async def test_what_is_said_in_a_conversation_that_is_deleted_meanwhile_is_told() -> None:
+    async with a_chat(failures=True) as chat:
+        await chat.begin("@Olivia hi")
+        await chat.until(AudioReady)
+        await chat.store.delete_conversation("c")
+        await chat.bus.settled()
+        assert [type(failure.error) for failure in chat.heard.of(HandlerFailed)] == [NotFound]
 
 
 async def test_every_turn_has_its_waterfall() -> None:

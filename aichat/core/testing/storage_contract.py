@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from aichat.core.storage import Storage
 
@@ -60,6 +60,7 @@ def _programs(count: int) -> Callable[..., Any]:
     @settings(
         max_examples=count,
         deadline=None,
+        phases=set(Phase) - {Phase.explain},  # it takes long, and tells nothing here
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,  # programs share the store, but no ids
             HealthCheck.too_slow,

@@ -82,11 +82,13 @@ class Program:
 
     async def run(self, program: Sequence[Step]) -> None:
         """Take the steps, look at everything, and clean up."""
-        await self._begin()
-        for step in program:
-            await getattr(self, step.do)(step)
-        await self._look()
-        await self._clean_up()
+        try:
+            await self._begin()
+            for step in program:
+                await getattr(self, step.do)(step)
+            await self._look()
+        finally:
+            await self._clean_up()
         await self._look()
 
     async def _begin(self) -> None:
@@ -209,13 +211,17 @@ class Program:
 
     async def do_say_again(self, step: Step) -> None:
         if self._messages:
-            await self._both("add_message", self._truer(step))
+            await self._both("add_message", await self._truer(step))
 
     async def do_say_many(self, step: Step) -> None:
-        batch = [self._say(evolve(step, text=step.text[n:])) for n in range(max(step.number, 0))]
+        batch: list[Message] = []
+        for number in range(step.number):
+            if self._messages and step.which % 3 == 0 and step.other % step.number == number:
+                batch.append(await self._truer(step))
+            batch.append(self._say(evolve(step, text=step.text[number:])))
+        if batch and step.other % 2:
+            batch.append(evolve(batch[-1], content=f"twice {self._ours}"))
         self._messages += batch
-        if step.which % 3 == 0 and self._messages:
-            batch.insert(step.other % (len(batch) + 1), self._truer(step))
         await self._both("add_messages", batch)
 
     async def do_message(self, step: Step) -> None:
@@ -241,12 +247,18 @@ class Program:
         made = self._moment()
         return Message(new_id(), where, step.role, words, "N", who, "t", created_at=made)
 
-    def _truer(self, step: Step) -> Message:
+    async def _truer(self, step: Step) -> Message:
         """Another version of what was said; now and then in the wrong conversation."""
         version = self._messages[step.other % len(self._messages)]
         where = self._conversation(step) if step.number == 0 else version.conversation_id
         heard = f"{self._ours} {step.text}"
-        return evolve(version, conversation_id=where, content=heard, interrupted=True, heard=heard)
+        # what is later in its conversation is younger: so "newest first" means the same to all
+        is_kept = await _outcome(self._model.message(version.message_id)) is not Refused
+        made = version.created_at if is_kept else self._moment()
+        return evolve(
+            version, conversation_id=where, content=heard, interrupted=True, heard=heard,
+            created_at=made,
+        )  # fmt: skip
 
     # -- settings ----------------------------------------------------------------------------
 
@@ -316,21 +328,22 @@ class Program:
         known = [c.conversation_id for c in await self._model.conversations(1000)]
         listed: list[str] = []
         offset = 0
-        while page := await self._storage.conversations(100, offset):
+        while offset < 100_000 and (page := await self._storage.conversations(100, offset)):
             listed += [c.conversation_id for c in page]
             offset += 100
         assert [id for id in listed if id in set(self._conversations)] == known
         return known
 
     async def _clean_up(self) -> None:
-        for conversation in await self._model.conversations(1000):
-            await self._both("delete_conversation", conversation.conversation_id)
-        for character in await self._model.characters():
-            await self._both("delete_character", character.id)
-        for voice in await self._model.voices():
-            await self._both("delete_voice", voice.voice)
-        nothing = dict.fromkeys(await self._model.settings())
+        """Leave nothing, whatever came of it."""
+        nothing = dict.fromkeys(await self._settings(self._storage))
         for storage in (self._storage, self._model):
+            for id in self._conversations:
+                await _outcome(storage.delete_conversation(id))
+            for id in self._characters:
+                await _outcome(storage.delete_character(id))
+            for key in self._voices:
+                await _outcome(storage.delete_voice(key))
             await storage.change_settings(nothing)
 
 

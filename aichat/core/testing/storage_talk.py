@@ -314,6 +314,8 @@ class SearchExamples:
             ("50% of_it; drop table", "50 of; it--"),
             ("mail me at zoe@example.com/x?y=1.5", "example.com zoe 1.5 x"),
             ("(brackets) {and} [more]", "brackets) {and [more"),
+            ("haha🤣tea☕done🫠", "tea done haha"),
+            ("👩‍👩‍👧‍👦family🏴󠁧󠁢󠁥󠁮󠁧󠁿", "family"),
             ("back\\slash ^caret +plus", "\\slash ^caret +plus"),
         ],
     )

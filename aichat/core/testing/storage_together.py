@@ -131,6 +131,7 @@ class TogetherExamples:
                 is_last = done.is_set()
                 page = await storage.messages(conversation, 7, after=seen[-1])
                 seen.extend(message.message_id for message in page)
+                assert len(seen) <= 61, "a page has what was on one before"
                 is_last = is_last and not page
                 await anyio.lowlevel.checkpoint()
 
@@ -187,7 +188,7 @@ async def all_backwards(storage: Storage, conversation: str) -> list[str]:
     """Page back from the end; return the ids, oldest first."""
     page = await storage.recent_messages(conversation, 7)
     ids = [message.message_id for message in page]
-    while page:
+    while page and len(ids) < 1000:
         page = await storage.recent_messages(conversation, 7, before=ids[0])
         ids = [message.message_id for message in page] + ids
     return ids

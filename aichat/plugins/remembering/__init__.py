@@ -12,7 +12,7 @@ from collections import deque
 
 from attrs import define, evolve, field
 
-from aichat.core import AichatError, Bus, Message, Parts, Unreachable, hookimpl
+from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable, hookimpl
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -139,7 +139,7 @@ class Remembering:
         self.unsaved.append(event.message)
         try:
             while self.unsaved:
-                await self.parts.storage.add_message(self.unsaved[0])
+                await self._keep(self.unsaved[0])
                 self.unsaved.popleft()
         except Unreachable as error:
             raise Unreachable(
@@ -149,6 +149,16 @@ class Remembering:
         except AichatError:
             self.unsaved.popleft()  # this one can never be stored; it must not hold up the rest
             raise
+
+    async def _keep(self, message: Message) -> None:
+        """Write a message; one whose character was deleted meanwhile keeps its name alone."""
+        storage = self.parts.storage
+        try:
+            await storage.add_message(message)
+        except NotFound:
+            if message.character_id is None:
+                raise
+            await storage.add_message(evolve(message, character_id=None))
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop the ledgers of a conversation."""

@@ -36,7 +36,8 @@ def change_character(connection: Connection, id: str, changes: Changes) -> Chara
     """Change fields of a character."""
     character = changed(CHARACTERS.find(connection, id), changes)
     _require_voice(connection, character)
-    return CHARACTERS.put(connection, character)
+    CHARACTERS.put(connection, character)
+    return character
 
 
 def _next_id(connection: Connection, name: str) -> str:

@@ -61,7 +61,7 @@ CODECS: dict[str, Codec] = {
 class Table(Generic[R]):
     """How records of one kind are kept."""
 
-    def __init__(self, name: str, kind: type[R], key: str) -> None:
+    def __init__(self, name: str, kind: type[R], key: str, home: str = "") -> None:
         self.kind, self.key = kind, key
         self._noun = kind.__name__.lower()
         names = [field.name for field in attrs.fields(kind)]
@@ -74,7 +74,8 @@ class Table(Generic[R]):
         self._select = f"select {columns} from {name} "  # noqa: S608
         self._exists = f"select 1 from {name} where {key} = ?"  # noqa: S608
         self._insert = f"insert into {name} ({columns}) values ({marks}) on conflict ({key}) do "  # noqa: S608
-        self._replace = f"{self._insert} update set {changes}"
+        stays = f" where {name}.{home} = excluded.{home}" if home else ""
+        self._replace = f"{self._insert} update set {changes}{stays}"
         self._delete = f"delete from {name} where {key} = ?"  # noqa: S608
 
     def add(self, connection: sqlite3.Connection, record: R) -> R:
@@ -83,10 +84,12 @@ class Table(Generic[R]):
             raise taken(self._noun, getattr(record, self.key))
         return record
 
-    def put(self, connection: sqlite3.Connection, record: R) -> R:
-        """Add a record, or replace the one with its key, in place; return it."""
-        connection.execute(self._replace, self._row(record))
-        return record
+    def put(self, connection: sqlite3.Connection, record: R) -> bool:
+        """Add a record, or replace the one with its key, in place, if it has the same *home*.
+
+        Tells whether that was done.
+        """
+        return connection.execute(self._replace, self._row(record)).rowcount > 0
 
     def delete(self, connection: sqlite3.Connection, key: str) -> None:
         """Remove the record with this key. Raises NotFound."""
@@ -121,7 +124,7 @@ class Table(Generic[R]):
 VOICES = Table("voices", Voice, "voice")
 CHARACTERS = Table("characters", Character, "id")
 CONVERSATIONS = Table("conversations", Conversation, "conversation_id")
-MESSAGES = Table("messages", Message, "message_id")
+MESSAGES = Table("messages", Message, "message_id", home="conversation_id")
 
 MANY = 2**62
 

@@ -17,6 +17,16 @@ from .trouble import sentences
 OURS = 0x61696368
 """``application_id`` of our files: "aich"."""
 
+NEWER_SYMBOLS = "".join(
+    chr(code)
+    for first, last in (
+        (0x20BA, 0x20CF), (0x23F4, 0x23FF), (0x2700, 0x2700), (0x2B4D, 0x2BFF), (0x2E3C, 0x2E7F),
+        (0x1F000, 0x1F0FF), (0x1F10D, 0x1FBEF),
+    )
+    for code in range(first, last + 1)
+)  # fmt: skip
+"""Emoji and signs that are younger than FTS5's tables, which take them for letters."""
+
 BUSY_MS = 5_000
 """So long a connection waits for another program's lock."""
 
@@ -108,7 +118,8 @@ def migrations() -> list[str]:
     """Read the numbered scripts, in order."""
     folder = files(__package__) / "migrations"
     scripts = [script for script in folder.iterdir() if script.name.endswith(".sql")]
-    return [script.read_text("utf-8") for script in sorted(scripts, key=lambda file: file.name)]
+    texts = [script.read_text("utf-8") for script in sorted(scripts, key=lambda file: file.name)]
+    return [text.replace("{newer_symbols}", NEWER_SYMBOLS) for text in texts]
 
 
 def _check(connection: sqlite3.Connection, path: Path, known: int) -> int:

@@ -68,14 +68,15 @@ def _require_cast(connection: Connection, conversation: Conversation) -> None:
 
 
 def _touch(connection: Connection, conversation: Conversation) -> Conversation:
-    return CONVERSATIONS.put(connection, evolve(conversation, updated_at=_newest(connection)))
+    touched = evolve(conversation, updated_at=_newest(connection))
+    CONVERSATIONS.put(connection, touched)
+    return touched
 
 
 def _newest(connection: Connection) -> datetime:
     """Return now, or just after the newest activity when the clock stands still or went back."""
     (latest,) = connection.execute("select max(updated_at) from conversations").fetchone()
-    now = datetime.now(UTC)
-    return max(now, datetime.fromisoformat(latest) + timedelta(microseconds=1))
+    return max(datetime.now(UTC), datetime.fromisoformat(latest) + timedelta(microseconds=1))
 
 
 # -- messages ------------------------------------------------------------------------------------
@@ -83,19 +84,29 @@ def _newest(connection: Connection) -> datetime:
 
 def add_message(connection: Connection, message: Message) -> None:
     """Append a message, or replace the version with its id in place."""
-    id, home = message.message_id, message.conversation_id
-    CONVERSATIONS.require(connection, home)
     if message.character_id is not None:
         CHARACTERS.require(connection, message.character_id)
-    other = "select 1 from messages where message_id = ? and conversation_id <> ?"
-    if connection.execute(other, (id, home)).fetchone():
-        raise elsewhere(id)
-    MESSAGES.put(connection, message)
-    connection.execute(
-        "update conversations set updated_at = ?, title = coalesce(title, ?) "
-        "where conversation_id = ?",
-        (iso(_newest(connection)), message.title, home),
+    if not _note_activity(connection, message, datetime.now(UTC), ALMOST_ALWAYS):
+        CONVERSATIONS.require(connection, message.conversation_id)
+        _note_activity(connection, message, _newest(connection), "")
+    if not MESSAGES.put(connection, message):
+        raise elsewhere(message.message_id)
+
+
+ALMOST_ALWAYS = "and ?1 > (select max(updated_at) from conversations)"
+"""Unless the clock stands still or went back. So one statement does the work of three."""
+
+
+def _note_activity(
+    connection: Connection, message: Message, moment: datetime, condition: str
+) -> bool:
+    """Put the conversation first, and name it; tell whether that was done."""
+    done = connection.execute(
+        "update conversations set updated_at = ?1, title = coalesce(title, ?2) "  # noqa: S608
+        f"where conversation_id = ?3 {condition}",
+        (iso(moment), message.title, message.conversation_id),
     )
+    return done.rowcount > 0
 
 
 def add_messages(connection: Connection, messages: Sequence[Message]) -> None:
