@@ -80,7 +80,7 @@ class Supabase(Calls):
         try:
             self._identity = await self._sign_in()
             await self._check()
-            await self.move_in()
+            await self.open_store()
         except BaseException as error:
             await self._http.aclose()
             if isinstance(error, AichatError) and not isinstance(error, CannotStart):

@@ -221,7 +221,9 @@ create function public.add_clip(p_data text, p_extension text) returns json
 language sql set search_path = public, pg_temp as $$
   with bytes as (select decode(p_data, 'base64') as data),
   named as (select encode(sha256(data), 'hex') || '.' || p_extension as key, data from bytes),
-  added as (insert into clips (key, data) select key, data from named on conflict do nothing)
+  added as (
+    insert into clips (key, data) select key, data from named
+    on conflict (owner, key) do update set created_at = now())
   select to_json(key) from named
 $$;
 
@@ -522,11 +524,14 @@ end $$;
 
 -- -- beginning ---------------------------------------------------------------------------------
 
--- Let the ready-made characters move in where no character has ever been; deleted ones stay away
-create function public.move_in(p_voices json, p_characters json) returns json
+-- Let the ready-made characters move in where no character has ever been: deleted ones stay away.
+-- And sweep up the clips that no voice has taken within a day, as of an upload that was given up.
+create function public.open_store(p_voices json, p_characters json) returns json
 language plpgsql set search_path = public, pg_temp as $$
 begin
-  perform pg_advisory_xact_lock(hashtextextended('aichat.move_in ' || aichat.owner(), 0));
+  perform pg_advisory_xact_lock(hashtextextended('aichat.open_store ' || aichat.owner(), 0));
+  perform aichat.drop_clips(array(
+    select key from clips where owner = aichat.owner() and created_at < now() - interval '1 day'));
   if exists (select from character_numbers where owner = aichat.owner()) then
     return 'false';
   end if;

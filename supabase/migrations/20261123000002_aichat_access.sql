@@ -37,7 +37,7 @@ begin
         'conversations', 'conversation', 'cast', 'add_conversation', 'change_conversation',
         'join_conversation', 'leave_conversation', 'delete_conversation', 'add_messages',
         'message', 'messages', 'recent_messages', 'search_messages', 'settings',
-        'change_settings', 'move_in', 'aichat_version');
+        'change_settings', 'open_store', 'aichat_version');
   execute format('revoke all on %s from public', tables);
   execute format('revoke all on function %s from public', functions);
   if exists (select from pg_catalog.pg_roles where rolname = 'anon') then

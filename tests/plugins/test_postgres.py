@@ -11,7 +11,7 @@ import asyncpg
 import postgres
 import pytest
 
-from aichat.core import BadValue, CannotStart, Character, Unreachable
+from aichat.core import BadValue, CannotStart, Character, NotFound, Unreachable, Voice
 from aichat.core.testing.storage_contract import StorageContract, contents, say, started
 from aichat.plugins.postgres import migrate, storage_backend
 from aichat.plugins.postgres.store import Postgres
@@ -140,6 +140,22 @@ async def test_the_program_for_migrations_tells_what_it_did(url):
     assert "Wr0ng" not in wrong.stderr + wrong.stdout
     assert "Traceback" not in wrong.stderr
     assert (await anyio.to_thread.run_sync(run)).returncode == 1
+
+
+async def test_a_clip_that_no_voice_has_taken_is_swept_after_a_day(url):
+    async with Postgres(url) as store:
+        taken, left, again, new = [await store.add_clip(os.urandom(9), "wav") for _ in range(4)]
+        await store.add_voice(Voice("Cloned", audio_path=taken))
+        old = "update clips set created_at = now() - interval '25 hours' where key <> $1"
+        connection = await asyncpg.connect(url)
+        await connection.execute(old, new)
+        await connection.close()
+        assert await store.add_clip(await store.clip(again), "wav") == again
+    async with Postgres(url) as store:
+        for kept in (taken, again, new):
+            assert len(await store.clip(kept)) == 9
+        with pytest.raises(NotFound):
+            await store.clip(left)
 
 
 # -- what stops the start ----------------------------------------------------------------------

@@ -44,7 +44,7 @@ async def filled(server):
                 claims = {"request.jwt.claims": json.dumps({"sub": who})}
                 store._pool.set_connect_args(url, server_settings=claims)
                 await store._pool.expire_connections()
-                await store.move_in()
+                await store.open_store()
             conversation = await started(store, "rosa-alvarez-001")
             await store.add_message(
                 Message(f"m-{who}", conversation, "user", "Hi", character_id="rosa-alvarez-001")

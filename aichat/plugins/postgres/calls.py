@@ -39,10 +39,10 @@ class Calls(ABC):
         """Call a function; the names of its parameters begin with ``p_``."""
         return await self.send(function, {f"p_{k}": plain(v) for k, v in arguments.items()})
 
-    async def move_in(self) -> None:
-        """Bring the ready-made characters to an owner who has never had any."""
+    async def open_store(self) -> None:
+        """Bring the ready-made characters to an owner who has never had any, and sweep up."""
         voices, characters = map(fields, READY_VOICES), map(_entry, READY_CHARACTERS)
-        await self.call("move_in", voices=list(voices), characters=list(characters))
+        await self.call("open_store", voices=list(voices), characters=list(characters))
 
     # -- characters --------------------------------------------------------------------------
 

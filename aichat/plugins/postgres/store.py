@@ -80,7 +80,7 @@ class Postgres(Calls):
             await self._pool
             async with self._pool.acquire() as connection:
                 await migrate(connection)
-            await self.move_in()
+            await self.open_store()
             stack.pop_all()  # it stays open
 
 
