@@ -82,7 +82,7 @@ class Supabase(Calls):
             await self._check()
             await self.open_store()
         except BaseException as error:
-            await self._http.aclose()
+            await self.__aexit__()
             if isinstance(error, AichatError) and not isinstance(error, CannotStart):
                 raise CannotStart(error.problem, error.mend) from None
             raise

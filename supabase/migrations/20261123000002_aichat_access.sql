@@ -19,7 +19,7 @@ end $$;
 create function public.aichat_version() returns text
 language sql immutable set search_path = '' as $$ select '20261123000002' $$;
 
--- Supabase grants everything in public to these roles, also to anon, unless it is taken away.
+-- Supabase grants everything in public to these roles, also to anon, until it is taken away.
 -- A plain PostgreSQL has no such roles; there the owner of the tables is the one who connects.
 do $$
 declare
@@ -46,6 +46,7 @@ begin
   end if;
   for role in select rolname from pg_catalog.pg_roles
               where rolname in ('authenticated', 'service_role') loop
+    execute format('revoke all on %s from %I', tables, role);  -- truncate knows no row level security
     execute format('grant usage on schema aichat to %I', role);
     execute format('grant select, insert, update, delete on %s to %I', tables, role);
     execute format('grant execute on function %s to %I', functions, role);

@@ -10,14 +10,16 @@ import anyio
 import asyncpg
 import postgres
 import pytest
+from attrs import evolve
 
-from aichat.core import BadValue, CannotStart, Character, NotFound, Unreachable, Voice
+from aichat.core import BadValue, CannotStart, Character, Conflict, NotFound, Unreachable, Voice
 from aichat.core.testing.storage_contract import StorageContract, contents, say, started
 from aichat.plugins.postgres import migrate, storage_backend
 from aichat.plugins.postgres.store import Postgres
 
 pytestmark = pytest.mark.anyio
 
+WAITING = "select pid from pg_stat_activity where wait_event_type = 'Lock'"
 READY_MADE = ["olivia-barns-001", "mark-chen-001", "rosa-alvarez-001"]
 
 
@@ -299,8 +301,7 @@ async def test_a_connection_that_breaks_in_the_middle_of_a_call_is_told(server, 
 
         async with locked(url, "messages"), anyio.create_task_group() as tasks:
             tasks.start_soon(add)
-            waits = "select pid from pg_stat_activity where wait_event_type = 'Lock'"
-            while not (pids := await postgres.rows(url, waits)):  # noqa: ASYNC110
+            while not (pids := await postgres.rows(url, WAITING)):  # noqa: ASYNC110
                 await anyio.sleep(0.01)  # the server tells nobody
             await server.run(*(f"select pg_terminate_backend({pid})" for (pid,) in pids))
         assert told[0].startswith(("The database is starting or stopping", "The connection to the"))
@@ -348,6 +349,66 @@ async def test_a_closed_store_is_told(url):
         pass
     with pytest.raises(Unreachable):
         await store.characters()
+
+
+# -- at the same moment ------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def under_way(url, query, *values):
+    """Do something, and commit only when somebody waits for it."""
+    connection = await asyncpg.connect(url)
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(query, *values)
+    async with anyio.create_task_group() as tasks:
+        yield tasks
+        with anyio.fail_after(5):
+            while not await postgres.rows(url, WAITING):  # noqa: ASYNC110
+                await anyio.sleep(0.01)  # the server tells nobody
+        await transaction.commit()
+    await connection.close()
+
+
+async def test_a_clip_stays_for_a_voice_that_is_just_being_added(storage, url):
+    clip = await storage.add_clip(b"spoken", "wav")
+    await storage.add_voice(Voice("Old", audio_path=clip))
+    add = "insert into voices (voice, audio_path) values ('New', $1)"
+    async with under_way(url, add, clip) as tasks:
+        tasks.start_soon(storage.delete_voice, "Old")
+    assert await storage.clip(clip) == b"spoken"
+    assert (await storage.voice("New")).audio_path == clip
+
+
+async def test_a_voice_stays_for_a_character_that_is_just_being_added(storage, url):
+    await storage.add_voice(Voice("Hers"))
+    add = "insert into characters (id, name, voice) values ('zoe', 'Zoë', 'Hers')"
+    told = []
+
+    async def delete():
+        with pytest.raises(Conflict) as conflict:
+            await storage.delete_voice("Hers")
+        told.append(conflict.value.problem)
+
+    async with under_way(url, add) as tasks:
+        tasks.start_soon(delete)
+    assert told == ["The voice 'Hers' is used by Zoë."]
+
+
+async def test_a_character_that_is_just_being_deleted_says_no_more(storage, url):
+    conversation = await started(storage)
+    spoken = evolve(say(conversation), character_id="mark-chen-001")
+
+    async def add():
+        with pytest.raises(Conflict, match="at this moment"):
+            await storage.add_message(spoken)
+
+    delete = "delete from characters where id = 'mark-chen-001'"
+    async with under_way(url, delete) as tasks:
+        tasks.start_soon(add)
+    assert await contents(storage, conversation) == []
+    with pytest.raises(NotFound):
+        await storage.add_message(spoken)
 
 
 # -- the schema itself -------------------------------------------------------------------------

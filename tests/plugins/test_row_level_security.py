@@ -115,6 +115,14 @@ async def test_a_user_may_not_write_as_somebody_else(url, table):
                     await alice.execute(statement)
 
 
+@pytest.mark.parametrize("role", ["authenticated", "service_role"])
+async def test_nobody_empties_a_table_past_its_policies(url, role):
+    for table in TABLES:
+        async with acting(url, role, ALICE) as somebody:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
+                await somebody.execute(f"truncate {table} cascade")
+
+
 @pytest.mark.parametrize("table", TABLES)
 async def test_a_token_without_a_user_sees_nothing(url, table):
     async with acting(url, "authenticated") as stranger:
