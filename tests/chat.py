@@ -18,6 +18,7 @@ from aichat.core import (
     Config,
     Conversation,
     Parts,
+    Web,
     hookimpl,
     load_plugins,
     open_chat,
@@ -30,6 +31,8 @@ from aichat.core.testing.memory import MemoryStorage
 
 E = TypeVar("E", bound=Event)
 CAST = ("Olivia", "Mark", "Rosa")
+AT_EASE = Web(max_sockets=1_000, max_requests_per_s=10_000)
+"""Tests are many clients at one address."""
 
 
 async def a_store(cast: Sequence[str] = CAST) -> MemoryStorage:
@@ -54,11 +57,11 @@ class Given:
         for part, backend in self.backends.items():
             setattr(self, f"{part}_backend", hookimpl(_offer(backend)))
 
-    def config(self) -> Config:
+    def config(self, web: Web = AT_EASE) -> Config:
         parts = {
             part: Part(("given",) if part in self.backends else ("in_order",)) for part in PARTS
         }
-        return Config(Path("plugins.toml"), parts)
+        return Config(Path("plugins.toml"), parts, web=web)
 
 
 @define

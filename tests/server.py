@@ -6,17 +6,17 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import anyio
 import uvicorn
 from attrs import define, field
-from chat import Given, a_store
+from chat import AT_EASE, Given, a_store
 from websockets.sync.client import ClientConnection, connect
 
-from aichat.core import load_plugins
+from aichat.core import Web, load_plugins
 from aichat.web.app import Setup, create_app
 from aichat.web.server import SETTINGS
 from aichat.web.wire import HEADER
@@ -79,12 +79,14 @@ class Server:
 
 
 @contextmanager
-def a_server(**backends: Any) -> Iterator[Server]:
-    """Serve until the block ends."""
+def a_server(
+    web: Web = AT_EASE, plugins: Sequence[object] = (), host: str = "127.0.0.1", **backends: Any
+) -> Iterator[Server]:
+    """Serve until the block ends. *web* is the table [web]; *plugins* come beside the backends."""
     backends.setdefault("storage", anyio.run(a_store))
     given = Given(**backends)
-    app = create_app(Setup(given.config(), load_plugins(extra=[given])))
-    listener = socket.create_server(("127.0.0.1", 0))
+    app = create_app(Setup(given.config(web), load_plugins(extra=[given, *plugins])))
+    listener = socket.create_server((host, 0))
     server = uvicorn.Server(uvicorn.Config(app, **SETTINGS))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()

@@ -1,5 +1,6 @@
 """The public door: all that a plug-in needs, beside ``aichat.core.events`` and ``.testing``."""
 
+from .access import Actor, Connection
 from .backends import (
     PARTS,
     Backend,
@@ -31,6 +32,7 @@ from .errors import (
     BadValue,
     CannotStart,
     Conflict,
+    Denied,
     LaneFull,
     NotFound,
     NotReady,
@@ -49,6 +51,7 @@ from .trace import Step, Trace
 
 __all__ = [
     "PARTS",
+    "Actor",
     "AichatError",
     "BackedUp",
     "Backend",
@@ -62,7 +65,9 @@ __all__ = [
     "Clock",
     "Config",
     "Conflict",
+    "Connection",
     "Conversation",
+    "Denied",
     "LaneFull",
     "ListsModels",
     "Llm",

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, signature
+from math import inf
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -37,12 +38,24 @@ ENVIRONMENT = {
 
 @frozen
 class Web:
-    """Where the site is served, and who may reach it."""
+    """Where the site is served, who may reach it, and how much of it one client may use."""
 
     host: str = "127.0.0.1"
     port: int = 8000
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    access: Literal["local", "token"] = "local"
+    """Who comes in: only this machine, or whoever has logged in or brings a token."""
+    max_sockets: int = 4
+    """WebSockets that one client address may have open at once."""
+    max_requests_per_s: int = 50
+    """Requests of one client address in the long run; ten times as many at once."""
+    max_silence_s: float = 30.0
+    """A WebSocket from which nothing comes for so long is closed; clients ping."""
+
+
+LIMITS = {"max_sockets": int, "max_requests_per_s": int, "max_silence_s": float}
+"""The limits among the settings under [web]: numbers above 0."""
 
 
 @frozen
@@ -145,7 +158,26 @@ def _web(path: Path, table: dict[str, Any], environment: Mapping[str, str]) -> W
         raise BadSettings(f"{path}: [web] host is {host!r}.", 'Write an address, as "127.0.0.1".')
     hosts = _names(path, "[web] allowed_hosts", table.get("allowed_hosts", []))
     origins = _names(path, "[web] allowed_origins", table.get("allowed_origins", []))
-    return Web(host, int(port), hosts, origins)
+    limits = {key: _limit(path, key, table[key]) for key in LIMITS if key in table}
+    return Web(host, int(port), hosts, origins, _access(path, table.get("access")), **limits)
+
+
+def _access(path: Path, value: Any) -> Literal["local", "token"]:
+    if value in (None, "local"):
+        return "local"
+    if value == "token":
+        return "token"
+    mend = mend_name(str(value), ("local", "token"))
+    raise BadSettings(f"{path}: [web] access is {value!r}.", mend)
+
+
+def _limit(path: Path, key: str, value: Any) -> Any:
+    whole = LIMITS[key] is int
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise BadSettings(f"{path}: [web] {key} is {value!r}.", _wanted(LIMITS[key]))
+    if not 0 < value < inf:
+        raise BadSettings(f"{path}: [web] {key} is {value!r}.", "Write a number above 0.")
+    return value
 
 
 def _overridden(parts: Mapping[str, Part], environment: Mapping[str, str]) -> dict[str, Part]:

@@ -19,6 +19,7 @@
         - Conflict
         - Unreachable
     * BadValue
+    * Denied
 """
 
 from __future__ import annotations
@@ -146,3 +147,9 @@ class BadValue(AichatError):
     def __init__(self, problem: str, mend: str, field: str = "") -> None:
         super().__init__(problem, mend)
         self.field = field
+
+
+class Denied(AichatError):
+    """Whoever asks may not come in."""
+
+    code = "denied"

@@ -1,8 +1,9 @@
 """Every hook there is. A plug-in is a module (or object) that implements some of them.
 
-Hooks are questions, asked once at start-up, answered at once: none is async. What happens while
-people talk travels over the bus instead. (pluggy calls hooks synchronously: an ``async def`` hook
-would hand back a coroutine, which no ``firstresult`` or wrapper understands, so it is refused.)
+Hooks are questions, asked once at start-up (``authenticate``: for each request), answered at
+once: none is async. What happens while people talk travels over the bus instead. (pluggy calls
+hooks synchronously: an ``async def`` hook would hand back a coroutine, which no ``firstresult`` or
+wrapper understands, so it is refused.)
 
     from aichat.core import Backend, hookimpl
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pluggy
 
+from .access import Actor, Connection
 from .backends import Backend, Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from .bus import Bus
 from .casting import Parts
@@ -77,3 +79,20 @@ def template_folder() -> Path:  # type: ignore[empty-body]
 @hookspec
 def web_routes() -> list[object]:  # type: ignore[empty-body]
     """Return Litestar route handlers to add to the site."""
+
+
+@hookspec(firstresult=True)
+def authenticate(connection: Connection) -> Actor | None:
+    """Say who asks; the one hook that is asked all the time.
+
+    It is asked for every HTTP request and WebSocket handshake (but /health, /static and /login,
+    which are everybody's), and again every second for each open WebSocket: a login that ends, ends
+    them too.
+
+    Return the actor to let them in. Return None if you do not know them: then the next plug-in is
+    asked, and last aichat's own, the one that ``[web] access`` in plugins.toml names. Raise
+    ``Denied`` to refuse them, whatever the others would say: so a plug-in replaces aichat's own.
+    ``@hookimpl(tryfirst=True)`` asks yours before those of other plug-ins.
+
+    Answer from memory, within a fraction of a millisecond: everybody's sound waits for you.
+    """

@@ -5,16 +5,17 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import anyio
 from attrs import define
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
+from litestar.types import ASGIApp
 from pluggy import PluginManager
 
 from aichat.core import (
@@ -22,6 +23,7 @@ from aichat.core import (
     BadValue,
     Config,
     Conflict,
+    Denied,
     NotFound,
     Unreachable,
     load_plugins,
@@ -31,6 +33,10 @@ from aichat.core import (
 from aichat.core.errors import BackendError
 
 from . import api, health, pages, paths, socket
+from .access import commands, login
+from .access.gate import Gate
+from .access.local import Local
+from .access.token import Token
 from .api import document
 from .api.bodies import BadBody
 from .api.params import wrong_parameters
@@ -50,6 +56,7 @@ STATUS = {
     TooLarge: 413,
     BadValue: 400,
     BadFrame: 400,
+    Denied: 403,
     Unreachable: 503,
     BackendError: 503,
 }
@@ -76,7 +83,7 @@ def read_setup() -> Setup:
 
 
 class Application(Litestar):
-    """Litestar behind the guard, which so sees every request, those without a route included."""
+    """Litestar behind guard and gate, which so see every request, with a route or without."""
 
     guard: Guard | None = None
 
@@ -96,19 +103,24 @@ def create_app(setup: Setup | None = None) -> Litestar:
     if ready.manager:
         routes = [route for offered in ready.manager.hook.web_routes() for route in offered]
         folders = ready.manager.hook.template_folder()
+    web = ready.config.web
+    keyring = commands.keyring() if web.access == "token" else None
+    if keyring:
+        pages_of_login = [login.ask, login.log_in, login.log_out]
+        routes = [Router("/", route_handlers=pages_of_login, include_in_schema=False), *routes]
 
     @asynccontextmanager
     async def chat(app: Litestar) -> AsyncIterator[None]:
         if ready.error or ready.manager is None:
             raise app.state.failure
         try:
-            async with _opened(app, ready.config, ready.manager):
-                yield
+            with keyring or nullcontext():
+                async with _opened(app, ready.config, ready.manager):
+                    yield
         except* AichatError as group:
             app.state.failure = _first(group)
             raise app.state.failure from group
 
-    web = ready.config.web
     app = Application(
         [
             socket.talk,
@@ -133,18 +145,26 @@ def create_app(setup: Setup | None = None) -> Litestar:
         openapi_config=document.config(),
         plugins=[AichatServer()],
     )
-    app.guard = Guard(partial(Litestar.__call__, app), web.allowed_hosts, web.allowed_origins)
+    serve: ASGIApp = partial(Litestar.__call__, app)
+    if ready.manager:
+        access = Token(keyring) if keyring else Local(web.allowed_origins)
+        serve = app.state.gate = Gate(serve, ready.manager, access, web)
+    app.guard = Guard(serve, web.allowed_hosts, web.allowed_origins)
+    app.state.keyring = keyring
     app.state.failure = ready.error
     app.state.config = ready.config
     app.state.manager = ready.manager
     app.state.jinja = environment(folders)
+    app.state.jinja.globals["has_login"] = bool(keyring)
     return app
 
 
 @asynccontextmanager
 async def _opened(app: Litestar, config: Config, manager: PluginManager) -> AsyncIterator[None]:
     painter = Painter(app.state.jinja)
+    gate: Gate = app.state.gate
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
+        tasks.start_soon(gate.watch)
         app.state.bus, app.state.parts = bus, parts
         app.state.rooms = Rooms(bus, parts, painter, tasks)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()

@@ -14,6 +14,7 @@ import dotenv
 from aichat.core import AichatError, read_config
 
 from . import paths
+from .access import commands
 
 
 def _set_up() -> None:
@@ -58,3 +59,7 @@ def backup(file: Path) -> None:
     from .backup import back_up
 
     back_up(file)
+
+
+cli.add_command(commands.login)
+cli.add_command(commands.token)

@@ -14,7 +14,9 @@ from collections.abc import Iterable
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
 
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+from .access.loopback import LOOPBACK, host_name
+from .refusing import reason, refuse_http
+
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 CSP = (
@@ -25,7 +27,7 @@ CSP = (
 HEADERS = (
     (b"content-security-policy", CSP.encode()),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # "no-referrer" would make Origin null in our own forms
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"microphone=(self), camera=(), geolocation=()"),
@@ -56,14 +58,16 @@ class Guard:
             await send(message)
 
         if why := self.refusal(scope, safe=scope["method"] in SAFE):
-            await _forbid(why, secured)
+            await refuse_http(scope, secured, 403, why)
+        elif not _is_address(scope["path"]):
+            await refuse_http(scope, secured, 404, "There is nothing at this address.")
         else:
             await self.app(scope, receive, secured)
 
     async def _websocket(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
         if why := self.refusal(scope, safe=False):
             await receive()  # closing before the accept answers the handshake with 403
-            await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})
+            await send({"type": "websocket.close", "code": 1008, "reason": reason(why)})
         else:
             await self.app(scope, receive, send)
 
@@ -71,7 +75,7 @@ class Guard:
         """Say why a request is refused; None lets it in."""
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
         host = headers.get(b"host", "")
-        if _name(host) not in self.hosts:
+        if host_name(host) not in self.hosts:
             return (
                 f"The host {host!r} is not allowed here. "
                 "Add it to allowed_hosts under [web] in plugins.toml."
@@ -91,12 +95,8 @@ class Guard:
         )
 
 
-def _name(host: str) -> str:
-    """Take the port off."""
-    return host if host.endswith("]") else host.rsplit(":", 1)[0]
-
-
-async def _forbid(why: str, send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": why.encode(), "more_body": False})
+def _is_address(path: str) -> bool:
+    """Tell whether file systems and databases, which see parts of it, can take the path."""
+    raw = path.encode(errors="replace")
+    is_short = len(raw) <= 1_024 and all(len(part) <= 255 for part in raw.split(b"/"))
+    return is_short and b"\0" not in raw

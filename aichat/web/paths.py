@@ -29,3 +29,12 @@ def plugins_toml() -> Path:
         return here.absolute()
     packaged = PACKAGE / "plugins.default.toml"
     return packaged if packaged.is_file() else PACKAGE.parent / "plugins.toml"
+
+
+def data() -> Path:
+    """Return $AICHAT_DATA, else the user's data folder."""
+    if folder := os.environ.get("AICHAT_DATA"):
+        return Path(folder).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("aichat", appauthor=False)

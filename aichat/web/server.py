@@ -18,10 +18,22 @@ import click
 from litestar import Litestar
 from litestar.plugins import CLIPlugin
 
+from aichat.core import AichatError
+
+from .access import binding
+from .access.commands import browsable, login_line
+from .access.keyring import Keyring
+
+NEEDS_HTTPS = (
+    "Browsers on other machines can log in, and use the microphone, over https only: put a TLS "
+    "proxy before it, or start it with --ssl-certfile and --ssl-keyfile."
+)
 SETTINGS: dict[str, Any] = {
+    "http": "aichat.web.protocol:Impatient",
     "ws_per_message_deflate": False,  # speech hardly shrinks, and it costs three times the CPU
     "ws_max_size": 1 << 20,  # our own limit is smaller, and answers with a readable error
     "timeout_graceful_shutdown": 3,
+    "proxy_headers": False,  # a client is who connects, whatever X-Forwarded-For claims
     "log_level": "warning",
 }
 
@@ -39,6 +51,7 @@ class AichatServer(CLIPlugin):
 
         if app.state.failure:
             raise stop(str(app.state.failure))
+        _prepare(app, click.get_current_context().params)
         for key, value in SETTINGS.items():
             os.environ.setdefault(f"UVICORN_{key.upper()}", str(value))
         run = uvicorn.run
@@ -55,6 +68,37 @@ def stop(message: str) -> SystemExit:
     return SystemExit(1)
 
 
+def _prepare(app: Litestar, options: dict[str, Any]) -> None:
+    """Stop a start that would serve others without a login; print the login if nobody else can."""
+    host = options["host"]
+    is_local = app.state.gate.knows_only_local
+    if is_local and (why := binding.refusal(host, options["fd"], options["uds"])):
+        raise stop(why)
+    if options["reload"] or options["wc"] > 1:  # then the server is another process
+        scheme = "https" if options["ssl_certfile"] else "http"
+        _say_login(app, f"{scheme}://{browsable(host)}:{options['port']}")
+
+
+def _say_address(app: Litestar, config: Any, sockets: list[socket.socket] | None) -> None:
+    address = _address(config, sockets[0]) if sockets else ""  # a file is no address
+    if address:
+        click.echo(f"aichat is at {address}")
+    _say_login(app, address)
+    is_plain = not config.is_ssl and binding.refusal(config.host, config.fd, config.uds)
+    if app.state.keyring and is_plain:
+        click.echo(NEEDS_HTTPS)
+
+
+def _say_login(app: Litestar, address: str) -> None:
+    if not app.state.keyring:
+        return
+    try:
+        with Keyring(app.state.keyring.path) as keyring:
+            click.echo(login_line(keyring, address))
+    except AichatError as error:
+        raise stop(str(error)) from error
+
+
 def serve(app: Litestar, options: dict[str, Any]) -> None:
     """Serve until stopped. Raises SystemExit, after one message, when the start fails."""
     import uvicorn
@@ -67,8 +111,8 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            if self.started and sockets:
-                click.echo(f"aichat is at {_address(config, sockets[0])}")
+            if self.started:
+                _say_address(app, config, sockets)
 
     try:
         Server(config).run(sockets)
@@ -100,5 +144,4 @@ def _bound(host: str, port: int) -> socket.socket:
 def _address(config: Any, listener: socket.socket) -> str:
     scheme = "https" if config.is_ssl else "http"
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"{scheme}://{browsable(host)}:{port}"

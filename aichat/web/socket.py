@@ -2,13 +2,14 @@
 
 A reader is always awaiting the socket, so that a close is noticed at once; a writer empties the
 outbox. Whatever a client sends that is wrong is answered with an ``error`` and the connection
-lives on; only a flood of it, or a client that cannot keep up, is let go.
+lives on; only a flood of it, a client that cannot keep up, or one that fell silent, is let go.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from math import inf
 from time import monotonic
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ from aichat.core import (
     new_id,
 )
 from aichat.core.events import (
+    MIC_RATE,
     SPEAKER_RATE,
     AudioReceived,
     Interrupted,
@@ -39,10 +41,15 @@ from aichat.core.events import (
 
 from . import wire
 from .defaults import merged, new_conversation
+from .limits import Bucket
 from .microphone import Microphone
 from .room import Connection, Frame, Goodbye, Room, error_message
 from .rooms import Rooms
 
+AUDIO_RATE = 2.0
+"""Seconds of audio that a client may send a second, in the long run ..."""
+AUDIO_BURST = 30.0
+"""... and at once: what waited while its network did not work, or a whole utterance."""
 MISTAKES = 50
 """So many wrong frames within ten seconds are abuse."""
 DEFAULT_CAST = 2
@@ -57,6 +64,12 @@ class Refused(Exception):
     def __init__(self, code: int, error: Exception) -> None:
         super().__init__(str(error))
         self.code, self.error = code, error
+
+
+class TooFast(AichatError):
+    """A client sends more audio than anybody can speak."""
+
+    code = "too_fast"
 
 
 @websocket("/ws")
@@ -86,6 +99,7 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
             client.greet(characters, query.get("session_id"), query.get("last_event_id", ""))
             tasks.start_soon(client.write)
             tasks.start_soon(client.let_go_when, too_slow)
+            tasks.start_soon(client.let_go_after, state.config.web.max_silence_s)
             await client.read()
             tasks.cancel_scope.cancel()
 
@@ -135,6 +149,13 @@ class Client:
     parts: Parts
     microphone: Microphone = field(factory=Microphone)
     mistakes: list[float] = field(factory=list)
+    heard_at: float = 0.0
+    """When the last frame was taken in, by the bus's clock."""
+    audio: Bucket = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        now = self.bus.clock.now
+        self.heard_at, self.audio = now(), Bucket(AUDIO_RATE, AUDIO_BURST, now)
 
     def greet(
         self, characters: Sequence[Character], session_id: str | None, last_event_id: str
@@ -179,25 +200,37 @@ class Client:
         await too_slow.wait()
         await self.socket.close(1013, "Too slow; connect again to get what you missed.")
 
+    async def let_go_after(self, silence: float) -> None:
+        """Close the connection of a client that has sent nothing for so many seconds."""
+        left = silence
+        while left > 0:  # one timer now and then, not one for each frame
+            await anyio.sleep(min(left, silence))
+            left = self.heard_at + silence - self.bus.clock.now()
+        await self.socket.close(1008, f"Silent for {silence:g} s: send audio, or a ping.")
+
     async def read(self) -> None:
         """Take in frames until the client leaves."""
         while True:
             message = await self.socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
+            self.heard_at = inf  # while we are at it, the client is not silent
             try:
                 await self._take(cast(dict[str, Any], message))
             except AichatError as error:
                 self.room.send_to(self.connection, error_message(error))
-                if self._is_abuse(error):
-                    await self.socket.close(1008, "Too many wrong frames.")
+                if abuse := self._abuse(error):
+                    await self.socket.close(1008, abuse)
                     return
+            self.heard_at = self.bus.clock.now()
 
-    def _is_abuse(self, error: AichatError) -> bool:
+    def _abuse(self, error: AichatError) -> str | None:
+        if isinstance(error, TooFast):
+            return error.problem
         if isinstance(error, wire.BadFrame):
             now = monotonic()
             self.mistakes = [at for at in self.mistakes if at > now - 10] + [now]
-        return len(self.mistakes) > MISTAKES
+        return "Too many wrong frames." if len(self.mistakes) > MISTAKES else None
 
     async def _take(self, message: dict[str, Any]) -> None:
         data, text = message.get("bytes"), message.get("text")
@@ -209,6 +242,11 @@ class Client:
             await self._message(wire.decode(text))
 
     async def _audio(self, pcm: bytes) -> None:
+        if self.audio.take(len(pcm) / (2 * MIC_RATE)):
+            raise TooFast(
+                f"Audio comes at over {AUDIO_RATE:g} times the speed of speech.",
+                "Send it as it is recorded.",
+            )
         await self.bus.publish(AudioReceived(self.bus.turn(self.room.conversation), pcm))
 
     async def _message(self, message: wire.Incoming) -> None:

@@ -84,6 +84,16 @@ MISTAKES = [
     ("[web]\nport = true", r"\[web\] port is True", "from 0 to 65535"),
     ("[web]\nport = -1", r"\[web\] port is -1", "from 0 to 65535"),
     ("[web]\nhost = 1", r"\[web\] host is 1", "127.0.0.1"),
+    ('[web]\naccess = "tokens"', r"\[web\] access is 'tokens'", "Did you mean 'token'?"),
+    ('[web]\naccess = "xyz"', r"\[web\] access is 'xyz'", "Known: local, token"),
+    ("[web]\naccess = true", r"\[web\] access is True", "Known: local, token"),
+    ("[web]\nmax_socket = 1", "'max_socket' is not known", "mean 'max_sockets'"),
+    ("[web]\nmax_sockets = 1.5", r"\[web\] max_sockets is 1.5", "It takes: int"),
+    ("[web]\nmax_sockets = true", r"\[web\] max_sockets is True", "It takes: int"),
+    ("[web]\nmax_sockets = 0", r"\[web\] max_sockets is 0", "a number above 0"),
+    ("[web]\nmax_silence_s = nan", r"\[web\] max_silence_s is nan", "a number above 0"),
+    ("[web]\nmax_silence_s = inf", r"\[web\] max_silence_s is inf", "a number above 0"),
+    ('[web]\nmax_requests_per_s = "9"', r"max_requests_per_s is '9'", "It takes: int"),
     ("[web]\nallowed_origins = 1", r"\[web\] allowed_origins is 1", "a list of names"),
 ]
 
@@ -97,6 +107,19 @@ def test_a_mistake_is_told_with_its_place_and_its_mend(
     assert caught.match(f"Mend: .*{mend}")
     assert caught.value.problem.startswith(f"{path}")
     assert str(caught.value).count("Mend:") == 1
+
+
+def test_access_and_limits_are_read(path: Path) -> None:
+    text = """
+        [web]
+        access = "token"
+        max_sockets = 100
+        max_requests_per_s = 7
+        max_silence_s = 2
+    """
+    wanted = Web(access="token", max_sockets=100, max_requests_per_s=7, max_silence_s=2)
+    assert read(path, text).web == wanted
+    assert read(path, "").web == Web(access="local", max_sockets=4, max_silence_s=30.0)
 
 
 def test_a_file_that_is_missing_a_folder_or_not_utf8_is_told(path: Path) -> None:

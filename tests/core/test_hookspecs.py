@@ -19,7 +19,7 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_part_has_a_hook_and_every_hook_is_known() -> None:
     assert {f"{part}_backend" for part in PARTS} <= set(HOOKS)
-    assert set(HOOKS) >= {"connect", "template_folder", "web_routes"}
+    assert set(HOOKS) >= {"connect", "template_folder", "web_routes", "authenticate"}
 
 
 @pytest.mark.parametrize("name", HOOKS)

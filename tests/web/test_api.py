@@ -454,11 +454,10 @@ def test_text_that_cannot_be_kept_is_refused_and_its_field_named(
 
 
 def test_a_path_or_a_query_with_nul_is_refused(api: httpx.Client) -> None:
-    assert refused(api.get("/characters/a%00b"), 400).keys() == {"id"}
-    assert refused(api.get("/voices/%00"), 400).keys() == {"voice"}
     assert refused(api.get("/characters/search?query=%00"), 400).keys() == {"query"}
     assert refused(api.get("/messages/search?q=a%00"), 400).keys() == {"q"}
-    refused(api.get("/conversations/%00"), 404)
+    for path in ("/characters/a%00b", "/voices/%00", "/conversations/%00"):
+        refused(api.get(path), 404)
     refused(api.get("/characters/%ff"), 404)
 
 

@@ -8,7 +8,8 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 const PATIENCE = 4; // failed attempts before the page says that it is offline
 const MOST_BUFFERED = 64 * 1024; // bytes; two seconds of microphone
-const FINAL = new Set([1008, 4404]); // the server told us why, and trying again would not help
+const SILENT = 1008; // or another limit, or no login
+const FINAL = new Set([SILENT, 4404]); // the server told us why, and trying again would not help
 
 const now = () => performance.timeOrigin + performance.now();
 
@@ -128,11 +129,13 @@ export class Link {
 
   #closed(socket, { code, reason }) {
     if (socket !== this.#socket) return;
+    // a computer that slept was silent for too long: whoever was in may knock once more
+    const final = FINAL.has(code) && !(code === SILENT && this.#ready);
     socket.onmessage = null;
     clearInterval(this.#pings);
     this.#socket = null;
     this.#ready = false;
-    if (FINAL.has(code)) this.#finish("refused", reason, code);
+    if (final) this.#finish("refused", reason, code);
     else this.#again();
   }
 

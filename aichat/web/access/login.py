@@ -1,0 +1,125 @@
+"""Logging in and out, for browsers.
+
+The one-use address is a page with a button, and only the button uses it up: whoever merely looks at
+the address first (a chat program's preview, a virus scanner) burns nothing. The form posts back to
+the page's own address, so the secret stands in no HTML, and the answer leads away from it (303).
+
+Whatever cookie a browser brings, it gets a new one, and the old one ends: none can be planted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qs
+
+from anyio import to_thread
+from litestar import Request, Response, get, post
+from litestar.enums import MediaType
+
+from aichat.core import Connection
+from aichat.web.limits import TooMany
+
+from .cookie import cookie_for, session_of, set_cookie
+from .gate import Gate, connection_of
+from .keyring import OWNER
+from .token import Token
+
+OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x7e]*")
+NEEDS_HTTPS = (
+    "Browsers keep a login safe only over https, or on the machine that runs aichat. "
+    "Put a TLS proxy before it, or start it with --ssl-certfile and --ssl-keyfile."
+)
+USED = (
+    "This login address was used already, or is too old. "
+    "`litestar aichat login` on the server's machine prints a new one."
+)
+WRONG = "No token has this name and secret, or it was revoked."
+
+Req = Request[Any, Any, Any]
+
+
+@get("/login", include_in_schema=False)
+async def ask(request: Req) -> Response[str]:
+    """Show how to log in; whoever has done so already goes on."""
+    connection = connection_of(request.scope)
+    if _access(request).authenticate(connection):
+        return Response("", status_code=303, headers={"Location": _next(connection)})
+    return _page(request)
+
+
+@post("/login", include_in_schema=False, request_max_body_size=10_000)
+async def log_in(request: Req) -> Response[str]:
+    """Log a browser in."""
+    connection, access = connection_of(request.scope), _access(request)
+    cookie = cookie_for(connection)
+    if cookie is None:
+        return _page(request, 403, NEEDS_HTTPS)
+    try:
+        name = await _name(request, connection, access)
+    except TooMany as error:
+        return _page(request, 429, error.line, {"Retry-After": str(error.wait)})
+    if name is None:
+        return _page(request, 403, USED if _code(connection) else WRONG)
+    secret = await to_thread.run_sync(_renewed, access, session_of(connection), name)
+    headers = {"Location": _next(connection), "Set-Cookie": set_cookie(cookie, secret)}
+    return Response("", status_code=303, headers=headers)
+
+
+@post("/logout", include_in_schema=False)
+async def log_out(request: Req) -> Response[str]:
+    """Log a browser out; its open pages are cut off at once."""
+    connection, access = connection_of(request.scope), _access(request)
+    headers = {"Location": "/login"}
+    if secret := session_of(connection):
+        await to_thread.run_sync(access.keyring.end_session, secret)
+    if cookie := cookie_for(connection):
+        headers["Set-Cookie"] = set_cookie(cookie, "", 0)
+    gate: Gate = request.app.state.gate
+    await gate.recheck()
+    return Response("", status_code=303, headers=headers)
+
+
+def _access(request: Req) -> Token:
+    access: Token = request.app.state.gate.access
+    return access
+
+
+async def _name(request: Req, connection: Connection, access: Token) -> str | None:
+    if code := _code(connection):
+        attempt = access.attempt(connection.client)
+        if not await access.use_code(code):
+            return None
+        attempt.give_back()
+        return OWNER
+    form = await request.form()
+    name, secret = str(form.get("name", "")).strip(), str(form.get("secret", "")).strip()
+    secret = secret.removeprefix(f"{name}.")  # the whole token was pasted
+    return name if await access.check(connection.client, name, secret) else None
+
+
+def _renewed(access: Token, old: str | None, name: str) -> str:
+    if old:
+        access.keyring.end_session(old)
+    return access.keyring.new_session(name)
+
+
+def _page(
+    request: Req, status: int = 200, problem: str = "", headers: dict[str, str] | None = None
+) -> Response[str]:
+    connection = connection_of(request.scope)
+    template = request.app.state.jinja.get_template("login.html")
+    has_code = bool(_code(connection)) and not problem
+    html = template.render(has_code=has_code, problem=problem, next=_next(connection))
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(html, status_code=status, media_type=MediaType.HTML, headers=headers)
+
+
+def _code(connection: Connection) -> str | None:
+    return parse_qs(connection.query).get("code", [None])[0]
+
+
+def _next(connection: Connection) -> str:
+    """Return the page of ours that was wanted; never one of another site."""
+    wanted = parse_qs(connection.query).get("next", ["/"])[0]
+    return wanted if OWN_PATH.fullmatch(wanted) else "/"

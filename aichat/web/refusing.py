@@ -1,0 +1,66 @@
+"""Answers to requests that go no further: one readable line, as programs or people want it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from litestar.types import HTTPScope, Receive, Send, WebSocketScope
+
+Headers = Iterable[tuple[bytes, bytes]]
+REASON = 123
+"""Bytes that a close frame has for its reason (RFC 6455)."""
+
+
+async def refuse_http(
+    scope: HTTPScope, send: Send, status: int, line: str, headers: Headers = ()
+) -> None:
+    """Answer a request: JSON as the API's errors are, and plain text for who looks at pages."""
+    accept = next((value for key, value in scope["headers"] if key == b"accept"), b"")
+    is_page = b"text/html" in accept
+    text = line if is_page else json.dumps({"status_code": status, "detail": line})
+    kind = b"text/plain; charset=utf-8" if is_page else b"application/json"
+    sent = [(b"content-type", kind), (b"cache-control", b"no-store"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": False})
+
+
+async def refuse_socket(
+    scope: WebSocketScope,
+    receive: Receive,
+    send: Send,
+    status: int,
+    line: str,
+    headers: Headers = (),
+    code: int = 1008,
+) -> None:
+    """Refuse a handshake with an HTTP *status*, or so that a page can tell its reader why.
+
+    A browser hides the answer to a handshake from the page. So a page, which the guard has let in
+    by its Origin, gets its connection, and in the next moment a close with *code* and the reason.
+    """
+    await receive()  # the handshake
+    if any(key == b"origin" for key, _ in scope["headers"]):
+        # a browser that offers subprotocols takes no connection without one of them
+        chosen = next(iter(scope["subprotocols"]), None)
+        await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
+        await send({"type": "websocket.close", "code": code, "reason": reason(line)})
+    elif "websocket.http.response" in (scope.get("extensions") or {}):
+        await _answer_handshake(send, status, line, headers)
+    else:
+        await send({"type": "websocket.close", "code": code, "reason": reason(line)})
+
+
+async def _answer_handshake(send: Send, status: int, line: str, headers: Headers) -> None:
+    body = json.dumps({"status_code": status, "detail": line}).encode()
+    sent = [(b"content-type", b"application/json"), *headers]
+    start: Any = {"type": "websocket.http.response.start", "status": status, "headers": sent}
+    await send(start)
+    rest: Any = {"type": "websocket.http.response.body", "body": body}  # litestar has no types
+    await send(rest)
+
+
+def reason(line: str) -> str:
+    """Cut a line to what a close frame can hold."""
+    return line.encode()[:REASON].decode(errors="ignore")
