@@ -14,8 +14,9 @@ import pytest
 from chat import CAST, a_store
 from server import Server, a_server
 
-from aichat.core import BackendFailed, Character, Model
+from aichat.core import BackendFailed, Character, Model, Unreachable
 from aichat.core.testing.fakes import FakeLlm
+from aichat.core.testing.memory import MemoryStorage
 from aichat.plugins.sqlite.store import Sqlite
 
 
@@ -546,6 +547,34 @@ def test_errors_are_data_even_for_a_browser(api: httpx.Client) -> None:
     refused(api.get("/characters/nobody", headers=page), 404)
     refused(api.get("/nothing/here", headers=page), 404)
     refused(api.patch("/characters", headers=page), 405)
+
+
+class Broken(MemoryStorage):
+    """Fails as it is told to."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    async def characters(self, *, active: bool | None = None) -> Any:
+        raise self.error
+
+
+def test_a_store_that_cannot_be_reached_is_a_503_to_be_tried_again() -> None:
+    error = Unreachable("The database does not answer.", "Start it.")
+    with a_server(storage=Broken(error)) as server:
+        answer = httpx.get(f"{server.url}/api/characters", trust_env=False)
+    refused(answer, 503)
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_fault_of_ours_is_told_without_what_it_was() -> None:
+    error = RuntimeError("key sk-secret in /home/somebody/aichat.db")
+    with a_server(storage=Broken(error)) as server:
+        answer = httpx.get(f"{server.url}/api/characters", trust_env=False)
+    refused(answer, 500)
+    assert "secret" not in answer.text
+    assert "/home" not in answer.text
 
 
 # -- settings, models, plug-ins ----------------------------------------------------------------
