@@ -24,8 +24,6 @@ def file(tmp_path):
 
 @pytest.fixture
 async def storage(file):
-    async with Sqlite(str(file)):
-        pass
     async with Sqlite(str(file)) as store:
         yield store
 
@@ -61,6 +59,7 @@ async def test_the_store_offers_it(storage):
 
 
 async def test_a_backup_is_for_the_owners_eyes_and_leaves_nothing_beside_it(storage, tmp_path):
+    await started(storage)
     before = set(tmp_path.iterdir())
     await storage.back_up(tmp_path / "backup.zip")
     assert set(tmp_path.iterdir()) - before == {tmp_path / "backup.zip"}
@@ -68,6 +67,7 @@ async def test_a_backup_is_for_the_owners_eyes_and_leaves_nothing_beside_it(stor
 
 
 async def test_nothing_is_overwritten(storage, tmp_path):
+    await started(storage)
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(Conflict, match="exists already"):
         await storage.back_up(tmp_path / "mine.txt")
@@ -75,6 +75,7 @@ async def test_nothing_is_overwritten(storage, tmp_path):
 
 
 async def test_a_place_that_cannot_be_written_to_is_told(storage, tmp_path):
+    await started(storage)
     with pytest.raises(Unreachable, match="cannot be written"):
         await storage.back_up(tmp_path / "nowhere" / "backup.zip")
 
@@ -83,7 +84,9 @@ async def test_a_database_that_was_not_there_is_no_backup(tmp_path):
     async with Sqlite(str(tmp_path / "typo" / "aichat.db")) as store:
         with pytest.raises(NotFound, match="AICHAT_DATA"):
             await store.back_up(tmp_path / "backup.zip")
-    assert not (tmp_path / "backup.zip").exists()
+        assert not (tmp_path / "backup.zip").exists()
+        await started(store)
+        await store.back_up(tmp_path / "backup.zip")
 
 
 async def test_a_backup_while_others_write_is_one_moment(storage, tmp_path):

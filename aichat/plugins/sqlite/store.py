@@ -37,7 +37,7 @@ class Sqlite:
     async def __aenter__(self) -> Sqlite:
         self.file = locate(self.path)
         self.clips = clips.beside(self.file)
-        self.is_new = not self.file.exists()
+        self.is_untouched = not self.file.exists()
         writer, reader = await anyio.to_thread.run_sync(open_both, self.file)
         self.writer = Worker("writer", writer, write)
         self.reader = Worker("reader", reader, read)
@@ -52,11 +52,12 @@ class Sqlite:
         return await self.reader.do(lambda connection: job(connection, *values))
 
     async def _write(self, job: Callable[[Connection, *Ts], T], *values: *Ts) -> T:
+        self.is_untouched = False
         return await self.writer.do(lambda connection: job(connection, *values))
 
     async def back_up(self, file: Path) -> str:
         """Copy everything into a new zip file, while it is used; return what is in it."""
-        if self.is_new:
+        if self.is_untouched:  # and made just now: this is not the one that was meant
             raise NotFound(f"There was no database {self.file}.", "Set AICHAT_DATA to its folder.")
         return await _on_disk(backup.back_up, self.file, self.clips, file)
 
