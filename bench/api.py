@@ -45,6 +45,8 @@ use = ["espeak"]
 use = ["in_order"]
 [storage]
 use = ["sqlite"]
+[web]
+max_requests_per_s = 100000
 """
 
 

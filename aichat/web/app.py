@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 from attrs import define
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
@@ -106,7 +106,8 @@ def create_app(setup: Setup | None = None) -> Litestar:
     web = ready.config.web
     keyring = commands.keyring() if web.access == "token" else None
     if keyring:
-        routes = [login.ask, login.log_in, login.log_out, *routes]
+        pages_of_login = [login.ask, login.log_in, login.log_out]
+        routes = [Router("/", route_handlers=pages_of_login, include_in_schema=False), *routes]
 
     @asynccontextmanager
     async def chat(app: Litestar) -> AsyncIterator[None]:

@@ -14,8 +14,9 @@ import pytest
 from chat import CAST, a_store
 from server import Server, a_server
 
-from aichat.core import BackendFailed, Character, Model
+from aichat.core import BackendFailed, Character, Model, Unreachable
 from aichat.core.testing.fakes import FakeLlm
+from aichat.core.testing.memory import MemoryStorage
 from aichat.plugins.sqlite.store import Sqlite
 
 
@@ -454,11 +455,10 @@ def test_text_that_cannot_be_kept_is_refused_and_its_field_named(
 
 
 def test_a_path_or_a_query_with_nul_is_refused(api: httpx.Client) -> None:
-    refused(api.get("/characters/a%00b"), 404)
-    refused(api.get("/voices/%00"), 404)
     assert refused(api.get("/characters/search?query=%00"), 400).keys() == {"query"}
     assert refused(api.get("/messages/search?q=a%00"), 400).keys() == {"q"}
-    refused(api.get("/conversations/%00"), 404)
+    for path in ("/characters/a%00b", "/voices/%00", "/conversations/%00"):
+        refused(api.get(path), 404)
     refused(api.get("/characters/%ff"), 404)
 
 
@@ -547,6 +547,34 @@ def test_errors_are_data_even_for_a_browser(api: httpx.Client) -> None:
     refused(api.get("/characters/nobody", headers=page), 404)
     refused(api.get("/nothing/here", headers=page), 404)
     refused(api.patch("/characters", headers=page), 405)
+
+
+class Broken(MemoryStorage):
+    """Fails as it is told to."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    async def characters(self, *, active: bool | None = None) -> Any:
+        raise self.error
+
+
+def test_a_store_that_cannot_be_reached_is_a_503_to_be_tried_again() -> None:
+    error = Unreachable("The database does not answer.", "Start it.")
+    with a_server(storage=Broken(error)) as server:
+        answer = httpx.get(f"{server.url}/api/characters", trust_env=False)
+    refused(answer, 503)
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_fault_of_ours_is_told_without_what_it_was() -> None:
+    error = RuntimeError("key sk-secret in /home/somebody/aichat.db")
+    with a_server(storage=Broken(error)) as server:
+        answer = httpx.get(f"{server.url}/api/characters", trust_env=False)
+    refused(answer, 500)
+    assert "secret" not in answer.text
+    assert "/home" not in answer.text
 
 
 # -- settings, models, plug-ins ----------------------------------------------------------------
