@@ -409,7 +409,7 @@ async def test_a_cancelled_wait_does_not_stop_the_work(storage):
 
 async def test_too_many_waiting_jobs_are_refused(storage, monkeypatch):
     conversation = await started(storage)
-    monkeypatch.setattr(storage.writer._jobs, "maxsize", 3)
+    monkeypatch.setattr(engine, "WAITING", 3)
     async with anyio.create_task_group() as tasks, hold(storage.writer):
         for number in range(3):
             tasks.start_soon(storage.add_message, say(conversation, str(number)))

@@ -49,7 +49,7 @@ class Worker:
 
     def __init__(self, name: str, connection: sqlite3.Connection, perform: Perform) -> None:
         self._connection, self._perform = connection, perform
-        self._jobs: queue.Queue[Job[Any] | None] = queue.Queue(WAITING)
+        self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._stopping = False
         self._soon = _soon()
         self._thread = threading.Thread(target=self._run, name=f"sqlite-{name}", daemon=True)
@@ -73,12 +73,11 @@ class Worker:
     def _hand_over(self, job: Job[Any]) -> None:
         if self._stopping:
             raise Unreachable("The database is closed.", "Start aichat again.")
-        try:
-            self._jobs.put_nowait(job)
-        except queue.Full:
+        if self._jobs.qsize() >= WAITING:  # exact: only the event loop adds to them
             raise Unreachable(
                 f"{WAITING} requests wait for the database.", "Wait a moment, then try again."
-            ) from None
+            )
+        self._jobs.put(job)
 
     def _join(self) -> None:
         self._jobs.put(None)
@@ -104,7 +103,7 @@ class Worker:
                 return jobs
             job = self._jobs.get_nowait()
         if jobs:
-            self._jobs.put_nowait(None)  # the end comes again, after these
+            self._jobs.put(None)  # the end comes again, after these
         return jobs
 
 

@@ -86,27 +86,28 @@ def add_message(connection: Connection, message: Message) -> None:
     """Append a message, or replace the version with its id in place."""
     if message.character_id is not None:
         CHARACTERS.require(connection, message.character_id)
-    if not _note_activity(connection, message, datetime.now(UTC), ALMOST_ALWAYS):
-        CONVERSATIONS.require(connection, message.conversation_id)
-        _note_activity(connection, message, _newest(connection), "")
+    home = message.conversation_id
+    if not (active := _touch_now(connection, home)):
+        conversation = _touch(connection, CONVERSATIONS.find(connection, home))
+        active = (conversation.title,)
+    if active[0] is None and message.title:
+        name = "update conversations set title = ? where conversation_id = ?"
+        connection.execute(name, (message.title, home))
     if not MESSAGES.put(connection, message):
         raise elsewhere(message.message_id)
 
 
-ALMOST_ALWAYS = "and ?1 > (select max(updated_at) from conversations)"
-"""Unless the clock stands still or went back. So one statement does the work of three."""
+def _touch_now(connection: Connection, id: str) -> tuple[str | None] | None:
+    """Put a conversation first, and return its title in a row.
 
-
-def _note_activity(
-    connection: Connection, message: Message, moment: datetime, condition: str
-) -> bool:
-    """Put the conversation first, and name it; tell whether that was done."""
-    done = connection.execute(
-        "update conversations set updated_at = ?1, title = coalesce(title, ?2) "  # noqa: S608
-        f"where conversation_id = ?3 {condition}",
-        (iso(moment), message.title, message.conversation_id),
-    )
-    return done.rowcount > 0
+    Returns None if there is no such conversation, or the clock stands still or went back.
+    """
+    found: tuple[str | None] | None = connection.execute(
+        "update conversations set updated_at = ?1 where conversation_id = ?2 "
+        "and ?1 > (select max(updated_at) from conversations) returning title",
+        (iso(datetime.now(UTC)), id),
+    ).fetchone()
+    return found
 
 
 def add_messages(connection: Connection, messages: Sequence[Message]) -> None:

@@ -77,7 +77,7 @@ create index messages_by_character on messages (character_id) where character_id
 
 -- Search: whole words in any case, accents count. The text itself stays in messages.
 create virtual table message_words using fts5 (
-    content, content = 'messages', content_rowid = 'seq',
+    content, content = 'messages', content_rowid = 'seq', columnsize = 0,
     tokenize = "unicode61 remove_diacritics 0 separators '{newer_symbols}'"
 );
 
