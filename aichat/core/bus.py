@@ -233,14 +233,15 @@ class Bus:
 
     def _hand_out(self, event: Event) -> tuple[list[tuple[Subscription, Gate]], list[Lane]]:
         """Give *event* to everybody at once; return what its publisher has to wait for."""
-        self._refuse_if_closed(event)
+        if self._closing:
+            self._refuse_if_closed(event)
         talk = self._talks.of(event)
         if isinstance(event, TurnFinished) and event.turn == talk.latest:
             talk.live = False
         talk.handing_out += 1
         if self._observers:
             self._trace(Step.PUBLISHED, event)
-        route = self._talks.route(talk, type(event))
+        route = talk.routes.get(type(event)) or self._talks.route(talk, type(event))
         gates = [(tap, gate) for tap in route.taps if (gate := self._tap(talk, tap, event))]
         full = [lane for s in route.lanes if (lane := self._enqueue(talk, s, event))]
         talk.handing_out -= 1
@@ -254,14 +255,14 @@ class Bus:
 
     def _refuse_if_closed(self, event: Event) -> None:
         from_within = event.urgent or current_lane.get()
-        if self._closed or (self._closing and not from_within):
+        if self._closed or not from_within:
             raise BusClosed(
                 f"{type(event).__name__} was published after the bus began to close.",
                 "Publish inside `async with open_bus()`, or stop the producer first.",
             )
 
     def _tap(self, talk: Talk, tap: Subscription, event: Event) -> Gate | None:
-        if talk.is_spared(tap, event):
+        if tap.interruptible and talk.is_void(event):
             self._trace(Step.DROPPED, event, tap.name)
             return None
         try:
@@ -279,7 +280,7 @@ class Bus:
 
     def _enqueue(self, talk: Talk, subscription: Subscription, event: Event) -> Lane | None:
         """Put *event* into its lane; return the lane if the publisher has to wait for it."""
-        if talk.is_spared(subscription, event):
+        if subscription.interruptible and talk.is_void(event):
             self._trace(Step.DROPPED, event, subscription.name)
             return None
         if (lane := self._lane(talk, subscription, event)) is None:
@@ -324,8 +325,10 @@ class Bus:
         subscription = lane.subscription
         if not self._talks.wants(talk, subscription, event):
             return self._trace(Step.DROPPED, event, subscription.name)
-        self._trace(Step.STARTED, event, subscription.name)
-        began, step = self.clock.now(), Step.CANCELLED
+        began, step = 0.0, Step.CANCELLED
+        if self._observers:
+            self._trace(Step.STARTED, event, subscription.name)
+            began = self.clock.now()
         lane.current = event
         try:
             with anyio.CancelScope() as lane.scope:

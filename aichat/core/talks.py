@@ -35,7 +35,8 @@ class Talk:
     """The latest turn has neither finished nor been interrupted."""
     cut_lines: set[Line] = Factory(set)
     lanes: dict[Key, Lane] = Factory(dict)
-    listeners: list[Subscription] = Factory(list)
+    listeners: dict[Subscription, None] = Factory(dict)
+    """In the order in which they came."""
     routes: dict[type[Event], Route] = Factory(dict)
 
     def is_void(self, event: Event) -> bool:
@@ -65,8 +66,8 @@ class Talks:
     """All conversations that somebody is in, or that still have work."""
 
     by_id: dict[str, Talk] = Factory(dict)
-    listeners: list[Subscription] = Factory(list)
-    """Those who listen to every conversation."""
+    listeners: dict[Subscription, None] = Factory(dict)
+    """Those who listen to every conversation, in the order in which they came."""
     next_number: int = 0
     some_refuse: bool = False
     """There is a listener whose full lane refuses more."""
@@ -105,16 +106,15 @@ class Talks:
         """Add a listener."""
         self.some_refuse = self.some_refuse or subscription.overflow is Overflow.REFUSE
         if subscription.conversation is None:
-            self.listeners.append(subscription)
+            self.listeners[subscription] = None
         else:
-            self.keep(subscription.conversation).listeners.append(subscription)
+            self.keep(subscription.conversation).listeners[subscription] = None
         self._forget_routes()
 
     def unlisten(self, subscription: Subscription) -> None:
         """Remove a listener, and cancel what it is doing."""
         for listeners in (self.listeners, *(talk.listeners for talk in self.by_id.values())):
-            if subscription in listeners:
-                listeners.remove(subscription)
+            listeners.pop(subscription, None)
         self._forget_routes()
         for talk in self.by_id.values():
             for lane in talk.lanes.values():
