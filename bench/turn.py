@@ -21,14 +21,14 @@ import anyio
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from chat import Given, a_store, all_ready  # noqa: E402
+from chat import Given, a_store, all_ready
 
-from aichat.core import load_plugins, open_chat  # noqa: E402
-from aichat.core.events import AudioReceived  # noqa: E402
-from aichat.core.testing.fakes import FakeStt  # noqa: E402
-from aichat.web.room import Connection, Room  # noqa: E402
-from aichat.web.templating import environment  # noqa: E402
-from aichat.web.views import Painter  # noqa: E402
+from aichat.core import load_plugins, open_chat
+from aichat.core.events import AudioReceived
+from aichat.core.testing.fakes import FakeStt
+from aichat.web.room import Connection, Room
+from aichat.web.templating import environment
+from aichat.web.views import Painter
 
 SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
 WARM_UP = 30

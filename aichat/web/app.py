@@ -29,7 +29,7 @@ from aichat.core import (
     read_config,
 )
 
-from . import health, pages, paths, socket
+from . import health, metrics, pages, paths, socket
 from .guard import Guard
 from .rooms import Rooms
 from .server import AichatServer
@@ -101,6 +101,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
             socket.talk,
             health.health,
             health.ready,
+            *metrics.routes,
             pages.start,
             pages.conversation,
             pages.begin,
@@ -135,6 +136,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
         app.state.bus, app.state.parts = bus, parts
         app.state.rooms = Rooms(bus, parts, painter, tasks)
+        app.state.metrics = metrics.Metrics()
+        app.state.metrics.listen(bus, app.state.rooms)
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
         yield
