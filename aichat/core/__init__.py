@@ -36,6 +36,7 @@ from .errors import (
     TimedOut,
     Unreachable,
 )
+from .eventlog import Entry, EventLog, Header, LogWriter, read_log
 from .hookspecs import hookimpl
 from .ids import new_id
 from .models import Character, Conversation, Message, Voice, is_clean
@@ -58,8 +59,12 @@ __all__ = [
     "Config",
     "Conflict",
     "Conversation",
+    "Entry",
+    "EventLog",
+    "Header",
     "LaneFull",
     "Llm",
+    "LogWriter",
     "Message",
     "NotFound",
     "NotReady",
@@ -99,4 +104,5 @@ __all__ = [
     "open_chat",
     "patience",
     "read_config",
+    "read_log",
 ]

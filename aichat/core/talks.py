@@ -80,14 +80,14 @@ class Talks:
 
     def of(self, event: Event) -> Talk:
         """Return the event's conversation, which stays while it has work."""
-        conversation = event.turn.conversation
-        if (talk := self.by_id.get(conversation)) is None:
-            talk = self.by_id[conversation] = self.peek(conversation)
+        if (talk := self.by_id.get(event.turn.conversation)) is None:
+            talk = self.by_id[event.turn.conversation] = self.peek(event.turn.conversation)
         return talk
 
     def keep(self, conversation: str) -> Talk:
         """Return a conversation, which stays until it is forgotten."""
-        talk = self.by_id.setdefault(conversation, self.peek(conversation))
+        if (talk := self.by_id.get(conversation)) is None:
+            talk = self.by_id[conversation] = self.peek(conversation)
         if not talk.kept:
             talk.kept, talk.latest = True, self.new_turn(conversation)
         return talk
