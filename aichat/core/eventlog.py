@@ -3,7 +3,7 @@
 The first line is the header: what the conversation was when the recording began. Each other line
 is one event, in the order in which they were published:
 
-    {"at": 1.25, "event": "ReplyText", "turn": 2, "place": 0, "text": "Well, ", "index": 0}
+    {"at": 1.25, "event": "ReplyText", "turn": 2, "place": 0, "told": {"text": "Hi", "index": 0}}
 
 *at* counts seconds from the first event. Turns are counted from 0 in the order in which they
 appear; *place* is the line's place in its turn. There are no ids, so that two recordings of the
@@ -45,14 +45,15 @@ class Entry:
     event: str
     turn: int
     place: int | None = None
-    fields: Mapping[str, Any] = field(factory=dict)
+    told: Mapping[str, Any] = field(factory=dict)
+    """The event's own fields."""
 
     def to_line(self) -> str:
         """Write it as JSON, without the line's end."""
-        head = {"at": self.at, "event": self.event, "turn": self.turn}
+        head: dict[str, Any] = {"at": self.at, "event": self.event, "turn": self.turn}
         if self.place is not None:
             head["place"] = self.place
-        return json.dumps({**head, **self.fields}, ensure_ascii=False)
+        return json.dumps({**head, "told": dict(self.told)}, ensure_ascii=False)
 
 
 @frozen
@@ -183,9 +184,9 @@ def parse_log(lines: Iterable[str], name: str = "the log") -> EventLog:
 
 def read_entry(line: str, where: str = "the line") -> Entry:
     """Read one event's line. Raises :class:`BadValue` that says *where*."""
-    told = _object(line, where)
-    at, event, turn = told.pop("at", None), told.pop("event", None), told.pop("turn", None)
-    place = told.pop("place", None)
+    read = _object(line, where)
+    at, event, turn = read.get("at"), read.get("event"), read.get("turn")
+    place, told = read.get("place"), read.get("told")
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < math.inf:
         raise _wrong(where, "at", at, "seconds from the beginning")
     if not isinstance(event, str) or not event:
@@ -194,6 +195,8 @@ def read_entry(line: str, where: str = "the line") -> Entry:
         raise _wrong(where, "turn", turn, "the turn's number")
     if place is not None and (type(place) is not int or place < 0):
         raise _wrong(where, "place", place, "the line's place in the turn")
+    if not isinstance(told, dict):
+        raise _wrong(where, "told", told, "an object, the event's own fields")
     return Entry(float(at), event, turn, place, told)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -28,7 +27,7 @@ from aichat.core import (
     hookimpl,
     new_id,
 )
-from aichat.core.events import ConversationClosed, Event
+from aichat.core.events import ConversationClosed, Event, MessageAdded
 
 FOLDER, AUDIO = "AICHAT_RECORD", "AICHAT_RECORD_AUDIO"
 GATHER_SECONDS = 0.25
@@ -45,13 +44,14 @@ class Tape:
     """One conversation's recording."""
 
     path: Path
-    began: datetime
     writer: LogWriter
     lines: deque[str] = field(factory=deque)
     waiting: int = 0
     """Bytes that wait, audio included."""
     lost: int = 0
     """Events given up since the last one that was not."""
+    fresh: set[str] = field(factory=set)
+    """Messages that are on the tape and so do not belong into its header."""
     has_header: bool = False
     is_broken: bool = False
 
@@ -113,6 +113,8 @@ class Recording:
             del self.tapes[conversation]
         if tape.is_broken:
             return
+        if isinstance(event, MessageAdded) and not tape.has_header:
+            tape.fresh.add(event.message.message_id)
         was_empty = not tape.lines
         tape.add(event, self.bus.clock.now())
         if was_empty:
@@ -122,7 +124,7 @@ class Recording:
         began = self.bus.clock.wall()
         name = f"{began:%Y%m%d-%H%M%S}-{new_id()[-12:]}.jsonl"
         writer = LogWriter(self.bus.clock.now(), self.keeps_audio)
-        return Tape(self.folder / name, began, writer)
+        return Tape(self.folder / name, writer)
 
     async def write(self, event: LogGrew) -> None:
         """Write what has gathered."""
@@ -148,7 +150,7 @@ class Recording:
         conversation, cast = await storage.cast(id)
         voices: list[Voice] = [await storage.voice(who.voice) for who in cast if who.voice]
         messages = await storage.recent_messages(id, HISTORY)
-        before = tuple(m for m in messages if m.created_at < tape.began)
+        before = tuple(m for m in messages if m.message_id not in tape.fresh)
         header = Header(conversation, tuple(cast), tuple(voices), before, self.keeps_audio)
         return f"{header.to_line()}\n".encode("utf-8", "replace")
 
@@ -163,7 +165,7 @@ def append(path: Path, text: bytes, audio: bytes) -> None:
                 stream.write(data)
 
 
-@hookimpl
+@hookimpl(tryfirst=True)  # an event stands in the log before what others make of it
 def connect(bus: Bus, parts: Parts) -> None:
     """Record, if the environment asks for it."""
     folder, audio = os.environ.get(FOLDER), os.environ.get(AUDIO) or "0"

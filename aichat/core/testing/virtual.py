@@ -12,9 +12,13 @@ import selectors
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import Context
+from random import Random
 from typing import TypeVar, TypeVarTuple
 
 import anyio
+
+from aichat.core.ids import ids_made_of
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -79,9 +83,21 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Return virtual seconds; they begin at 0."""
         return self.virtual.now
 
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Set a timer. With a task's first one begins the watch over worker threads."""
+        if self.virtual.threads is None and asyncio.current_task(self):
+            self.virtual.threads = anyio.to_thread.current_default_thread_limiter()
+        return super().call_at(when, callback, *args, context=context)
 
-def run_virtual(program: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
-    """Run an anyio program on virtual time."""
+
+def run_virtual(program: Callable[[*Ts], Awaitable[T]], *args: *Ts, seed: int | None = None) -> T:
+    """Run an anyio program on virtual time. With a *seed*, the ids it makes are the same again."""
     loops: list[VirtualTimeLoop] = []
 
     def new_loop() -> VirtualTimeLoop:
@@ -89,7 +105,10 @@ def run_virtual(program: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         return loops[-1]
 
     async def main() -> T:
-        loops[-1].virtual.threads = anyio.to_thread.current_default_thread_limiter()
-        return await program(*args)
+        loop = loops[-1]
+        if seed is None:
+            return await program(*args)
+        with ids_made_of(lambda: int(loop.time() * 1e9), Random(seed).randbytes):  # noqa: S311
+            return await program(*args)
 
     return anyio.run(main, backend="asyncio", backend_options={"loop_factory": new_loop})
