@@ -11,6 +11,7 @@ import anyio
 import pytest
 from attrs import define
 from chat import Given, a_store, all_ready
+from talking import engines
 
 from aichat.core import Bus, LogWriter, Parts, load_plugins, open_chat
 from aichat.core.events import (
@@ -21,22 +22,10 @@ from aichat.core.events import (
     MessageAdded,
     TurnFinished,
 )
-from aichat.core.testing.fakes import FakeTurn
-from aichat.core.testing.simulated import SimulatedLlm, SimulatedStt, SimulatedTts
 from aichat.core.testing.simulated_user import SimulatedUser
 from aichat.core.testing.virtual import run_virtual
 
 HERE = Path(__file__).parent.parent
-
-
-def engines(seed: int, fail_rate: float = 0.02) -> dict[str, object]:
-    how = {"jitter": 0.3, "fail_rate": fail_rate, "seed": seed}
-    return {
-        "turn": FakeTurn(end_ms=300, barge_in_ms=250),
-        "stt": SimulatedStt(**how),
-        "llm": SimulatedLlm(**how),
-        "tts": SimulatedTts(**how),
-    }
 
 
 @define

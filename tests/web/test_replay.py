@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from chat import Given, a_store, all_ready
-from stages.test_virtual_scale import engines
+from talking import engines
 
 from aichat.core import BadValue, Bus, EventLog, LogWriter, load_plugins, open_chat, read_log
 from aichat.core.events import AudioReceived, Event, Interrupted, LineInterrupted, UserSaid
@@ -38,7 +38,7 @@ async def record(backends: dict[str, Any], minutes: float, seed: int) -> None:
         await bus.settled()
 
 
-def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch, *, audio: bool, seed: int = 5) -> Path:
+def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch, *, audio: bool, seed: int = 8) -> Path:
     """Record three minutes; return the file."""
     monkeypatch.setenv("AICHAT_RECORD", str(folder))
     monkeypatch.setenv("AICHAT_RECORD_AUDIO", "1" if audio else "0")
@@ -88,11 +88,12 @@ def rounded(value: Any) -> Any:
     return [rounded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
+@pytest.mark.parametrize("seed", [5, 8])
 def test_the_same_engines_give_the_recorded_conversation_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    path = recorded(tmp_path, monkeypatch, audio=True)
-    again, feeder = replayed(path, engines(5, 0.0))
+    path = recorded(tmp_path, monkeypatch, audio=True, seed=seed)
+    again, feeder = replayed(path, engines(seed, 0.0))
     first, second = by_kind(read_log(path)), by_kind(again)
     assert len(first[UserSaid.__name__]) > 8
     assert first[Interrupted.__name__]
@@ -123,7 +124,7 @@ def test_without_audio_the_transcripts_are_said_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = recorded(tmp_path, monkeypatch, audio=False)
-    again, _ = replayed(path, engines(5, 0.0))
+    again, _ = replayed(path, engines(8, 0.0))
     first = read_log(path)
 
     def said(log: EventLog) -> list[tuple[float, str, str]]:
@@ -150,10 +151,10 @@ def test_audio_that_is_missing_or_not_the_recordings_is_told(
     pcm = path.with_suffix(".pcm")
     pcm.write_bytes(bytes(len(pcm.read_bytes())))
     with pytest.raises(BadValue, match="does not hold the audio at"):
-        replayed(path, engines(5, 0.0))
+        replayed(path, engines(8, 0.0))
     pcm.unlink()
     with pytest.raises(BadValue, match=r"\.pcm cannot be read"):
-        replayed(path, engines(5, 0.0))
+        replayed(path, engines(8, 0.0))
 
 
 TOML = """

@@ -32,12 +32,17 @@ PATIENCE_SECONDS = 90.0
 """A turn that is not over by then is given up, and the user goes on."""
 
 
+REPORT_MS = 100
+"""The loudspeaker reports a line after each such stretch of it."""
+
+
 @define
 class Sounding:
     """One line in the loudspeaker: when each frame begins and how long it is, in seconds."""
 
     frames: deque[tuple[float, float]] = field(factory=deque)
     past: float = 0.0
+    told_ms: float = 0.0
 
     def played_ms(self, now: float) -> float:
         """Return how much has been heard by now."""
@@ -53,28 +58,38 @@ class Loudspeaker:
 
     bus: Bus
     lines: dict[Line, Sounding] = field(factory=dict)
+    ended: list[LinePlayed] = field(factory=list)
+    """The last reports of lines, on their way."""
 
     def play(self, event: AudioReady) -> None:
-        """Take in a frame; tell how far the lines are that sound now."""
-        now = self.bus.clock.now()
+        """Take in a frame."""
         sounding = self.lines.setdefault(event.line, Sounding())
         if event.pcm:
             sounding.frames.append((event.due, len(event.pcm) / 2 / SPEAKER_RATE))
-        for line, sounds in self.lines.items():
-            if ms := sounds.played_ms(now):
-                self.bus.post(LinePlayed(line, ms))
 
     def finish(self, event: LineFinished) -> None:
-        """Tell that a line was played to its end."""
+        """Note that a line was played to its end."""
         if sounds := self.lines.pop(event.line, None):
-            self.bus.post(LinePlayed(event.line, sounds.played_ms(self.bus.clock.now()), "done"))
+            played = sounds.played_ms(self.bus.clock.now())
+            self.ended.append(LinePlayed(event.line, played, "done"))
 
     def flush(self, event: Interrupted) -> None:
-        """Fall silent, and tell where."""
+        """Fall silent, and note where."""
         lines, self.lines = self.lines, {}
         for line, sounds in lines.items():
             played = sounds.played_ms(self.bus.clock.now())
-            self.bus.post(LinePlayed(line, played, "flushed"))
+            self.ended.append(LinePlayed(line, played, "flushed"))
+
+    def report(self) -> None:
+        """Tell how far the lines are. Reports take a moment to come: they leave with a packet."""
+        ended, self.ended = self.ended, []
+        for last in ended:
+            self.bus.post(last)
+        now = self.bus.clock.now()
+        for line, sounds in self.lines.items():
+            if (ms := sounds.played_ms(now)) >= sounds.told_ms + REPORT_MS:
+                sounds.told_ms = ms
+                self.bus.post(LinePlayed(line, ms))
 
 
 @define(eq=False)
@@ -99,12 +114,15 @@ class SimulatedUser:
     )
     turns: int = field(init=False, default=0)
     """So many turns were over, finished or interrupted."""
+    loudspeaker: Loudspeaker = field(
+        init=False, default=Factory(lambda self: Loudspeaker(self.bus), takes_self=True)
+    )
     _over: anyio.Event = field(init=False, factory=anyio.Event)
 
     async def talk(self, minutes: float) -> None:
         """Talk for so long."""
-        loudspeaker, end = Loudspeaker(self.bus), self.bus.clock.now() + 60 * minutes
-        handlers = (loudspeaker.play, loudspeaker.finish, loudspeaker.flush, self._end)
+        loud, end = self.loudspeaker, self.bus.clock.now() + 60 * minutes
+        handlers = (loud.play, loud.finish, loud.flush, self._end)
         taps = [self.bus.tap(one, conversation=self.conversation) for one in handlers]
         try:
             while self.bus.clock.now() < end:
@@ -135,6 +153,7 @@ class SimulatedUser:
         packet = sample * round(self.packet_seconds * MIC_RATE)
         for _ in range(round(seconds / self.packet_seconds)):
             await anyio.sleep(self.packet_seconds)
+            self.loudspeaker.report()
             await self.bus.publish(AudioReceived(self.bus.turn(self.conversation), packet))
 
     def _end(self, event: TurnFinished | Interrupted) -> None:
