@@ -39,6 +39,7 @@ from .errors import (
     TimedOut,
     Unreachable,
 )
+from .eventlog import Entry, EventLog, Header, LogWriter, read_log
 from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .ids import new_id
@@ -71,9 +72,13 @@ __all__ = [
     "Connection",
     "Conversation",
     "Denied",
+    "Entry",
+    "EventLog",
+    "Header",
     "LaneFull",
     "ListsModels",
     "Llm",
+    "LogWriter",
     "Message",
     "Model",
     "NotFound",
@@ -114,6 +119,7 @@ __all__ = [
     "open_chat",
     "patience",
     "read_config",
+    "read_log",
     "require_json",
     "slug",
 ]

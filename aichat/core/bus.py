@@ -24,7 +24,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ from .lanes import Lane, current_lane
 from .subscriptions import Overflow, Subscription, subscription
 from .talks import Talk, Talks
 from .tasks import Crew, plain_task_group
-from .trace import Step, Trace
+from .trace import Step, Trace, tell
 
 E = TypeVar("E", bound=Event)
 Gate = Callable[[], Awaitable[object]]
@@ -233,16 +233,17 @@ class Bus:
 
     def _hand_out(self, event: Event) -> tuple[list[tuple[Subscription, Gate]], list[Lane]]:
         """Give *event* to everybody at once; return what its publisher has to wait for."""
-        self._refuse_if_closed(event)
+        if self._closing:
+            self._refuse_if_closed(event)
         talk = self._talks.of(event)
         if isinstance(event, TurnFinished) and event.turn == talk.latest:
             talk.live = False
-        talk.handing_out += 1
         if self._observers:
             self._trace(Step.PUBLISHED, event)
-        route = self._talks.route(talk, type(event))
-        gates = [(tap, gate) for tap in route.taps if (gate := self._tap(talk, tap, event))]
-        full = [lane for s in route.lanes if (lane := self._enqueue(talk, s, event))]
+        route = talk.routes.get(type(event)) or self._talks.route(talk, type(event))
+        talk.handing_out += 1
+        gates = self._tap(talk, route.taps, event)
+        full = self._enqueue(talk, route.lanes, event) if route.lanes else []
         talk.handing_out -= 1
         if not talk.kept:
             self._talks.tidy(talk)
@@ -254,22 +255,26 @@ class Bus:
 
     def _refuse_if_closed(self, event: Event) -> None:
         from_within = event.urgent or current_lane.get()
-        if self._closed or (self._closing and not from_within):
+        if self._closed or not from_within:
             raise BusClosed(
                 f"{type(event).__name__} was published after the bus began to close.",
                 "Publish inside `async with open_bus()`, or stop the producer first.",
             )
 
-    def _tap(self, talk: Talk, tap: Subscription, event: Event) -> Gate | None:
-        if talk.is_spared(tap, event):
-            self._trace(Step.DROPPED, event, tap.name)
-            return None
-        try:
-            gate: Gate | None = tap.handler(event)
-        except Exception as error:
-            self._contain(tap, event, error)
-            return None
-        return gate
+    def _tap(
+        self, talk: Talk, taps: Iterable[Subscription], event: Event
+    ) -> list[tuple[Subscription, Gate]]:
+        gates: list[tuple[Subscription, Gate]] = []
+        for tap in taps:
+            if tap.interruptible and talk.is_void(event):
+                self._trace(Step.DROPPED, event, tap.name)
+                continue
+            try:
+                if gate := tap.handler(event):
+                    gates.append((tap, gate))
+            except Exception as error:
+                self._contain(tap, event, error)
+        return gates
 
     async def _pass(self, tap: Subscription, gate: Gate, event: Event) -> None:
         try:
@@ -277,22 +282,28 @@ class Bus:
         except Exception as error:
             self._contain(tap, event, error)
 
-    def _enqueue(self, talk: Talk, subscription: Subscription, event: Event) -> Lane | None:
-        """Put *event* into its lane; return the lane if the publisher has to wait for it."""
-        if talk.is_spared(subscription, event):
-            self._trace(Step.DROPPED, event, subscription.name)
-            return None
-        if (lane := self._lane(talk, subscription, event)) is None:
-            return None
+    def _enqueue(
+        self, talk: Talk, subscriptions: Iterable[Subscription], event: Event
+    ) -> list[Lane]:
+        """Put *event* into its lanes; return those for which the publisher has to wait."""
+        full: list[Lane] = []
+        for wanting in subscriptions:
+            if wanting.interruptible and talk.is_void(event):
+                self._trace(Step.DROPPED, event, wanting.name)
+            elif (lane := self._lane(talk, wanting, event)) and self._put(talk, lane, event):
+                full.append(lane)
+        return full
+
+    def _put(self, talk: Talk, lane: Lane, event: Event) -> bool:
         if (place := lane.given_up_for(event)) is not None:
-            self.dropped[subscription.name] += 1
+            self.dropped[lane.subscription.name] += 1
             self._drop(lane, place)
         self._unfinished += 1
         waits = lane.append(event)
         if lane.key not in talk.lanes:
             talk.lanes[lane.key] = lane
             self._crew.start(partial(self._run, talk, lane))
-        return lane if waits else None
+        return waits
 
     def _lane(self, talk: Talk, subscription: Subscription, event: Event) -> Lane | None:
         try:
@@ -324,8 +335,10 @@ class Bus:
         subscription = lane.subscription
         if not self._talks.wants(talk, subscription, event):
             return self._trace(Step.DROPPED, event, subscription.name)
-        self._trace(Step.STARTED, event, subscription.name)
-        began, step = self.clock.now(), Step.CANCELLED
+        began, step = 0.0, Step.CANCELLED
+        if self._observers:
+            self._trace(Step.STARTED, event, subscription.name)
+            began = self.clock.now()
         lane.current = event
         try:
             with anyio.CancelScope() as lane.scope:
@@ -361,11 +374,8 @@ class Bus:
             self._all_done = None
 
     def _trace(self, step: Step, event: Event, handler: str = "", seconds: float = 0.0) -> None:
-        for observer in self._observers:
-            try:
-                observer(Trace(step, event, handler, seconds))
-            except Exception:
-                log.exception("observer %r failed", observer)
+        if self._observers:
+            tell(self._observers, Trace(step, event, handler, seconds))
 
 
 @asynccontextmanager

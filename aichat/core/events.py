@@ -286,15 +286,34 @@ class MessageAdded(Event):
     urgent: ClassVar[bool] = True
 
 
+MARKS = (
+    "speech_ended",
+    "turn_decided",
+    "transcribed",
+    "first_text",
+    "first_clause",
+    "first_speech",
+    "first_audio",
+    "first_heard",
+)
+"""What a turn reaches, in order. ``first_heard`` is what the loudspeaker's own reports say."""
+
+
 @frozen
 class TurnTimed(Event):
-    """A turn's waterfall: what was reached when, in ms after the user's turn began to be answered.
+    """A turn's waterfall so far; a later one of the same turn replaces it.
 
-    Marks in order: ``speech_ended``, ``turn_decided``, ``transcribed``, ``first_text``,
-    ``first_clause``, ``first_speech``, ``first_audio``; those that did not happen are missing.
+    *marks* say what was reached when, in ms after the earliest, in the order of :data:`MARKS`;
+    those that did not happen are missing. *gaps* are the silences between one speaker and the next,
+    in ms. *final*: the turn is over, *interrupted* or not; only ``first_heard`` may still come.
     """
 
     marks: tuple[tuple[str, float], ...]
+    gaps: tuple[float, ...] = ()
+    final: bool = True
+    interrupted: bool = False
+    began: float = 0.0
+    """The moment of the earliest mark, in seconds of the bus clock."""
 
     urgent: ClassVar[bool] = True
 

@@ -35,7 +35,8 @@ class Talk:
     """The latest turn has neither finished nor been interrupted."""
     cut_lines: set[Line] = Factory(set)
     lanes: dict[Key, Lane] = Factory(dict)
-    listeners: list[Subscription] = Factory(list)
+    listeners: dict[Subscription, None] = Factory(dict)
+    """In the order in which they came."""
     routes: dict[type[Event], Route] = Factory(dict)
 
     def is_void(self, event: Event) -> bool:
@@ -65,8 +66,8 @@ class Talks:
     """All conversations that somebody is in, or that still have work."""
 
     by_id: dict[str, Talk] = Factory(dict)
-    listeners: list[Subscription] = Factory(list)
-    """Those who listen to every conversation."""
+    listeners: dict[Subscription, None] = Factory(dict)
+    """Those who listen to every conversation, in the order in which they came."""
     next_number: int = 0
     some_refuse: bool = False
     """There is a listener whose full lane refuses more."""
@@ -79,14 +80,14 @@ class Talks:
 
     def of(self, event: Event) -> Talk:
         """Return the event's conversation, which stays while it has work."""
-        conversation = event.turn.conversation
-        if (talk := self.by_id.get(conversation)) is None:
-            talk = self.by_id[conversation] = self.peek(conversation)
+        if (talk := self.by_id.get(event.turn.conversation)) is None:
+            talk = self.by_id[event.turn.conversation] = self.peek(event.turn.conversation)
         return talk
 
     def keep(self, conversation: str) -> Talk:
         """Return a conversation, which stays until it is forgotten."""
-        talk = self.by_id.setdefault(conversation, self.peek(conversation))
+        if (talk := self.by_id.get(conversation)) is None:
+            talk = self.by_id[conversation] = self.peek(conversation)
         if not talk.kept:
             talk.kept, talk.latest = True, self.new_turn(conversation)
         return talk
@@ -105,16 +106,15 @@ class Talks:
         """Add a listener."""
         self.some_refuse = self.some_refuse or subscription.overflow is Overflow.REFUSE
         if subscription.conversation is None:
-            self.listeners.append(subscription)
+            self.listeners[subscription] = None
         else:
-            self.keep(subscription.conversation).listeners.append(subscription)
+            self.keep(subscription.conversation).listeners[subscription] = None
         self._forget_routes()
 
     def unlisten(self, subscription: Subscription) -> None:
         """Remove a listener, and cancel what it is doing."""
         for listeners in (self.listeners, *(talk.listeners for talk in self.by_id.values())):
-            if subscription in listeners:
-                listeners.remove(subscription)
+            listeners.pop(subscription, None)
         self._forget_routes()
         for talk in self.by_id.values():
             for lane in talk.lanes.values():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from attrs import frozen
 
 from .events import Event
+
+log = logging.getLogger(__name__)
 
 
 class Step(StrEnum):
@@ -28,3 +32,12 @@ class Trace:
     event: Event
     handler: str = ""
     seconds: float = 0.0
+
+
+def tell(observers: Iterable[Callable[[Trace], None]], trace: Trace) -> None:
+    """Tell every observer; a broken one hurts nobody."""
+    for observer in observers:
+        try:
+            observer(trace)
+        except Exception:
+            log.exception("observer %r failed", observer)

@@ -1,6 +1,8 @@
-"""Stage: each turn's waterfall, from the end of the user's speech to the first audio.
+"""Stage: each turn's waterfall, from the end of the user's speech to the first sound heard.
 
-Only moments are kept, never what was said.
+It is told while the turn goes on (``TurnTimed``): once the first audio is out, when the loudspeaker
+says that it plays, with each next speaker, and at the end. Only moments are kept, never what was
+said, and only those of each conversation's latest turn.
 """
 
 from __future__ import annotations
@@ -9,25 +11,27 @@ from attrs import define, field
 
 from aichat.core import Bus, Parts, hookimpl
 from aichat.core.events import (
+    MARKS,
+    SPEAKER_RATE,
     AudioReady,
     ConversationClosed,
     Event,
     Interrupted,
+    LinePlayed,
     ReplyClause,
     ReplyText,
     SpeechSynthesized,
+    Turn,
     TurnFinished,
     TurnTimed,
     UserSaid,
     UtteranceHeard,
 )
 
-MARKS: dict[type[Event], str] = {
-    UserSaid: "transcribed",
+MARK: dict[type[Event], str] = {
     ReplyText: "first_text",
     ReplyClause: "first_clause",
     SpeechSynthesized: "first_speech",
-    AudioReady: "first_audio",
 }
 
 
@@ -35,16 +39,42 @@ MARKS: dict[type[Event], str] = {
 class Waterfall:
     """When a turn's marks were reached, in seconds of the bus clock."""
 
+    turn: Turn | None = None
+    """Not known before the user's words are."""
     marks: dict[str, float] = field(factory=dict)
+    gaps: list[float] = field(factory=list)
+    """Seconds between one speaker's last sample and the next one's first."""
+    place: int = 0
+    """Who is being played,"""
+    audible_until: float = 0.0
+    """and when all that was sent of it will have been heard."""
+    untold: bool = False
+    over: bool = False
+    interrupted: bool = False
 
-    def reach(self, mark: str, now: float) -> None:
+    def reach(self, mark: str, moment: float) -> None:
         """Note the first time only."""
-        self.marks.setdefault(mark, now)
+        if mark not in self.marks:
+            self.marks[mark], self.untold = moment, True
 
-    def told(self) -> tuple[tuple[str, float], ...]:
-        """Return the marks in ms after the first one."""
-        begin = min(self.marks.values())
-        return tuple((mark, (at - begin) * 1000) for mark, at in self.marks.items())
+    def play(self, event: AudioReady, now: float) -> None:
+        """Note audio that goes out, and the silence before a next speaker."""
+        if "first_audio" not in self.marks:
+            self.reach("first_audio", now)
+        elif event.line.place != self.place:
+            self.gaps.append(event.due - self.audible_until)
+            self.untold = True
+        self.place = event.line.place
+        self.audible_until = event.due + len(event.pcm) / 2 / SPEAKER_RATE
+
+    def told(self, turn: Turn) -> TurnTimed:
+        """Return what is known by now."""
+        self.untold = False
+        began = min(self.marks.values())
+        reached = [(mark, self.marks[mark]) for mark in MARKS if mark in self.marks]
+        marks = tuple((mark, (moment - began) * 1000) for mark, moment in reached)
+        gaps = tuple(gap * 1000 for gap in self.gaps)
+        return TurnTimed(turn, marks, gaps, self.over, self.interrupted, began)
 
 
 @define
@@ -61,24 +91,52 @@ class Latency:
             waterfall.reach("speech_ended", event.ended)
             waterfall.reach("turn_decided", self.bus.clock.now())
 
-    def reach(
-        self, event: UserSaid | ReplyText | ReplyClause | SpeechSynthesized | AudioReady
-    ) -> None:
-        """Note a mark."""
+    def open(self, event: UserSaid) -> None:
+        """The user's words are known; typed, they are the beginning."""
         conversation = event.turn.conversation
-        if isinstance(event, UserSaid) and event.source == "text":
-            self.turns[conversation] = Waterfall()
-        if waterfall := self.turns.get(conversation):
-            mark = MARKS[type(event)]
-            if mark not in waterfall.marks and getattr(event, "pcm", True):
-                waterfall.reach(mark, self.bus.clock.now())
+        waterfall = self.turns.get(conversation)
+        if waterfall is None or waterfall.turn is not None or event.source == "text":
+            waterfall = self.turns[conversation] = Waterfall()
+        waterfall.turn = event.turn
+        waterfall.reach("transcribed", self.bus.clock.now())
 
-    def tell(self, event: TurnFinished | Interrupted) -> None:
-        """The turn is over: publish what was measured."""
+    def reach(self, event: ReplyText | ReplyClause | SpeechSynthesized) -> None:
+        """Note a mark."""
         waterfall = self.turns.get(event.turn.conversation)
-        if waterfall and "transcribed" in waterfall.marks:
-            del self.turns[event.turn.conversation]
-            self.bus.post(TurnTimed(event.turn, waterfall.told()))
+        mark = MARK[type(event)]
+        if waterfall is None or mark in waterfall.marks or waterfall.turn != event.turn:
+            return
+        if getattr(event, "pcm", True):
+            waterfall.reach(mark, self.bus.clock.now())
+
+    def play(self, event: AudioReady) -> None:
+        """Note audio that goes out. What is new is told with the next, so as not to delay it."""
+        waterfall = self.turns.get(event.turn.conversation)
+        if waterfall is None or waterfall.turn != event.turn:
+            return
+        if waterfall.untold and "first_audio" in waterfall.marks:
+            self.bus.post(waterfall.told(event.turn))
+        if event.pcm:
+            waterfall.play(event, self.bus.clock.now())
+
+    def hear(self, event: LinePlayed) -> None:
+        """The loudspeaker has begun; its report may come after the turn is over."""
+        waterfall = self.turns.get(event.turn.conversation)
+        if waterfall is None or waterfall.turn != event.turn or event.played_ms <= 0:
+            return
+        if "first_audio" in waterfall.marks and "first_heard" not in waterfall.marks:
+            began = self.bus.clock.now() - event.played_ms / 1000
+            waterfall.reach("first_heard", max(began, waterfall.marks["first_audio"]))
+            self.bus.post(waterfall.told(event.turn))
+
+    def end(self, event: TurnFinished | Interrupted) -> None:
+        """The turn is over."""
+        waterfall = self.turns.get(event.turn.conversation)
+        if waterfall is None or waterfall.turn is None or waterfall.over:
+            return
+        if waterfall.turn.number <= event.turn.number:
+            waterfall.over, waterfall.interrupted = True, isinstance(event, Interrupted)
+            self.bus.post(waterfall.told(waterfall.turn))
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""
@@ -90,6 +148,9 @@ def connect(bus: Bus, parts: Parts) -> None:
     """Measure every turn."""
     latency = Latency(bus)
     bus.tap(latency.decide)
+    bus.tap(latency.open, interruptible=True)
     bus.tap(latency.reach, interruptible=True)
-    bus.tap(latency.tell)
+    bus.tap(latency.play, interruptible=True)
+    bus.tap(latency.hear)
+    bus.tap(latency.end)
     bus.tap(latency.forget)

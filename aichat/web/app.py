@@ -32,7 +32,7 @@ from aichat.core import (
 )
 from aichat.core.errors import BackendError
 
-from . import api, health, pages, paths, socket
+from . import api, health, metrics, pages, paths, socket
 from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
@@ -126,6 +126,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
             socket.talk,
             health.health,
             health.ready,
+            *metrics.routes,
             api.routes(),
             pages.routes(),
             create_static_files_router(
@@ -169,6 +170,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.rooms = Rooms(bus, parts, painter, tasks)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
         app.state.uploads = Uploads()
+        app.state.metrics = metrics.Metrics()
+        app.state.metrics.listen(bus, app.state.rooms)
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
         yield

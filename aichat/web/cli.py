@@ -61,5 +61,22 @@ def backup(file: Path) -> None:
     back_up(file)
 
 
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="The plugins.toml to use.")
+@click.option(
+    "--speed",
+    type=click.Choice(["real", "max"]),
+    default="real",
+    show_default=True,
+    help="As fast as it was said, or as fast as the backends can.",
+)
+def replay(file: Path, config: Path | None, speed: str) -> None:
+    """Play a recorded conversation (AICHAT_RECORD) again, with any backends."""
+    from .replay import play_again
+
+    play_again(file, config, is_virtual=speed == "max")
+
+
 cli.add_command(commands.login)
 cli.add_command(commands.token)

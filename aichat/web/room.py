@@ -337,7 +337,7 @@ class Room:
 
     def fail(self, event: HandlerFailed) -> None:
         """Tell the user, once a turn for each kind of failure."""
-        stage, error = _stage(event.handler), event.error
+        stage, error = stage_of(event.handler), event.error
         code = error.code if isinstance(error, AichatError) else "internal"
         key = (event.turn.number, stage, code)
         if key in self.told:
@@ -347,7 +347,14 @@ class Room:
 
     def time(self, event: TurnTimed) -> None:
         """Send the waterfall."""
-        self.send(wire.LatencyOut(turn_id=event.turn.id, marks=dict(event.marks)))
+        self.send(
+            wire.LatencyOut(
+                turn_id=event.turn.id,
+                marks=dict(event.marks),
+                gaps=list(event.gaps),
+                final=event.final,
+            )
+        )
 
     # -- for the connection ------------------------------------------------------------------
 
@@ -379,7 +386,7 @@ def error_message(error: Exception, stage: str | None = None) -> wire.ErrorOut:
     )
 
 
-def _stage(handler: str) -> str:
+def stage_of(handler: str) -> str:
     """Name the plug-in that a handler belongs to."""
     parts = handler.split(".")
     return parts[2] if handler.startswith("aichat.plugins.") else parts[0]

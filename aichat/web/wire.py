@@ -269,10 +269,15 @@ class StatusOut(Outgoing, tag="status", kw_only=True):
 
 
 class LatencyOut(Outgoing, tag="latency", kw_only=True):
-    """A turn's waterfall, ms after its first mark."""
+    """A turn's waterfall so far, ms after its first mark; a later frame replaces it.
+
+    *gaps* are the silences between the speakers, in ms; *final*: the turn is over.
+    """
 
     turn_id: str
     marks: dict[str, float]
+    gaps: list[float]
+    final: bool
 
 
 class CastOut(Outgoing, tag="cast", kw_only=True):

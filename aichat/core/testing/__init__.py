@@ -1,4 +1,4 @@
-"""For plug-in authors: contract tests to inherit. Needs pytest; nothing else in core does.
+"""For plug-in authors: contract tests to inherit, fakes, simulated engines, virtual time.
 
     class TestMyVoice(TtsContract):
         @pytest.fixture
@@ -6,16 +6,26 @@
             async with MyVoice() as voice:
                 yield voice
 
-The tests run under anyio's pytest plug-in; a fixture ``anyio_backend`` chooses the event loop.
+The contract tests need pytest and run under anyio's plug-in for it; a fixture ``anyio_backend``
+chooses the event loop. What else is here needs nothing more than aichat: ``fakes``, ``simulated``,
+``simulated_user``, ``memory`` and ``virtual`` also serve ``litestar aichat replay``.
 """
 
-import pytest
+import sys
+from importlib import import_module
+from typing import Any
 
 _ASSERTING = ("contracts", "llm_contract", "probes", "storage_contract", "storage_program")
 _EXAMPLES = ("storage_cast", "storage_talk", "storage_together", "storage_values")
-# a failed assertion shows its values, as in a test of one's own
-pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _ASSERTING + _EXAMPLES))
-
-from .contracts import SttContract, TtsContract, VadContract  # noqa: E402
+if pytest := sys.modules.get("pytest"):
+    # a failed assertion shows its values, as in a test of one's own
+    pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _ASSERTING + _EXAMPLES))
 
 __all__ = ["SttContract", "TtsContract", "VadContract"]
+
+
+def __getattr__(name: str) -> Any:
+    # types are in __init__.pyi; pytest is imported by who tests, and by nobody else
+    if name in __all__:
+        return getattr(import_module(".contracts", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

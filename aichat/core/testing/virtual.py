@@ -1,20 +1,33 @@
 """Virtual time: an hour of ``anyio.sleep`` passes in milliseconds, in exact order.
 
 ``Clock`` reads the loop's time, so the whole of aichat follows. While one of anyio's worker threads
-is at work, or nothing sleeps, the loop really waits and virtual time stands still. Asyncio only.
+is at work, or nothing sleeps, the loop really waits and virtual time stands still. While a socket
+or pipe is open, somebody outside may answer: then time passes as it really does. Asyncio only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+import threading
+import time
 from collections.abc import Awaitable, Callable
+from contextvars import Context
+from random import Random
 from typing import TypeVar, TypeVarTuple
 
 import anyio
 
+from aichat.core.ids import ids_made_of
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+
+BUSY = 20
+"""Whoever is outside is asked after so many rounds of the loop, or when time is to pass."""
+LOOPS_OWN = 1
+"""The loop itself waits at one pipe, by which threads wake it."""
 
 
 class VirtualSelector(selectors.DefaultSelector):
@@ -25,14 +38,38 @@ class VirtualSelector(selectors.DefaultSelector):
     threads: anyio.CapacityLimiter | None = None
     """Knows how many worker threads are at work."""
 
+    passed_over = 0
+    """So many times in a row nobody outside was asked."""
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; if nothing is, *timeout* seconds have passed at once."""
+        if (
+            timeout == 0 and self.passed_over < BUSY
+        ):  # there is work; a system call for each is dear
+            self.passed_over += 1
+            return []
+        self.passed_over = 0
+        if timeout is not None and self._is_alone():
+            self.now += max(timeout, 0.0)  # nobody could have woken us
+            return []
         if ready := super().select(0):
             return ready
         if timeout is None or (timeout > 0 and self.threads and self.threads.borrowed_tokens):
             return super().select(None)  # a worker thread or a socket wakes us
-        self.now += max(timeout, 0.0)
-        return []
+        return self._pass(max(timeout, 0.0))
+
+    def _pass(self, seconds: float) -> list[tuple[selectors.SelectorKey, int]]:
+        """Let time pass: really, while somebody outside may answer, at once otherwise."""
+        if len(self.get_map()) <= LOOPS_OWN:
+            self.now += seconds
+            return []
+        began = time.monotonic()
+        ready = super().select(seconds)
+        self.now += min(time.monotonic() - began, seconds) if ready else seconds
+        return ready
+
+    def _is_alone(self) -> bool:
+        return len(self.get_map()) <= LOOPS_OWN and threading.active_count() == 1
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -46,9 +83,21 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Return virtual seconds; they begin at 0."""
         return self.virtual.now
 
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Set a timer. With a task's first one begins the watch over worker threads."""
+        if self.virtual.threads is None and asyncio.current_task(self):
+            self.virtual.threads = anyio.to_thread.current_default_thread_limiter()
+        return super().call_at(when, callback, *args, context=context)
 
-def run_virtual(program: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
-    """Run an anyio program on virtual time."""
+
+def run_virtual(program: Callable[[*Ts], Awaitable[T]], *args: *Ts, seed: int | None = None) -> T:
+    """Run an anyio program on virtual time. With a *seed*, the ids it makes are the same again."""
     loops: list[VirtualTimeLoop] = []
 
     def new_loop() -> VirtualTimeLoop:
@@ -56,7 +105,10 @@ def run_virtual(program: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         return loops[-1]
 
     async def main() -> T:
-        loops[-1].virtual.threads = anyio.to_thread.current_default_thread_limiter()
-        return await program(*args)
+        loop = loops[-1]
+        if seed is None:
+            return await program(*args)
+        with ids_made_of(lambda: int(loop.time() * 1e9), Random(seed).randbytes):  # noqa: S311
+            return await program(*args)
 
     return anyio.run(main, backend="asyncio", backend_options={"loop_factory": new_loop})
