@@ -6,8 +6,6 @@ from .backends import (
     Llm,
     Pause,
     Playable,
-    Prompt,
-    PromptMessage,
     Sequenced,
     Sequencer,
     Storage,
@@ -38,7 +36,7 @@ from .errors import (
 )
 from .hookspecs import hookimpl
 from .ids import new_id
-from .models import Character, Conversation, Message, Voice, is_clean
+from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, is_clean
 from .registry import cast_parts, load_plugins, open_chat
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from aichat.core.backends import Llm, Prompt, PromptMessage
-from aichat.core.models import Character, is_clean
+from aichat.core.backends import Llm
+from aichat.core.models import Character, Prompt, PromptMessage, is_clean
 from aichat.core.streams import closing
 
 STALL_SECONDS = 0.5
