@@ -24,13 +24,16 @@ from aichat.core import (
     patience,
 )
 from aichat.core.events import (
+    AudioReady,
     ConversationClosed,
     Interrupted,
     Line,
     LineBegan,
+    LineFinished,
     LineInterrupted,
     MessageAdded,
     PromptSent,
+    ReplyClause,
     SpeakersAsked,
     SpeakersChosen,
     TurnFinished,
@@ -40,6 +43,7 @@ from aichat.core.events import (
 
 from .draft import Draft
 from .own_words import OwnWords
+from .pace import Pace
 from .prompts import Told, prompt, told
 from .speakable import speakable
 from .who import Past, Rules, answering, asked, going_on, rules, silence
@@ -62,6 +66,7 @@ class Talk:
     writing: tuple[Line, anyio.CancelScope] | None = None
     drafts: dict[str, Told] = field(factory=dict)
     """This turn's replies, which the next character reads before they were heard."""
+    pace: Pace = field(factory=Pace)
     wrote: bool = False
     """Somebody wrote something in this turn."""
     may_go_on: bool = False
@@ -111,6 +116,10 @@ class Answering:
             talk.may_go_on = isinstance(event, (UserSaid, SpeakersAsked))
             talk.by_themselves = 0
 
+    def keep_pace(self, event: ReplyClause | AudioReady | LineFinished | LineInterrupted) -> None:
+        """Note how far the text is ahead of the loudspeaker."""
+        self.talk(event.turn.conversation).pace.note(event)
+
     async def _load(self, talk: Talk, conversation: str) -> None:
         storage = self.parts.storage
         talk.conversation, talk.cast = await storage.cast(conversation)
@@ -131,7 +140,7 @@ class Answering:
             chosen = self._choose(talk, event)
         finally:  # also after a failure, so that the turn ends
             await self.bus.publish(chosen)
-        talk.drafts, talk.wrote = {}, False
+        talk.drafts, talk.wrote, talk.pace = {}, False, Pace()
         for line in chosen.lines:
             await self._give_word(talk, line)
 
@@ -172,6 +181,7 @@ class Answering:
     async def _give_word(self, talk: Talk, line: Line) -> None:
         """Let one character write, unless somebody has stopped it already."""
         began = LineBegan(line)
+        await talk.pace.near()
         if self.bus.is_void(began):
             return
         await self.bus.publish(began)
@@ -248,5 +258,6 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(answers.heed)
     bus.tap(answers.forget)
     bus.tap(answers.stop)
+    bus.tap(answers.keep_pace, interruptible=True)
     bus.subscribe(answers.answer, interruptible=True)
     bus.subscribe(answers.go_on, interruptible=True)
