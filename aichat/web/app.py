@@ -29,7 +29,7 @@ from aichat.core import (
     read_config,
 )
 
-from . import health, pages, paths, socket
+from . import health, pages, paths, prompts, socket
 from .guard import Guard
 from .rooms import Rooms
 from .server import AichatServer
@@ -105,6 +105,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
             pages.conversation,
             pages.begin,
             pages.say,
+            prompts.prompt_of,
             create_static_files_router(
                 "/static",
                 [paths.static()],
@@ -134,6 +135,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
     painter = Painter(app.state.jinja)
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
         app.state.bus, app.state.parts = bus, parts
+        app.state.prompts = prompts.Prompts()
+        app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks)
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
