@@ -9,8 +9,6 @@ from .backends import (
     Model,
     Pause,
     Playable,
-    Prompt,
-    PromptMessage,
     Sequenced,
     Sequencer,
     Stt,
@@ -43,7 +41,7 @@ from .eventlog import Entry, EventLog, Header, LogWriter, read_log
 from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .ids import new_id
-from .models import Character, Conversation, Message, Voice, slug
+from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage

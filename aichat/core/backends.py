@@ -15,10 +15,10 @@ thread, or in a process of its own when it holds the GIL.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from attrs import Factory, frozen
+from attrs import frozen
 
 from .events import (
     AudioReady,
@@ -30,7 +30,7 @@ from .events import (
     SpeechSynthesized,
     TurnFinished,
 )
-from .models import Character, Role, Voice
+from .models import Prompt, Voice
 
 T = TypeVar("T", covariant=True)
 
@@ -116,31 +116,12 @@ class Stt(Protocol):
 # -- llm: language model ---------------------------------------------------------------------
 
 
-@frozen
-class PromptMessage:
-    """One message for a model."""
-
-    role: Role
-    content: str
-    name: str | None = None
-
-
-@frozen
-class Prompt:
-    """All that a character is told before it answers.
-
-    *messages* begin with the system prompt and are the conversation from its own point of view.
-    *settings* hold what the user chose: ``model``, ``temperature``, ``max_tokens``, ``top_p``.
-    """
-
-    character: Character
-    cast: Sequence[Character]
-    messages: Sequence[PromptMessage]
-    settings: Mapping[str, Any] = Factory(dict)
-
-
 class Llm(Protocol):
-    """Language model."""
+    """Language model.
+
+    One that knows how much it can read has an attribute ``context_tokens`` (prompt and reply
+    together); older messages are then left out in time.
+    """
 
     def reply(self, prompt: Prompt) -> AsyncIterator[str]:
         """Write the character's next message, piece by piece."""

@@ -174,6 +174,8 @@ class Parts:
 
     roles: Mapping[str, Role]
     watchers: list[Callable[[], None]] = Factory(list)
+    speakable_filters: Sequence[Callable[[str], str]] = ()
+    """What of a clause is read out: each gets what the one before has made of it."""
 
     @property
     def vad(self) -> Vad:

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from attrs import Factory, field, frozen
 
-from .models import Message, Source
+from .models import Message, Prompt, Source
 
 MIC_RATE = 16_000
 """Samples per second of the microphone's audio inside aichat."""
@@ -177,15 +177,43 @@ class UserSaid(Event):
 
 
 @frozen
+class SpeakersAsked(Event):
+    """Characters are to speak although the user said nothing. Opens a new turn.
+
+    *characters* are ids, in order; none: the conversation's strategy chooses. With *auto* nobody
+    asked: they go on by themselves.
+    """
+
+    characters: tuple[str, ...] = ()
+    auto: bool = False
+
+
+@frozen
 class SpeakersChosen(Event):
-    """These lines will be said, in this order; none when nobody is to answer."""
+    """These lines will be said, in this order; none when nobody is to answer, *note* says why.
+
+    When the characters go on by themselves, these are replies ``count + 1`` and following of at
+    most *cap*; else both are 0.
+    """
 
     lines: tuple[Line, ...]
+    note: str = ""
+    count: int = 0
+    cap: int = 0
 
 
 @frozen
 class LineBegan(LineEvent):
     """It is this character's turn to write."""
+
+
+@frozen
+class PromptSent(LineEvent):
+    """This is what the model is told for the line; for whoever wants to look into it."""
+
+    prompt: Prompt = field(repr=lambda prompt: f"<{len(prompt.messages)} messages>")
+
+    urgent: ClassVar[bool] = True
 
 
 @frozen

@@ -14,6 +14,7 @@ wrapper understands, so it is refused.)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pluggy
@@ -68,6 +69,17 @@ def connect(bus: Bus, parts: Parts) -> None:
     """Subscribe to events. Called once, when storage is open, before the first event.
 
     The other parts may still be starting: ask *parts* for one each time you use it.
+    """
+
+
+@hookspec
+def speakable_filter() -> Callable[[str], str]:  # type: ignore[empty-body]
+    """Offer a function that turns a clause's text into what is to be read out.
+
+    Filters are chained; the text on the screen stays as it is. Yours gets the text as the model
+    wrote it, before aichat's own takes out mark-up, code, emoji and *actions*; write
+    ``@hookimpl(trylast=True)`` to come after it. It is called for every clause, on the event loop:
+    it must return within a millisecond. An empty text is not spoken.
     """
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from unicodedata import normalize
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from .fields import (
     are_codes,
@@ -130,3 +130,26 @@ class Message:
     def said(self) -> str:
         """What the others know of it: all of it, or what was heard before the interruption."""
         return self.content if self.heard is None else self.heard
+
+
+@frozen
+class PromptMessage:
+    """One message for a model."""
+
+    role: Role
+    content: str
+    name: str | None = None
+
+
+@frozen
+class Prompt:
+    """All that a character is told before it answers.
+
+    *messages* begin with the system prompt and are the conversation from its own point of view.
+    *settings* hold what the user chose: ``model``, ``temperature``, ``max_tokens``, ``top_p``.
+    """
+
+    character: Character
+    cast: Sequence[Character]
+    messages: Sequence[PromptMessage]
+    settings: Mapping[str, Any] = Factory(dict)

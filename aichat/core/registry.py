@@ -77,7 +77,8 @@ def cast_parts(config: Config, manager: pluggy.PluginManager) -> Parts:
 
     Raises :class:`UnknownBackend` or :class:`~aichat.core.errors.BadSettings`.
     """
-    return Parts({part: _role(part, config, manager) for part in PARTS})
+    roles = {part: _role(part, config, manager) for part in PARTS}
+    return Parts(roles, speakable_filters=manager.hook.speakable_filter())
 
 
 @asynccontextmanager

@@ -29,12 +29,17 @@ from aichat.core.events import (
     SpeakersChosen,
     SpeechSynthesized,
     SpokenWord,
+    Turn,
 )
+
+from .speaking_slots import Need, Slots
 
 CHUNK_SECONDS = 20.0
 """A voice that says nothing for so long has failed."""
 PIECE_SECONDS = 0.1
 """Audio that is well ahead of the loudspeaker is passed on in pieces of this length."""
+LETTER_SECONDS = 1 / 15
+"""About how long a letter takes to say. Only conversations that share an engine depend on it."""
 WAITING_CLAUSES = 8
 """So many clauses of a line may wait to be spoken; then the language model is held back."""
 
@@ -67,7 +72,27 @@ class Engine:
     """The voice synthesiser that serves now, and how many clauses it may speak at once."""
 
     tts: Tts
-    slots: anyio.Semaphore
+    slots: Slots
+
+
+@define
+class Plan:
+    """When each clause of a turn is needed, in seconds of the bus clock, as far as one can tell."""
+
+    turn: Turn
+    next: float
+    """All that was written so far will have been heard by then."""
+    needed: dict[tuple[int, int], float] = field(factory=dict)
+
+    def note(self, event: ReplyClause) -> None:
+        """Take in a clause; clauses come in the order in which they will be heard."""
+        self.needed[event.line.place, event.index] = self.next
+        self.next += len(event.text) * LETTER_SECONDS
+
+    def need(self, event: ReplyClause) -> Need:
+        """Say how soon a clause is needed."""
+        at = (event.line.place, event.index)
+        return self.needed.pop(at, self.next), *at
 
 
 @define
@@ -118,6 +143,18 @@ class Speaking:
     engine: Engine | None = None
     voices: dict[str, dict[str, Voice]] = field(factory=dict)
     """The voices of each conversation's characters, read once a turn."""
+    plans: dict[str, Plan] = field(factory=dict)
+    """The plan of each conversation's latest turn."""
+
+    def plan(self, event: ReplyClause) -> None:
+        """Note when the clause will be needed."""
+        self._plan(event.turn).note(event)
+
+    def _plan(self, turn: Turn) -> Plan:
+        plan = self.plans.get(turn.conversation)
+        if plan is None or plan.turn != turn:
+            plan = self.plans[turn.conversation] = Plan(turn, self.bus.clock.now())
+        return plan
 
     async def prepare(self, event: SpeakersChosen) -> None:
         """Look up the voices while the first words are written."""
@@ -140,7 +177,8 @@ class Speaking:
     async def _speak(self, event: ReplyClause) -> None:
         voice, engine = await self._voice(event.line), self._engine()
         rate, clause = Rate(engine.tts.sample_rate), Clause(self.bus, event)
-        async with engine.slots, closing(engine.tts.speak(event.text, voice)) as chunks:
+        need = self._plan(event.turn).need(event)
+        async with engine.slots.taken(need), closing(engine.tts.speak(event.text, voice)) as chunks:
             with patience(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
                 async for chunk in chunks:
                     if isinstance(chunk, WordMark):
@@ -159,7 +197,7 @@ class Speaking:
     def _engine(self) -> Engine:
         tts = self.parts.tts
         if self.engine is None or self.engine.tts is not tts:
-            self.engine = Engine(tts, anyio.Semaphore(tts.max_concurrent, fast_acquire=True))
+            self.engine = Engine(tts, Slots(tts.max_concurrent))
         return self.engine
 
     async def _voice(self, line: Line) -> Voice:
@@ -176,12 +214,14 @@ class Speaking:
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""
         self.voices.pop(event.turn.conversation, None)
+        self.plans.pop(event.turn.conversation, None)
 
 
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
     """Speak what characters write."""
     speaking = Speaking(bus, parts)
+    bus.tap(speaking.plan, interruptible=True)
     bus.tap(speaking.forget)
     bus.subscribe(speaking.prepare, interruptible=True)
     bus.subscribe(

@@ -32,7 +32,7 @@ from aichat.core import (
 )
 from aichat.core.errors import BackendError
 
-from . import api, health, metrics, pages, paths, socket
+from . import api, health, metrics, pages, paths, prompts, socket
 from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
@@ -127,6 +127,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
             health.health,
             health.ready,
             *metrics.routes,
+            prompts.prompt_of,
             api.routes(),
             pages.routes(),
             create_static_files_router(
@@ -167,6 +168,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
         tasks.start_soon(gate.watch)
         app.state.bus, app.state.parts = bus, parts
+        app.state.prompts = prompts.Prompts()
+        app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
         app.state.uploads = Uploads()

@@ -249,7 +249,12 @@ class Room:
         turn = event.turn
         self.send(
             wire.TurnStarted(
-                turn_id=turn.id, speakers=speakers, generation=turn.number, lines=lines
+                turn_id=turn.id,
+                speakers=speakers,
+                generation=turn.number,
+                lines=lines,
+                note=event.note,
+                auto=wire.AutoOut(event.count, event.cap) if event.cap else None,
             )
         )
 

@@ -34,6 +34,7 @@ from aichat.core.events import (
     Interrupted,
     LineInterrupted,
     LinePlayed,
+    SpeakersAsked,
     TalkHeld,
     TalkReleased,
     UserSaid,
@@ -258,6 +259,8 @@ class Client:
                 await self._text(message.text)
             case wire.Interrupt():
                 self._interrupt(message.character_id)
+            case wire.Ask():
+                await self._ask(message.character_ids)
             case wire.SettingsIn():
                 await self._settings(wire.settings_of(message))
             case wire.StartOfSpeech():
@@ -273,6 +276,14 @@ class Client:
     async def _text(self, text: str) -> None:
         turn = self.bus.new_turn(self.room.conversation)
         await self.bus.publish(UserSaid(turn, text, "text", new_id()))
+
+    async def _ask(self, character_ids: Sequence[str]) -> None:
+        here = {who.id for who in self.room.cast}
+        for id in character_ids:
+            if id not in here:
+                raise wire.BadFrame(f"{id} is not in this conversation.", "Name who is.")
+        turn = self.bus.new_turn(self.room.conversation)
+        await self.bus.publish(SpeakersAsked(turn, tuple(character_ids)))
 
     def _interrupt(self, character_id: str | None) -> None:
         live = self.bus.live_turn(self.room.conversation)

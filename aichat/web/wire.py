@@ -38,6 +38,10 @@ ModelName = Annotated[str, Meta(min_length=1, max_length=200)]
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 MaxTokens = Annotated[int, Meta(ge=1, le=100_000)]
 TopP = Annotated[float, Meta(ge=0, le=1)]
+Strategy = Literal["all", "first", "round_robin", "natural", "manual"]
+Id = Annotated[str, Meta(min_length=1, max_length=200)]
+Ids = Annotated[list[Id], Meta(max_length=100)]
+Replies = Annotated[int, Meta(ge=1, le=50)]
 
 
 class BadFrame(AichatError):
@@ -70,13 +74,30 @@ class Interrupt(Struct, tag="interrupt"):
     character_id: str | None = None
 
 
+class Ask(Struct, tag="ask"):
+    """Have characters speak without a word of the user: these, or whom the strategy chooses."""
+
+    character_ids: Ids = []
+
+
 class SettingsIn(Struct, tag="settings"):
-    """Settings for this conversation from the next turn on; null takes one back."""
+    """Settings for this conversation from the next turn on; null takes one back.
+
+    *strategy* says who answers when the user names nobody: ``all``, the ``first``, one after the
+    other (``round_robin``), by talkativeness (``natural``), or nobody (``manual``). *muted* are ids
+    of characters that never answer. *max_replies* limits the replies to one message. With *auto*
+    the characters go on by themselves, for *auto_cap* replies (6), until the user speaks or types.
+    """
 
     model: ModelName | UnsetType | None = UNSET
     temperature: Temperature | UnsetType | None = UNSET
     max_tokens: MaxTokens | UnsetType | None = UNSET
     top_p: TopP | UnsetType | None = UNSET
+    strategy: Strategy | UnsetType | None = UNSET
+    muted: Ids | UnsetType | None = UNSET
+    max_replies: Replies | UnsetType | None = UNSET
+    auto: bool | UnsetType | None = UNSET
+    auto_cap: Replies | UnsetType | None = UNSET
 
 
 class StartOfSpeech(Struct, tag="start_of_speech"):
@@ -106,6 +127,7 @@ Incoming = (
     AudioChunkIn
     | TextMessage
     | Interrupt
+    | Ask
     | SettingsIn
     | StartOfSpeech
     | EndOfSpeech
@@ -187,13 +209,22 @@ class LineOut(Struct):
     sequence_number: int
 
 
+class AutoOut(Struct):
+    """The characters go on by themselves: *count* replies before this turn, *cap* in all."""
+
+    count: int
+    cap: int
+
+
 class TurnStarted(Outgoing, tag="turn_started", kw_only=True):
-    """Who will speak, in order."""
+    """Who will speak, in order. Nobody: *note* says why."""
 
     turn_id: str
     speakers: list[str]
     generation: int
     lines: list[LineOut]
+    note: str = ""
+    auto: AutoOut | None = None
 
 
 class TextChunk(Outgoing, tag="text_chunk", kw_only=True):

@@ -1,4 +1,4 @@
-"""Text into clauses, clauses into what is read out, replies into a character's own words."""
+"""Text into clauses, clauses into what is read out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aichat.plugins.answering.clauses import LONGEST, Clauses
-from aichat.plugins.answering.own_words import OwnWords
 from aichat.plugins.answering.speakable import speakable
 
 PIECES = st.sampled_from(
@@ -112,57 +111,3 @@ def test_what_is_read_out_is_clean_or_nothing(text: str) -> None:
     assert not said or any(c.isalnum() for c in said)
     assert "*" not in said
     assert "`" not in said
-
-
-def own(text: str, cuts: list[int] | None = None) -> str:
-    words = OwnWords("Olivia Barns", ["Mark Chen", "Rosa"])
-    pieces = chunked(text, cuts) if cuts else [text]
-    return "".join(map(words.feed, pieces)) + words.flush()
-
-
-@pytest.mark.parametrize(
-    ("written", "kept"),
-    [
-        ("Olivia: Hello.", "Hello."),
-        ("**Olivia Barns:** Hello.", "Hello."),
-        ("[Olivia] : Hello.", "Hello."),
-        ("Hello: this is no name.", "Hello: this is no name."),
-        ("Hello.\nOlivia: And more.", "Hello.\nAnd more."),
-        ("Hello.\nMark: I disagree.\nOlivia: Oh.", "Hello.\n"),
-        ("Hello.\n**Rosa**: me too", "Hello.\n"),
-        ("Hello.\nUser: hi", "Hello.\n"),
-        ("Mark: I am not Mark", ""),
-        ("Mark said so. Mark: who?", "Mark said so. Mark: who?"),
-        ("Olivia", "Olivia"),
-        ("Note: it is late.\nOlivia: yes", "Note: it is late.\nyes"),
-    ],
-)
-def test_a_character_speaks_for_itself_only(written: str, kept: str) -> None:
-    assert own(written) == kept
-    assert own(written, [1] * len(written)) == kept
-
-
-NAMES = st.sampled_from(
-    [
-        "Olivia",
-        "Mark",
-        "Rosa",
-        "Olivia Barns",
-        "User",
-        ": ",
-        ":",
-        "\n",
-        " ",
-        "**",
-        "[",
-        "]",
-        "hi",
-        "O",
-        "Ma",
-    ]
-)
-
-
-@given(st.lists(NAMES, max_size=14).map("".join), st.lists(st.integers(1, 6), min_size=1))
-def test_own_words_do_not_depend_on_the_chunks(text: str, cuts: list[int]) -> None:
-    assert own(text, cuts) == own(text)

@@ -210,6 +210,9 @@ BAD = [
     ('{"type": "audio_chunk", "audio_data": "AAAA", "sample_rate": 1}', "sample_rate"),
     ('{"type": "audio_chunk", "audio_data": "AAAA", "channels": 9}', "channels"),
     ('{"type": "settings", "temperature": 9}', "temperature"),
+    ('{"type": "settings", "strategy": "chaos"}', "strategy"),
+    ('{"type": "settings", "muted": "mark"}', "muted"),
+    ('{"type": "settings", "auto_cap": 0}', "auto_cap"),
     ('{"type": "playback", "turn_id": "x", "sequence_number": -1, "played_ms": 0}', "sequence"),
     ('{"type": "playback", "turn_id": "x", "sequence_number": 0, "played_ms": -5}', "played_ms"),
     (b"\x00\x01\x02", "3 bytes"),
@@ -253,6 +256,26 @@ def test_settings_hold_from_the_next_turn_on() -> None:
         client.send("text_message", text="@Mark hi")
         client.until("turn_complete")
     assert llm.asked[0].settings == {"model": "mine/model", "top_p": 0.5}
+
+
+def test_who_is_muted_or_asked_and_who_goes_on_by_themselves_is_told() -> None:
+    with a_server() as server, server.client() as client:
+        client.send("settings", strategy="manual", muted=["mark"])
+        client.send("text_message", text="hm")
+        started = client.until("turn_started")
+        assert (started["speakers"], started["auto"]) == ([], None)
+        assert started["note"] == "Nobody was addressed. Name who is to answer."
+        client.send("ask", character_ids=["mark", "rosa"])
+        assert client.until("turn_started")["speakers"] == ["rosa"]
+        client.send("ask", character_ids=["nobody"])
+        assert "nobody is not in this conversation" in client.until("error")["message"]
+        client.send("settings", strategy="round_robin", muted=None, auto=True, auto_cap=2)
+        client.send("text_message", text="@Mark hi")
+        told = [client.until("turn_started") for _ in range(3)]
+        assert [one["speakers"] for one in told] == [["mark"], ["rosa"], ["olivia"]]
+        autos = [one["auto"] for one in told]
+        assert autos == [None, {"count": 0, "cap": 2}, {"count": 1, "cap": 2}]
+        client.until("turn_complete")
 
 
 def test_who_comes_back_gets_the_text_it_missed_and_no_audio_twice(server: Server) -> None:

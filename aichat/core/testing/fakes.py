@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import anyio
 from attrs import define, field, frozen
 
-from aichat.core.backends import Pause, Prompt, Utterance, WordMark
-from aichat.core.models import Voice
+from aichat.core.backends import Pause, Utterance, WordMark
+from aichat.core.models import Prompt, Voice
 
 
 @frozen

@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from aichat.core.backends import Llm, Prompt, PromptMessage
+from aichat.core.backends import Llm
 from aichat.core.fields import is_clean
-from aichat.core.models import Character
+from aichat.core.models import Character, Prompt, PromptMessage
 from aichat.core.streams import closing
 
 STALL_SECONDS = 0.5

@@ -16,10 +16,10 @@ from random import Random
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core.backends import Prompt, Utterance, WordMark
+from aichat.core.backends import Utterance, WordMark
 from aichat.core.errors import BackendFailed
 from aichat.core.events import MIC_RATE
-from aichat.core.models import Voice
+from aichat.core.models import Prompt, Voice
 
 CHUNK_MS = 160
 """Speech comes in pieces of this length."""

@@ -1,4 +1,4 @@
-"""Stage: decide who answers the user, and let each character write in turn.
+"""Stage: decide who answers, and let each character write in turn.
 
 The next character starts as soon as the text before it is complete; nobody waits for voices. The
 history that the models see is kept in memory from ``MessageAdded``, so that an answer never waits
@@ -7,17 +7,16 @@ for the store.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import anyio
-from attrs import Factory, define, field
+from attrs import define, field
 
 from aichat.core import (
     BackendFailed,
     Bus,
     Character,
     Conversation,
-    Message,
     Parts,
     closing,
     hookimpl,
@@ -25,28 +24,32 @@ from aichat.core import (
     patience,
 )
 from aichat.core.events import (
+    AudioReady,
     ConversationClosed,
+    Interrupted,
     Line,
     LineBegan,
+    LineFinished,
     LineInterrupted,
     MessageAdded,
+    PromptSent,
     ReplyClause,
-    ReplyFinished,
-    ReplyText,
+    SpeakersAsked,
     SpeakersChosen,
+    TurnFinished,
     UserSaid,
+    UserStartedSpeaking,
 )
 
-from .addressing import addressed
-from .clauses import Clauses
+from .draft import Draft
 from .own_words import OwnWords
-from .prompts import prompt
+from .pace import Pace
+from .prompts import Told, prompt, told
 from .speakable import speakable
+from .who import Past, Rules, answering, asked, going_on, rules, silence
 
-HISTORY = 60
+HISTORY = 200
 """So many messages of a conversation are kept in memory."""
-JOIN_SECONDS = 0.005
-"""Text that follows within this time is shown together with it."""
 TOKEN_SECONDS = 45.0
 """A model that writes nothing for so long has failed; backends may be stricter."""
 
@@ -55,13 +58,27 @@ TOKEN_SECONDS = 45.0
 class Talk:
     """One conversation: what was said, who is here, and whose turn it is to write."""
 
-    messages: dict[str, Message] = field(factory=dict)
+    messages: dict[str, Told] = field(factory=dict)
     is_loaded: bool = False
     conversation: Conversation | None = None
     cast: Sequence[Character] = ()
+    rules: Rules = field(factory=Rules)
     writing: tuple[Line, anyio.CancelScope] | None = None
-    drafts: dict[str, Message] = field(factory=dict)
+    drafts: dict[str, Told] = field(factory=dict)
     """This turn's replies, which the next character reads before they were heard."""
+    pace: Pace = field(factory=Pace)
+    wrote: bool = False
+    """Somebody wrote something in this turn."""
+    may_go_on: bool = False
+    """The user has neither spoken nor stopped anybody since the last turn of theirs."""
+    by_themselves: int = 0
+    """So many replies have followed on their own since then."""
+
+    @property
+    def last_speaker(self) -> str | None:
+        """Who spoke last, as far as that was heard."""
+        said = (one.message.character_id for one in reversed(self.messages.values()) if one.tokens)
+        return next((id for id in said if id), None)
 
 
 @define
@@ -82,8 +99,9 @@ class Answering:
 
     def learn(self, event: MessageAdded) -> None:
         """Keep a message, or its truer version."""
-        talk = self.talk(event.turn.conversation)
-        talk.messages[event.message.message_id] = event.message
+        talk, message = self.talk(event.turn.conversation), event.message
+        talk.messages[message.message_id] = told(message)
+        talk.drafts.pop(message.message_id, None)
         while len(talk.messages) > HISTORY:
             del talk.messages[next(iter(talk.messages))]
 
@@ -91,35 +109,79 @@ class Answering:
         """Drop what is kept of a conversation."""
         self.talks.pop(event.turn.conversation, None)
 
+    def heed(self, event: UserSaid | SpeakersAsked | UserStartedSpeaking | Interrupted) -> None:
+        """Count anew; characters go on by themselves only after what the user wanted is done."""
+        if not (isinstance(event, SpeakersAsked) and event.auto):
+            talk = self.talk(event.turn.conversation)
+            talk.may_go_on = isinstance(event, (UserSaid, SpeakersAsked))
+            talk.by_themselves = 0
+
+    def keep_pace(self, event: ReplyClause | AudioReady | LineFinished | LineInterrupted) -> None:
+        """Note how far the text is ahead of the loudspeaker."""
+        self.talk(event.turn.conversation).pace.note(event)
+
     async def _load(self, talk: Talk, conversation: str) -> None:
         storage = self.parts.storage
         talk.conversation, talk.cast = await storage.cast(conversation)
+        talk.rules = rules(talk.conversation.settings)
         if not talk.is_loaded:
-            older = {m.message_id: m for m in await storage.recent_messages(conversation, HISTORY)}
-            talk.messages = {**older, **talk.messages}
+            recent = await storage.recent_messages(conversation, HISTORY)
+            talk.messages = {m.message_id: told(m) for m in recent} | talk.messages
             talk.is_loaded = True
 
     # -- a turn ------------------------------------------------------------------------------
 
-    async def answer(self, event: UserSaid) -> None:
+    async def answer(self, event: UserSaid | SpeakersAsked) -> None:
         """Decide who answers, and let one after the other write."""
         talk = self.talk(event.turn.conversation)
-        lines: tuple[Line, ...] = ()
+        chosen = SpeakersChosen(event.turn, ())
         try:
             await self._load(talk, event.turn.conversation)
-            lines = tuple(
-                Line(event.turn, who.id, place, new_id(), who.name)
-                for place, who in enumerate(addressed(event.text, talk.cast))
-            )
+            chosen = self._choose(talk, event)
         finally:  # also after a failure, so that the turn ends
-            await self.bus.publish(SpeakersChosen(event.turn, lines))
-        talk.drafts = {}
-        for line in lines:
+            await self.bus.publish(chosen)
+        talk.drafts, talk.wrote, talk.pace = {}, False, Pace()
+        for line in chosen.lines:
             await self._give_word(talk, line)
+
+    def _choose(self, talk: Talk, event: UserSaid | SpeakersAsked) -> SpeakersChosen:
+        past, note = Past(talk.last_speaker, event.turn.number), ""
+        if isinstance(event, UserSaid):
+            speakers = answering(event.text, talk.cast, talk.rules, past)
+            note = "" if speakers else silence(event.text, talk.cast, talk.rules)
+        elif not event.auto:
+            speakers = asked(event.characters, talk.cast, talk.rules, past)
+        else:
+            speakers = going_on(talk.cast, talk.rules, past)
+            return self._by_themselves(talk, event, speakers)
+        return SpeakersChosen(event.turn, _lines(event, speakers), note)
+
+    def _by_themselves(
+        self, talk: Talk, event: SpeakersAsked, speakers: Sequence[Character]
+    ) -> SpeakersChosen:
+        """Let characters speak by themselves, as many as may still."""
+        count, cap = talk.by_themselves, talk.rules.auto_cap
+        lines = _lines(event, speakers[: cap - count])
+        talk.by_themselves += len(lines)
+        return SpeakersChosen(event.turn, lines, "", count, cap)
+
+    async def go_on(self, event: TurnFinished) -> None:
+        """In auto mode the characters go on when a turn is over, up to the cap."""
+        conversation = event.turn.conversation
+        talk = self.talk(conversation)
+        if not (talk.may_go_on and talk.wrote and talk.rules.auto):
+            return
+        await self._load(talk, conversation)  # the user may have switched it off meanwhile
+        is_new = self.bus.turn(conversation) == event.turn
+        room = talk.rules.auto and talk.by_themselves < talk.rules.auto_cap
+        past = Past(talk.last_speaker, event.turn.number + 1)
+        if is_new and talk.may_go_on and room and going_on(talk.cast, talk.rules, past):
+            await self.bus.publish(SpeakersAsked(self.bus.new_turn(conversation), auto=True))
 
     async def _give_word(self, talk: Talk, line: Line) -> None:
         """Let one character write, unless somebody has stopped it already."""
         began = LineBegan(line)
+        await talk.pace.near()
         if self.bus.is_void(began):
             return
         await self.bus.publish(began)
@@ -130,29 +192,33 @@ class Answering:
 
     def stop(self, event: LineInterrupted) -> None:
         """A speaker was stopped who may still be writing: the next one begins."""
-        writing = self.talk(event.turn.conversation).writing
-        if writing and writing[0] == event.line:
-            writing[1].cancel()
+        talk = self.talk(event.turn.conversation)
+        talk.drafts.pop(event.line.message_id, None)  # what was heard of it is a message
+        if talk.writing and talk.writing[0] == event.line:
+            talk.writing[1].cancel()
 
     async def _write(self, talk: Talk, event: LineBegan) -> None:
         """Stream one reply; what goes wrong with it is told and does not stop the next."""
         line = event.line
         character = next(who for who in talk.cast if who.id == line.character)
-        draft = Draft(self.bus, line)
+        draft = Draft(self.bus, line, self.parts.speakable_filters)
         try:
             await self._stream(talk, character, draft)
         except Exception as error:
             self.bus.report(event, error)
         await draft.finish()
-        talk.drafts[line.message_id] = line.message(draft.text)
+        talk.wrote = talk.wrote or bool(draft.text.strip())
+        talk.drafts[line.message_id] = told(line.message(draft.text))
 
     async def _stream(self, talk: Talk, character: Character, draft: Draft) -> None:
         assert talk.conversation is not None  # noqa: S101  (_load has set it)
-        others = [who.name for who in talk.cast if who.id != character.id]
-        words = OwnWords(character.name, others)
-        messages = {**talk.messages, **talk.drafts}.values()
-        asked = prompt(character, talk.cast, messages, talk.conversation)
-        async with closing(self.parts.llm.reply(asked)) as deltas:
+        llm = self.parts.llm
+        words = OwnWords(character.name, [w.name for w in talk.cast if w.id != character.id])
+        messages = [*talk.messages.values(), *talk.drafts.values()]
+        room = getattr(llm, "context_tokens", None)
+        sent = prompt(character, talk.cast, messages, talk.conversation, room)
+        self.bus.post(PromptSent(draft.line, sent))
+        async with closing(llm.reply(sent)) as deltas:
             await self._read(deltas, words, draft)
         await draft.hand_over(await draft.add(words.flush()))
         if not draft.text.strip():
@@ -168,67 +234,30 @@ class Answering:
                 if words.is_over:
                     return
                 waiting.renew()
-                if (
-                    not draft.held
-                ):  # what was published makes work that a fast model must not hold up
+                if not draft.held:  # what was published makes work that a fast model must not delay
                     await anyio.lowlevel.checkpoint()
 
 
-@define
-class Draft:
-    """A reply as it is written: publishes its text piece by piece and its clauses.
+def _lines(event: UserSaid | SpeakersAsked, speakers: Sequence[Character]) -> tuple[Line, ...]:
+    return tuple(
+        Line(event.turn, who.id, place, new_id(), who.name) for place, who in enumerate(speakers)
+    )
 
-    Pieces that come faster than people can see are joined, at most up to the end of a clause.
-    """
 
-    bus: Bus
-    line: Line
-    text: str = ""
-    held: str = ""
-    told: float = field(default=Factory(lambda self: self.bus.clock.now(), takes_self=True))
-    pieces: int = 0
-    clauses: Clauses = field(factory=Clauses)
-    made: int = 0
-
-    async def add(self, delta: str) -> list[str]:
-        """Show *delta*; return the clauses that it completes, to be handed over."""
-        if not self.text:
-            delta = delta.lstrip()
-        if not delta:
-            return []
-        self.text += delta
-        self.held += delta
-        complete = self.clauses.feed(delta)
-        now = self.bus.clock.now()
-        if complete or now - self.told >= JOIN_SECONDS:
-            self.told = now
-            await self._show()
-        return complete
-
-    async def finish(self) -> None:
-        """Hand over the rest."""
-        await self._show()
-        await self.hand_over(self.clauses.flush())
-        await self.bus.publish(ReplyFinished(self.line, self.text, self.made))
-
-    async def _show(self) -> None:
-        held, self.held = self.held, ""
-        if held:
-            await self.bus.publish(ReplyText(self.line, held, self.pieces))
-            self.pieces += 1
-
-    async def hand_over(self, pieces: list[str]) -> None:
-        """Give clauses to be spoken; waits when the line is far ahead of the loudspeaker."""
-        for piece in pieces:
-            await self.bus.publish(ReplyClause(self.line, self.made, speakable(piece), piece))
-            self.made += 1
+@hookimpl
+def speakable_filter() -> Callable[[str], str]:
+    """Leave out mark-up, code, emoji and stage directions."""
+    return speakable
 
 
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
     """Answer what the user says."""
-    answering = Answering(bus, parts)
-    bus.tap(answering.learn)
-    bus.tap(answering.forget)
-    bus.tap(answering.stop)
-    bus.subscribe(answering.answer, interruptible=True)
+    answers = Answering(bus, parts)
+    bus.tap(answers.learn)
+    bus.tap(answers.heed)
+    bus.tap(answers.forget)
+    bus.tap(answers.stop)
+    bus.tap(answers.keep_pace, interruptible=True)
+    bus.subscribe(answers.answer, interruptible=True)
+    bus.subscribe(answers.go_on, interruptible=True)

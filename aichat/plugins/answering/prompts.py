@@ -1,28 +1,78 @@
-"""What a character is told: the conversation from its own point of view."""
+"""What a character is told: the conversation from its own point of view, what was heard of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from attrs import frozen
+
 from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
 
-HISTORY_LETTERS = 24_000
-"""The oldest messages are left out beyond this, about 6,000 tokens; the system prompt never is."""
+HISTORY_TOKENS = 6_000
+"""The oldest messages are left out beyond this; the system prompt and the newest never are."""
+MESSAGE_TOKENS = 5
+"""What a chat template puts around a message, about."""
+REPLY_TOKENS = 512
+"""Room for the reply in a model's context when the conversation sets no ``max_tokens``."""
 
 SETTINGS = ("model", "temperature", "max_tokens", "top_p")
+GO_ON = PromptMessage("user", "Please go on.")
+"""Said to a character that is to speak twice in a row: most models only answer somebody."""
+
+
+def tokens(text: str) -> int:
+    """Estimate, from above, how many tokens *text* is to a model that we do not know.
+
+    Tokenisers work on UTF-8 bytes. English is about 4 bytes a token, so 3 is on the safe side.
+    Other scripts are rarer in what the merges were learnt from: Cyrillic, Arabic or Devanagari
+    letters (2 and 3 bytes) and Chinese characters (3) cost from under one to two tokens each,
+    emoji (4) up to three; so 2 bytes a token there.
+    """
+    plain = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
+    others = 0 if plain == len(text) else len(text.encode()) - plain
+    return plain // 3 + others // 2 + 1
+
+
+@frozen
+class Told:
+    """One message as the models read it: its own character, and everybody else."""
+
+    message: Message
+    own: PromptMessage
+    foreign: PromptMessage
+    tokens: int
+    """0: nothing of it was heard, so that nobody is told."""
+
+
+def told(message: Message) -> Told:
+    """Prepare a message once, so that a prompt is only put together."""
+    said = message.said
+    own = foreign = PromptMessage(message.role, said)
+    if message.role == "assistant":
+        who = message.name or "Somebody"  # it came from outside
+        foreign = PromptMessage("user", f"{who}: {said}", who)
+    size = 0 if not said or said.isspace() else tokens(foreign.content) + MESSAGE_TOKENS
+    return Told(message, own, foreign, size)
 
 
 def prompt(
     character: Character,
     cast: Sequence[Character],
-    messages: Iterable[Message],
+    messages: Iterable[Told],
     conversation: Conversation,
+    context_tokens: int | None = None,
 ) -> Prompt:
-    """Build the prompt for *character*'s next line."""
-    told = _newest(character, list(messages))
-    system = PromptMessage("system", _system(character, cast))
+    """Build the prompt for *character*'s next line, for a model that reads *context_tokens*."""
     settings = {key: conversation.settings[key] for key in SETTINGS if key in conversation.settings}
-    return Prompt(character, tuple(cast), (system, *told), settings)
+    system = PromptMessage("system", _system(character, cast))
+    room = HISTORY_TOKENS
+    if context_tokens:
+        reply = settings.get("max_tokens") or REPLY_TOKENS
+        room = min(room, context_tokens - reply - tokens(system.content) - MESSAGE_TOKENS)
+    history = _newest(character.id, list(messages), room)
+    if history and history[-1].role == "assistant":
+        history.append(GO_ON)
+    return Prompt(character, tuple(cast), (system, *history), settings)
 
 
 def _system(character: Character, cast: Sequence[Character]) -> str:
@@ -37,24 +87,14 @@ def _system(character: Character, cast: Sequence[Character]) -> str:
     ).strip()
 
 
-def _seen_by(character: Character, message: Message, said: str) -> PromptMessage:
-    if message.character_id == character.id:
-        return PromptMessage("assistant", said)
-    if message.role == "assistant":
-        who = message.name or "Somebody"  # it came from outside
-        return PromptMessage("user", f"{who}: {said}", who)
-    return PromptMessage(message.role, said)
-
-
-def _newest(character: Character, messages: Sequence[Message]) -> list[PromptMessage]:
+def _newest(character_id: str, messages: Sequence[Told], room: int) -> list[PromptMessage]:
     """Take messages from the newest back, as many as there is room for."""
     kept: list[PromptMessage] = []
-    room = HISTORY_LETTERS
-    for message in reversed(messages):
-        said = message.said
-        room -= len(said)
+    for one in reversed(messages):
+        room -= one.tokens
         if room < 0 and kept:
             break
-        if said and not said.isspace():
-            kept.append(_seen_by(character, message, said))
+        if one.tokens:
+            is_own = one.message.character_id == character_id
+            kept.append(one.own if is_own else one.foreign)
     return kept[::-1]

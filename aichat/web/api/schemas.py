@@ -16,7 +16,7 @@ from litestar.datastructures import UploadFile
 from litestar.params import BodyKwarg
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from aichat.web.wire import MaxTokens, ModelName, Temperature, TopP
+from aichat.web.wire import Ids, MaxTokens, ModelName, Replies, Strategy, Temperature, TopP
 
 T = TypeVar("T", bound=Struct)
 
@@ -191,6 +191,10 @@ class Settings(Struct):
     temperature: float | None = None
     max_tokens: int | None = None
     top_p: float | None = None
+    strategy: str | None = None
+    max_replies: int | None = None
+    auto: bool | None = None
+    auto_cap: int | None = None
 
 
 class SettingsChanges(Struct, forbid_unknown_fields=True):
@@ -200,6 +204,16 @@ class SettingsChanges(Struct, forbid_unknown_fields=True):
     temperature: Temperature | UnsetType | None = UNSET
     max_tokens: MaxTokens | UnsetType | None = UNSET
     top_p: TopP | UnsetType | None = UNSET
+    strategy: Strategy | UnsetType | None = UNSET
+    max_replies: Replies | UnsetType | None = UNSET
+    auto: bool | UnsetType | None = UNSET
+    auto_cap: Replies | UnsetType | None = UNSET
+
+
+class ConversationSettings(SettingsChanges, forbid_unknown_fields=True):
+    """What is to be changed of a conversation's settings; *muted* characters never answer."""
+
+    muted: Ids | UnsetType | None = UNSET
 
 
 # -- conversations -----------------------------------------------------------------------------
@@ -225,7 +239,7 @@ class NewConversation(Struct, forbid_unknown_fields=True):
     conversation_id: UUID | None = None
     title: Title | None = None
     active_characters: Cast = []
-    settings: SettingsChanges = msgspec.field(default_factory=SettingsChanges)
+    settings: ConversationSettings = msgspec.field(default_factory=ConversationSettings)
 
 
 class ConversationChanges(Struct, forbid_unknown_fields=True):
@@ -233,7 +247,7 @@ class ConversationChanges(Struct, forbid_unknown_fields=True):
 
     title: Title | UnsetType | None = UNSET
     active_characters: Cast | UnsetType = UNSET
-    settings: SettingsChanges | UnsetType = UNSET
+    settings: ConversationSettings | UnsetType = UNSET
 
 
 # -- messages ----------------------------------------------------------------------------------

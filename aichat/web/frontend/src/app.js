@@ -28,6 +28,7 @@ let held = null; // what is to be shown after that
 
 const conversation = new Conversation({
   transcript: at("transcript"),
+  goingOn: at("going-on"),
   announce: notices.announce,
   canHear: () => loudspeaker.running,
   onChange: () => stop.setAttribute("aria-disabled", String(!conversation?.busy)),
@@ -121,6 +122,7 @@ connection.on("turn_complete", listed);
 connection.on("interrupted", listed);
 connection.on("html", inOrder((event) => conversation.html(event)));
 connection.on("turn_started", inOrder((event) => conversation.turnStarted(event)));
+connection.on("turn_started", ({ note }) => note && hint(note));
 connection.on("text_chunk", inOrder((event) => conversation.text(event)));
 connection.on("turn_complete", inOrder((event) => conversation.lineFinished(event)));
 connection.on("interrupted", inOrder((event) => conversation.interrupted(event)));

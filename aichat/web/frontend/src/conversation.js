@@ -12,8 +12,8 @@ export class Conversation {
   #sounding = null;
   #fading = 0;
 
-  constructor({ transcript, announce, canHear, onChange }) {
-    Object.assign(this, { transcript, announce, canHear, onChange });
+  constructor({ transcript, goingOn, announce, canHear, onChange }) {
+    Object.assign(this, { transcript, goingOn, announce, canHear, onChange });
     localTimes(document);
   }
 
@@ -29,10 +29,10 @@ export class Conversation {
     this.#show();
   }
 
-  turnStarted({ generation, lines }) {
+  turnStarted({ generation, lines, auto }) {
     for (const line of lines) this.#lines.set(`${generation}/${line.sequence_number}`, line);
     for (const key of this.#lines.keys()) if (Number.parseInt(key) < generation - 8) this.#lines.delete(key);
-    this.#turn = { generation, open: new Set(lines.map((line) => line.sequence_number)) };
+    this.#turn = { generation, auto, open: new Set(lines.map((line) => line.sequence_number)) };
     this.#clearTranscript();
     this.#show();
   }
@@ -66,6 +66,7 @@ export class Conversation {
 
   lineFinished({ sequence_number: sequence }) {
     this.#turn?.open.delete(sequence);
+    this.#showGoingOn();
     this.onChange();
   }
 
@@ -129,7 +130,17 @@ export class Conversation {
       element?.classList.remove("is-queued", "is-thinking");
       element?.classList.add("is-speaking");
     }
+    this.#showGoingOn();
     this.onChange();
+  }
+
+  /** The characters talk among themselves: say for how long yet. */
+  #showGoingOn() {
+    const { auto, generation } = this.#turn ?? {};
+    this.goingOn.hidden = !auto || !this.busy;
+    if (this.goingOn.hidden) return;
+    const place = this.#sounding?.generation === generation ? this.#sounding.sequence : 0;
+    this.goingOn.textContent = `They go on by themselves: reply ${auto.count + 1 + place} of ${auto.cap}. Speak or write to take the word.`;
   }
 
   /** The window is named after the conversation. */

@@ -1,0 +1,84 @@
+"""A reply as it is written: its text is shown piece by piece, its clauses are given to be spoken.
+
+Pieces that come faster than people can see are joined, at most up to the end of a clause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from attrs import Factory, define, field
+
+from aichat.core import Bus
+from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyText
+
+from .clauses import Clauses
+
+JOIN_SECONDS = 0.005
+"""Text that follows within this time is shown together with it."""
+
+Filter = Callable[[str], str]
+
+
+@define
+class Draft:
+    """One line's reply. *filters* make of a clause what is read out, one after the other."""
+
+    bus: Bus
+    line: Line
+    filters: Iterable[Filter] = ()
+    text: str = ""
+    held: str = ""
+    told: float = field(default=Factory(lambda self: self.bus.clock.now(), takes_self=True))
+    pieces: int = 0
+    clauses: Clauses = field(factory=Clauses)
+    made: int = 0
+
+    async def add(self, delta: str) -> list[str]:
+        """Show *delta*; return the clauses that it completes, to be handed over."""
+        if not self.text:
+            delta = delta.lstrip()
+        if not delta:
+            return []
+        self.text += delta
+        self.held += delta
+        complete = self.clauses.feed(delta)
+        now = self.bus.clock.now()
+        if complete or now - self.told >= JOIN_SECONDS:
+            self.told = now
+            await self._show()
+        return complete
+
+    async def finish(self) -> None:
+        """Hand over the rest."""
+        await self._show()
+        await self.hand_over(self.clauses.flush())
+        await self.bus.publish(ReplyFinished(self.line, self.text, self.made))
+
+    async def _show(self) -> None:
+        held, self.held = self.held, ""
+        if held:
+            await self.bus.publish(ReplyText(self.line, held, self.pieces))
+            self.pieces += 1
+
+    async def hand_over(self, pieces: list[str]) -> None:
+        """Give clauses to be spoken; waits when the line is far ahead of the loudspeaker."""
+        for piece in pieces:
+            clause = ReplyClause(self.line, self.made, self._read_out(piece), piece)
+            self.made += 1
+            await self.bus.publish(clause)
+
+    def _read_out(self, text: str) -> str:
+        for make_speakable in self.filters:
+            text = self._filtered(make_speakable, text)
+        return text
+
+    def _filtered(self, make_speakable: Filter, text: str) -> str:
+        """Apply a filter; one that fails is told, and does without."""
+        try:
+            if isinstance(filtered := make_speakable(text), str):
+                return filtered
+            raise TypeError(f"{make_speakable!r} made {type(filtered).__name__}, not text")
+        except Exception as error:
+            self.bus.report(Event(self.line.turn), error)
+            return text

@@ -1,0 +1,284 @@
+"""Who answers: those whom the user's words address, else those whom a strategy chooses.
+
+``@Name`` mentions win: exactly those, in that order. ``@everyone`` stands for all who are here,
+``@others`` for all whom the message does not name; if it names none, for all but the one who spoke
+last. Without ``@``, a plain mention of a name selects those, in order of first mention. Nobody
+mentioned: the strategy decides.
+
+Nothing here waits or remembers: the same words, cast, rules and past give the same answer.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+from attrs import frozen
+
+from aichat.core import Character
+
+TALKATIVE = 0.5
+"""How likely a character speaks unasked (``natural``) whose card does not say."""
+AUTO_CAP = 6
+"""So many replies follow on their own (``auto``) when the conversation does not say."""
+
+
+@frozen
+class Rules:
+    """How a conversation decides, from its settings.
+
+    *muted* are ids that never answer. *most* limits the replies to one message. With *auto* the
+    characters go on by themselves, for *auto_cap* replies in all.
+    """
+
+    strategy: str = "all"
+    muted: frozenset[str] = frozenset()
+    most: int | None = None
+    auto: bool = False
+    auto_cap: int = AUTO_CAP
+
+
+def rules(settings: Mapping[str, Any]) -> Rules:
+    """Read the rules; what the store holds that makes no sense counts as not set."""
+    strategy, muted = settings.get("strategy"), settings.get("muted")
+    return Rules(
+        strategy if isinstance(strategy, str) and strategy in STRATEGIES else "all",
+        frozenset(filter(_is_text, muted) if isinstance(muted, (list, tuple)) else ()),
+        _count(settings.get("max_replies")),
+        settings.get("auto") is True,
+        _count(settings.get("auto_cap")) or AUTO_CAP,
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+@frozen
+class Past:
+    """What a decision rests on beside the words: who spoke *last* (an id), and a *seed*."""
+
+    last: str | None = None
+    seed: int = 0
+
+
+NOBODY = Past()
+
+
+def answering(
+    text: str, cast: Sequence[Character], rules: Rules, past: Past = NOBODY
+) -> list[Character]:
+    """Return who of the *cast* answers *text*, in speaking order."""
+    chosen = addressed(text, cast, past.last)
+    if not chosen:
+        chosen = STRATEGIES[rules.strategy](_unmuted(cast, rules), past)
+    return _unmuted(chosen, rules)[: rules.most]
+
+
+def going_on(cast: Sequence[Character], rules: Rules, past: Past) -> list[Character]:
+    """Return who speaks when nobody was spoken to: not the last speaker, who would go on alone."""
+    here = _unmuted(cast, rules)
+    place = next((place for place, who in enumerate(here) if who.id == past.last), len(here))
+    others = here[place + 1 :] + here[:place]
+    chosen = STRATEGIES[rules.strategy](others, past)
+    if others and rules.strategy == "all":
+        chosen += here[place : place + 1]  # whose turn comes again at the end
+    return chosen[: rules.most]
+
+
+def asked(
+    ids: Iterable[str], cast: Sequence[Character], rules: Rules, past: Past
+) -> list[Character]:
+    """Return who speaks when a client asks for these, or for whoever the strategy chooses."""
+    by_id = {who.id: who for who in _unmuted(cast, rules)}
+    if wanted := list(dict.fromkeys(ids)):
+        return [by_id[id] for id in wanted if id in by_id][: rules.most]
+    if rules.strategy == "manual":
+        return next_in_line(list(by_id.values()), past)
+    return going_on(cast, rules, past) or list(by_id.values())[:1]
+
+
+def silence(text: str, cast: Sequence[Character], rules: Rules) -> str:
+    """Say why nobody answers *text*."""
+    if not cast:
+        return "Nobody is here to answer. Add a character."
+    meant = addressed(text, cast) or cast
+    if _unmuted(meant, rules):
+        return "Nobody was addressed. Name who is to answer."
+    return f"{' and '.join(who.name for who in meant)} cannot answer while muted."
+
+
+def _unmuted(cast: Iterable[Character], rules: Rules) -> list[Character]:
+    return [who for who in cast if who.id not in rules.muted]
+
+
+# -- strategies ------------------------------------------------------------------------------
+
+Strategy = Callable[[Sequence[Character], Past], list[Character]]
+
+
+def everybody(cast: Sequence[Character], past: Past) -> list[Character]:
+    """All who are here, in the conversation's order."""
+    return list(cast)
+
+
+def the_first(cast: Sequence[Character], past: Past) -> list[Character]:
+    """The first in the conversation's order."""
+    return list(cast[:1])
+
+
+def next_in_line(cast: Sequence[Character], past: Past) -> list[Character]:
+    """One at a time: whoever comes after the last speaker in the conversation's order."""
+    places = [place for place, who in enumerate(cast) if who.id == past.last]
+    return [cast[(places[0] + 1 if places else 0) % len(cast)]] if cast else []
+
+
+def by_temper(cast: Sequence[Character], past: Past) -> list[Character]:
+    """Each as likely as it is talkative, the keenest first; if nobody is, the nearest to it.
+
+    A talkativeness of 0 speaks only when addressed. The dice depend on the turn and the character
+    alone, so that a turn can be repeated.
+    """
+    keen = {who.id: talkativeness(who) - _dice(past.seed, who.id) for who in cast}
+    able = [who for who in cast if talkativeness(who) > 0]
+    able.sort(key=lambda who: -keen[who.id])
+    return [who for who in able if keen[who.id] > 0] or able[:1]
+
+
+def only_who_is_asked(cast: Sequence[Character], past: Past) -> list[Character]:
+    """Nobody."""
+    return []
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "all": everybody,
+    "first": the_first,
+    "round_robin": next_in_line,
+    "natural": by_temper,
+    "manual": only_who_is_asked,
+}
+
+
+def talkativeness(who: Character) -> float:
+    """Return ``extensions["talkativeness"]``, 0 to 1; character cards keep it as text as well."""
+    try:
+        told = float(who.extensions.get("talkativeness", TALKATIVE))
+    except (TypeError, ValueError, OverflowError):
+        return TALKATIVE
+    return min(max(told, 0.0), 1.0) if told == told else TALKATIVE
+
+
+def _dice(seed: int, id: str) -> float:
+    return Random(f"{seed}/{id}").random()  # noqa: S311  (no secret hangs on it)
+
+
+# -- addressed in the text -------------------------------------------------------------------
+
+EVERYBODY = ("everyone", "everybody", "all")
+WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+ELSEWHERE = re.compile(r"https?://\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+"""Addresses of pages and mailboxes: the names in them are nobody's."""
+TITLES = {
+    *("the", "a", "an", "of", "and", "or", "de", "la", "le", "el", "der", "die", "das"),
+    *("mr", "mrs", "ms", "miss", "dr", "prof", "sir"),
+}
+"""Words of a name that alone mean nobody, as those that the name writes small ("van")."""
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""Scripts that put no space between words (Thai to Khmer, Japanese, Chinese)."""
+NEVER = "(?!)"
+
+
+def addressed(text: str, cast: Sequence[Character], last: str | None = None) -> list[Character]:
+    """Return whom *text* names, in order of first mention; nobody if it names none."""
+    names = _names(tuple((who.id, who.name) for who in cast))
+    text = ELSEWHERE.sub(" ", fold(text))
+    found = _expanded(list(_found(text, names, at=True)), cast, last)
+    if not found:
+        found = [id for ids in _found(text, names, at=False) for id in ids]
+    by_id = {who.id: who for who in cast}
+    return [by_id[id] for id in dict.fromkeys(found)]
+
+
+def _expanded(
+    mentions: Sequence[Sequence[str]], cast: Sequence[Character], last: str | None
+) -> list[str]:
+    """Put ids for @everyone and @others."""
+    everybody = [who.id for who in cast]
+    named = {id for ids in mentions for id in ids}
+    spared = {*named} - {"@everyone", "@others"} or {last or ""}
+    groups = {"@everyone": everybody, "@others": [id for id in everybody if id not in spared]}
+    return [one for ids in mentions for id in ids for one in groups.get(id, [id])]
+
+
+Names = Mapping[str, Sequence[str]]
+"""What people may say, folded, and the ids of those whom it means."""
+
+
+@lru_cache(maxsize=64)
+def _names(cast: tuple[tuple[str, str], ...]) -> Names:
+    """Every name, its parts, and the runs of its parts."""
+    names: dict[str, dict[str, None]] = {}
+    for id, name in cast:
+        for said in (_one_space(fold(name)), *map(fold, _parts(name))):
+            if said:
+                names.setdefault(said, {})[id] = None
+    return {said: tuple(ids) for said, ids in names.items()}
+
+
+def _parts(name: str) -> Iterator[str]:
+    words = WORD.findall(name)
+    for begin in range(len(words)):
+        for end in range(begin + 2, len(words) + 1):
+            yield " ".join(words[begin:end])
+    is_titled = any(word[:1].isupper() for word in words)
+    for part in [*words, *(half for word in words for half in re.split("[-'’]", word))]:
+        if part.casefold() not in TITLES and not (is_titled and part[:1].islower()):
+            yield part
+
+
+def _found(text: str, names: Names, *, at: bool) -> Iterator[Sequence[str]]:
+    """Yield the ids of each mention, in the text's order."""
+    meant = dict(names)
+    if at:
+        meant |= dict.fromkeys(EVERYBODY, ("@everyone",)) | {"others": ("@others",)}
+    else:  # a single letter is more often a word than a name
+        meant = {said: ids for said, ids in names.items() if len(said) > 1 or not said.isascii()}
+    if meant:
+        for match in _pattern(tuple(meant), at).finditer(text):
+            yield meant[_one_space(match[0].lstrip("@"))]
+
+
+@lru_cache(maxsize=64)
+def _pattern(said: tuple[str, ...], at: bool) -> re.Pattern[str]:
+    """Find any of the names, the longest that fits: a full name is no mention of its parts.
+
+    Whole words only; where the script does not space them, wherever the name stands.
+    """
+    longest_first = sorted(said, key=len, reverse=True)
+    spaced = "|".join(_literally(one) for one in longest_first if not UNSPACED.match(one[-1]))
+    others = "|".join(_literally(one) for one in longest_first if UNSPACED.match(one[-1]))
+    begin = r"(?<![a-z0-9_.])@" if at else r"(?<![\w@])(?<!\w-)"
+    whole = rf"{begin}(?:{spaced})(?![\w@])(?!-\w)" if spaced else NEVER
+    return re.compile(f"{whole}|{'@' if at else ''}(?:{others or NEVER})")
+
+
+def _literally(said: str) -> str:
+    return r"\s+".join(re.escape(word) for word in said.split())
+
+
+def _one_space(text: str) -> str:
+    return " ".join(text.split())
+
+
+def fold(text: str) -> str:
+    """Return *text* so that case, accents and forms of a letter make no difference."""
+    letters = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in letters if not "\u0300" <= c <= "\u036f").casefold()

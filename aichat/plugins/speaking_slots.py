@@ -1,0 +1,77 @@
+"""Who may use the voice engine next: of all that wait, whoever is needed soonest."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+
+import anyio
+from attrs import Factory, define, field
+
+Need = tuple[float, int, int]
+"""When a clause is needed (s of the bus clock), its line's place, its index; sooner is smaller."""
+
+_arrivals = count()
+
+
+@define(order=True)
+class Waiting:
+    """Somebody who waits for a slot."""
+
+    need: Need
+    arrival: int = Factory(lambda: next(_arrivals))
+    woken: anyio.Event = field(factory=anyio.Event, order=False)
+
+
+class Slots:
+    """A semaphore for *free* users at once, in the order of their need.
+
+    A slot that comes free is not handed over at once: the line that gave it back asks for its next
+    clause within a turn of the loop, and that may be needed sooner than what waits. Nobody owns a
+    slot without knowing it, so a cancellation at any moment loses none.
+    """
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+        self._waiting: list[Waiting] = []
+
+    @asynccontextmanager
+    async def taken(self, need: Need) -> AsyncIterator[None]:
+        """Hold a slot for the length of the block."""
+        await self._take(need)
+        try:
+            yield
+        finally:
+            self.free += 1
+            self._wake()
+
+    async def _take(self, need: Need) -> None:
+        if self.free and (not self._waiting or need < self._waiting[0].need):
+            self.free -= 1
+            return
+        waiting = Waiting(need)
+        heapq.heappush(self._waiting, waiting)
+        try:
+            await self._turn_of(waiting)
+            self.free -= 1
+        finally:
+            self._waiting.remove(waiting)
+            heapq.heapify(self._waiting)
+            self._wake()
+
+    async def _turn_of(self, waiting: Waiting) -> None:
+        """Return when there is a slot that nobody needs sooner."""
+        while True:
+            await waiting.woken.wait()
+            await anyio.lowlevel.checkpoint()  # whoever gave the slot back may ask before us
+            if self.free and self._waiting[0] is waiting:
+                return
+            waiting.woken = anyio.Event()
+            self._wake()
+
+    def _wake(self) -> None:
+        """Have the first look whether there is a slot."""
+        if self.free and self._waiting:
+            self._waiting[0].woken.set()

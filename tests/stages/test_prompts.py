@@ -1,0 +1,89 @@
+"""What a character is told: its own point of view, what was heard, as much as there is room for."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aichat.core import Character, Conversation, Message, Prompt
+from aichat.plugins.answering.prompts import (
+    GO_ON,
+    HISTORY_TOKENS,
+    REPLY_TOKENS,
+    prompt,
+    tokens,
+    told,
+)
+
+OLIVIA, MARK = Character("o", "Olivia", "You are kind."), Character("m", "Mark")
+CAST = [OLIVIA, MARK]
+
+
+def said(number: int, who: str, text: str, heard: str | None = None) -> Message:
+    name = {"o": "Olivia", "m": "Mark"}.get(who)
+    role = "assistant" if name else "user"
+    return Message(str(number), "c", role, text, name, who if name else None, heard=heard)
+
+
+def asked(messages: list[Message], context: int | None = None, **settings: object) -> Prompt:
+    conversation = Conversation("c", settings=settings)
+    return prompt(OLIVIA, CAST, map(told, messages), conversation, context)
+
+
+def test_others_are_named_and_only_what_was_heard_is_told() -> None:
+    messages = [
+        said(1, "u", "hi"),
+        said(2, "o", "Hello there.", heard="Hello"),
+        said(3, "m", "Nice to meet you."),
+        said(4, "o", "Never heard.", heard=""),
+        said(5, "m", "And all the rest.", heard="And"),
+    ]
+    assert [(m.role, m.content) for m in asked(messages).messages[1:]] == [
+        ("user", "hi"),
+        ("assistant", "Hello"),
+        ("user", "Mark: Nice to meet you."),
+        ("user", "Mark: And"),
+    ]
+
+
+def test_who_spoke_last_is_told_to_go_on() -> None:
+    assert asked([said(1, "o", "Hello.")]).messages[-1] == GO_ON
+    assert asked([said(1, "m", "Hello.")]).messages[-1] != GO_ON
+
+
+CLEAN = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+LONG = st.builds(lambda text, times: text * times, CLEAN, st.integers(1, 300))
+MESSAGES = st.lists(st.tuples(st.sampled_from("umo"), LONG), min_size=1, max_size=30).map(
+    lambda pairs: [said(number, who, text) for number, (who, text) in enumerate(pairs)]
+)
+
+
+@given(MESSAGES, st.none() | st.integers(0, 9000), st.none() | st.integers(1, 2000))
+def test_the_oldest_are_left_out_and_neither_the_system_prompt_nor_the_newest(
+    messages: list[Message], context: int | None, most: int | None
+) -> None:
+    sent = asked(messages, context, **({"max_tokens": most} if most else {}))
+    assert sent.messages[0].role == "system"
+    assert sent.messages[0].content.startswith("You are kind.")
+    history = [m for m in sent.messages[1:] if m is not GO_ON]
+    able = [m for m in messages if m.said.strip()]
+    assert [m.content.removeprefix("Mark: ") for m in history] == [
+        m.said for m in able[len(able) - len(history) :]
+    ]
+    assert history or not able
+    size = sum(tokens(m.content) for m in history)
+    assert len(history) <= 1 or size <= HISTORY_TOKENS
+    if context and len(history) > 1:
+        assert size + tokens(sent.messages[0].content) + (most or REPLY_TOKENS) <= context
+
+
+@given(st.text(), st.text())
+def test_an_estimate_grows_with_the_text_and_never_over_its_bytes(one: str, two: str) -> None:
+    assert tokens(one) <= tokens(one + two)
+    assert len(one) / 4 <= tokens(one) <= len(one.encode()) + 1
+
+
+def test_rarer_scripts_count_more() -> None:
+    assert tokens("a" * 300) == 101
+    assert tokens("ж" * 300) == 301
+    assert tokens("好" * 300) == 451
