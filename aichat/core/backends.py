@@ -77,11 +77,15 @@ class Pause:
 
 
 class TurnDetector(Protocol):
-    """Endpointing and barge-in: decides when the user's turn ends and when speech interrupts."""
+    """Endpointing and barge-in: decides when the user's turn ends and when speech interrupts.
+
+    It may also have ``resume_ms`` (characters that held go on so long after the voice ended),
+    ``back_channels`` and ``stop_phrases`` (lists of phrases in place of aichat's own; None: those).
+    """
 
     @property
     def barge_in_ms(self) -> int:
-        """So much speech, while characters answer, interrupts them. 0: the first frame does."""
+        """So much speech interrupts characters whatever the words. 0: the first frame does."""
         ...
 
     def is_over(self, pause: Pause) -> bool:

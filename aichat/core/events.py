@@ -290,7 +290,25 @@ class LinePlayed(LineEvent):
     """The browser says how far the loudspeaker has got in a line."""
 
     played_ms: float
-    state: Literal["playing", "flushed", "done"] = "playing"
+    state: Literal["playing", "paused", "flushed", "done"] = "playing"
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
+class PlaybackPaused(Event):
+    """The loudspeakers hold their position: somebody may be breaking in, or nobody is there."""
+
+    cause: Literal["voice", "away"] = "voice"
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
+class PlaybackResumed(Event):
+    """The *cause* is gone: the loudspeakers go on with the sample at which they stopped."""
+
+    cause: Literal["voice", "away"] = "voice"
 
     urgent: ClassVar[bool] = True
 

@@ -28,7 +28,6 @@ from aichat.core.events import (
     MIC_RATE,
     AudioReceived,
     ConversationClosed,
-    Interrupted,
     TalkHeld,
     TalkReleased,
     TranscriptUpdated,
@@ -39,6 +38,8 @@ from aichat.core.events import (
     UtteranceGrew,
     UtteranceHeard,
 )
+
+from .hearing_gate import Gate
 
 PRE_ROLL_MS = 320
 """So much audio before the first speech frame is kept: detection is late, first syllables soft."""
@@ -92,6 +93,7 @@ class Hearing:
 
     bus: Bus
     parts: Parts
+    gate: Gate
     ears: dict[str, Ear] = field(factory=dict)
 
     def ear(self, conversation: str) -> Ear:
@@ -179,11 +181,8 @@ class Hearing:
             self.bus.post(UserResumed(turn))
         ear.silent_bytes = 0
         ear.speech_bytes += size
-        if self.bus.live_turn(conversation) and self._breaks_in(ear):
-            self.bus.interrupt(Interrupted(turn, "barge_in"))
-
-    def _breaks_in(self, ear: Ear) -> bool:
-        return ear.held or ms(ear.speech_bytes) > self.parts.turn.barge_in_ms
+        if live := self.bus.live_turn(conversation):
+            self.gate.voice(live, ms(ear.speech_bytes), ear.transcript, held=ear.held)
 
     def _silence(self, conversation: str, ear: Ear, size: int) -> None:
         if not ear.silent_bytes:
@@ -244,7 +243,7 @@ class Hearing:
         finally:
             if not text:  # also after a failure: the page stops waiting
                 self.bus.post(TranscriptUpdated(event.turn, "", final=True))
-        if text:
+        if text and not self.gate.settles(event.turn, text):
             turn = self.bus.new_turn(event.turn.conversation)
             self.bus.post(TranscriptUpdated(turn, text, final=True))
             await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
@@ -269,7 +268,9 @@ class Hearing:
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
     """Listen to microphones."""
-    hearing = Hearing(bus, parts)
+    gate = Gate(bus, parts)
+    gate.listen()
+    hearing = Hearing(bus, parts, gate)
     bus.tap(hearing.hear)
     bus.tap(hearing.hold)
     bus.tap(hearing.release)

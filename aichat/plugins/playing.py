@@ -1,7 +1,8 @@
 """Stage: the sequencer decides what is heard next; it leaves here no faster than it is played.
 
 Audio runs ahead of the loudspeaker by a fixed lead, enough for a network's jitter and little
-enough that an interruption wastes nothing. Beyond that, whoever produces it is held back.
+enough that an interruption wastes nothing. Beyond that, whoever produces it is held back. While the
+loudspeakers hold their position, time stands still here: nothing is sent and nothing falls due.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
     ConversationClosed,
+    Event,
     Interrupted,
     Line,
     LineFinished,
     LineInterrupted,
+    LinePlayed,
+    PlaybackPaused,
+    PlaybackResumed,
     ReplyFinished,
     SpeakersChosen,
     SpeechSynthesized,
@@ -51,6 +56,11 @@ class Playhead:
     played_until: float = 0.0
     """When, on the bus clock, all audio sent so far will have been heard."""
     moved: anyio.Event | None = None
+    sent: Counter[Line] = field(factory=Counter)
+    """Samples sent of each line."""
+    causes: set[str] = field(factory=set)
+    """Why the loudspeakers hold their position; empty while they play."""
+    paused_at: float = 0.0
 
     def wake(self) -> None:
         """Let those look again who wait for audio, or for room."""
@@ -63,15 +73,48 @@ class Playhead:
         self.moved = self.moved or anyio.Event()
         await self.moved.wait()
 
-    def drop(self, line: Line) -> None:
-        """Give up what waits of a line."""
+    def drop(self, line: Line, now: float) -> None:
+        """Give up what waits of a line, here and at the loudspeaker."""
         self.queue = deque(i for i in self.queue if getattr(i, "line", None) != line)
         self.backlog.pop(line, None)
+        if line in self.sent:
+            self._left(self._after(line), now)
         self.wake()
+
+    def pause(self, cause: str, now: float) -> None:
+        """Let time stand still."""
+        if not self.causes:
+            self.paused_at = now
+        self.causes.add(cause)
+
+    def resume(self, cause: str, now: float) -> None:
+        """Let time go on once no cause is left: all that is due is due so much later."""
+        if cause in self.causes:
+            self.causes.discard(cause)
+            if not self.causes:
+                self._postpone(now - self.paused_at)
+                self.wake()
+
+    def hold_at(self, line: Line, samples: int, now: float) -> None:
+        """Take in where exactly the loudspeaker stopped to hold its position."""
+        if line in self.sent:
+            self._left(max(0, self.sent[line] - samples) + self._after(line), now)
+
+    def _after(self, line: Line) -> int:
+        return sum(n for other, n in self.sent.items() if other.place > line.place)
+
+    def _left(self, samples: int, now: float) -> None:
+        """So much of what was sent is still to be played, not what was due."""
+        now = self.paused_at if self.causes else now
+        self._postpone(now + samples / SPEAKER_RATE - max(self.played_until, now))
+
+    def _postpone(self, seconds: float) -> None:
+        self.played_until += seconds
+        self.finishing = deque((due + seconds, item) for due, item in self.finishing)
 
     def next_frame(self, now: float) -> AudioReady | None:
         """Take the next audio if it is due; chunks of one clause that wait are joined."""
-        first = self.queue[0] if self.queue else None
+        first = self.queue[0] if self.queue and not self.causes else None
         if not isinstance(first, AudioReady) or self.played_until - now >= LEAD_SECONDS:
             return None
         pcm = bytearray()
@@ -85,6 +128,7 @@ class Playhead:
             del pcm[FRAME_BYTES:]
         self.played_until = max(self.played_until, now) + len(pcm) / 2 / SPEAKER_RATE
         self.backlog[first.line] -= len(pcm)
+        self.sent[first.line] += len(pcm) // 2
         due = self.played_until - len(pcm) / 2 / SPEAKER_RATE
         return AudioReady(first.line, first.index, bytes(pcm), first.at, due)
 
@@ -113,7 +157,7 @@ class Playing:
         """
         conversation = event.turn.conversation
         if isinstance(event, SpeakersChosen):
-            self.heads[conversation] = Playhead(event.turn)
+            self._new_head(event.turn)
         head = self.heads.get(conversation)
         items = list(self.parts.sequencer.accept(event))
         if isinstance(event, Interrupted):
@@ -122,7 +166,7 @@ class Playing:
         if head is None or head.turn != event.turn:
             return None
         if isinstance(event, LineInterrupted):
-            head.drop(event.line)
+            head.drop(event.line, self.bus.clock.now())
         head.queue.extend(items)
         if isinstance(event, SpeechSynthesized):
             head.backlog[event.line] += len(event.pcm)
@@ -130,6 +174,31 @@ class Playing:
         if items:
             head.wake()
         return None
+
+    def pause(self, event: PlaybackPaused) -> None:
+        """Send nothing more for now; a turn may be paused before anybody is to speak."""
+        self._new_head(event.turn).pause(event.cause, self.bus.clock.now())
+
+    def resume(self, event: PlaybackResumed) -> None:
+        """Go on as if no time had passed."""
+        if head := self._head(event):
+            head.resume(event.cause, self.bus.clock.now())
+
+    def locate(self, event: LinePlayed) -> None:
+        """Note where a loudspeaker stopped."""
+        if event.state == "paused" and (head := self._head(event)):
+            samples = round(event.played_ms * SPEAKER_RATE / 1000)
+            head.hold_at(event.line, samples, self.bus.clock.now())
+
+    def _new_head(self, turn: Turn) -> Playhead:
+        head = self.heads.get(turn.conversation)
+        if head is None or head.turn.number < turn.number:
+            head = self.heads[turn.conversation] = Playhead(turn)
+        return head
+
+    def _head(self, event: Event) -> Playhead | None:
+        head = self.heads.get(event.turn.conversation)
+        return head if head and head.turn == event.turn else None
 
     def _stop(self, head: Playhead | None, turn: Turn) -> None:
         if head is not None and head.turn.number <= turn.number:
@@ -152,7 +221,9 @@ class Playing:
         head = self.heads.get(event.turn.conversation)
         while head is not None and head.turn == event.turn:
             now = self.bus.clock.now()
-            if frame := head.next_frame(now):
+            if head.causes:
+                await head.wait()
+            elif frame := head.next_frame(now):
                 await self.bus.publish(frame)
                 head.wake()
             elif head.queue and not isinstance(head.queue[0], AudioReady):
@@ -199,5 +270,8 @@ def connect(bus: Bus, parts: Parts) -> None:
     """Publish audio in playing order."""
     playing = Playing(bus, parts)
     bus.tap(playing.sequence, interruptible=True)
+    bus.tap(playing.pause)
+    bus.tap(playing.resume)
+    bus.tap(playing.locate)
     bus.tap(playing.forget)
     bus.subscribe(playing.play, interruptible=True)

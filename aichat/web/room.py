@@ -24,6 +24,8 @@ from aichat.core.events import (
     LineFinished,
     LineInterrupted,
     MessageAdded,
+    PlaybackPaused,
+    PlaybackResumed,
     ReplyFinished,
     ReplyText,
     SpeakersChosen,
@@ -36,7 +38,7 @@ from . import wire
 from .views import Painter
 
 STOPS = (Interrupted, LineInterrupted)
-HURRIED = (wire.InterruptedOut, wire.ErrorOut, wire.TurnComplete)
+HURRIED = (wire.InterruptedOut, wire.ErrorOut, wire.TurnComplete, wire.Duck, wire.Resume)
 GATHER_SECONDS = 0.003
 OUTBOX = 2_000
 """Frames that may wait for a slow client; then it is let go, and may come back."""
@@ -144,6 +146,7 @@ class Room:
             self.transcribe,
             self.hear,
             self.choose,
+            self.duck,
             self.interrupt,
             self.interrupt_line,
             self.fail,
@@ -319,6 +322,12 @@ class Room:
                 is_final=last,
             )
         )
+
+    def duck(self, event: PlaybackPaused | PlaybackResumed) -> None:
+        """Loudspeakers hold their position, or go on; nobody is told that nobody is there."""
+        if event.cause == "voice":
+            kind = wire.Duck if isinstance(event, PlaybackPaused) else wire.Resume
+            self.send(kind(turn_id=event.turn.id, generation=event.turn.number))
 
     def interrupt(self, event: Interrupted) -> None:
         """Everybody stops: audio that waits here is given up too."""

@@ -11,6 +11,12 @@ little-endian, then PCM16, 24 kHz mono.
     4       u32   generation: the turn's number; a player drops what is older than its floor
     8       u32   chunk_index within the speaker's line
     12      u32   event_id
+
+Barge-in has two stages. A client that detects speech while it plays holds its position at once and
+sends ``playback`` with ``state`` ``paused``; one that is sent ``duck`` holds as well. Nothing is
+dropped meanwhile, and nothing more is sent. Then either ``interrupted`` comes (flush), or
+``resume``: it goes on with the very next sample and sends ``playback`` with ``state`` ``playing``.
+A client that gets neither within some seconds goes on by itself.
 """
 
 from __future__ import annotations
@@ -114,7 +120,7 @@ class PlaybackIn(Struct, tag="playback"):
     turn_id: str
     sequence_number: Annotated[int, Meta(ge=0, le=65_535)]
     played_ms: Annotated[float, Meta(ge=0, le=1e8)]
-    state: Literal["playing", "flushed", "done"] = "playing"
+    state: Literal["playing", "paused", "flushed", "done"] = "playing"
 
 
 class Ping(Struct, tag="ping"):
@@ -269,6 +275,20 @@ class InterruptedOut(Outgoing, tag="interrupted", kw_only=True):
     generation: int
     character_id: str | None = None
     sequence_number: int | None = None
+
+
+class Duck(Outgoing, tag="duck", kw_only=True):
+    """Somebody may be breaking in: hold the position, keep what is there."""
+
+    turn_id: str
+    generation: int
+
+
+class Resume(Outgoing, tag="resume", kw_only=True):
+    """Nobody broke in: go on with the sample after the last one played."""
+
+    turn_id: str
+    generation: int
 
 
 class ErrorOut(Outgoing, tag="error", kw_only=True):

@@ -23,19 +23,23 @@ FADE = SPEAKER_RATE * 5 // 1000
 LONGEST_PAUSE = SPEAKER_RATE // 2
 
 
-def microphone(path: Path, *parts: float | str) -> Path:
-    """Write a WAV: numbers are seconds of a quiet room, strings are said."""
-    pcm = b"".join(
-        say(part, rate=MIC_WAV_RATE) if isinstance(part, str) else room(part) for part in parts
-    )
+def microphone(path: Path, *parts: float | str | bytes) -> Path:
+    """Write a WAV: numbers are seconds of a quiet room, strings are said, bytes are 48 kHz PCM."""
+    pcm = b"".join(sound_of(part) for part in parts)
     with wave.open(str(path), "wb") as clip:
         clip.setparams((1, 2, MIC_WAV_RATE, 0, "NONE", ""))
         clip.writeframes(pcm)
     return path
 
 
-def room(seconds: float) -> bytes:
-    noise = 30 * np.random.default_rng(1).standard_normal(int(seconds * MIC_WAV_RATE))
+def sound_of(part: float | str | bytes) -> bytes:
+    if isinstance(part, bytes):
+        return part
+    return say(part, rate=MIC_WAV_RATE) if isinstance(part, str) else room(part)
+
+
+def room(seconds: float, level: float = 30) -> bytes:
+    noise = level * np.random.default_rng(1).standard_normal(int(seconds * MIC_WAV_RATE))
     return noise.astype("<i2").tobytes()
 
 
@@ -90,6 +94,30 @@ def assert_begins(played: Samples, sent: Samples) -> int:
         assert np.abs(sent[max(0, at - FADE) : at]).max() < 0.01, f"a gap within a word, at {at}"
         late += pause
     return at
+
+
+def assert_held(played: Samples, sent: Samples) -> list[int]:
+    """What was played is what was sent, with silences in it between two glides.
+
+    Returns at which samples of what was sent it was silent for a while.
+    """
+    at = place = 0
+    held = []
+    while (at := at + (n := first_difference(played[at:], sent[place:]))) and place + n < len(sent):
+        place += n
+        going_on = [k for k in range(at, at + FADE + 2) if not played[k : k + 64].any()]
+        assert going_on, f"{place} of {len(sent)} samples are right, then others come"
+        silent = going_on[0] + int(np.flatnonzero(played[going_on[0] :])[0])
+        ends = [k for k in range(silent, silent + FADE) if resumes(played[k:], sent[place:])]
+        assert ends, f"after the silence at {place} other samples come"
+        held.append(place)
+        at = ends[0]
+    return held
+
+
+def resumes(played: Samples, sent: Samples) -> bool:
+    length = min(len(played), len(sent), 2 * FADE)
+    return first_difference(played[:length], sent[:length]) == length
 
 
 def halves(samples: Samples) -> tuple[Samples, Samples]:

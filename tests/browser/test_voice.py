@@ -7,19 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browsing import OpenPage, connected, finished, log, send
+from browsing import OpenPage, connected, events, finished, log, send
 from playwright.sync_api import Page, expect
 from running import Listener, Server
 from sound import (
     FADE,
     Samples,
     assert_begins,
+    assert_held,
     assert_is_speech,
     assert_same,
     halves,
     microphone,
     recorded,
     recorded_past,
+    room,
     trimmed,
 )
 
@@ -142,6 +144,27 @@ def test_the_users_wish_silences_them_at_once(
         finished(page)
         expect(page.locator("#log .message.is-assistant")).to_have_count(1)  # Mark never began
         assert_shown_as_cut(page)
+
+
+def test_a_noise_makes_them_hold_and_they_go_on_with_the_next_sample(
+    server: Server, open_page: OpenPage, tmp_path: Path
+) -> None:
+    wav = microphone(tmp_path / "noise.wav", 0.8, room(0.15, level=6_000), 30.0)
+    with server.conversation(OLIVIA) as listener:
+        page = open_page(server.url + listener.path, wav)
+        connected(page)
+        page.get_by_label("Hands-free").check()
+        start_speaking(page)
+        page.locator("#talk").click()
+        generation = listener.until("duck")["generation"]
+        listener.until("resume", generation=generation)
+        listener.until("turn_complete")
+        finished(page)
+        played, sent = trimmed(recorded_past(page)), trimmed(listener.sound(generation))
+        assert assert_held(played, sent), "it never held"
+        assert not events(page, "interrupted")
+        expect(page.locator("#log .message.is-interrupted")).to_have_count(0)
+        assert log(page, "user").count() == 1
 
 
 def test_talking_over_them_silences_them_and_is_answered(

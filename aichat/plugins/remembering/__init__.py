@@ -23,10 +23,13 @@ from aichat.core.events import (
     LineInterrupted,
     LinePlayed,
     MessageAdded,
+    PlaybackPaused,
+    PlaybackResumed,
     ReplyClause,
     ReplyText,
     SpeakersChosen,
     SpeechSynthesized,
+    Turn,
     UserSaid,
 )
 
@@ -45,6 +48,8 @@ class Remembering:
     ledgers: dict[str, dict[Line, Spoken]] = field(factory=dict)
     cut: set[Line] = field(factory=set)
     """Interrupted lines whose loudspeaker has not yet told where it stopped."""
+    paused: dict[Turn, set[str]] = field(factory=dict)
+    """Why the loudspeakers of a turn hold their position."""
     unsaved: deque[Message] = field(factory=lambda: deque(maxlen=UNSAVED))
 
     # -- what is said ------------------------------------------------------------------------
@@ -66,8 +71,11 @@ class Remembering:
 
     def begin(self, event: SpeakersChosen) -> None:
         """Open a ledger for each line, and forget the turn before."""
+        self._forget_turn(event.turn.conversation, but=event.turn)
         self.ledgers[event.turn.conversation] = {line: Spoken() for line in event.lines}
-        self._forget_cut(event.turn.conversation)
+        if event.turn in self.paused:
+            for spoken in self._of(event.turn):
+                spoken.pause(self.bus.clock.now())
 
     def note(self, event: ReplyText | ReplyClause | SpeechSynthesized | AudioReady) -> None:
         """Enter what happened to a line."""
@@ -87,11 +95,30 @@ class Remembering:
         """Enter how far the loudspeaker is; after an interruption this is the truth."""
         if (spoken := self._ledger(event.line)) is None:
             return
-        exact = event.state != "playing"
+        exact = event.state in ("flushed", "done")
         spoken.note_played(self.bus.clock.now(), event.played_ms, exact)
         if exact and event.line in self.cut:
             self.cut.discard(event.line)
             self._cut(event, event.line, spoken)
+
+    def pause(self, event: PlaybackPaused) -> None:
+        """Nothing more is heard for now."""
+        self.paused.setdefault(event.turn, set()).add(event.cause)
+        for spoken in self._of(event.turn):
+            spoken.pause(self.bus.clock.now())
+
+    def resume(self, event: PlaybackResumed) -> None:
+        """What was sent goes on being heard, once no cause is left."""
+        causes = self.paused.get(event.turn, set())
+        causes.discard(event.cause)
+        if not causes:
+            self.paused.pop(event.turn, None)
+            for spoken in self._of(event.turn):
+                spoken.resume(self.bus.clock.now())
+
+    def _of(self, turn: Turn) -> list[Spoken]:
+        lines = self.ledgers.get(turn.conversation, {})
+        return [spoken for line, spoken in lines.items() if line.turn == turn]
 
     # -- what is over ------------------------------------------------------------------------
 
@@ -162,11 +189,13 @@ class Remembering:
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop the ledgers of a conversation."""
-        self.ledgers.pop(event.turn.conversation, None)
-        self._forget_cut(event.turn.conversation)
+        self._forget_turn(event.turn.conversation)
 
-    def _forget_cut(self, conversation: str) -> None:
+    def _forget_turn(self, conversation: str, but: Turn | None = None) -> None:
+        self.ledgers.pop(conversation, None)
         self.cut = {line for line in self.cut if line.turn.conversation != conversation}
+        for turn in [t for t in self.paused if t.conversation == conversation and t != but]:
+            del self.paused[turn]
 
 
 @hookimpl
@@ -177,6 +206,8 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(remembering.begin)
     bus.tap(remembering.note, interruptible=True)
     bus.tap(remembering.note_played)
+    bus.tap(remembering.pause)
+    bus.tap(remembering.resume)
     bus.tap(remembering.finish, interruptible=True)
     bus.tap(remembering.interrupt_line)
     bus.tap(remembering.interrupt)

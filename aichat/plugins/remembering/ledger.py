@@ -6,6 +6,8 @@ there are none, from the moments at which the audio sent so far was due.
 
 from __future__ import annotations
 
+import math
+
 from attrs import define, field
 
 from aichat.core.events import SPEAKER_RATE, AudioReady, ReplyClause, SpeechSynthesized, SpokenWord
@@ -61,6 +63,8 @@ class Spoken:
     """When the loudspeaker last told its position, and what it was."""
     is_exact: bool = False
     """The report is the last word: the loudspeaker has flushed or finished the line."""
+    paused_at: float | None = None
+    """Since when the loudspeaker holds its position."""
 
     def note_clause(self, event: ReplyClause) -> None:
         """Take in a clause's text."""
@@ -86,16 +90,40 @@ class Spoken:
         if not self.is_exact:
             self.reported, self.is_exact = (now, samples), is_exact
 
+    def pause(self, now: float) -> None:
+        """The loudspeaker holds its position."""
+        if self.paused_at is None:
+            self.paused_at = now
+
+    def resume(self, now: float) -> None:
+        """The loudspeaker goes on: what was yet to be played comes so much later."""
+        if self.paused_at is None:
+            return
+        paused, self.paused_at = self.paused_at, None
+        unplayed = self._unplayed(paused)
+        self.sent = self.sent[: len(self.sent) - len(unplayed)] + [
+            (due + now - paused, end) for due, end in unplayed
+        ]
+        if self.reported:
+            told_at, samples = self.reported
+            self.reported = (now - max(0.0, paused - told_at), samples)
+
+    def _unplayed(self, now: float) -> list[tuple[float, int]]:
+        """Return the frames that had not been played to their end."""
+        ends = [*(due for due, _ in self.sent[1:]), math.inf]
+        return [frame for frame, end in zip(self.sent, ends, strict=False) if end > now]
+
     def played(self, now: float) -> int:
         """Return how many samples of the line have been heard."""
         if not self.sent:
             return 0
+        now = now if self.paused_at is None else self.paused_at
         if self.reported is None:
             return self._due(now)
         told_at, samples = self.reported
         if self.is_exact:
             return samples
-        return min(samples + int((now - told_at) * SPEAKER_RATE), self.sent[-1][1])
+        return min(samples + int(max(0.0, now - told_at) * SPEAKER_RATE), self.sent[-1][1])
 
     def _due(self, now: float) -> int:
         samples = 0

@@ -33,12 +33,15 @@ const conversation = new Conversation({
   canHear: () => loudspeaker.running,
   onChange: () => stop.setAttribute("aria-disabled", String(!conversation?.busy)),
 });
+const { port1: mouth, port2: ears } = new MessageChannel();
 const loudspeaker = new Loudspeaker(page.playerWorklet, {
+  ears,
   attach: (port) => connection.attach("player", port),
   onSounding: sounding,
   onLevel: (level) => conversation.level(level),
 });
 const microphone = new Microphone(page.micWorklet, {
+  mouth,
   attach: (port) => connection.attach("microphone", port),
   onLevel: (level) => talk.level(level),
   onLost: lostMicrophone,

@@ -6,8 +6,10 @@ const GESTURES = ["pointerdown", "keydown"];
 export class Loudspeaker {
   #context = null;
 
-  constructor(script, { attach, onSounding, onLevel }) {
+  /** *ears*: a port on which the microphone's worklet tells that somebody speaks. */
+  constructor(script, { ears, attach, onSounding, onLevel }) {
     this.script = script;
+    this.ears = ears;
     this.attach = attach;
     this.onSounding = onSounding;
     this.onLevel = onLevel;
@@ -41,7 +43,7 @@ export class Loudspeaker {
     const player = new AudioWorkletNode(context, "aichat-player", { numberOfInputs: 0, outputChannelCount: [1] });
     player.port.onmessage = ({ data }) => this.#hear(data);
     const { port1, port2 } = new MessageChannel();
-    player.port.postMessage({ port: port1 }, [port1]);
+    player.port.postMessage({ port: port1, ears: this.ears }, [port1, this.ears]);
     this.attach(port2);
     player.connect(context.destination);
     await context.resume();

@@ -1,6 +1,8 @@
 // Microphone -> 16 kHz PCM16 in frames of 20 ms, straight to the socket's worker, while the gate is open.
+// That somebody speaks goes straight to the loudspeaker's worklet, which then holds.
 import { Meter } from "./meter.js";
 import { Resampler } from "./resampler.js";
+import { SpeechDetector } from "./speech-detector.js";
 
 const RATE = 16_000;
 const FRAME = 320; // samples: 20 ms
@@ -11,9 +13,11 @@ class Microphone extends AudioWorkletProcessor {
   #filled = 0;
   #left = 0; // frames that may still go out; Infinity while open
   #worker = null;
+  #mouth = null;
 
   constructor() {
     super();
+    this.detector = new SpeechDetector((speaking) => this.#mouth.postMessage(speaking));
     this.resampler = new Resampler(sampleRate, RATE);
     this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level }));
     this.port.onmessage = ({ data }) => this.#obey(data);
@@ -29,8 +33,8 @@ class Microphone extends AudioWorkletProcessor {
     return true;
   }
 
-  #obey({ port, gate }) {
-    if (port) this.#worker = port;
+  #obey({ port, mouth, gate }) {
+    if (port) [this.#worker, this.#mouth] = [port, mouth];
     if (gate === "open" || gate === "hold") this.#open(gate === "hold");
     if (gate === "close" && this.#left === Infinity) this.#left = TAIL;
   }
@@ -43,6 +47,7 @@ class Microphone extends AudioWorkletProcessor {
 
   #add(sample) {
     if (!this.#left) return;
+    this.detector.add(sample);
     this.#frame[this.#filled++] = Math.round(sample * 32767);
     if (this.#filled === FRAME) this.#send();
   }
@@ -58,6 +63,7 @@ class Microphone extends AudioWorkletProcessor {
 
   #close() {
     this.#left = 0;
+    this.detector.reset();
     this.#worker.postMessage("end_of_speech"); // after the last frame, on the same port: the order holds
   }
 }

@@ -33,8 +33,10 @@ export class Microphone {
   #stream = null;
   #idle = 0;
 
-  constructor(script, { attach, onLevel, onLost }) {
+  /** *mouth*: a port on which the loudspeaker's worklet is told that somebody speaks. */
+  constructor(script, { mouth, attach, onLevel, onLost }) {
     this.script = script;
+    this.mouth = mouth;
     this.attach = attach;
     this.onLevel = onLevel;
     this.onLost = onLost;
@@ -69,7 +71,7 @@ export class Microphone {
     this.#node = new AudioWorkletNode(context, "aichat-microphone", { numberOfOutputs: 0 });
     this.#node.port.onmessage = ({ data }) => this.onLevel(data.level);
     const { port1, port2 } = new MessageChannel();
-    this.#node.port.postMessage({ port: port1 }, [port1]);
+    this.#node.port.postMessage({ port: port1, mouth: this.mouth }, [port1, this.mouth]);
     this.attach(port2);
     this.#context = context;
   }

@@ -2,6 +2,9 @@
 // samples. Cancelling is never synchronous: a chunk can arrive after the flush that voids it, so
 // each one carries its turn's number (generation) and its speaker's place (sequence).
 
+/** From one level towards another, without reaching it. */
+const glide = (from, to, length) => Float32Array.from({ length }, (_, i) => from + ((to - from) * (i + 1)) / (length + 1));
+
 const keyOf = ({ generation, sequence }) => generation * 65_536 + sequence;
 
 export class PlaybackQueue {
@@ -10,23 +13,30 @@ export class PlaybackQueue {
   #queued = 0;
   #line = null; // what sounds now
   #floor = -1; // this generation and all before it are void
+  #newest = [-1, 0, 0]; // generation, sequence and number of the chunk that came last
   #void = new Map(); // single lines that are void, key -> generation
   #tail = new Float32Array(0); // the fade-out that is still to be played
   #held = true; // collecting a little before the start
   #since = null;
+  #paused = false; // somebody may be breaking in: the position is held
+  #waited = 0; // while paused and nobody speaks
+  #speaking = false; // our own microphone hears somebody
+  #last = 0; // the sample that went out last
   underruns = 0;
   dropped = 0;
 
   constructor(rate, tell) {
-    this.tell = tell; // told {state: playing|flushed|done, generation, sequence, samples} and {sounding}
+    this.tell = tell; // told {state: playing|paused|flushed|done, generation, sequence, samples} and {sounding}
     this.enough = 0.06 * rate; // start when this much is there,
     this.patience = 0.1 * rate; // or this long after the first of it
     this.fade = 0.005 * rate;
+    this.rise = 0.002 * rate;
+    this.longest = 5 * rate; // paused for so long without a word from the server: it goes on
     this.step = 0.1 * rate; // between two reports
   }
 
   push(chunk) {
-    if (this.#isVoid(chunk)) {
+    if (this.#isVoid(chunk) || !this.#isNew(chunk)) {
       this.dropped += 1;
       return;
     }
@@ -41,6 +51,30 @@ export class PlaybackQueue {
     else if (this.#line && keyOf(this.#line) === keyOf(line)) this.#finish();
   }
 
+  /** Our own microphone hears that somebody begins or ceases to speak: whoever sounds holds. */
+  hear(speaking) {
+    this.#speaking = speaking;
+    this.#waited = 0;
+    if (speaking && this.#line) this.pause();
+  }
+
+  /** Holds the position: nothing is played, nothing is lost. The sound glides to silence, so it does not click. */
+  pause() {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#waited = 0;
+    this.#tail = glide(this.#last, 0, this.fade);
+    if (this.#line) this.#report(this.#line, "paused");
+  }
+
+  /** Goes on with the sample after the last one played. */
+  resume() {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#tail = this.#held || !this.#chunks.length ? glide(0, 0, 0) : glide(0, this.#next(), this.rise);
+    if (this.#line) this.#report(this.#line, "playing");
+  }
+
   /** Drops a whole generation with all before it, or one line of it. */
   flush(generation, sequence) {
     const one = sequence !== undefined;
@@ -48,22 +82,49 @@ export class PlaybackQueue {
     if (one) this.#void.set(keyOf({ generation, sequence }), generation);
     else this.#raise(generation);
     this.#drop(hit);
+    if (!one) this.#paused = false; // whatever it was held for is decided
   }
 
   /** A connection began. One that resumes goes on; any other starts numbering anew. */
   begin(floor, resumed) {
     if (!resumed) this.#drop(() => true);
     if (!resumed) this.#void.clear();
+    if (!resumed) this.#newest = [floor, 0, 0];
     if (resumed) this.flush(floor);
     else this.#floor = floor;
+    this.#paused = false;
   }
 
   /** Fills *out*; *time* is the frame number of its first sample. */
   render(out, time) {
+    this.#fill(out, time);
+    this.#last = out[out.length - 1];
+  }
+
+  #fill(out, time) {
+    if (this.#paused) this.#watch(out.length);
     let at = this.#fadeInto(out);
-    if (this.#holding(time)) return;
+    if (this.#paused || this.#holding(time)) return;
     while (at < out.length && this.#chunks.length) at += this.#copy(out, at);
     if (at < out.length) this.#ranDry();
+  }
+
+  #watch(samples) {
+    this.#waited = this.#speaking ? 0 : this.#waited + samples;
+    if (this.#waited > this.longest) this.resume();
+  }
+
+  #next() {
+    return this.#chunks[0].samples[this.#offset] / 32_768;
+  }
+
+  /** A chunk that comes late or twice never gets behind newer ones. */
+  #isNew({ generation, sequence, chunk }) {
+    const place = [generation, sequence, chunk];
+    const differs = place.findIndex((value, i) => value !== this.#newest[i]);
+    const isNew = differs >= 0 && place[differs] > this.#newest[differs];
+    if (isNew) this.#newest = place;
+    return isNew;
   }
 
   #isVoid(line) {
@@ -79,7 +140,7 @@ export class PlaybackQueue {
     const lines = new Map(this.#chunks.filter(hit).map((chunk) => [keyOf(chunk), { ...chunk, played: 0 }]));
     if (this.#line && hit(this.#line)) {
       lines.set(keyOf(this.#line), this.#line);
-      this.#tail = this.#fadeOut(hit);
+      if (!this.#paused) this.#tail = this.#fadeOut(hit);
       this.#sound(null);
     }
     if (this.#chunks.length && hit(this.#chunks[0])) this.#offset = 0;

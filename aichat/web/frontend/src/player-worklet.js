@@ -11,7 +11,7 @@ class Player extends AudioWorkletProcessor {
     this.queue = new PlaybackQueue(sampleRate, (report) => this.#tell(report));
     this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level }));
     this.sounding = false;
-    this.port.onmessage = ({ data }) => this.#attach(data.port);
+    this.port.onmessage = ({ data }) => this.#attach(data);
   }
 
   process(_, [[out]]) {
@@ -20,15 +20,18 @@ class Player extends AudioWorkletProcessor {
     return true;
   }
 
-  #attach(port) {
+  #attach({ port, ears }) {
     this.#worker = port;
     port.onmessage = ({ data }) => this.#obey(data);
+    ears.onmessage = ({ data }) => this.queue.hear(data); // straight from the microphone's worklet
   }
 
   #obey(order) {
     const { generation, sequence } = order;
-    if (order.do === "play") this.queue.push({ generation, sequence, last: order.last, samples: samplesOf(order.buffer) });
+    if (order.do === "play") this.queue.push({ ...order, samples: samplesOf(order.buffer) });
     if (order.do === "flush") this.queue.flush(generation, sequence);
+    if (order.do === "pause") this.queue.pause();
+    if (order.do === "resume") this.queue.resume();
     if (order.do === "end") this.queue.end({ generation, sequence });
     if (order.do === "begin") this.queue.begin(order.floor, order.resumed);
   }

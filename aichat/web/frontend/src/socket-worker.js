@@ -21,11 +21,11 @@ function tellPlayer(message, transfer = []) {
   else waiting = [{ do: "flush", generation: latest }]; // nobody listened: let it go
 }
 
-function takeAudio({ generation, sequence, last, buffer }) {
+function takeAudio({ generation, sequence, chunk, last, buffer }) {
   latest = Math.max(latest, generation);
   if (!player && !unheard) page.postMessage({ type: "unheard" });
   unheard = !player;
-  tellPlayer({ do: "play", generation, sequence, last, buffer }, [buffer]);
+  tellPlayer({ do: "play", generation, sequence, chunk, last, buffer }, [buffer]);
 }
 
 function began({ resumed, generation = -1 }) {
@@ -50,12 +50,15 @@ function interrupted({ generation, sequence_number: sequence, turn_id: turn }) {
   if (fence !== undefined) tellPlayer({ do: "flush", generation: fence, sequence: sequence ?? undefined });
 }
 
+const pause = () => tellPlayer({ do: "pause" });
+const resume = () => tellPlayer({ do: "resume" });
+
 function lineFinished({ turn_id: turn, sequence_number: sequence }) {
   const generation = generationOf(turn);
   if (generation !== undefined) tellPlayer({ do: "end", generation, sequence });
 }
 
-const before = { ready: began, turn_started: turnStarted, interrupted, turn_complete: lineFinished };
+const before = { ready: began, turn_started: turnStarted, interrupted, duck: pause, resume, turn_complete: lineFinished };
 
 function takeMessage(message) {
   before[message.type]?.(message);
