@@ -100,7 +100,11 @@ class Utterance:
 
 
 class Stt(Protocol):
-    """Speech to text."""
+    """Speech to text.
+
+    One that serves only so many calls at once says so in an attribute ``max_concurrent``; it is
+    then shared fairly, finals first. Without it, every call is made at once.
+    """
 
     async def transcribe(self, utterance: Utterance) -> str:
         """Write an utterance down; an empty string when there are no words in it.

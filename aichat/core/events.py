@@ -156,10 +156,15 @@ class UtteranceHeard(Event):
 
 @frozen
 class TranscriptUpdated(Event):
-    """The recogniser's best guess so far; later guesses replace it. A final empty one: no words."""
+    """What the recogniser has understood so far. A final empty one: no words.
+
+    *text* only grows until the final one, which may correct it; *tail* is a guess at what follows,
+    and may be another one next time.
+    """
 
     text: str = field(repr=_letters)
     final: bool = False
+    tail: str = field(default="", repr=_letters)
 
     urgent: ClassVar[bool] = True
 

@@ -18,9 +18,9 @@ from aichat.core import (
     Overflow,
     Parts,
     Pause,
+    Stt,
     TimedOut,
     Utterance,
-    VadStream,
     hookimpl,
     new_id,
 )
@@ -40,10 +40,16 @@ from aichat.core.events import (
     UtteranceHeard,
 )
 
+from .agreement import Agreement
+from .ear import Ear, ms, size
+from .sharing import Sharing
+
 PRE_ROLL_MS = 320
 """So much audio before the first speech frame is kept: detection is late, first syllables soft."""
-PARTIAL_MS = 600
-"""A live transcript is asked for after each such stretch of an utterance."""
+GUESS_MS = 200
+"""A live transcript is asked for after each such stretch of voice, once the last one has come."""
+GUESS_SECONDS = 5.0
+"""A live transcript that takes longer is given up."""
 LONGEST_MS = 60_000
 """An utterance is cut here, so that a noisy room cannot fill the memory."""
 STALL_SECONDS = 2.0
@@ -54,36 +60,16 @@ RETRY_SAMPLES = MIC_RATE
 """While no detector serves, ask again after so much audio."""
 
 
+GUESSES = f"{__name__}.Hearing.guess"
+"""Under this name the bus counts guesses that were given up."""
+
+
 @define
-class Ear:
-    """One conversation's microphone: what is being said, and how long it has been quiet."""
+class Recogniser:
+    """What writes speech down now, and who may use it."""
 
-    vad: VadStream | None = None
-    frame_bytes: int = 0
-    deaf_for: int = 0
-    pending: bytearray = field(factory=bytearray)
-    before: deque[bytes] = field(factory=deque)
-    said: bytearray = field(factory=bytearray)
-    key: str = ""
-    held: bool = False
-    silent_bytes: int = 0
-    speech_bytes: int = 0
-    partial_at: int = 0
-    transcript: str = ""
-    last_audio: float = 0.0
-    voice_ended: float = 0.0
-    over: anyio.Event = field(factory=anyio.Event)
-    partial: anyio.CancelScope | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """An utterance has begun and not ended."""
-        return bool(self.key)
-
-
-def ms(pcm_bytes: int) -> int:
-    """Length of 16 kHz PCM16 in ms."""
-    return pcm_bytes * 1000 // (2 * MIC_RATE)
+    stt: Stt
+    sharing: Sharing
 
 
 @define
@@ -93,6 +79,7 @@ class Hearing:
     bus: Bus
     parts: Parts
     ears: dict[str, Ear] = field(factory=dict)
+    recogniser: Recogniser | None = None
 
     def ear(self, conversation: str) -> Ear:
         """Return the conversation's ear."""
@@ -109,10 +96,9 @@ class Hearing:
         if ear.vad is None and not self._listen(ear, len(event.pcm) // 2):
             return
         ear.pending += event.pcm
-        size = ear.frame_bytes
-        while len(ear.pending) >= size:
-            frame = bytes(ear.pending[:size])
-            del ear.pending[:size]
+        while len(ear.pending) >= ear.frame_bytes:
+            frame = bytes(ear.pending[: ear.frame_bytes])
+            del ear.pending[: ear.frame_bytes]
             try:
                 self._frame(event.turn.conversation, ear, frame)
             except Exception:
@@ -144,7 +130,7 @@ class Hearing:
             ear.deaf_for = RETRY_SAMPLES
             raise
         ear.vad, ear.frame_bytes = vad.stream(), 2 * vad.frame_samples
-        ear.before = deque(maxlen=max(1, PRE_ROLL_MS * 2 * MIC_RATE // 1000 // ear.frame_bytes))
+        ear.before = deque(maxlen=max(1, size(PRE_ROLL_MS) // ear.frame_bytes))
         return True
 
     def _frame(self, conversation: str, ear: Ear, frame: bytes) -> None:
@@ -157,20 +143,21 @@ class Hearing:
             self._begin(conversation, ear)
         ear.said += frame
         if speech:
+            ear.voiced = len(ear.said)
             self._speech(conversation, ear, len(frame))
         else:
             self._silence(conversation, ear, len(frame))
         if ear.is_open and ms(len(ear.said)) >= LONGEST_MS:
             self._end(conversation, ear)
-        elif ear.is_open and len(ear.said) >= ear.partial_at:
-            self._partial(conversation, ear)
+        elif ear.is_open and self._wants_guess(ear):
+            self._ask(conversation, ear)
 
     def _begin(self, conversation: str, ear: Ear) -> None:
         ear.key, ear.said = new_id(), bytearray(b"".join(ear.before))
         ear.before.clear()
         ear.silent_bytes = ear.speech_bytes = 0
-        ear.transcript, ear.over = "", anyio.Event()
-        ear.partial_at = len(ear.said) + PARTIAL_MS * 2 * MIC_RATE // 1000
+        ear.transcript, ear.words, ear.asked_at = "", Agreement(), len(ear.said)
+        ear.over = anyio.Event()
         self.bus.post(UserStartedSpeaking(self.bus.turn(conversation)))
 
     def _speech(self, conversation: str, ear: Ear, size: int) -> None:
@@ -194,10 +181,16 @@ class Hearing:
         if not ear.held and self.parts.turn.is_over(pause):
             self._end(conversation, ear)
 
-    def _partial(self, conversation: str, ear: Ear) -> None:
-        ear.partial_at = len(ear.said) + PARTIAL_MS * 2 * MIC_RATE // 1000
-        turn = self.bus.turn(conversation)
-        self.bus.post(UtteranceGrew(turn, ear.key, bytes(ear.said)))
+    @staticmethod
+    def _wants_guess(ear: Ear) -> bool:
+        """Tell whether there is enough new voice, and no guess on its way."""
+        if ear.asked == ear.key:
+            return False
+        return len(ear.said) >= ear.asked_at + size(GUESS_MS) and ear.voiced > ear.asked_at
+
+    def _ask(self, conversation: str, ear: Ear) -> None:
+        ear.asked = ear.key
+        self.bus.post(UtteranceGrew(self.bus.turn(conversation), ear.key, bytes(ear.said)))
 
     def _end(self, conversation: str, ear: Ear) -> None:
         if not ear.silent_bytes:
@@ -205,8 +198,8 @@ class Hearing:
         turn, key, pcm = self.bus.turn(conversation), ear.key, bytes(ear.said)
         ear.key, ear.said = "", bytearray()
         ear.over.set()
-        if ear.partial:
-            ear.partial.cancel()  # nobody waits for a guess any more
+        if ear.guess:
+            ear.guess.cancel()  # nobody waits for it any more
         self.bus.post(UtteranceHeard(turn, key, pcm, ear.voice_ended))
 
     # -- in lanes ----------------------------------------------------------------------------
@@ -226,14 +219,32 @@ class Hearing:
 
     async def guess(self, event: UtteranceGrew) -> None:
         """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
-        ear = self.ear(event.turn.conversation)
-        if ear.key != event.key:
-            return  # the utterance is over; its final transcript comes next
-        with anyio.CancelScope() as ear.partial:
-            text = await self.parts.stt.transcribe(Utterance(event.key, event.pcm, final=False))
-            ear.transcript = text.strip()
-            self.bus.post(TranscriptUpdated(event.turn, ear.transcript))
-        ear.partial = None
+        conversation = event.turn.conversation
+        ear = self.ear(conversation)
+        if ear.key == event.key:  # else it is over; its final transcript comes next
+            with anyio.move_on_after(GUESS_SECONDS) as ear.guess:
+                await self._guess(conversation, ear)
+            if ear.guess.cancelled_caught:
+                self.bus.dropped[GUESSES] += 1
+        if ear.asked == event.key:  # not after a failure: then this utterance gets no more of them
+            ear.asked = ""
+
+    async def _guess(self, conversation: str, ear: Ear) -> None:
+        recogniser, key = self._recogniser(), ear.key
+        async with recogniser.sharing.place(conversation, final=False):
+            pcm = bytes(ear.said)  # what came while waiting is heard too
+            ear.asked_at = len(pcm)
+            text = (await recogniser.stt.transcribe(Utterance(key, pcm, final=False))).strip()
+        ear.transcript = text
+        ear.words.add(text)
+        turn = self.bus.turn(conversation)
+        self.bus.post(TranscriptUpdated(turn, ear.words.text, tail=ear.words.tail))
+
+    def _recogniser(self) -> Recogniser:
+        stt = self.parts.stt
+        if self.recogniser is None or self.recogniser.stt is not stt:
+            self.recogniser = Recogniser(stt, Sharing(getattr(stt, "max_concurrent", None)))
+        return self.recogniser
 
     async def write_down(self, event: UtteranceHeard) -> None:
         """Ask the recogniser for the final transcript; words in it open a turn."""
@@ -251,9 +262,11 @@ class Hearing:
 
     async def _transcribed(self, event: UtteranceHeard) -> str:
         utterance = Utterance(event.key, event.pcm, final=True)
+        recogniser = self._recogniser()
         try:
             with anyio.fail_after(STT_SECONDS):
-                return (await self.parts.stt.transcribe(utterance)).strip()
+                async with recogniser.sharing.place(event.turn.conversation, final=True):
+                    return (await recogniser.stt.transcribe(utterance)).strip()
         except TimeoutError as error:
             raise TimedOut(
                 f"What you said was not written down within {STT_SECONDS:g} seconds.",
@@ -264,6 +277,8 @@ class Hearing:
         """Forget the ear."""
         if (ear := self.ears.pop(event.turn.conversation, None)) is not None:
             ear.over.set()
+        if self.recogniser:
+            self.recogniser.sharing.forget(event.turn.conversation)
 
 
 @hookimpl

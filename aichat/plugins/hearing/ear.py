@@ -1,0 +1,58 @@
+"""What the stage keeps of one microphone."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import anyio
+from attrs import define, field
+
+from aichat.core import VadStream
+from aichat.core.events import MIC_RATE
+
+from .agreement import Agreement
+
+
+def ms(pcm_bytes: int) -> int:
+    """Length of 16 kHz PCM16 in ms."""
+    return pcm_bytes * 1000 // (2 * MIC_RATE)
+
+
+def size(milliseconds: int) -> int:
+    """Bytes of 16 kHz PCM16 of that length."""
+    return milliseconds * 2 * MIC_RATE // 1000
+
+
+@define
+class Ear:
+    """One conversation's microphone: what is being said, and how long it has been quiet."""
+
+    vad: VadStream | None = None
+    frame_bytes: int = 0
+    deaf_for: int = 0
+    pending: bytearray = field(factory=bytearray)
+    before: deque[bytes] = field(factory=deque)
+    said: bytearray = field(factory=bytearray)
+    key: str = ""
+    held: bool = False
+    silent_bytes: int = 0
+    speech_bytes: int = 0
+    voiced: int = 0
+    """Where in *said* the voice was last heard."""
+    last_audio: float = 0.0
+    voice_ended: float = 0.0
+    over: anyio.Event = field(factory=anyio.Event)
+    guess: anyio.CancelScope | None = None
+    """The live transcript that is being made."""
+    asked: str = ""
+    """The utterance of which a live transcript was asked for and has not come;"""
+    asked_at: int = 0
+    """how much of it the latest one covers."""
+    words: Agreement = field(factory=Agreement)
+    transcript: str = ""
+    """The newest hypothesis."""
+
+    @property
+    def is_open(self) -> bool:
+        """An utterance has begun and not ended."""
+        return bool(self.key)
