@@ -14,7 +14,7 @@ thread, or in a process of its own when it holds the GIL.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from attrs import Factory, frozen
 
@@ -72,6 +72,23 @@ class Pause:
     """How long the utterance has been, its own pauses included."""
     transcript: str = ""
     """The best guess so far; empty while there is none."""
+    has_words: bool = True
+    """Something was said but a cough or an "um", as far as is known."""
+    finished: float = 0.5
+    """How likely the user has finished, by the words and, where it was judged, by the sound."""
+    usual_ms: int = 0
+    """After so long a silence this user does not go on, as a rule; 0 while that is not known."""
+
+    def wait_ms(self, end_ms: int, shortest_ms: int, longest_ms: int) -> int:
+        """Return how long a silence ends the turn.
+
+        *end_ms* when nothing is known, else what is usual for this user; the surer it is that the
+        user has finished, the nearer to *shortest_ms*, that something follows, to *longest_ms*.
+        """
+        usual = min(max(self.usual_ms or end_ms, shortest_ms), longest_ms)
+        surely = 2 * self.finished - 1
+        toward = shortest_ms if surely > 0 else longest_ms
+        return round(usual + (toward - usual) * abs(surely))
 
 
 class TurnDetector(Protocol):
@@ -84,6 +101,19 @@ class TurnDetector(Protocol):
 
     def is_over(self, pause: Pause) -> bool:
         """Judge whether the user has finished. Called for every silent frame; must be instant."""
+        ...
+
+
+@runtime_checkable
+class SoundJudge(Protocol):
+    """What a turn detector is as well that judges by the sound, as by a model."""
+
+    async def finished(self, pcm: bytes) -> float:
+        """Return how likely the user has finished, 0 to 1, with the end of the utterance so far.
+
+        Asked once in each pause, 16 kHz; ``Pause.finished`` has the answer in it from then on. May
+        be cancelled at any time.
+        """
         ...
 
 

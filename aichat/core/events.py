@@ -141,6 +141,16 @@ class UtteranceGrew(Event):
 
 
 @frozen
+class UtterancePaused(Event):
+    """The user may have finished: what was said so far, 16 kHz. Told once in each pause."""
+
+    key: str
+    pcm: bytes = field(repr=_size)
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
 class UtteranceHeard(Event):
     """The user has finished: all of the utterance, 16 kHz; empty if there was none.
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import anyio
 import pytest
-from chat import Chat, a_chat
+from chat import a_chat
 from hypothesis import given
 from hypothesis import strategies as st
+from microphone import QUIET, SPEECH, hear
 
 from aichat.core import Utterance
 from aichat.core.events import (
@@ -30,14 +31,6 @@ from aichat.core.testing.fakes import FakeStt, FakeTts, FakeTurn, FakeVad
 from aichat.core.testing.virtual import run_virtual
 
 pytestmark = pytest.mark.anyio
-SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
-
-
-async def hear(chat: Chat, *frames: bytes, pace: float = 0.02) -> None:
-    """Send frames of 20 ms in real time."""
-    for frame in frames:
-        await chat.bus.publish(AudioReceived(chat.bus.turn("c"), frame))
-        await anyio.sleep(pace)
 
 
 async def test_speech_and_a_pause_make_a_turn() -> None:

@@ -17,7 +17,7 @@ from aichat.core import (
     NotReady,
     Overflow,
     Parts,
-    Pause,
+    SoundJudge,
     Stt,
     TimedOut,
     Utterance,
@@ -38,6 +38,7 @@ from aichat.core.events import (
     UserStartedSpeaking,
     UtteranceGrew,
     UtteranceHeard,
+    UtterancePaused,
 )
 
 from .agreement import Agreement
@@ -48,6 +49,8 @@ PRE_ROLL_MS = 320
 """So much audio before the first speech frame is kept: detection is late, first syllables soft."""
 GUESS_MS = 200
 """A live transcript is asked for after each such stretch of voice, once the last one has come."""
+PROBABLE_MS = 80
+"""After so much silence the user may have finished."""
 GUESS_SECONDS = 5.0
 """A live transcript that takes longer is given up."""
 LONGEST_MS = 60_000
@@ -155,7 +158,10 @@ class Hearing:
     def _begin(self, conversation: str, ear: Ear) -> None:
         ear.key, ear.said = new_id(), bytearray(b"".join(ear.before))
         ear.before.clear()
+        if self.bus.live_turn(conversation):  # it may have been begun too early
+            ear.rhythm.note(round(1000 * (self.bus.clock.now() - ear.voice_ended)))
         ear.silent_bytes = ear.speech_bytes = 0
+        ear.sound, ear.is_told = None, False
         ear.transcript, ear.words, ear.asked_at = "", Agreement(), len(ear.said)
         ear.over = anyio.Event()
         self.bus.post(UserStartedSpeaking(self.bus.turn(conversation)))
@@ -177,9 +183,20 @@ class Hearing:
             ear.voice_ended = self.bus.clock.now()
             self.bus.post(UserPaused(self.bus.turn(conversation)))
         ear.silent_bytes += size
-        pause = Pause(ms(ear.silent_bytes), ms(len(ear.said)), ear.transcript)
-        if not ear.held and self.parts.turn.is_over(pause):
+        if ear.held:
+            return
+        if self.parts.turn.is_over(ear.pause()):
             self._end(conversation, ear)
+        elif not ear.is_told and ms(ear.silent_bytes) >= PROBABLE_MS:
+            ear.is_told = True
+            turn = self.bus.turn(conversation)
+            self.bus.post(UtterancePaused(turn, ear.key, bytes(ear.said)))
+
+    def resume(self, event: UserResumed) -> None:
+        """It was a pause, not the end: learn from it."""
+        ear = self.ear(event.turn.conversation)
+        ear.rhythm.note(ms(ear.silent_bytes))
+        ear.sound, ear.is_told = None, False
 
     @staticmethod
     def _wants_guess(ear: Ear) -> bool:
@@ -240,6 +257,14 @@ class Hearing:
         turn = self.bus.turn(conversation)
         self.bus.post(TranscriptUpdated(turn, ear.words.text, tail=ear.words.tail))
 
+    async def judge(self, event: UtterancePaused) -> None:
+        """Ask the detector how the end sounded, if it can tell."""
+        detector, ear = self.parts.turn, self.ear(event.turn.conversation)
+        if isinstance(detector, SoundJudge):
+            judged = await detector.finished(event.pcm)
+            if ear.key == event.key and ear.voiced <= len(event.pcm):  # still in this pause
+                ear.sound = judged
+
     def _recogniser(self) -> Recogniser:
         stt = self.parts.stt
         if self.recogniser is None or self.recogniser.stt is not stt:
@@ -289,6 +314,8 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(hearing.hold)
     bus.tap(hearing.release)
     bus.tap(hearing.close)
+    bus.tap(hearing.resume)
     bus.subscribe(hearing.watch)
     bus.subscribe(hearing.guess, overflow=Overflow.COALESCE)
+    bus.subscribe(hearing.judge, overflow=Overflow.COALESCE)
     bus.subscribe(hearing.write_down)

@@ -7,10 +7,15 @@ from collections import deque
 import anyio
 from attrs import define, field
 
-from aichat.core import VadStream
+from aichat.core import Pause, VadStream
 from aichat.core.events import MIC_RATE
 
+from . import completeness
 from .agreement import Agreement
+from .rhythm import Rhythm
+
+SYLLABLE_MS = 150
+"""While there is no transcript, so much voice counts as a word."""
 
 
 def ms(pcm_bytes: int) -> int:
@@ -51,8 +56,30 @@ class Ear:
     words: Agreement = field(factory=Agreement)
     transcript: str = ""
     """The newest hypothesis."""
+    rhythm: Rhythm = field(factory=Rhythm)
+    sound: float | None = None
+    """How likely the user has finished, by the sound of it; None where nobody has judged that."""
+    is_told: bool = False
+    """It was told that the user may have finished."""
 
     @property
     def is_open(self) -> bool:
         """An utterance has begun and not ended."""
         return bool(self.key)
+
+    def pause(self) -> Pause:
+        """Say what is known while the user is silent."""
+        text = self.transcript
+        return Pause(
+            silence_ms=ms(self.silent_bytes),
+            speech_ms=ms(len(self.said)),
+            transcript=text,
+            has_words=self._has_words(),
+            finished=completeness.fused(completeness.finished(text), self.sound),
+            usual_ms=self.rhythm.usual_ms,
+        )
+
+    def _has_words(self) -> bool:
+        if self.words.latest or self.asked_at >= self.voiced:  # it was listened to
+            return completeness.has_words(self.transcript)
+        return ms(self.speech_bytes) >= SYLLABLE_MS
