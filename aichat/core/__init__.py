@@ -19,8 +19,9 @@ from .backends import (
     Vad,
     VadStream,
     WordMark,
+    charges,
 )
-from .bus import Bus, open_bus
+from .bus import Bus
 from .casting import Parts, State, Status
 from .clock import Clock
 from .config import Config, Web, read_config
@@ -40,6 +41,7 @@ from .errors import (
 from .hookspecs import hookimpl
 from .ids import new_id
 from .models import Character, Conversation, Message, Voice, is_clean
+from .opening import open_bus
 from .registry import cast_parts, load_plugins, open_chat
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
@@ -91,6 +93,7 @@ __all__ = [
     "Web",
     "WordMark",
     "cast_parts",
+    "charges",
     "closing",
     "hookimpl",
     "is_clean",

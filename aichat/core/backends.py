@@ -7,6 +7,9 @@ load and pools close there, heavy packages are imported there (in a worker threa
 attribute ``report``, that is set to a function that takes one line about a start that takes long
 ("weights: 12 of 75 MB"); call it on the event loop.
 
+A recogniser, language model or voice whose use costs money has a true attribute ``charges``:
+nothing is asked of it then that may be thrown away, unless the user wants that.
+
 Audio is mono PCM16 little-endian. Nothing here may block the event loop: a model runs in a worker
 thread, or in a process of its own when it holds the GIL.
 """
@@ -31,6 +34,11 @@ from .events import (
 from .models import Character, Conversation, Message, Role, Voice
 
 T = TypeVar("T", covariant=True)
+
+
+def charges(backend: object) -> bool:
+    """Tell whether a backend's use costs money."""
+    return bool(getattr(backend, "charges", False))
 
 
 # -- vad: voice activity ---------------------------------------------------------------------
@@ -92,7 +100,11 @@ class Pause:
 
 
 class TurnDetector(Protocol):
-    """Endpointing and barge-in: decides when the user's turn ends and when speech interrupts."""
+    """Endpointing and barge-in: decides when the user's turn ends and when speech interrupts.
+
+    An attribute ``speculate`` says whether answers are begun in a pause that may be the end: "on",
+    "off", or "auto", which is the default: if that costs no money (``charges``).
+    """
 
     @property
     def barge_in_ms(self) -> int:
@@ -140,7 +152,8 @@ class Stt(Protocol):
         """Write an utterance down; an empty string when there are no words in it.
 
         Called for the growing beginnings of an utterance as well (``final`` is false), so that a
-        streaming recogniser can go on where it was. May be cancelled at any time.
+        streaming recogniser can go on where it was. ``final`` asks for the best it can do: the
+        utterance is probably over, yet may go on. May be cancelled at any time.
         """
         ...
 
