@@ -187,6 +187,26 @@ class UserSaid(Event):
     source: Source = "text"
     message_id: str = ""
 
+    def message(self) -> Message:
+        """Make the message that it is."""
+        conversation, turn = self.turn.conversation, self.turn.id
+        return Message(
+            self.message_id, conversation, "user", self.text, turn_id=turn, source=self.source
+        )
+
+
+@frozen
+class Speculated(Event):
+    """An answer was begun *seconds* before the user's turn was known to be over.
+
+    *kept*: it became the answer, in this turn. Else the user went on, and it was made in vain.
+    """
+
+    kept: bool
+    seconds: float
+
+    urgent: ClassVar[bool] = True
+
 
 # -- answering -------------------------------------------------------------------------------
 

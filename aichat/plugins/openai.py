@@ -83,6 +83,11 @@ class OpenAiLlm:
                 text = await self._next(pieces)
 
     @property
+    def charges(self) -> bool:
+        """Somebody else's machine wants to be paid; one's own does not."""
+        return not _is_loopback(self._host)
+
+    @property
     def _host(self) -> str:
         return urlsplit(self.base_url).hostname or ""
 

@@ -38,7 +38,7 @@ class SmartTurn:
         barge_in_ms: int = 250,
         first_word_ms: int = 1500,
         shortest_ms: int = 200,
-        longest_ms: int = 2000,
+        longest_ms: int = 1500,
         speculate: Literal["auto", "on", "off"] = "auto",
     ) -> None:
         self.model, self.download = model, download

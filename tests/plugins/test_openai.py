@@ -288,3 +288,17 @@ async def test_neither_key_nor_words_are_logged(fake, llm, caplog):
     assert "stumbled" in caplog.text
     assert "secret-key" not in caplog.text
     assert "private words" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("base_url", "charges"),
+    [
+        ("https://openrouter.ai/api/v1", True),
+        ("http://192.168.1.7:8080/v1", True),
+        ("http://localhost:11434/v1", False),
+        ("http://127.0.0.1:8080/v1", False),
+        ("http://[::1]:8080/v1", False),
+    ],
+)
+def test_only_ones_own_machine_is_free(base_url: str, charges: bool) -> None:
+    assert OpenAiLlm("m", base_url=base_url).charges is charges

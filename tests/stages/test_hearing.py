@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import anyio
 import pytest
 from chat import a_chat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from microphone import QUIET, SPEECH, hear
 
@@ -54,6 +54,7 @@ async def test_a_short_pause_does_not_end_the_turn() -> None:
         assert len(chat.heard.of(UserResumed)) == 1
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(1, 1500), max_size=20))
 def test_frames_of_any_size_are_heard_alike(cuts: list[int]) -> None:
     pcm = QUIET * 5 + SPEECH * 8 + QUIET * 5
@@ -223,7 +224,7 @@ class Unsteady(FakeStt):
 
 async def test_words_that_were_shown_as_certain_never_flicker_back() -> None:
     async with a_chat(stt=Unsteady(), turn=FakeTurn(end_ms=300)) as chat:
-        await hear(chat, *[SPEECH] * 52, *[QUIET] * 20)
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 20)
         await chat.bus.settled()
         shown = [(u.text, u.tail) for u in chat.heard.of(TranscriptUpdated)]
         assert shown == [
@@ -232,7 +233,6 @@ async def test_words_that_were_shown_as_certain_never_flicker_back() -> None:
             ("I", "cream"),
             ("I cream,", "please"),
             ("I cream, please", "now"),
-            ("I cream, please now", ""),
             ("Ice cream, please, now.", ""),
         ]
 
@@ -243,7 +243,7 @@ async def test_of_one_session_one_guess_waits_at_most_and_it_hears_the_newest_au
         await hear(chat, *[SPEECH] * 100, *[QUIET] * 20)
         await chat.bus.settled()
     guesses = [len(asked.pcm) // 32 for asked in stt.asked if not asked.final]
-    assert guesses == [200, 900, 1600]  # as soon as the last one has come, of all there is
+    assert guesses == [120, 820, 1520, 2220]  # as soon as the last one has come, of all there is
 
 
 async def test_a_guess_is_made_of_voice_not_of_silence() -> None:
@@ -258,7 +258,9 @@ async def test_a_guess_that_takes_too_long_is_given_up_and_counted() -> None:
     async with a_chat(stt=Slow(), turn=FakeTurn(end_ms=300)) as chat:
         await hear(chat, *[SPEECH] * 300, *[QUIET] * 16)
         await chat.until(UserSaid)
-        assert chat.bus.dropped["aichat.plugins.hearing.Hearing.guess"] == 2  # late; at the end
+        assert (
+            chat.bus.dropped["aichat.plugins.hearing.writing.Writing.guess"] == 2
+        )  # late; at the end
 
 
 class LateVad(FakeVad):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import anyio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aichat.core.testing.virtual import run_virtual
@@ -69,6 +69,7 @@ class Watched(Sharing):
         return ticket
 
 
+@settings(deadline=None)
 @given(CALLS, st.integers(1, 3))
 def test_no_guess_overtakes_a_final_and_nobody_is_forgotten(
     calls: list[tuple[str, bool, int, int, int | None]], limit: int

@@ -61,7 +61,7 @@ class Talk:
     cast: Sequence[Character] = ()
     writing: tuple[Line, anyio.CancelScope] | None = None
     drafts: dict[str, Message] = field(factory=dict)
-    """This turn's replies, which the next character reads before they were heard."""
+    """What this turn's user said, and its replies, which are read before they were heard."""
 
 
 @define
@@ -113,8 +113,10 @@ class Answering:
             )
         finally:  # also after a failure, so that the turn ends
             await self.bus.publish(SpeakersChosen(event.turn, lines))
-        talk.drafts = {}
+        talk.drafts = {event.message_id: event.message()}  # no message yet in a provisional turn
         for line in lines:
+            if line.place:
+                await self.bus.committed(event.turn)
             await self._give_word(talk, line)
 
     async def _give_word(self, talk: Talk, line: Line) -> None:
@@ -231,4 +233,4 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(answering.learn)
     bus.tap(answering.forget)
     bus.tap(answering.stop)
-    bus.subscribe(answering.answer, interruptible=True)
+    bus.subscribe(answering.answer, interruptible=True, ahead=True)

@@ -17,10 +17,6 @@ from aichat.core import (
     NotReady,
     Overflow,
     Parts,
-    SoundJudge,
-    Stt,
-    TimedOut,
-    Utterance,
     hookimpl,
     new_id,
 )
@@ -31,10 +27,8 @@ from aichat.core.events import (
     Interrupted,
     TalkHeld,
     TalkReleased,
-    TranscriptUpdated,
     UserPaused,
     UserResumed,
-    UserSaid,
     UserStartedSpeaking,
     UtteranceGrew,
     UtteranceHeard,
@@ -43,36 +37,22 @@ from aichat.core.events import (
 
 from .agreement import Agreement
 from .ear import Ear, ms, size
-from .sharing import Sharing
+from .writing import Writing
 
 PRE_ROLL_MS = 320
 """So much audio before the first speech frame is kept: detection is late, first syllables soft."""
-GUESS_MS = 200
+GUESS_MS = 120
 """A live transcript is asked for after each such stretch of voice, once the last one has come."""
-PROBABLE_MS = 80
+PROBABLE_MS = 60
 """After so much silence the user may have finished."""
-GUESS_SECONDS = 5.0
-"""A live transcript that takes longer is given up."""
+CUT_OFF_MS = 1_200
+"""Who speaks again so soon had not finished."""
 LONGEST_MS = 60_000
 """An utterance is cut here, so that a noisy room cannot fill the memory."""
 STALL_SECONDS = 2.0
 """Audio that stops coming for so long ends the utterance."""
-STT_SECONDS = 30.0
-"""The longest wait for a final transcript."""
 RETRY_SAMPLES = MIC_RATE
 """While no detector serves, ask again after so much audio."""
-
-
-GUESSES = f"{__name__}.Hearing.guess"
-"""Under this name the bus counts guesses that were given up."""
-
-
-@define
-class Recogniser:
-    """What writes speech down now, and who may use it."""
-
-    stt: Stt
-    sharing: Sharing
 
 
 @define
@@ -82,7 +62,6 @@ class Hearing:
     bus: Bus
     parts: Parts
     ears: dict[str, Ear] = field(factory=dict)
-    recogniser: Recogniser | None = None
 
     def ear(self, conversation: str) -> Ear:
         """Return the conversation's ear."""
@@ -158,13 +137,19 @@ class Hearing:
     def _begin(self, conversation: str, ear: Ear) -> None:
         ear.key, ear.said = new_id(), bytearray(b"".join(ear.before))
         ear.before.clear()
-        if self.bus.live_turn(conversation):  # it may have been begun too early
-            ear.rhythm.note(round(1000 * (self.bus.clock.now() - ear.voice_ended)))
+        self._note_cut_off(conversation, ear)
         ear.silent_bytes = ear.speech_bytes = 0
         ear.sound, ear.is_told = None, False
-        ear.transcript, ear.words, ear.asked_at = "", Agreement(), len(ear.said)
+        ear.transcript, ear.words = "", Agreement()
+        ear.asked_at, ear.covered = len(ear.said), 0
         ear.over = anyio.Event()
         self.bus.post(UserStartedSpeaking(self.bus.turn(conversation)))
+
+    def _note_cut_off(self, conversation: str, ear: Ear) -> None:
+        """Learn from a turn that was begun too early: the user goes straight on."""
+        silence_ms = round(1000 * (self.bus.clock.now() - ear.voice_ended))
+        if silence_ms <= CUT_OFF_MS and self.bus.live_turn(conversation):
+            ear.rhythm.note(silence_ms)
 
     def _speech(self, conversation: str, ear: Ear, size: int) -> None:
         turn = self.bus.turn(conversation)
@@ -234,88 +219,26 @@ class Hearing:
                 ear.held = False
                 self._end(conversation, ear)
 
-    async def guess(self, event: UtteranceGrew) -> None:
-        """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
-        conversation = event.turn.conversation
-        ear = self.ear(conversation)
-        if ear.key == event.key:  # else it is over; its final transcript comes next
-            with anyio.move_on_after(GUESS_SECONDS) as ear.guess:
-                await self._guess(conversation, ear)
-            if ear.guess.cancelled_caught:
-                self.bus.dropped[GUESSES] += 1
-        if ear.asked == event.key:  # not after a failure: then this utterance gets no more of them
-            ear.asked = ""
-
-    async def _guess(self, conversation: str, ear: Ear) -> None:
-        recogniser, key = self._recogniser(), ear.key
-        async with recogniser.sharing.place(conversation, final=False):
-            pcm = bytes(ear.said)  # what came while waiting is heard too
-            ear.asked_at = len(pcm)
-            text = (await recogniser.stt.transcribe(Utterance(key, pcm, final=False))).strip()
-        ear.transcript = text
-        ear.words.add(text)
-        turn = self.bus.turn(conversation)
-        self.bus.post(TranscriptUpdated(turn, ear.words.text, tail=ear.words.tail))
-
-    async def judge(self, event: UtterancePaused) -> None:
-        """Ask the detector how the end sounded, if it can tell."""
-        detector, ear = self.parts.turn, self.ear(event.turn.conversation)
-        if isinstance(detector, SoundJudge):
-            judged = await detector.finished(event.pcm)
-            if ear.key == event.key and ear.voiced <= len(event.pcm):  # still in this pause
-                ear.sound = judged
-
-    def _recogniser(self) -> Recogniser:
-        stt = self.parts.stt
-        if self.recogniser is None or self.recogniser.stt is not stt:
-            self.recogniser = Recogniser(stt, Sharing(getattr(stt, "max_concurrent", None)))
-        return self.recogniser
-
-    async def write_down(self, event: UtteranceHeard) -> None:
-        """Ask the recogniser for the final transcript; words in it open a turn."""
-        text = ""
-        try:
-            if event.pcm:
-                text = await self._transcribed(event)
-        finally:
-            if not text:  # also after a failure: the page stops waiting
-                self.bus.post(TranscriptUpdated(event.turn, "", final=True))
-        if text:
-            turn = self.bus.new_turn(event.turn.conversation)
-            self.bus.post(TranscriptUpdated(turn, text, final=True))
-            await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
-
-    async def _transcribed(self, event: UtteranceHeard) -> str:
-        utterance = Utterance(event.key, event.pcm, final=True)
-        recogniser = self._recogniser()
-        try:
-            with anyio.fail_after(STT_SECONDS):
-                async with recogniser.sharing.place(event.turn.conversation, final=True):
-                    return (await recogniser.stt.transcribe(utterance)).strip()
-        except TimeoutError as error:
-            raise TimedOut(
-                f"What you said was not written down within {STT_SECONDS:g} seconds.",
-                "Say it again, or choose another recogniser under [stt] in plugins.toml.",
-            ) from error
-
     def close(self, event: ConversationClosed) -> None:
         """Forget the ear."""
         if (ear := self.ears.pop(event.turn.conversation, None)) is not None:
             ear.over.set()
-        if self.recogniser:
-            self.recogniser.sharing.forget(event.turn.conversation)
 
 
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
     """Listen to microphones."""
     hearing = Hearing(bus, parts)
+    writing = Writing(bus, parts, hearing.ear)
     bus.tap(hearing.hear)
     bus.tap(hearing.hold)
     bus.tap(hearing.release)
-    bus.tap(hearing.close)
+    bus.tap(writing.resume)
     bus.tap(hearing.resume)
+    bus.tap(writing.close)
+    bus.tap(hearing.close)
     bus.subscribe(hearing.watch)
-    bus.subscribe(hearing.guess, overflow=Overflow.COALESCE)
-    bus.subscribe(hearing.judge, overflow=Overflow.COALESCE)
-    bus.subscribe(hearing.write_down)
+    bus.subscribe(writing.guess, overflow=Overflow.COALESCE)
+    bus.subscribe(writing.expect, overflow=Overflow.COALESCE)
+    bus.subscribe(writing.judge, overflow=Overflow.COALESCE)
+    bus.subscribe(writing.write_down)

@@ -8,12 +8,14 @@ import anyio
 from attrs import define, field
 
 from aichat.core import Pause, VadStream
-from aichat.core.events import MIC_RATE
+from aichat.core.events import MIC_RATE, UtterancePaused
 
 from . import completeness
 from .agreement import Agreement
 from .rhythm import Rhythm
 
+GUESSED_MS = 200
+"""A recogniser guesses a word's end when no more than this of it is missing."""
 SYLLABLE_MS = 150
 """While there is no transcript, so much voice counts as a word."""
 
@@ -52,7 +54,9 @@ class Ear:
     asked: str = ""
     """The utterance of which a live transcript was asked for and has not come;"""
     asked_at: int = 0
-    """how much of it the latest one covers."""
+    """how much of it that one covers,"""
+    covered: int = 0
+    """and how much the newest one that has come."""
     words: Agreement = field(factory=Agreement)
     transcript: str = ""
     """The newest hypothesis."""
@@ -67,6 +71,15 @@ class Ear:
         """An utterance has begun and not ended."""
         return bool(self.key)
 
+    def is_still_in(self, pause: UtterancePaused) -> bool:
+        """Nothing was said since, and the end is not decided."""
+        return self.key == pause.key and self.voiced <= len(pause.pcm)
+
+    @property
+    def hypothesis(self) -> str:
+        """The newest transcript if it may be all that was said, else nothing."""
+        return self.transcript if self.voiced - self.covered <= size(GUESSED_MS) else ""
+
     def pause(self) -> Pause:
         """Say what is known while the user is silent."""
         text = self.transcript
@@ -80,6 +93,6 @@ class Ear:
         )
 
     def _has_words(self) -> bool:
-        if self.words.latest or self.asked_at >= self.voiced:  # it was listened to
+        if self.words.latest or self.covered >= self.voiced:  # it was listened to
             return completeness.has_words(self.transcript)
         return ms(self.speech_bytes) >= SYLLABLE_MS
