@@ -11,6 +11,7 @@ from .backends import (
     Playable,
     Sequenced,
     Sequencer,
+    SoundJudge,
     Stt,
     Tts,
     TurnDetector,
@@ -18,8 +19,9 @@ from .backends import (
     Vad,
     VadStream,
     WordMark,
+    charges,
 )
-from .bus import Bus, open_bus
+from .bus import Bus
 from .casting import Parts, State, Status
 from .clock import Clock
 from .config import Config, Web, read_config
@@ -42,6 +44,7 @@ from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .ids import new_id
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
+from .opening import open_bus
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
@@ -89,6 +92,7 @@ __all__ = [
     "PromptMessage",
     "Sequenced",
     "Sequencer",
+    "SoundJudge",
     "State",
     "Status",
     "Step",
@@ -107,6 +111,7 @@ __all__ = [
     "Web",
     "WordMark",
     "cast_parts",
+    "charges",
     "closing",
     "hookimpl",
     "is_clean",

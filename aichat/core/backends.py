@@ -9,6 +9,9 @@ load and pools close there, heavy packages are imported there (in a worker threa
 attribute ``report``, that is set to a function that takes one line about a start that takes long
 ("weights: 12 of 75 MB"); call it on the event loop.
 
+A recogniser, language model or voice whose use costs money has a true attribute ``charges``:
+nothing is asked of it then that may be thrown away, unless the user wants that.
+
 Audio is mono PCM16 little-endian. Nothing here may block the event loop: a model runs in a worker
 thread, or in a process of its own when it holds the GIL.
 """
@@ -33,6 +36,11 @@ from .events import (
 from .models import Prompt, Voice
 
 T = TypeVar("T", covariant=True)
+
+
+def charges(backend: object) -> bool:
+    """Tell whether a backend's use costs money."""
+    return bool(getattr(backend, "charges", False))
 
 
 # -- vad: voice activity ---------------------------------------------------------------------
@@ -74,6 +82,23 @@ class Pause:
     """How long the utterance has been, its own pauses included."""
     transcript: str = ""
     """The best guess so far; empty while there is none."""
+    has_words: bool = True
+    """Something was said but a cough or an "um", as far as is known."""
+    finished: float = 0.5
+    """How likely the user has finished, by the words and, where it was judged, by the sound."""
+    usual_ms: int = 0
+    """After so long a silence this user does not go on, as a rule; 0 while that is not known."""
+
+    def wait_ms(self, end_ms: int, shortest_ms: int, longest_ms: int) -> int:
+        """Return how long a silence ends the turn.
+
+        *end_ms* when nothing is known, else what is usual for this user; the surer it is that the
+        user has finished, the nearer to *shortest_ms*, that something follows, to *longest_ms*.
+        """
+        usual = min(max(self.usual_ms or end_ms, shortest_ms), longest_ms)
+        surely = 2 * self.finished - 1
+        toward = shortest_ms if surely > 0 else longest_ms
+        return round(usual + (toward - usual) * abs(surely))
 
 
 class TurnDetector(Protocol):
@@ -81,6 +106,8 @@ class TurnDetector(Protocol):
 
     It may also have ``resume_ms`` (characters that held go on so long after the voice ended),
     ``back_channels`` and ``stop_phrases`` (lists of phrases in place of aichat's own; None: those).
+    An attribute ``speculate`` says whether answers are begun in a pause that may be the end: "on",
+    "off", or "auto", which is the default: if that costs no money (``charges``).
     """
 
     @property
@@ -90,6 +117,19 @@ class TurnDetector(Protocol):
 
     def is_over(self, pause: Pause) -> bool:
         """Judge whether the user has finished. Called for every silent frame; must be instant."""
+        ...
+
+
+@runtime_checkable
+class SoundJudge(Protocol):
+    """What a turn detector is as well that judges by the sound, as by a model."""
+
+    async def finished(self, pcm: bytes) -> float:
+        """Return how likely the user has finished, 0 to 1, with the end of the utterance so far.
+
+        Asked once in each pause, 16 kHz; ``Pause.finished`` has the answer in it from then on. May
+        be cancelled at any time.
+        """
         ...
 
 
@@ -106,13 +146,18 @@ class Utterance:
 
 
 class Stt(Protocol):
-    """Speech to text."""
+    """Speech to text.
+
+    One that serves only so many calls at once says so in an attribute ``max_concurrent``; it is
+    then shared fairly, finals first. Without it, every call is made at once.
+    """
 
     async def transcribe(self, utterance: Utterance) -> str:
         """Write an utterance down; an empty string when there are no words in it.
 
         Called for the growing beginnings of an utterance as well (``final`` is false), so that a
-        streaming recogniser can go on where it was. May be cancelled at any time.
+        streaming recogniser can go on where it was. ``final`` asks for the best it can do: the
+        utterance is probably over, yet may go on. May be cancelled at any time.
         """
         ...
 

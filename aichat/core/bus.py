@@ -14,6 +14,8 @@ is its subscription. The bus promises:
   events never wait.
 * Interruption: once ``interrupt`` has set its fence, whoever is interruptible starts nothing of
   that turn or an earlier one, and what it was doing for them is cancelled.
+* Barrier: what happens in a provisional turn is kept from all but those who work ahead, until it
+  is committed; of one that is revoked nobody else ever hears.
 * Containment: a handler that raises becomes a ``HandlerFailed`` event; the lane goes on.
 
 A lane exists only while it has work, so an idle conversation costs no task and no queue.
@@ -24,10 +26,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -36,95 +36,30 @@ from .clock import Clock
 from .errors import BusClosed, BusError, LaneFull
 from .events import Event, HandlerFailed, Interrupted, Turn, TurnFinished
 from .lanes import Lane, current_lane
-from .subscriptions import Overflow, Subscription, subscription
-from .talks import Talk, Talks
-from .tasks import Crew, plain_task_group
+from .listening import Listening
+from .provisional import Provisional
+from .subscriptions import Gate, Subscription
+from .talks import Talk
+from .tasks import Crew
 from .trace import Step, Trace, tell
-
-E = TypeVar("E", bound=Event)
-Gate = Callable[[], Awaitable[object]]
 
 log = logging.getLogger(__name__)
 
 
-class Bus:
+class Bus(Listening):
     """Routes events to subscriptions and taps. Make one with :func:`open_bus`."""
 
     def __init__(self, tasks: TaskGroup, clock: Clock) -> None:
+        super().__init__()
         self.clock = clock
         self.dropped: Counter[str] = Counter()
         """How many events each handler's lanes gave up, or refused, because they were full."""
         self._crew = Crew(tasks)
         self._observers: list[Callable[[Trace], None]] = []
-        self._talks = Talks()
         self._unfinished = 0
         self._all_done: anyio.Event | None = None
         self._closing = False
         self._closed = False
-
-    # -- listening ---------------------------------------------------------------------------
-
-    def subscribe(
-        self,
-        handler: Callable[[E], Awaitable[None]],
-        *,
-        interruptible: bool = False,
-        conversation: str | None = None,
-        lane_by: Callable[[E], Hashable] | None = None,
-        limit: int = 64,
-        overflow: Overflow = Overflow.WAIT,
-    ) -> Subscription:
-        """Call *handler* for every event of the types its annotation names, subclasses too.
-
-        *interruptible* work is cancelled with its turn; records and the user interface are not.
-        *conversation* limits the subscription to one. *lane_by* splits a conversation into lanes
-        that run side by side, say one for each speaking character.
-        """
-        listener = subscription(
-            handler,
-            tap=False,
-            interruptible=interruptible,
-            conversation=conversation,
-            lane_by=lane_by,
-            limit=limit,
-            overflow=overflow,
-        )
-        self._talks.listen(listener)
-        return listener
-
-    def tap(
-        self,
-        handler: Callable[[E], Gate | None],
-        *,
-        interruptible: bool = False,
-        conversation: str | None = None,
-    ) -> Subscription:
-        """Call the plain function *handler* at once, inside ``publish``.
-
-        It must return within a millisecond. It may hand back an async function without arguments:
-        ``publish`` awaits it, which is how a player holds back those who produce faster than it
-        plays.
-        """
-        listener = subscription(
-            handler, tap=True, interruptible=interruptible, conversation=conversation
-        )
-        self._talks.listen(listener)
-        return listener
-
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop calling the handler; what it is doing now is cancelled."""
-        self._talks.unlisten(subscription)
-
-    @contextmanager
-    def subscribed(
-        self, handler: Callable[[E], Awaitable[None]], **how: Any
-    ) -> Iterator[Subscription]:
-        """Subscribe for the length of a ``with`` block."""
-        subscription = self.subscribe(handler, **how)
-        try:
-            yield subscription
-        finally:
-            self.unsubscribe(subscription)
 
     def observe(self, observer: Callable[[Trace], None]) -> None:
         """Call *observer* at every step of every event. It must be quick and not raise."""
@@ -167,6 +102,8 @@ class Bus:
         Numbers are never used twice on a bus.
         """
         talk = self._talks.keep(conversation)
+        if talk.provisional:
+            self.revoke(talk.provisional.turn)
         if talk.live:
             self.interrupt(Interrupted(talk.latest, "new_turn"))
         talk.latest, talk.live = self._talks.new_turn(conversation), True
@@ -193,10 +130,62 @@ class Bus:
         self._refuse_to_wait_for(event)
         talk = self._talks.keep(event.turn.conversation)
         talk.cut_off(event)
-        for lane in talk.lanes.values():
-            if lane.scope and lane.current and talk.is_spared(lane.subscription, lane.current):
-                lane.scope.cancel()
+        self._cancel_void(talk)
         self.post(event)
+
+    # -- turns that may never have been ------------------------------------------------------
+
+    def provisional_turn(self, conversation: str) -> Turn:
+        """Begin a turn before it is certain that there is one; none may be going on.
+
+        Only who subscribed with ``ahead`` hears of it. For everybody else its events wait until
+        :meth:`commit`; :meth:`revoke`, or another turn, makes it as if it had never been.
+        """
+        talk = self._talks.keep(conversation)
+        if talk.live:
+            raise BusError("A turn is going on.", "Wait until it is over, or use new_turn().")
+        if talk.provisional:
+            self.revoke(talk.provisional.turn)
+        talk.provisional = Provisional(self._talks.new_turn(conversation))
+        return talk.provisional.turn
+
+    def commit(self, turn: Turn) -> bool:
+        """Make a provisional turn the conversation's turn: everybody hears what happened in it.
+
+        Returns False, and does nothing, if it has been revoked.
+        """
+        talk = self._talks.peek(turn.conversation)
+        if (waiting := talk.provisional) is None or waiting.turn != turn:
+            return False
+        talk.provisional, talk.latest, talk.live = None, turn, True
+        waiting.decided.set()
+        gates = [
+            (tap, gate, event)
+            for event in waiting.held
+            for tap, gate in self._deliver(talk, event, ahead=False)[0]
+        ]
+        self._unfinished += 1
+        self._crew.start(partial(self._pass_all, gates))
+        return True
+
+    def revoke(self, turn: Turn) -> bool:
+        """Cancel what is done for a provisional turn; nobody else ever hears of it."""
+        talk = self._talks.peek(turn.conversation)
+        if (waiting := talk.provisional) is None or waiting.turn != turn:
+            return False
+        talk.provisional, talk.cut = None, max(talk.cut, turn.number)
+        talk.revoked.append(turn.number)
+        self._cancel_void(talk)
+        waiting.decided.set()
+        for event in waiting.held:
+            self._trace(Step.DROPPED, event)
+        return True
+
+    async def committed(self, turn: Turn) -> None:
+        """Wait while *turn* is provisional. Who waits for one that is revoked is cancelled."""
+        waiting = self._talks.peek(turn.conversation).provisional
+        if waiting and waiting.turn == turn:
+            await waiting.decided.wait()
 
     async def settled(self) -> None:
         """Wait until every event published so far has been handled. Not for use in a handler."""
@@ -210,6 +199,8 @@ class Bus:
         What may be interrupted is cancelled; what may not, finishes first.
         """
         talk = self._talks.peek(conversation)
+        if talk.provisional:
+            self.revoke(talk.provisional.turn)
         talk.kept, talk.live, talk.cut = False, False, max(talk.cut, talk.latest.number)
         for lane in talk.lanes.values():
             if lane.scope and lane.subscription.interruptible:
@@ -231,23 +222,53 @@ class Bus:
                     "Wait until some are done.",
                 )
 
-    def _hand_out(self, event: Event) -> tuple[list[tuple[Subscription, Gate]], list[Lane]]:
+    def _hand_out(
+        self, event: Event
+    ) -> tuple[list[tuple[Subscription, Gate]], list[Lane | Provisional]]:
         """Give *event* to everybody at once; return what its publisher has to wait for."""
         if self._closing:
             self._refuse_if_closed(event)
         talk = self._talks.of(event)
+        if talk.provisional and event.turn == talk.provisional.turn:
+            return self._hold(talk, talk.provisional, event)
+        if talk.revoked and event.turn.number in talk.revoked:
+            self._trace(Step.DROPPED, event)
+            return [], []
+        gates, full = self._deliver(talk, event)
+        if not talk.kept:
+            self._talks.tidy(talk)
+        return gates, [*full]
+
+    def _hold(
+        self, talk: Talk, waiting: Provisional, event: Event
+    ) -> tuple[list[tuple[Subscription, Gate]], list[Lane | Provisional]]:
+        """Give *event* to those who work ahead; for the others it waits."""
+        waiting.held.append(event)
+        self._trace(Step.HELD, event)
+        gates, full = self._deliver(talk, event, ahead=True)
+        return gates, [*full, waiting] if waiting.is_full and not event.urgent else [*full]
+
+    def _deliver(
+        self, talk: Talk, event: Event, ahead: bool | None = None
+    ) -> tuple[list[tuple[Subscription, Gate]], list[Lane]]:
+        """Give *event* to everybody, to those who work *ahead*, or to the others."""
         if isinstance(event, TurnFinished) and event.turn == talk.latest:
             talk.live = False
-        if self._observers:
+        if self._observers and not ahead:
             self._trace(Step.PUBLISHED, event)
         route = talk.routes.get(type(event)) or self._talks.route(talk, type(event))
+        if ahead is not None:
+            route = route.only(ahead=ahead)
         talk.handing_out += 1
         gates = self._tap(talk, route.taps, event)
         full = self._enqueue(talk, route.lanes, event) if route.lanes else []
         talk.handing_out -= 1
-        if not talk.kept:
-            self._talks.tidy(talk)
         return gates, full
+
+    def _cancel_void(self, talk: Talk) -> None:
+        for lane in talk.lanes.values():
+            if lane.scope and lane.current and talk.is_spared(lane.subscription, lane.current):
+                lane.scope.cancel()
 
     def _refuse_to_wait_for(self, event: Event) -> None:
         if not event.urgent:
@@ -281,6 +302,15 @@ class Bus:
             await gate()
         except Exception as error:
             self._contain(tap, event, error)
+
+    async def _pass_all(self, gates: list[tuple[Subscription, Gate, Event]]) -> None:
+        """Pass what a commit has let through: nobody else waits for it."""
+        current_lane.set(None)
+        try:
+            for tap, gate, event in gates:
+                await self._pass(tap, gate, event)
+        finally:
+            self._finish()
 
     def _enqueue(
         self, talk: Talk, subscriptions: Iterable[Subscription], event: Event
@@ -376,22 +406,3 @@ class Bus:
     def _trace(self, step: Step, event: Event, handler: str = "", seconds: float = 0.0) -> None:
         if self._observers:
             tell(self._observers, Trace(step, event, handler, seconds))
-
-
-@asynccontextmanager
-async def open_bus(drain_seconds: float = 5.0, clock: Clock | None = None) -> AsyncIterator[Bus]:
-    """Run a bus. On leaving, let started work finish for *drain_seconds*, then cancel it."""
-    bus: Bus | None = None
-    try:
-        async with plain_task_group() as tasks:
-            bus = Bus(tasks, clock or Clock())
-            try:
-                yield bus
-            finally:
-                bus._closing = True
-            with anyio.move_on_after(drain_seconds):
-                await bus.settled()
-            tasks.cancel_scope.cancel()
-    finally:
-        if bus:
-            bus._closed = True

@@ -141,6 +141,16 @@ class UtteranceGrew(Event):
 
 
 @frozen
+class UtterancePaused(Event):
+    """The user may have finished: what was said so far, 16 kHz. Told once in each pause."""
+
+    key: str
+    pcm: bytes = field(repr=_size)
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
 class UtteranceHeard(Event):
     """The user has finished: all of the utterance, 16 kHz; empty if there was none.
 
@@ -156,10 +166,15 @@ class UtteranceHeard(Event):
 
 @frozen
 class TranscriptUpdated(Event):
-    """The recogniser's best guess so far; later guesses replace it. A final empty one: no words."""
+    """What the recogniser has understood so far. A final empty one: no words.
+
+    *text* only grows until the final one, which may correct it; *tail* is a guess at what follows,
+    and may be another one next time.
+    """
 
     text: str = field(repr=_letters)
     final: bool = False
+    tail: str = field(default="", repr=_letters)
 
     urgent: ClassVar[bool] = True
 
@@ -171,6 +186,26 @@ class UserSaid(Event):
     text: str = field(repr=_letters)
     source: Source = "text"
     message_id: str = ""
+
+    def message(self) -> Message:
+        """Make the message that it is."""
+        conversation, turn = self.turn.conversation, self.turn.id
+        return Message(
+            self.message_id, conversation, "user", self.text, turn_id=turn, source=self.source
+        )
+
+
+@frozen
+class Speculated(Event):
+    """An answer was begun *seconds* before the user's turn was known to be over.
+
+    *kept*: it became the answer, in this turn. Else the user went on, and it was made in vain.
+    """
+
+    kept: bool
+    seconds: float
+
+    urgent: ClassVar[bool] = True
 
 
 # -- answering -------------------------------------------------------------------------------

@@ -15,11 +15,12 @@ import pluggy
 
 from . import hookspecs
 from .backends import PARTS, Backend
-from .bus import Bus, open_bus
+from .bus import Bus
 from .casting import Candidate, Parts, Role, perform
 from .clock import Clock
 from .config import Config, build, mend_name
 from .errors import PluginFailed, UnknownBackend
+from .opening import open_bus
 
 HOOKS = tuple(name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "aichat_spec"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from enum import Enum
 from inspect import iscoroutinefunction, signature
 from typing import Any, get_args, get_type_hints
@@ -11,6 +11,9 @@ from attrs import field, frozen
 
 from .errors import BadHandler
 from .events import Event
+
+Gate = Callable[[], Awaitable[object]]
+"""What a tap may hand back for the publisher to wait for."""
 
 
 class Overflow(Enum):
@@ -35,6 +38,7 @@ class Subscription:
     name: str
     tap: bool
     interruptible: bool = False
+    ahead: bool = False
     conversation: str | None = None
     lane_by: Callable[[Any], Hashable] | None = None
     limit: int = 64
@@ -49,6 +53,11 @@ def subscription(handler: Callable[[Any], Any], *, tap: bool, **how: Any) -> Sub
         raise BadHandler(f"{name} is async; a tap is not.", "Write `def`, or use subscribe().")
     if not tap and not iscoroutinefunction(handler):
         raise BadHandler(f"{name} is not an async function.", "Write `async def`, or use tap().")
+    if how.get("ahead") and not how.get("interruptible"):
+        raise BadHandler(
+            f"{name} works ahead of what is certain, and cannot be stopped.",
+            "Give interruptible=True as well.",
+        )
     if how.get("limit", 1) < 1:
         raise BadHandler(f"{name} has a lane for no event at all.", "Give a limit of 1 or more.")
     return Subscription(handler, kinds, name, tap, **how)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from attrs import Factory, define
 
 from .events import Event, Line, LineEvent, Turn
 from .ids import new_id
 from .lanes import Key, Lane
+from .provisional import Provisional
 from .subscriptions import Overflow, Subscription
+
+REVOKED = 16
 
 
 @define(eq=False)
@@ -18,6 +23,11 @@ class Route:
     lanes: tuple[Subscription, ...]
     refusing: tuple[Subscription, ...]
     """Those of the lanes that refuse what is too much."""
+
+    def only(self, *, ahead: bool) -> Route:
+        """Return those who work ahead of what is certain, or the others."""
+        taps = tuple(s for s in self.taps if s.ahead is ahead)
+        return Route(taps, tuple(s for s in self.lanes if s.ahead is ahead), ())
 
 
 @define(eq=False)
@@ -33,6 +43,10 @@ class Talk:
     """So many of its events are being handed out right now, one from within the other."""
     live: bool = False
     """The latest turn has neither finished nor been interrupted."""
+    provisional: Provisional | None = None
+    """A turn that may come next."""
+    revoked: deque[int] = Factory(lambda: deque(maxlen=REVOKED))
+    """The numbers of the last such turns that did not: nobody hears what comes of them late."""
     cut_lines: set[Line] = Factory(set)
     lanes: dict[Key, Lane] = Factory(dict)
     listeners: dict[Subscription, None] = Factory(dict)

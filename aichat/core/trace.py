@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 class Step(StrEnum):
     """Where an event is on its way."""
 
+    HELD = "held"
+    """Its turn is provisional: most hear of it when the turn is committed, or never."""
     PUBLISHED = "published"
     STARTED = "started"
     FINISHED = "finished"

@@ -1,8 +1,9 @@
 """Speech to text by Whisper, on this machine, through faster-whisper.
 
 The weights come from a folder, from the Hugging Face cache, or are downloaded while another
-recogniser serves. CTranslate2 releases the GIL, so it runs in a worker thread, one at a time; it
-cannot be interrupted, so a cancelled call leaves at once and its thread ends on its own.
+recogniser serves. CTranslate2 releases the GIL, so it runs in a few worker threads that all
+sessions share; it cannot be interrupted, so a cancelled call leaves at once and its thread ends on
+its own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from anyio.lowlevel import EventLoopToken, current_token
 from attrs import define, field
 
 from aichat.core import Backend, BackendFailed, CannotStart, NotReady, Utterance, hookimpl
+
+from .faster_whisper_gates import is_imagined
 
 SHORTEST = 3_200
 """Bytes of the shortest audio worth writing down: 0.1 s at 16 kHz."""
@@ -46,7 +49,10 @@ class _Call:
 
 
 class FasterWhisper:
-    """Writes utterances down; *beam_size* is for final ones, guesses on the way use 1."""
+    """Writes utterances down; *beam_size* is for final ones, guesses on the way use 1.
+
+    *workers* utterances at once, each on so many CPU *threads*; the workers share the weights.
+    """
 
     def __init__(
         self,
@@ -57,10 +63,12 @@ class FasterWhisper:
         beam_size: int = 1,
         download: bool = True,
         threads: int = 2,
+        workers: int = 2,
     ) -> None:
         self.model, self.device, self.compute_type = model, device, compute_type
         self.language, self.beam_size = language, beam_size
         self.download, self.threads = download, threads
+        self.max_concurrent = max(1, workers)
         self.report: Callable[[str], None] = lambda line: None
         self._whisper: Any = None
         self._tasks: TaskGroup | None = None
@@ -68,8 +76,8 @@ class FasterWhisper:
     async def __aenter__(self) -> FasterWhisper:
         folder = await self._weights()
         self._whisper = await to_thread.run_sync(self._load, folder, abandon_on_cancel=True)
-        self._thread = anyio.CapacityLimiter(1)
-        self._turn = anyio.Semaphore(1, max_value=1)
+        self._workers = anyio.CapacityLimiter(self.max_concurrent)
+        self._free = anyio.Semaphore(self.max_concurrent, max_value=self.max_concurrent)
         self._tasks = await anyio.create_task_group().__aenter__()
         return self
 
@@ -96,7 +104,7 @@ class FasterWhisper:
     async def _begin(self, utterance: Utterance) -> _Call:
         if self._tasks is None:
             raise NotReady("Whisper is not loaded.", "Start it first.")
-        await self._turn.acquire()
+        await self._free.acquire()
         call = _Call(utterance)
         self._tasks.start_soon(self._work, call)
         return call
@@ -104,11 +112,11 @@ class FasterWhisper:
     async def _work(self, call: _Call) -> None:
         """Outlives a cancelled caller: the next call's turn comes when the thread has ended."""
         try:
-            call.text = await to_thread.run_sync(self._write_down, call, limiter=self._thread)
+            call.text = await to_thread.run_sync(self._write_down, call, limiter=self._workers)
         except Exception as error:
             call.failure = error  # raised where the text is waited for
         finally:
-            self._turn.release()
+            self._free.release()
             call.done.set()
 
     def _write_down(self, call: _Call) -> str:
@@ -117,7 +125,7 @@ class FasterWhisper:
         for segment in self._segments(samples(call.utterance.pcm), beam):
             if call.left:
                 break
-            if not is_imagined(segment.no_speech_prob, segment.avg_logprob):
+            if not is_imagined(segment.text, segment.no_speech_prob, segment.avg_logprob):
                 texts.append(segment.text)
         return "".join(texts).strip()
 
@@ -168,6 +176,7 @@ class FasterWhisper:
             device=device,
             compute_type=smaller or self.compute_type,
             cpu_threads=self.threads,
+            num_workers=self.max_concurrent,
         )
         list(self._segments(np.zeros(16_000, np.float32), 1))
         return self._whisper
@@ -176,11 +185,6 @@ class FasterWhisper:
 def samples(pcm: bytes) -> Any:
     """PCM16 as floats from -1 to 1."""
     return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
-
-
-def is_imagined(no_speech: float, log_probability: float) -> bool:
-    """Tell text that Whisper made up where nobody spoke: it is unsure, and hears no speech."""
-    return no_speech > 0.6 and log_probability < -1.0
 
 
 # -- the weights -----------------------------------------------------------------------------

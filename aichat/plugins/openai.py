@@ -101,6 +101,11 @@ class OpenAiLlm:
             raise self._explained(error) from None
 
     @property
+    def charges(self) -> bool:
+        """Somebody else's machine wants to be paid; one's own does not."""
+        return not _is_loopback(self._host)
+
+    @property
     def _host(self) -> str:
         return urlsplit(self.base_url).hostname or ""
 

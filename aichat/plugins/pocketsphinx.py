@@ -76,6 +76,8 @@ class _Call:
 class Pocketsphinx:
     """Writes US English down, roughly."""
 
+    max_concurrent = 1
+
     def __init__(self) -> None:
         self._listener: _Listener | None = None
         self._tasks: TaskGroup | None = None

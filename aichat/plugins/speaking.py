@@ -164,6 +164,8 @@ class Speaking:
 
     async def speak(self, event: ReplyClause) -> None:
         """Speak one clause; close it even after a failure, so that the rest is heard."""
+        if event.index or event.line.place:  # of a turn that may not be, only the first clause
+            await self.bus.committed(event.turn)
         failure: Exception | None = None
         try:
             if event.text:
@@ -223,10 +225,11 @@ def connect(bus: Bus, parts: Parts) -> None:
     speaking = Speaking(bus, parts)
     bus.tap(speaking.plan, interruptible=True)
     bus.tap(speaking.forget)
-    bus.subscribe(speaking.prepare, interruptible=True)
+    bus.subscribe(speaking.prepare, interruptible=True, ahead=True)
     bus.subscribe(
         speaking.speak,
         interruptible=True,
+        ahead=True,
         lane_by=lambda event: event.line.place,
         limit=WAITING_CLAUSES,
     )

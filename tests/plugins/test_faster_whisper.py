@@ -15,7 +15,8 @@ from speech import say
 from aichat.core import BackendFailed, CannotStart, NotReady, Utterance
 from aichat.core.testing import SttContract
 from aichat.plugins import faster_whisper
-from aichat.plugins.faster_whisper import FasterWhisper, is_imagined, samples
+from aichat.plugins.faster_whisper import FasterWhisper, samples
+from aichat.plugins.faster_whisper_gates import is_imagined
 
 pytestmark = pytest.mark.anyio
 
@@ -108,15 +109,49 @@ async def test_a_model_of_many_languages_finds_out_which_unless_it_is_set(stt):
 
 async def test_text_that_it_imagined_is_left_out(stt):
     stt._whisper = Recorder(
-        segment(" Hello."), segment(" Thanks for watching!", 0.9, -1.4), segment(" Bye.", 0.9, -0.2)
+        segment(" Hello."),
+        segment(" Thanks for watching!", 0.9, -1.4),
+        segment(" See you, Mark.", 0.9, -0.2),
     )
-    assert await stt.transcribe(Utterance("a", ONE_SECOND, final=True)) == "Hello. Bye."
+    assert await stt.transcribe(Utterance("a", ONE_SECOND, final=True)) == "Hello. See you, Mark."
 
 
 def test_imagined_text_is_unlikely_and_without_speech():
-    assert is_imagined(0.7, -1.1)
-    assert not is_imagined(0.6, -1.1)
-    assert not is_imagined(0.7, -1.0)
+    assert is_imagined("Hello.", 0.7, -1.1)
+    assert not is_imagined("Hello.", 0.6, -1.1)
+    assert not is_imagined("Hello.", 0.7, -1.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " Thanks for watching!", "Thank you so much for watching.",
+        "Please subscribe to my channel.", "Subtitles by the Amara.org community",
+        "Untertitelung des ZDF, 2020",
+        "Sous-titres réalisés par la communauté", "Субтитры сделал DimaTorzok",
+        "ご視聴ありがとうございました", "...", " ♪ ♪", "",
+    ],
+)  # fmt: skip
+def test_what_subtitles_end_with_is_imagined_however_sure_it_is(text):
+    assert is_imagined(text, 0.0, -0.1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thanks for watching my dog.", "Should I subscribe to the newspaper?", "Yes.", "42",
+        "Who made the subtitles?", "Thank you.", "Bye-bye!",
+    ],
+)  # fmt: skip
+def test_what_people_say_is_kept(text):
+    assert not is_imagined(text, 0.1, -0.3)
+
+
+@pytest.mark.parametrize("text", [" Thank you.", "You", "Bye-bye!", "Vielen Dank.", "谢谢"])
+def test_a_polite_phrase_is_imagined_when_there_may_have_been_silence(text):
+    assert is_imagined(text, 0.4, -0.2)
+    assert is_imagined(text, 0.1, -0.8)
+    assert not is_imagined(text, 0.2, -0.6)
 
 
 def test_pcm_becomes_floats_from_minus_one_to_one():
@@ -125,17 +160,48 @@ def test_pcm_becomes_floats_from_minus_one_to_one():
     assert floats.tolist() == pytest.approx([-1, 0, 0.5, 1], abs=1e-4)
 
 
-async def test_a_cancelled_call_keeps_the_model_until_its_thread_ends(stt):
-    recorder = stt._whisper = Recorder(segment(" Hello."))
-    recorder.go_on.clear()
-    for _ in range(3):
-        with anyio.move_on_after(0.02) as scope:
-            await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
-        assert scope.cancelled_caught
-    recorder.go_on.set()
-    assert await stt.transcribe(Utterance("b", ONE_SECOND, final=True)) == "Hello."
-    assert recorder.most == 1
-    assert len(recorder.asked) == 2  # the other two gave up before their turn
+async def test_a_cancelled_call_keeps_its_worker_until_its_thread_ends(model):
+    async with FasterWhisper(str(model), device="cpu", workers=1) as stt:
+        recorder = stt._whisper = Recorder(segment(" Hello."))
+        recorder.go_on.clear()
+        for _ in range(3):
+            with anyio.move_on_after(0.02) as scope:
+                await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
+            assert scope.cancelled_caught
+        recorder.go_on.set()
+        assert await stt.transcribe(Utterance("b", ONE_SECOND, final=True)) == "Hello."
+        assert recorder.most == 1
+        assert len(recorder.asked) == 2  # the other two gave up before their turn
+
+
+async def test_so_many_utterances_are_written_down_at_once_as_there_are_workers(model):
+    async with FasterWhisper(str(model), device="cpu", workers=3) as stt:
+        assert stt.max_concurrent == 3
+        recorder = stt._whisper = Recorder(segment(" Hello."))
+        recorder.go_on.clear()
+        async with anyio.create_task_group() as tasks:
+            for number in range(7):
+                utterance = Utterance(f"{number}", ONE_SECOND, final=True)
+                tasks.start_soon(stt.transcribe, utterance)
+            with anyio.fail_after(10):
+                while recorder.running < 3:  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+            recorder.go_on.set()
+        assert recorder.most == 3
+        assert len(recorder.asked) == 7
+
+
+async def test_a_real_model_serves_several_threads(model, speech_pcm):
+    texts = []
+    async with FasterWhisper(str(model), device="cpu", workers=2, threads=1) as stt:
+
+        async def listen(key):
+            texts.append(await stt.transcribe(Utterance(key, speech_pcm, final=True)))
+
+        async with anyio.create_task_group() as tasks:
+            for key in "abcd":
+                tasks.start_soon(listen, key)
+    assert texts == [SAYS] * 4
 
 
 async def test_a_failure_in_the_model_is_told_and_the_next_call_works(stt):

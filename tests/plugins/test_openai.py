@@ -321,3 +321,17 @@ async def test_a_list_that_does_not_come_is_told_in_words_of_ours(fake, llm, beh
         await llm.models()
     assert words in told.value.line
     assert "secret" not in told.value.line
+
+
+@pytest.mark.parametrize(
+    ("base_url", "charges"),
+    [
+        ("https://openrouter.ai/api/v1", True),
+        ("http://192.168.1.7:8080/v1", True),
+        ("http://localhost:11434/v1", False),
+        ("http://127.0.0.1:8080/v1", False),
+        ("http://[::1]:8080/v1", False),
+    ],
+)
+def test_only_ones_own_machine_is_free(base_url: str, charges: bool) -> None:
+    assert OpenAiLlm("m", base_url=base_url).charges is charges

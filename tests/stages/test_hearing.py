@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import anyio
 import pytest
-from chat import Chat, a_chat
-from hypothesis import given
+from chat import a_chat
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from microphone import QUIET, SPEECH, hear
 
 from aichat.core import Utterance
 from aichat.core.events import (
@@ -28,14 +31,6 @@ from aichat.core.testing.fakes import FakeStt, FakeTts, FakeTurn, FakeVad
 from aichat.core.testing.virtual import run_virtual
 
 pytestmark = pytest.mark.anyio
-SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
-
-
-async def hear(chat: Chat, *frames: bytes, pace: float = 0.02) -> None:
-    """Send frames of 20 ms in real time."""
-    for frame in frames:
-        await chat.bus.publish(AudioReceived(chat.bus.turn("c"), frame))
-        await anyio.sleep(pace)
 
 
 async def test_speech_and_a_pause_make_a_turn() -> None:
@@ -59,6 +54,7 @@ async def test_a_short_pause_does_not_end_the_turn() -> None:
         assert len(chat.heard.of(UserResumed)) == 1
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(1, 1500), max_size=20))
 def test_frames_of_any_size_are_heard_alike(cuts: list[int]) -> None:
     pcm = QUIET * 5 + SPEECH * 8 + QUIET * 5
@@ -181,7 +177,7 @@ async def test_an_endless_utterance_is_cut() -> None:
 
 class BrokenStt(FakeStt):
     async def transcribe(self, utterance: Utterance) -> str:
-        if len(self.asked) == 0:
+        if utterance.final and not self.asked:
             self.asked.append(utterance)
             raise RuntimeError("model fell over")
         return "now it works"
@@ -196,6 +192,100 @@ async def test_a_recogniser_that_fails_is_told_and_the_next_utterance_works() ->
         await hear(chat, *[SPEECH] * 10, *[QUIET] * 10)
         await chat.bus.settled()
         assert [s.text for s in chat.heard.of(UserSaid)] == ["now it works"]
+
+
+async def test_a_guess_that_fails_is_told_once_and_the_final_transcript_comes() -> None:
+    class NoGuesses(FakeStt):
+        async def transcribe(self, utterance: Utterance) -> str:
+            if not utterance.final:
+                raise RuntimeError("no guesses today")
+            return "the final words"
+
+    async with a_chat(stt=NoGuesses(), turn=FakeTurn(end_ms=100), failures=True) as chat:
+        await hear(chat, *[SPEECH] * 100, *[QUIET] * 10)
+        await chat.bus.settled()
+        assert len(chat.heard.of(HandlerFailed)) == 1
+        assert [s.text for s in chat.heard.of(UserSaid)] == ["the final words"]
+
+
+class Unsteady(FakeStt):
+    """Changes its mind about the last word until it has heard the next one."""
+
+    def guesses(self) -> Iterator[str]:
+        yield from ("I", "I scream", "ice cream", "ice cream, please", "Ice cream please now")
+
+    async def transcribe(self, utterance: Utterance) -> str:
+        self.asked.append(utterance)
+        if utterance.final:
+            return "Ice cream, please, now."
+        guesses = list(self.guesses())
+        return guesses[min(len(self.asked), len(guesses)) - 1]
+
+
+async def test_words_that_were_shown_as_certain_never_flicker_back() -> None:
+    async with a_chat(stt=Unsteady(), turn=FakeTurn(end_ms=300)) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 20)
+        await chat.bus.settled()
+        shown = [(u.text, u.tail) for u in chat.heard.of(TranscriptUpdated)]
+        assert shown == [
+            ("", "I"),
+            ("I", "scream"),
+            ("I", "cream"),
+            ("I cream,", "please"),
+            ("I cream, please", "now"),
+            ("Ice cream, please, now.", ""),
+        ]
+
+
+async def test_of_one_session_one_guess_waits_at_most_and_it_hears_the_newest_audio() -> None:
+    stt = FakeStt("words", seconds=0.7)
+    async with a_chat(stt=stt, turn=FakeTurn(end_ms=300)) as chat:
+        await hear(chat, *[SPEECH] * 100, *[QUIET] * 20)
+        await chat.bus.settled()
+    guesses = [len(asked.pcm) // 32 for asked in stt.asked if not asked.final]
+    assert guesses == [120, 820, 1520, 2220]  # as soon as the last one has come, of all there is
+
+
+async def test_a_guess_is_made_of_voice_not_of_silence() -> None:
+    stt = FakeStt("words")
+    async with a_chat(stt=stt, turn=FakeTurn(end_ms=5000)) as chat:
+        await hear(chat, *[SPEECH] * 12, *[QUIET] * 240, *[QUIET] * 20)
+        await chat.bus.settled()
+    assert len([asked for asked in stt.asked if not asked.final]) <= 2
+
+
+async def test_a_guess_that_takes_too_long_is_given_up_and_counted() -> None:
+    async with a_chat(stt=Slow(), turn=FakeTurn(end_ms=300)) as chat:
+        await hear(chat, *[SPEECH] * 300, *[QUIET] * 16)
+        await chat.until(UserSaid)
+        assert (
+            chat.bus.dropped["aichat.plugins.hearing.writing.Writing.guess"] == 2
+        )  # late; at the end
+
+
+class LateVad(FakeVad):
+    """Notices speech 200 ms after it began, as a detector that wants to be sure."""
+
+    def stream(self) -> LateVad:
+        return LateVad()
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "frame_samples", 320)
+        object.__setattr__(self, "run", 0)
+
+    def is_speech(self, pcm: bytes) -> bool:
+        object.__setattr__(self, "run", self.run + 1 if pcm.strip(b"\0") else 0)  # type: ignore[attr-defined]
+        return bool(self.run > 10)  # type: ignore[attr-defined]
+
+
+async def test_the_first_syllable_is_not_lost_though_the_detector_is_late() -> None:
+    syllable = [bytes([n, 0]) * 320 for n in range(1, 21)]
+    async with a_chat(vad=LateVad(), turn=FakeTurn(end_ms=100)) as chat:
+        await hear(chat, *[QUIET] * 40, *syllable, *[QUIET] * 10)
+        await chat.bus.settled()
+        heard = chat.heard.of(UtteranceHeard)[0].pcm
+        assert heard.lstrip(b"\0")[: 20 * 640].startswith(b"".join(syllable)[:-1])
+        assert heard.index(syllable[0]) == (16 - 10) * 640  # some quiet before it as well
 
 
 class BrokenVad(FakeVad):

@@ -162,6 +162,17 @@ class SttContract:
         assert await stt.transcribe(Utterance("grows", speech_pcm, final=True))
         assert await stt.transcribe(Utterance("another", speech_pcm, final=True))
 
+    async def test_an_utterance_may_go_on_after_its_probable_end(
+        self, stt: Stt, speech_pcm: bytes
+    ) -> None:
+        half = speech_pcm[: len(speech_pcm) // 4 * 2]
+        alone = await stt.transcribe(Utterance("alone", speech_pcm, final=True))
+        await stt.transcribe(Utterance("goes on", half, final=True))
+        await stt.transcribe(Utterance("goes on", speech_pcm, final=False))
+        whole = await stt.transcribe(Utterance("goes on", speech_pcm, final=True))
+        assert whole
+        assert 0.5 < len(whole) / len(alone) < 2, "the beginning was lost, or written twice"
+
     async def test_a_cancelled_caller_leaves_promptly_and_the_next_is_served(
         self, stt: Stt, speech_pcm: bytes
     ) -> None:

@@ -37,6 +37,7 @@ class FakeTurn:
 
     end_ms: int = 0
     barge_in_ms: int = 0
+    speculate: str = "off"
 
     def is_over(self, pause: Pause) -> bool:
         """Judge by the silence alone."""

@@ -141,7 +141,11 @@ class Answering:
         finally:  # also after a failure, so that the turn ends
             await self.bus.publish(chosen)
         talk.drafts, talk.wrote, talk.pace = {}, False, Pace()
+        if isinstance(event, UserSaid):  # no message yet in a provisional turn
+            talk.drafts = {event.message_id: told(event.message())}
         for line in chosen.lines:
+            if line.place:
+                await self.bus.committed(event.turn)
             await self._give_word(talk, line)
 
     def _choose(self, talk: Talk, event: UserSaid | SpeakersAsked) -> SpeakersChosen:
@@ -259,5 +263,5 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(answers.forget)
     bus.tap(answers.stop)
     bus.tap(answers.keep_pace, interruptible=True)
-    bus.subscribe(answers.answer, interruptible=True)
+    bus.subscribe(answers.answer, interruptible=True, ahead=True)
     bus.subscribe(answers.go_on, interruptible=True)

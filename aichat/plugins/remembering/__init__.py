@@ -56,18 +56,7 @@ class Remembering:
 
     def note_user(self, event: UserSaid) -> None:
         """The user's words are a message at once."""
-        turn = event.turn
-        self._add(
-            event,
-            Message(
-                event.message_id,
-                turn.conversation,
-                "user",
-                event.text,
-                turn_id=turn.id,
-                source=event.source,
-            ),
-        )
+        self._add(event, event.message())
 
     def begin(self, event: SpeakersChosen) -> None:
         """Open a ledger for each line, and forget the turn before."""

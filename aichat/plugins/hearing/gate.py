@@ -35,7 +35,7 @@ from aichat.core.events import (
     UserStartedSpeaking,
 )
 
-from .hearing_asides import BACK_CHANNELS, STOP_PHRASES, Manners, Verdict
+from .asides import BACK_CHANNELS, STOP_PHRASES, Manners, Verdict
 
 RESUME_MS = 1_000
 """The loudspeakers go on so long after the voice ended, if nothing was decided."""
@@ -140,8 +140,9 @@ class Gate:
         turn = self.bus.live_turn(event.turn.conversation)
         if event.final and not event.text:
             self._resume(event.turn.conversation)
-        elif turn and event.text and not event.final and not self._may_be_aside(turn, event.text):
-            self._confirm(turn)
+        elif turn and not event.final and (said := f"{event.text} {event.tail}".strip()):
+            if not self._may_be_aside(turn, said):
+                self._confirm(turn)
 
     def settles(self, turn: Turn, text: str) -> bool:
         """Tell whether the final *text* was an aside: it is dealt with here and opens no turn."""

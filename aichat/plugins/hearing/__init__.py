@@ -17,10 +17,6 @@ from aichat.core import (
     NotReady,
     Overflow,
     Parts,
-    Pause,
-    TimedOut,
-    Utterance,
-    VadStream,
     hookimpl,
     new_id,
 )
@@ -30,61 +26,33 @@ from aichat.core.events import (
     ConversationClosed,
     TalkHeld,
     TalkReleased,
-    TranscriptUpdated,
     UserPaused,
     UserResumed,
-    UserSaid,
     UserStartedSpeaking,
     UtteranceGrew,
     UtteranceHeard,
+    UtterancePaused,
 )
 
-from .hearing_gate import Gate
+from .agreement import Agreement
+from .ear import Ear, ms, size
+from .gate import Gate
+from .writing import Writing
 
 PRE_ROLL_MS = 320
 """So much audio before the first speech frame is kept: detection is late, first syllables soft."""
-PARTIAL_MS = 600
-"""A live transcript is asked for after each such stretch of an utterance."""
+GUESS_MS = 120
+"""A live transcript is asked for after each such stretch of voice, once the last one has come."""
+PROBABLE_MS = 60
+"""After so much silence the user may have finished."""
+CUT_OFF_MS = 1_200
+"""Who speaks again so soon had not finished."""
 LONGEST_MS = 60_000
 """An utterance is cut here, so that a noisy room cannot fill the memory."""
 STALL_SECONDS = 2.0
 """Audio that stops coming for so long ends the utterance."""
-STT_SECONDS = 30.0
-"""The longest wait for a final transcript."""
 RETRY_SAMPLES = MIC_RATE
 """While no detector serves, ask again after so much audio."""
-
-
-@define
-class Ear:
-    """One conversation's microphone: what is being said, and how long it has been quiet."""
-
-    vad: VadStream | None = None
-    frame_bytes: int = 0
-    deaf_for: int = 0
-    pending: bytearray = field(factory=bytearray)
-    before: deque[bytes] = field(factory=deque)
-    said: bytearray = field(factory=bytearray)
-    key: str = ""
-    held: bool = False
-    silent_bytes: int = 0
-    speech_bytes: int = 0
-    partial_at: int = 0
-    transcript: str = ""
-    last_audio: float = 0.0
-    voice_ended: float = 0.0
-    over: anyio.Event = field(factory=anyio.Event)
-    partial: anyio.CancelScope | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """An utterance has begun and not ended."""
-        return bool(self.key)
-
-
-def ms(pcm_bytes: int) -> int:
-    """Length of 16 kHz PCM16 in ms."""
-    return pcm_bytes * 1000 // (2 * MIC_RATE)
 
 
 @define
@@ -111,10 +79,9 @@ class Hearing:
         if ear.vad is None and not self._listen(ear, len(event.pcm) // 2):
             return
         ear.pending += event.pcm
-        size = ear.frame_bytes
-        while len(ear.pending) >= size:
-            frame = bytes(ear.pending[:size])
-            del ear.pending[:size]
+        while len(ear.pending) >= ear.frame_bytes:
+            frame = bytes(ear.pending[: ear.frame_bytes])
+            del ear.pending[: ear.frame_bytes]
             try:
                 self._frame(event.turn.conversation, ear, frame)
             except Exception:
@@ -146,7 +113,7 @@ class Hearing:
             ear.deaf_for = RETRY_SAMPLES
             raise
         ear.vad, ear.frame_bytes = vad.stream(), 2 * vad.frame_samples
-        ear.before = deque(maxlen=max(1, PRE_ROLL_MS * 2 * MIC_RATE // 1000 // ear.frame_bytes))
+        ear.before = deque(maxlen=max(1, size(PRE_ROLL_MS) // ear.frame_bytes))
         return True
 
     def _frame(self, conversation: str, ear: Ear, frame: bytes) -> None:
@@ -159,21 +126,31 @@ class Hearing:
             self._begin(conversation, ear)
         ear.said += frame
         if speech:
+            ear.voiced = len(ear.said)
             self._speech(conversation, ear, len(frame))
         else:
             self._silence(conversation, ear, len(frame))
         if ear.is_open and ms(len(ear.said)) >= LONGEST_MS:
             self._end(conversation, ear)
-        elif ear.is_open and len(ear.said) >= ear.partial_at:
-            self._partial(conversation, ear)
+        elif ear.is_open and self._wants_guess(ear):
+            self._ask(conversation, ear)
 
     def _begin(self, conversation: str, ear: Ear) -> None:
         ear.key, ear.said = new_id(), bytearray(b"".join(ear.before))
         ear.before.clear()
+        self._note_cut_off(conversation, ear)
         ear.silent_bytes = ear.speech_bytes = 0
-        ear.transcript, ear.over = "", anyio.Event()
-        ear.partial_at = len(ear.said) + PARTIAL_MS * 2 * MIC_RATE // 1000
+        ear.sound, ear.is_told = None, False
+        ear.transcript, ear.words = "", Agreement()
+        ear.asked_at, ear.covered = len(ear.said), 0
+        ear.over = anyio.Event()
         self.bus.post(UserStartedSpeaking(self.bus.turn(conversation)))
+
+    def _note_cut_off(self, conversation: str, ear: Ear) -> None:
+        """Learn from a turn that was begun too early: the user goes straight on."""
+        silence_ms = round(1000 * (self.bus.clock.now() - ear.voice_ended))
+        if silence_ms <= CUT_OFF_MS and self.bus.live_turn(conversation):
+            ear.rhythm.note(silence_ms)
 
     def _speech(self, conversation: str, ear: Ear, size: int) -> None:
         turn = self.bus.turn(conversation)
@@ -189,14 +166,31 @@ class Hearing:
             ear.voice_ended = self.bus.clock.now()
             self.bus.post(UserPaused(self.bus.turn(conversation)))
         ear.silent_bytes += size
-        pause = Pause(ms(ear.silent_bytes), ms(len(ear.said)), ear.transcript)
-        if not ear.held and self.parts.turn.is_over(pause):
+        if ear.held:
+            return
+        if self.parts.turn.is_over(ear.pause()):
             self._end(conversation, ear)
+        elif not ear.is_told and ms(ear.silent_bytes) >= PROBABLE_MS:
+            ear.is_told = True
+            turn = self.bus.turn(conversation)
+            self.bus.post(UtterancePaused(turn, ear.key, bytes(ear.said)))
 
-    def _partial(self, conversation: str, ear: Ear) -> None:
-        ear.partial_at = len(ear.said) + PARTIAL_MS * 2 * MIC_RATE // 1000
-        turn = self.bus.turn(conversation)
-        self.bus.post(UtteranceGrew(turn, ear.key, bytes(ear.said)))
+    def resume(self, event: UserResumed) -> None:
+        """It was a pause, not the end: learn from it."""
+        ear = self.ear(event.turn.conversation)
+        ear.rhythm.note(ms(ear.silent_bytes))
+        ear.sound, ear.is_told = None, False
+
+    @staticmethod
+    def _wants_guess(ear: Ear) -> bool:
+        """Tell whether there is enough new voice, and no guess on its way."""
+        if ear.asked == ear.key:
+            return False
+        return len(ear.said) >= ear.asked_at + size(GUESS_MS) and ear.voiced > ear.asked_at
+
+    def _ask(self, conversation: str, ear: Ear) -> None:
+        ear.asked = ear.key
+        self.bus.post(UtteranceGrew(self.bus.turn(conversation), ear.key, bytes(ear.said)))
 
     def _end(self, conversation: str, ear: Ear) -> None:
         if not ear.silent_bytes:
@@ -204,8 +198,8 @@ class Hearing:
         turn, key, pcm = self.bus.turn(conversation), ear.key, bytes(ear.said)
         ear.key, ear.said = "", bytearray()
         ear.over.set()
-        if ear.partial:
-            ear.partial.cancel()  # nobody waits for a guess any more
+        if ear.guess:
+            ear.guess.cancel()  # nobody waits for it any more
         self.bus.post(UtteranceHeard(turn, key, pcm, ear.voice_ended))
 
     # -- in lanes ----------------------------------------------------------------------------
@@ -223,42 +217,6 @@ class Hearing:
                 ear.held = False
                 self._end(conversation, ear)
 
-    async def guess(self, event: UtteranceGrew) -> None:
-        """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
-        ear = self.ear(event.turn.conversation)
-        if ear.key != event.key:
-            return  # the utterance is over; its final transcript comes next
-        with anyio.CancelScope() as ear.partial:
-            text = await self.parts.stt.transcribe(Utterance(event.key, event.pcm, final=False))
-            ear.transcript = text.strip()
-            self.bus.post(TranscriptUpdated(event.turn, ear.transcript))
-        ear.partial = None
-
-    async def write_down(self, event: UtteranceHeard) -> None:
-        """Ask the recogniser for the final transcript; words in it open a turn."""
-        text = ""
-        try:
-            if event.pcm:
-                text = await self._transcribed(event)
-        finally:
-            if not text:  # also after a failure: the page stops waiting
-                self.bus.post(TranscriptUpdated(event.turn, "", final=True))
-        if text and not self.gate.settles(event.turn, text):
-            turn = self.bus.new_turn(event.turn.conversation)
-            self.bus.post(TranscriptUpdated(turn, text, final=True))
-            await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
-
-    async def _transcribed(self, event: UtteranceHeard) -> str:
-        utterance = Utterance(event.key, event.pcm, final=True)
-        try:
-            with anyio.fail_after(STT_SECONDS):
-                return (await self.parts.stt.transcribe(utterance)).strip()
-        except TimeoutError as error:
-            raise TimedOut(
-                f"What you said was not written down within {STT_SECONDS:g} seconds.",
-                "Say it again, or choose another recogniser under [stt] in plugins.toml.",
-            ) from error
-
     def close(self, event: ConversationClosed) -> None:
         """Forget the ear."""
         if (ear := self.ears.pop(event.turn.conversation, None)) is not None:
@@ -271,10 +229,16 @@ def connect(bus: Bus, parts: Parts) -> None:
     gate = Gate(bus, parts)
     gate.listen()
     hearing = Hearing(bus, parts, gate)
+    writing = Writing(bus, parts, hearing.ear, gate)
     bus.tap(hearing.hear)
     bus.tap(hearing.hold)
     bus.tap(hearing.release)
+    bus.tap(writing.resume)
+    bus.tap(hearing.resume)
+    bus.tap(writing.close)
     bus.tap(hearing.close)
     bus.subscribe(hearing.watch)
-    bus.subscribe(hearing.guess, overflow=Overflow.COALESCE)
-    bus.subscribe(hearing.write_down)
+    bus.subscribe(writing.guess, overflow=Overflow.COALESCE)
+    bus.subscribe(writing.expect, overflow=Overflow.COALESCE)
+    bus.subscribe(writing.judge, overflow=Overflow.COALESCE)
+    bus.subscribe(writing.write_down)

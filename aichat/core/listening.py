@@ -1,0 +1,85 @@
+"""How plug-ins come to listen to the bus."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from .events import Event
+from .subscriptions import Gate, Overflow, Subscription, subscription
+from .talks import Talks
+
+E = TypeVar("E", bound=Event)
+
+
+class Listening:
+    """What a bus is for those who listen."""
+
+    def __init__(self) -> None:
+        self._talks = Talks()
+
+    def subscribe(
+        self,
+        handler: Callable[[E], Awaitable[None]],
+        *,
+        interruptible: bool = False,
+        ahead: bool = False,
+        conversation: str | None = None,
+        lane_by: Callable[[E], Hashable] | None = None,
+        limit: int = 64,
+        overflow: Overflow = Overflow.WAIT,
+    ) -> Subscription:
+        """Call *handler* for every event of the types its annotation names, subclasses too.
+
+        *interruptible* work is cancelled with its turn; records and the user interface are not.
+        *ahead*: it hears of provisional turns at once; it must not do what cannot be undone.
+        *conversation* limits the subscription to one. *lane_by* splits a conversation into lanes
+        that run side by side, say one for each speaking character.
+        """
+        listener = subscription(
+            handler,
+            tap=False,
+            interruptible=interruptible,
+            ahead=ahead,
+            conversation=conversation,
+            lane_by=lane_by,
+            limit=limit,
+            overflow=overflow,
+        )
+        self._talks.listen(listener)
+        return listener
+
+    def tap(
+        self,
+        handler: Callable[[E], Gate | None],
+        *,
+        interruptible: bool = False,
+        conversation: str | None = None,
+    ) -> Subscription:
+        """Call the plain function *handler* at once, inside ``publish``.
+
+        It must return within a millisecond. It may hand back an async function without arguments:
+        ``publish`` awaits it, which is how a player holds back those who produce faster than it
+        plays.
+        """
+        listener = subscription(
+            handler, tap=True, interruptible=interruptible, conversation=conversation
+        )
+        self._talks.listen(listener)
+        return listener
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop calling the handler; what it is doing now is cancelled."""
+        self._talks.unlisten(subscription)
+
+    @contextmanager
+    def subscribed(
+        self, handler: Callable[[E], Awaitable[None]], **how: Any
+    ) -> Iterator[Subscription]:
+        """Subscribe for the length of a ``with`` block."""
+        subscription = self.subscribe(handler, **how)
+        try:
+            yield subscription
+        finally:
+            self.unsubscribe(subscription)

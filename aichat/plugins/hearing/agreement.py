@@ -1,0 +1,55 @@
+"""Live transcripts that do not flicker: a word stands once two hypotheses in a row agree on it.
+
+(Local agreement, as in Whisper-Streaming.) What stands is never taken back while the utterance
+goes on; the final transcript may still correct it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define
+
+
+def bare(word: str) -> str:
+    """Return a word without its case and punctuation, which change from guess to guess."""
+    return "".join(letter for letter in word.casefold() if letter.isalnum()) or word
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text by which two transcripts are compared."""
+    return [bare(word) for word in text.split() if any(letter.isalnum() for letter in word)]
+
+
+@define
+class Agreement:
+    """One utterance's hypotheses."""
+
+    stable: tuple[str, ...] = ()
+    """The words that stand."""
+    latest: tuple[str, ...] = ()
+    """The newest hypothesis."""
+
+    def add(self, hypothesis: str) -> None:
+        """Take in the next hypothesis."""
+        before, self.latest = self.latest, tuple(hypothesis.split())
+        agreed = _common(before, self.latest)
+        if agreed > len(self.stable):
+            self.stable += self.latest[len(self.stable) : agreed]
+
+    @property
+    def text(self) -> str:
+        """What stands."""
+        return " ".join(self.stable)
+
+    @property
+    def tail(self) -> str:
+        """What the newest hypothesis adds, and may be gone with the next."""
+        return " ".join(self.latest[len(self.stable) :])
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many words at the beginning are the same."""
+    pairs = zip(one, other, strict=False)
+    differs = (place for place, (a, b) in enumerate(pairs) if bare(a) != bare(b))
+    return next(differs, min(len(one), len(other)))

@@ -1,0 +1,98 @@
+"""What the stage keeps of one microphone."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import anyio
+from attrs import define, field
+
+from aichat.core import Pause, VadStream
+from aichat.core.events import MIC_RATE, UtterancePaused
+
+from . import completeness
+from .agreement import Agreement
+from .rhythm import Rhythm
+
+GUESSED_MS = 200
+"""A recogniser guesses a word's end when no more than this of it is missing."""
+SYLLABLE_MS = 150
+"""While there is no transcript, so much voice counts as a word."""
+
+
+def ms(pcm_bytes: int) -> int:
+    """Length of 16 kHz PCM16 in ms."""
+    return pcm_bytes * 1000 // (2 * MIC_RATE)
+
+
+def size(milliseconds: int) -> int:
+    """Bytes of 16 kHz PCM16 of that length."""
+    return milliseconds * 2 * MIC_RATE // 1000
+
+
+@define
+class Ear:
+    """One conversation's microphone: what is being said, and how long it has been quiet."""
+
+    vad: VadStream | None = None
+    frame_bytes: int = 0
+    deaf_for: int = 0
+    pending: bytearray = field(factory=bytearray)
+    before: deque[bytes] = field(factory=deque)
+    said: bytearray = field(factory=bytearray)
+    key: str = ""
+    held: bool = False
+    silent_bytes: int = 0
+    speech_bytes: int = 0
+    voiced: int = 0
+    """Where in *said* the voice was last heard."""
+    last_audio: float = 0.0
+    voice_ended: float = 0.0
+    over: anyio.Event = field(factory=anyio.Event)
+    guess: anyio.CancelScope | None = None
+    """The live transcript that is being made."""
+    asked: str = ""
+    """The utterance of which a live transcript was asked for and has not come;"""
+    asked_at: int = 0
+    """how much of it that one covers,"""
+    covered: int = 0
+    """and how much the newest one that has come."""
+    words: Agreement = field(factory=Agreement)
+    transcript: str = ""
+    """The newest hypothesis."""
+    rhythm: Rhythm = field(factory=Rhythm)
+    sound: float | None = None
+    """How likely the user has finished, by the sound of it; None where nobody has judged that."""
+    is_told: bool = False
+    """It was told that the user may have finished."""
+
+    @property
+    def is_open(self) -> bool:
+        """An utterance has begun and not ended."""
+        return bool(self.key)
+
+    def is_still_in(self, pause: UtterancePaused) -> bool:
+        """Nothing was said since, and the end is not decided."""
+        return self.key == pause.key and self.voiced <= len(pause.pcm)
+
+    @property
+    def hypothesis(self) -> str:
+        """The newest transcript if it may be all that was said, else nothing."""
+        return self.transcript if self.voiced - self.covered <= size(GUESSED_MS) else ""
+
+    def pause(self) -> Pause:
+        """Say what is known while the user is silent."""
+        text = self.transcript
+        return Pause(
+            silence_ms=ms(self.silent_bytes),
+            speech_ms=ms(len(self.said)),
+            transcript=text,
+            has_words=self._has_words(),
+            finished=completeness.fused(completeness.finished(text), self.sound),
+            usual_ms=self.rhythm.usual_ms,
+        )
+
+    def _has_words(self) -> bool:
+        if self.words.latest or self.covered >= self.voiced:  # it was listened to
+            return completeness.has_words(self.transcript)
+        return ms(self.speech_bytes) >= SYLLABLE_MS

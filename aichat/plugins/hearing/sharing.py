@@ -1,0 +1,83 @@
+"""One recogniser for all sessions: finals before guesses, and guesses fairly among the sessions.
+
+A recogniser that serves only so many at once says so (``max_concurrent``). Of these one place is
+kept for finals, so that a guess, which cannot be stopped half-way in every engine, does not hold up
+the words that somebody waits for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from attrs import define, field
+
+
+@define(eq=False)
+class Ticket:
+    """Somebody who waits."""
+
+    session: str
+    final: bool
+    called: anyio.Event = field(factory=anyio.Event)
+
+
+@define(eq=False)
+class Sharing:
+    """Lets *limit* in at once; ``None``: everybody."""
+
+    limit: int | None
+    finals: deque[Ticket] = field(factory=deque)
+    guesses: list[Ticket] = field(factory=list)
+    inside: list[Ticket] = field(factory=list)
+    served: dict[str, int] = field(factory=dict)
+    """When each session's latest guess was let in, as a running number."""
+    number: int = 0
+
+    @asynccontextmanager
+    async def place(self, session: str, *, final: bool) -> AsyncIterator[None]:
+        """Wait for a place and keep it for the block."""
+        ticket = Ticket(session, final)
+        (self.finals if final else self.guesses).append(ticket)
+        self._call()
+        try:
+            await ticket.called.wait()
+            yield
+        finally:
+            self._leave(ticket)
+
+    def _leave(self, ticket: Ticket) -> None:
+        if ticket in self.inside:
+            self.inside.remove(ticket)
+        else:
+            (self.finals if ticket.final else self.guesses).remove(ticket)
+        self._call()
+
+    def _call(self) -> None:
+        """Let in whoever may."""
+        while ticket := self._next():
+            self.inside.append(ticket)
+            ticket.called.set()
+
+    def _next(self) -> Ticket | None:
+        if self.limit is not None and len(self.inside) >= self.limit:
+            return None
+        if self.finals:
+            return self.finals.popleft()
+        if not self.guesses or not self._may_guess():
+            return None
+        ticket = min(self.guesses, key=lambda ticket: self.served.get(ticket.session, 0))
+        self.guesses.remove(ticket)
+        self.number += 1
+        self.served[ticket.session] = self.number
+        return ticket
+
+    def _may_guess(self) -> bool:
+        guessing = sum(not ticket.final for ticket in self.inside)
+        return self.limit is None or guessing < max(1, self.limit - 1)
+
+    def forget(self, session: str) -> None:
+        """Drop what is kept of a session."""
+        self.served.pop(session, None)

@@ -1,0 +1,171 @@
+"""What is heard becomes text: guesses while the user speaks, the final transcript at the end.
+
+In a pause that may be the end, the final transcript and the answer are begun ahead of the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+from attrs import Factory, define, field
+
+from aichat.core import Bus, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id
+from aichat.core.events import (
+    ConversationClosed,
+    TranscriptUpdated,
+    UserResumed,
+    UserSaid,
+    UtteranceGrew,
+    UtteranceHeard,
+    UtterancePaused,
+)
+
+from .ahead import Ahead, Final
+from .ear import Ear
+from .gate import Gate
+from .sharing import Sharing
+
+GUESS_SECONDS = 5.0
+"""A live transcript that takes longer is given up."""
+STT_SECONDS = 30.0
+"""The longest wait for a final transcript."""
+GUESSES = f"{__name__}.Writing.guess"
+"""Under this name the bus counts guesses that were given up."""
+
+
+@define
+class Recogniser:
+    """What writes speech down now, and who may use it."""
+
+    stt: Stt
+    sharing: Sharing
+
+
+@define
+class Writing:
+    """Asks the recogniser, for every conversation."""
+
+    bus: Bus
+    parts: Parts
+    ear: Callable[[str], Ear]
+    gate: Gate
+    recogniser: Recogniser | None = None
+    ahead: Ahead = field(default=Factory(lambda self: Ahead(self.bus, self.parts), takes_self=True))
+    finals: dict[str, Final] = field(factory=dict)
+    """Of utterances whose end is probable, by their keys."""
+
+    async def guess(self, event: UtteranceGrew) -> None:
+        """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
+        conversation = event.turn.conversation
+        ear = self.ear(conversation)
+        if ear.key == event.key:  # else it is over; its final transcript comes next
+            with anyio.move_on_after(GUESS_SECONDS) as ear.guess:
+                await self._guess(conversation, ear)
+            if ear.guess.cancelled_caught:
+                self.bus.dropped[GUESSES] += 1
+        if ear.asked == event.key:  # not after a failure: then this utterance gets no more of them
+            ear.asked = ""
+
+    async def _guess(self, conversation: str, ear: Ear) -> None:
+        recogniser, key = self._recogniser(), ear.key
+        async with recogniser.sharing.place(conversation, final=False):
+            pcm = bytes(ear.said)  # what came while waiting is heard too
+            ear.asked_at = covered = len(pcm)
+            text = (await recogniser.stt.transcribe(Utterance(key, pcm, final=False))).strip()
+        if covered >= ear.covered:  # the final transcript may have come first
+            ear.transcript, ear.covered = text, covered
+        ear.words.add(text)
+        turn = self.bus.turn(conversation)
+        self.bus.post(TranscriptUpdated(turn, ear.words.text, tail=ear.words.tail))
+        if ear.is_told:
+            await self._suppose(conversation, ear)
+
+    async def expect(self, event: UtterancePaused) -> None:
+        """Make the final transcript, and let it be answered, before the end is decided."""
+        conversation = event.turn.conversation
+        ear = self.ear(conversation)
+        if not (ear.is_still_in(event) and self.ahead.may_write()):
+            return
+        final = self.finals[event.key] = Final()
+        await self._suppose(conversation, ear)
+        try:
+            with final.scope:
+                final.text = await self._transcribed(conversation, event.key, event.pcm)
+        except Exception as error:
+            final.failure = error  # raised where the text is needed, if it is
+        finally:
+            final.done.set()
+        if ear.is_still_in(event) and not final.failure:
+            ear.transcript, ear.covered = final.text, len(event.pcm)
+            await self._suppose(conversation, ear)
+
+    async def _suppose(self, conversation: str, ear: Ear) -> None:
+        if text := ear.hypothesis:
+            await self.ahead.suppose(conversation, text, ear.pause().finished)
+
+    async def judge(self, event: UtterancePaused) -> None:
+        """Ask the detector how the end sounded, if it can tell."""
+        detector, ear = self.parts.turn, self.ear(event.turn.conversation)
+        if isinstance(detector, SoundJudge):
+            judged = await detector.finished(event.pcm)
+            if ear.is_still_in(event):
+                ear.sound = judged
+
+    def _recogniser(self) -> Recogniser:
+        stt = self.parts.stt
+        if self.recogniser is None or self.recogniser.stt is not stt:
+            self.recogniser = Recogniser(stt, Sharing(getattr(stt, "max_concurrent", None)))
+        return self.recogniser
+
+    async def write_down(self, event: UtteranceHeard) -> None:
+        """Ask the recogniser for the final transcript; words in it open a turn."""
+        conversation, text = event.turn.conversation, ""
+        try:
+            if event.pcm:
+                text = await self._final(event)
+        finally:
+            if not text:  # also after a failure: the page stops waiting
+                self.ahead.revoke(conversation)
+                self.bus.post(TranscriptUpdated(event.turn, "", final=True))
+        if text and self.gate.settles(event.turn, text):
+            self.ahead.revoke(conversation)
+        elif text and not self.ahead.commit(conversation, text):
+            turn = self.bus.new_turn(conversation)
+            self.bus.post(TranscriptUpdated(turn, text, final=True))
+            await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
+
+    async def _final(self, event: UtteranceHeard) -> str:
+        if final := self.finals.pop(event.key, None):
+            return await final.get()
+        return await self._transcribed(event.turn.conversation, event.key, event.pcm)
+
+    async def _transcribed(self, conversation: str, key: str, pcm: bytes) -> str:
+        recogniser = self._recogniser()
+        try:
+            with anyio.fail_after(STT_SECONDS):
+                async with recogniser.sharing.place(conversation, final=True):
+                    text = await recogniser.stt.transcribe(Utterance(key, pcm, final=True))
+                    return text.strip()
+        except TimeoutError as error:
+            raise TimedOut(
+                f"What you said was not written down within {STT_SECONDS:g} seconds.",
+                "Say it again, or choose another recogniser under [stt] in plugins.toml.",
+            ) from error
+
+    # -- by tap ------------------------------------------------------------------------------
+
+    def resume(self, event: UserResumed) -> None:
+        """The user goes on: what was done ahead is given up."""
+        self._revoke(event.turn.conversation)
+
+    def close(self, event: ConversationClosed) -> None:
+        """Give up what is being done for a conversation."""
+        self._revoke(event.turn.conversation)
+        if self.recogniser:
+            self.recogniser.sharing.forget(event.turn.conversation)
+
+    def _revoke(self, conversation: str) -> None:
+        self.ahead.revoke(conversation)
+        if final := self.finals.pop(self.ear(conversation).key, None):
+            final.scope.cancel()

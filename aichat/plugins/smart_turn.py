@@ -1,0 +1,137 @@
+"""Turn detection by sound: smart-turn v3 hears from the melody whether somebody has finished.
+
+The model (8.7 MB, BSD-2, by pipecat) is not part of aichat: name its file, or let it be downloaded
+once. It takes some 50 ms in a worker thread, once in each pause; while it has not answered, or if
+it fails, silence alone decides.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+from anyio import to_thread
+
+from aichat.core import Backend, CannotStart, NotReady, Pause, TurnDetector, hookimpl
+
+from .smart_turn_features import features
+
+REPOSITORY = "pipecat-ai/smart-turn-v3"
+FILE = "smart-turn-v3.2-cpu.onnx"
+INSTALL = "Run `pip install 'aichat[whisper]'`."
+NAME_A_FILE = f"set [turn.smart_turn] model to the path of {FILE}."
+
+
+class SmartTurn:
+    """As ``silence``, with what the model hears joined to what the words say.
+
+    *model* is the path of the ONNX file; empty: the Hugging Face cache, or a download.
+    """
+
+    def __init__(
+        self,
+        model: str = "",
+        download: bool = True,
+        end_ms: int = 600,
+        barge_in_ms: int = 1_000,
+        first_word_ms: int = 1_500,
+        shortest_ms: int = 200,
+        longest_ms: int = 1_500,
+        speculate: Literal["auto", "on", "off"] = "auto",
+        resume_ms: int = 1_000,
+        back_channels: list[str] | None = None,
+        stop_phrases: list[str] | None = None,
+    ) -> None:
+        self.model, self.download = model, download
+        self.end_ms, self.barge_in_ms, self.first_word_ms = end_ms, barge_in_ms, first_word_ms
+        self.shortest_ms, self.longest_ms, self.speculate = shortest_ms, longest_ms, speculate
+        self.resume_ms, self.back_channels = resume_ms, back_channels
+        self.stop_phrases = stop_phrases
+        self._session: Any = None
+
+    async def __aenter__(self) -> SmartTurn:
+        self._thread = anyio.CapacityLimiter(1)
+        self._session = await to_thread.run_sync(self._load, abandon_on_cancel=True)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._session = None
+
+    def is_over(self, pause: Pause) -> bool:
+        if not pause.has_words:
+            return pause.silence_ms >= self.first_word_ms
+        wait = pause.wait_ms(self.end_ms, self.shortest_ms, self.longest_ms)
+        return pause.silence_ms >= wait
+
+    async def finished(self, pcm: bytes) -> float:
+        if (session := self._session) is None:
+            raise NotReady("The turn detection model is not loaded.", "Start it first.")
+        left = threading.Event()
+        try:
+            return await to_thread.run_sync(
+                _judge, session, pcm, left, abandon_on_cancel=True, limiter=self._thread
+            )
+        finally:
+            left.set()
+
+    # -- the start ---------------------------------------------------------------------------
+
+    def _load(self) -> Any:
+        """Open the model and try it. Runs in a worker thread."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise CannotStart("The package onnxruntime is missing.", INSTALL) from error
+        file = self._file()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # fatal
+        try:
+            session = onnxruntime.InferenceSession(
+                str(file), options, providers=["CPUExecutionProvider"]
+            )
+            _judge(session, b"", threading.Event())
+        except Exception as error:  # onnxruntime raises kinds of its own
+            reason = str(error).strip().split("\n")[0]
+            raise CannotStart(
+                f"{file} is no smart-turn model ({reason}).", f"Mend it, or {NAME_A_FILE}"
+            ) from error
+        return session
+
+    def _file(self) -> Path:
+        if not self.model:
+            return self._from_hub()
+        if (path := Path(self.model).expanduser()).is_file():
+            return path
+        raise CannotStart(f"There is no file {path}.", f"Mend the path: {NAME_A_FILE}")
+
+    def _from_hub(self) -> Path:
+        try:
+            from huggingface_hub import hf_hub_download
+        except ImportError as error:
+            raise CannotStart("The package huggingface_hub is missing.", INSTALL) from error
+        try:
+            return Path(hf_hub_download(REPOSITORY, FILE, local_files_only=not self.download))
+        except Exception as error:  # the hub client raises many kinds
+            reason = str(error.__cause__ or error).strip().split("\n")[0]
+            tried = "could not be downloaded" if self.download else "may not be downloaded"
+            raise CannotStart(
+                f"{FILE} is not here and {tried} ({reason}).", f"Connect once, or {NAME_A_FILE}"
+            ) from error
+
+
+def _judge(session: Any, pcm: bytes, left: threading.Event) -> float:
+    """Run the model; not for somebody who has left meanwhile."""
+    heard = features(pcm)
+    if left.is_set():
+        return 0.5
+    (likelihood,) = session.run(None, {session.get_inputs()[0].name: heard})
+    return float(likelihood.flat[0])
+
+
+@hookimpl
+def turn_backend() -> Backend[TurnDetector]:
+    """Offer ``use = "smart_turn"``."""
+    return Backend("smart_turn", SmartTurn)

@@ -1,0 +1,364 @@
+"""Answers that are begun before the end is certain, and leave no trace when it was none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+from attrs import define, field
+from chat import a_chat, a_store
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from microphone import QUIET, SPEECH, hear
+
+from aichat.core import Prompt, Utterance, Voice, WordMark
+from aichat.core.events import (
+    AudioReady,
+    ConversationClosed,
+    Event,
+    HandlerFailed,
+    Interrupted,
+    LineEvent,
+    MessageAdded,
+    SpeakersChosen,
+    Speculated,
+    TalkHeld,
+    TalkReleased,
+    TranscriptUpdated,
+    TurnFinished,
+    UserSaid,
+    UtteranceHeard,
+)
+from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
+from aichat.core.testing.memory import MemoryStorage
+from aichat.core.testing.virtual import run_virtual
+
+pytestmark = pytest.mark.anyio
+
+
+def eager(end_ms: int = 700, speculate: str = "auto") -> FakeTurn:
+    return FakeTurn(end_ms=end_ms, barge_in_ms=250, speculate=speculate)
+
+
+@define
+class Engines:
+    """STT 150 ms, language model 250 ms to the first word, voice 200 ms; all write down."""
+
+    texts: list[str] = field(factory=lambda: ["hello Mark"])
+    """What the recogniser hears, one for each stretch of voice."""
+    asked: list[Prompt] = field(factory=list)
+    spoken: list[str] = field(factory=list)
+    finals: int = 0
+    sample_rate: int = 24_000
+    max_concurrent: int = 3
+    charges: bool = False
+
+    async def transcribe(self, utterance: Utterance) -> str:
+        self.finals += utterance.final
+        voiced = utterance.pcm.strip(b"\0")
+        stretches = [piece for piece in voiced.split(bytes(640 * 3)) if piece.strip(b"\0")]
+        await anyio.sleep(0.15)
+        return " ".join(self.texts[: len(stretches)])
+
+    async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
+        self.asked.append(prompt)
+        await anyio.sleep(0.25)
+        for word in [
+            "Well,",
+            "I",
+            "see",
+            "what",
+            "you",
+            "mean.",
+            "There",
+            "is",
+            "more",
+            "to",
+            "say.",
+        ]:
+            yield word + " "
+            await anyio.sleep(0.005)
+
+    async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
+        self.spoken.append(text)
+        await anyio.sleep(0.2)
+        for _ in text.split():
+            yield b"\x10\x03" * 4800
+
+
+def a_spoken_chat(engines: Engines, turn: FakeTurn, **more: object):
+    return a_chat(stt=engines, llm=engines, tts=engines, turn=turn, **more)
+
+
+async def test_the_answer_is_ready_when_the_end_is_decided() -> None:
+    engines = Engines()
+    async with a_spoken_chat(engines, eager(700)) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 34)
+        assert engines.spoken == ["Well, I see what you mean."]
+        assert not chat.heard.of(AudioReady)
+        assert not chat.heard.of(UserSaid)
+        await hear(chat, QUIET)
+        await anyio.lowlevel.checkpoint()
+        ended = chat.heard.of(UtteranceHeard)[0].ended
+        await chat.until(AudioReady)
+        assert chat.bus.clock.now() - ended <= 0.7 + 0.02
+        assert engines.finals == 1
+        await chat.bus.settled()
+        assert [(s.kept, s.turn) for s in chat.heard.of(Speculated)] == [
+            (True, chat.heard.of(UserSaid)[0].turn)
+        ]
+        assert [name for name, _ in await chat.said()] == ["user", "Mark"]
+
+
+def traces(events: list[Event]) -> list[Event]:
+    """What anybody could have heard of an answer or of final words."""
+    kinds = (UserSaid, SpeakersChosen, LineEvent, MessageAdded, TurnFinished, HandlerFailed)
+    finals = [e for e in events if isinstance(e, TranscriptUpdated) and e.final]
+    return [e for e in events if isinstance(e, kinds)] + finals
+
+
+class Diary(MemoryStorage):
+    """Notes whatever is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+
+    async def add_message(self, message) -> None:  # type: ignore[no-untyped-def]
+        self.written.append(message.content)
+        await super().add_message(message)
+
+
+async def a_diary() -> Diary:
+    plain, diary = await a_store(), Diary()
+    diary.__dict__.update(plain.__dict__)
+    return diary
+
+
+async def test_going_on_talking_revokes_it_without_a_trace() -> None:
+    engines, store = Engines(["hello Mark", "how are you"]), await a_diary()
+    async with a_spoken_chat(engines, eager(700), storage=store) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 34, *[SPEECH] * 10)
+        assert engines.asked, "nothing was begun ahead"
+        assert traces(chat.heard.events) == []
+        assert store.written == []
+        assert [s.kept for s in chat.heard.of(Speculated)] == [False]
+        await hear(chat, *[QUIET] * 36)
+        await chat.bus.settled()
+        assert [said.text for said in chat.heard.of(UserSaid)] == ["hello Mark how are you"]
+        assert [s.kept for s in chat.heard.of(Speculated)] == [False, True]
+        assert [m.content for m in engines.asked[-1].messages[1:]] == ["hello Mark how are you"]
+        assert [name for name, _ in await chat.said()] == ["user", "Mark"]
+        assert not chat.heard.of(Interrupted)
+
+
+async def test_only_the_first_clause_of_the_first_speaker_is_spoken_ahead() -> None:
+    engines = Engines(["hello everybody"])
+    async with a_spoken_chat(engines, eager(3000)) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 140)
+        assert len(engines.spoken) == 1
+        assert len(engines.asked) == 1
+        await hear(chat, *[QUIET] * 20)
+        await chat.bus.settled()
+        assert len(engines.asked) == 3
+        assert [line.name for line in chat.heard.of(SpeakersChosen)[0].lines] == [
+            "Olivia", "Mark", "Rosa",
+        ]  # fmt: skip
+        places = [event.line.place for event in chat.heard.of(AudioReady)]
+        assert places == sorted(places)
+
+
+async def test_other_final_words_than_supposed_are_answered_instead() -> None:
+    class Corrected(Engines):
+        async def transcribe(self, utterance: Utterance) -> str:
+            await anyio.sleep(0.15)
+            return "Hello, Rosa!" if utterance.final else "hello Mark"
+
+    engines = Corrected()
+    async with a_spoken_chat(engines, eager(700)) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 40)
+        await chat.bus.settled()
+        assert [said.text for said in chat.heard.of(UserSaid)] == ["Hello, Rosa!"]
+        assert [prompt.character.name for prompt in engines.asked] == ["Mark", "Rosa"]
+        assert [s.kept for s in chat.heard.of(Speculated)] == [False, True]
+        assert [name for name, _ in await chat.said()] == ["user", "Rosa"]
+
+
+@pytest.mark.parametrize(("speculate", "charges", "ahead"), [
+    ("auto", False, True), ("auto", True, False), ("on", True, True), ("off", False, False),
+])  # fmt: skip
+async def test_what_costs_money_is_not_asked_in_vain_unless_it_is_wanted(
+    speculate: str, charges: bool, ahead: bool
+) -> None:
+    engines = Engines(charges=charges)
+    async with a_spoken_chat(engines, eager(700, speculate)) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 34)
+        assert bool(engines.asked) == ahead
+        assert bool(engines.finals) == ahead
+        await hear(chat, *[QUIET] * 6)
+        await chat.bus.settled()
+        assert len(chat.heard.of(UserSaid)) == 1
+        assert engines.finals == 1
+
+
+async def test_a_local_recogniser_works_ahead_of_a_model_that_charges() -> None:
+    class Paid(FakeLlm):
+        charges = True
+
+    engines, llm = Engines(), Paid()
+    async with a_chat(stt=engines, llm=llm, tts=engines, turn=eager(700)) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 34)
+        assert engines.finals == 1
+        assert not llm.asked
+        await hear(chat, *[QUIET] * 6)
+        await chat.bus.settled()
+        assert engines.finals == 1
+        assert len(llm.asked) == 1
+
+
+@pytest.mark.parametrize("text", ["I would like a pizza and", "um", ""])
+async def test_nothing_is_answered_ahead_that_is_unfinished_or_no_words(text: str) -> None:
+    engines = Engines([text])
+    async with a_spoken_chat(engines, eager(700)) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 30)
+        assert not engines.asked
+        await hear(chat, *[QUIET] * 10)
+        await chat.bus.settled()
+
+
+async def test_nothing_is_answered_ahead_while_characters_speak() -> None:
+    engines = Engines()
+    async with a_spoken_chat(engines, FakeTurn(end_ms=700, barge_in_ms=5000)) as chat:
+        turn = chat.bus.new_turn("c")
+        await chat.bus.publish(UserSaid(turn, "@Olivia hi"))
+        await hear(chat, *[SPEECH] * 20, *[QUIET] * 20)
+        assert not chat.heard.of(Interrupted)
+        assert len(engines.asked) == 1
+        await hear(chat, *[QUIET] * 20)
+        await chat.bus.settled()
+
+
+async def test_after_a_barge_in_the_answer_is_begun_ahead_as_well() -> None:
+    engines = Engines()
+    async with a_chat(
+        stt=engines, llm=engines, tts=FakeTts(ms_per_word=1000), turn=eager(700)
+    ) as chat:
+        await chat.begin("@Olivia hi")
+        await chat.until(AudioReady)
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 30)
+        assert len(chat.heard.of(Interrupted)) == 1
+        assert len(engines.asked) == 2
+        await hear(chat, *[QUIET] * 10)
+        await chat.bus.settled()
+        assert [i.reason for i in chat.heard.of(Interrupted)] == ["barge_in"]
+        assert [s.kept for s in chat.heard.of(Speculated)] == [True]
+
+
+async def test_typing_meanwhile_wins_over_what_was_supposed() -> None:
+    engines = Engines()
+    async with a_spoken_chat(engines, eager(700)) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 30)
+        await chat.begin("@Rosa typed")
+        await hear(chat, *[QUIET] * 10)
+        await chat.bus.settled()
+        assert [said.text for said in chat.heard.of(UserSaid)] == ["@Rosa typed", "hello Mark"]
+        assert [s.kept for s in chat.heard.of(Speculated)] == [False]
+
+
+async def test_a_failure_ahead_is_told_once_it_is_the_users_turn_or_never() -> None:
+    class Broken(FakeLlm):
+        async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
+            raise RuntimeError("no model")
+            yield ""
+
+    engines = Engines(["hello Mark", "again"])
+    async with a_chat(
+        stt=engines, llm=Broken(), tts=engines, turn=eager(700), failures=True
+    ) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 30, *[SPEECH] * 10)
+        assert traces(chat.heard.events) == []
+        await hear(chat, *[QUIET] * 40)
+        await chat.bus.settled()
+        assert [str(f.error) for f in chat.heard.of(HandlerFailed)] == ["no model"]
+        assert len(chat.heard.of(TurnFinished)) == 1
+
+
+async def test_a_recogniser_that_fails_ahead_is_told_once_the_text_is_needed() -> None:
+    class Broken(Engines):
+        async def transcribe(self, utterance: Utterance) -> str:
+            if utterance.final:
+                raise RuntimeError("model fell over")
+            return await super().transcribe(utterance)
+
+    async with a_spoken_chat(Broken(), eager(700), failures=True) as chat:
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 30)
+        assert not chat.heard.of(HandlerFailed)
+        await hear(chat, *[QUIET] * 10)
+        await chat.bus.settled()
+        assert [str(f.error) for f in chat.heard.of(HandlerFailed)] == ["model fell over"]
+        assert not chat.heard.of(UserSaid)
+        assert [s.kept for s in chat.heard.of(Speculated)] == [False]
+
+
+async def test_push_to_talk_and_leaving_suppose_nothing() -> None:
+    engines = Engines()
+    async with a_spoken_chat(engines, eager(700)) as chat:
+        chat.bus.post(TalkHeld(chat.bus.turn("c")))
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 60)
+        assert not engines.asked
+        chat.bus.post(TalkReleased(chat.bus.turn("c")))
+        await chat.bus.settled()
+        assert len(engines.asked) == 1
+        await hear(chat, *[SPEECH] * 30, *[QUIET] * 30)
+        before = len(traces(chat.heard.events))
+        chat.bus.post(ConversationClosed(chat.bus.turn("c")))
+        chat.bus.forget("c")
+        await chat.bus.settled()
+        assert len(traces(chat.heard.events)) == before
+
+
+STRETCHES = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 60)), min_size=1, max_size=6)
+
+
+@settings(deadline=None)
+@given(STRETCHES)
+def test_however_the_user_pauses_turns_are_the_same_with_and_without_speculation(
+    stretches: list[tuple[int, int]],
+) -> None:
+    async def talk(speculate: str) -> tuple[list[str], list[tuple[str, str]], list[str]]:
+        engines, store = Engines([f"word{n}" for n in range(9)]), await a_diary()
+        async with a_spoken_chat(engines, eager(500, speculate), storage=store) as chat:
+            for speech, quiet in stretches:
+                await hear(chat, *[SPEECH] * speech, *[QUIET] * quiet)
+            await hear(chat, *[QUIET] * 30)
+            await chat.bus.settled()
+            said = [event.text for event in chat.heard.of(UserSaid)]
+            return (
+                said,
+                [m for m in await chat.said() if m[0] == "user"],
+                sorted(text for text in store.written if text.startswith("word")),
+            )
+
+    with_it, without = run_virtual(talk, "on"), run_virtual(talk, "off")
+    assert with_it == without
+
+
+def test_working_ahead_saves_what_the_engines_take_and_wastes_little() -> None:
+    """The measure of bench/speculation.py on a few turns: virtual time, so always the same."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+    try:
+        from speculation import measure
+    finally:
+        del sys.path[0]
+    ahead = run_virtual(measure, 50, 1, "smart_turn", "on")
+    plain = run_virtual(measure, 50, 1, "smart_turn", "off")
+    assert ahead.percentile(0.5) <= 560  # 60 until the end is probable, 250, 200, a few frames
+    assert ahead.percentile(0.9) <= 660
+    assert ahead.percentile(0.5) <= plain.percentile(0.5) - 250
+    assert ahead.percentile(0.95) <= plain.percentile(0.95)
+    assert ahead.waste <= 0.25
+    assert ahead.cut_off <= plain.cut_off + 1
