@@ -214,3 +214,12 @@ def test_the_command_names_the_line_that_is_wrong(
     assert "is not JSON" in done.stderr
     assert "line " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_command_needs_no_test_packages() -> None:
+    program = (
+        "import sys; sys.modules['pytest'] = sys.modules['hypothesis'] = None; "
+        "import aichat.web.replay; print('fine')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "fine\n", done.stderr
