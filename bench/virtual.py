@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+import anyio
 from chat import Given, a_store, all_ready
 
 from aichat.core import load_plugins, open_chat
@@ -61,6 +62,12 @@ async def conversation(
     return kinds, timed, user.turns
 
 
+async def bare_sleeps(count: int) -> None:
+    """Only what the event loop itself needs for so many timers."""
+    for _ in range(count):
+        await anyio.sleep(0.01)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("minutes", type=float, nargs="?", default=100)
@@ -81,6 +88,10 @@ def main() -> None:
     profile.disable()
     events = sum(kinds.values())
     print(f"{args.minutes:g} virtual minutes in {took:.2f} s ({cpu:.2f} s of CPU)")
+    cpu_of_sleeps = time.process_time()
+    run_virtual(bare_sleeps, events)
+    cpu_of_sleeps = time.process_time() - cpu_of_sleeps
+    print(f"{cpu / cpu_of_sleeps:.1f} times the CPU of as many bare sleeps as there were events")
     print(f"{turns} turns, {events} events, {1e6 * took / events:.0f} us an event")
     print(dict(kinds.most_common()))
     print(f"failures told: {kinds[HandlerFailed.__name__]}")

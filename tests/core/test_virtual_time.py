@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import threading
 import time
 
 import anyio
 import pytest
 
-from aichat.core import Clock
+from aichat.core import Clock, new_id
 from aichat.core.testing.virtual import run_virtual
 
 
@@ -60,8 +62,6 @@ def test_time_stands_still_while_a_worker_thread_works() -> None:
 
 def test_a_thread_of_ones_own_wakes_the_loop() -> None:
     async def program(answer: int) -> int:
-        import asyncio
-
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
         worker = threading.Timer(0.02, loop.call_soon_threadsafe, (future.set_result, answer))
@@ -72,6 +72,35 @@ def test_a_thread_of_ones_own_wakes_the_loop() -> None:
             worker.join()
 
     assert run_virtual(program, 42) == 42
+
+
+def test_while_a_socket_is_open_time_passes_as_it_really_does() -> None:
+    async def program() -> tuple[bytes, bool]:
+        here, there = socket.socketpair()
+        here.setblocking(False)
+        answer = threading.Timer(0.05, there.send, (b"hello",))
+        answer.start()
+        with here, there:
+            with anyio.fail_after(30):  # would run out at once if time were virtual here
+                heard = await asyncio.get_running_loop().sock_recv(here, 5)
+            answer.join()
+            return heard, anyio.current_time() < 30
+
+    assert run_virtual(program) == (b"hello", True)
+
+
+def test_a_seed_makes_the_same_ids_again() -> None:
+    async def program() -> list[str]:
+        made = []
+        for _ in range(3):
+            await anyio.sleep(0.5)
+            made.append(new_id())
+        return made
+
+    first, again = run_virtual(program, seed=1), run_virtual(program, seed=1)
+    assert first == again == sorted(first)
+    assert first != run_virtual(program, seed=2)
+    assert new_id() > max(first)
 
 
 def test_an_error_comes_out_as_it_was_raised() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -189,13 +190,15 @@ def test_the_command_plays_with_the_products_backends_and_prints_waterfalls(
     path = recorded(tmp_path / "recordings", monkeypatch, audio=False)
     few = path.read_text().splitlines()
     first = next(i for i, line in enumerate(few) if '"UserSaid"' in line)
-    path.write_text("\n".join(few[: first + 1]) + "\n")
+    said = json.loads(few[first])
+    said["told"]["text"] = "@Olivia hello"
+    path.write_text("\n".join([*few[:first], json.dumps(said)]) + "\n")
     (tmp_path / "other.toml").write_text(TOML)
     done = command(
         str(path), "--config", str(tmp_path / "other.toml"), "--speed", "max", data=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    assert "You: " in done.stdout
+    assert "You: @Olivia hello" in done.stdout
     assert "Olivia: " in done.stdout
     assert "first_audio" in done.stdout
     assert not list(tmp_path.glob("*.db*")), "a replay stores nothing"
@@ -211,3 +214,12 @@ def test_the_command_names_the_line_that_is_wrong(
     assert "is not JSON" in done.stderr
     assert "line " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_command_needs_no_test_packages() -> None:
+    program = (
+        "import sys; sys.modules['pytest'] = sys.modules['hypothesis'] = None; "
+        "import aichat.web.replay; print('fine')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "fine\n", done.stderr

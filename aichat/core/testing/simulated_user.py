@@ -46,10 +46,13 @@ class Sounding:
 
     def played_ms(self, now: float) -> float:
         """Return how much has been heard by now."""
-        while self.frames and sum(self.frames[0]) <= now:
-            self.past += self.frames.popleft()[1]
-        begun = now - self.frames[0][0] if self.frames else 0.0
-        return 1000 * (self.past + max(0.0, begun))
+        while self.frames:
+            begins, length = self.frames[0]
+            if begins + length > now:
+                return 1000 * (self.past + max(0.0, now - begins))
+            self.frames.popleft()
+            self.past += length
+        return 1000 * self.past
 
 
 @define(eq=False)

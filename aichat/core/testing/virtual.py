@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from random import Random
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 
@@ -26,8 +26,6 @@ Ts = TypeVarTuple("Ts")
 
 BUSY = 20
 """Whoever is outside is asked after so many rounds of the loop, or when time is to pass."""
-LOOPS_OWN = 1
-"""The loop itself waits at one pipe, by which threads wake it."""
 
 
 class VirtualSelector(selectors.DefaultSelector):
@@ -41,15 +39,26 @@ class VirtualSelector(selectors.DefaultSelector):
     passed_over = 0
     """So many times in a row nobody outside was asked."""
 
+    outside = -1
+    """Sockets and pipes that are open, but for the one by which threads wake the loop."""
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Begin to watch a socket or a pipe."""
+        self.outside += 1
+        return super().register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """Watch it no longer."""
+        self.outside -= 1
+        return super().unregister(fileobj)
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; if nothing is, *timeout* seconds have passed at once."""
-        if (
-            timeout == 0 and self.passed_over < BUSY
-        ):  # there is work; a system call for each is dear
+        if timeout == 0 and self.passed_over < BUSY:  # there is work, and system calls are dear
             self.passed_over += 1
             return []
         self.passed_over = 0
-        if timeout is not None and self._is_alone():
+        if timeout is not None and self.outside <= 0 and threading.active_count() == 1:
             self.now += max(timeout, 0.0)  # nobody could have woken us
             return []
         if ready := super().select(0):
@@ -60,16 +69,10 @@ class VirtualSelector(selectors.DefaultSelector):
 
     def _pass(self, seconds: float) -> list[tuple[selectors.SelectorKey, int]]:
         """Let time pass: really, while somebody outside may answer, at once otherwise."""
-        if len(self.get_map()) <= LOOPS_OWN:
-            self.now += seconds
-            return []
         began = time.monotonic()
-        ready = super().select(seconds)
+        ready = super().select(seconds) if self.outside > 0 else []
         self.now += min(time.monotonic() - began, seconds) if ready else seconds
         return ready
-
-    def _is_alone(self) -> bool:
-        return len(self.get_map()) <= LOOPS_OWN and threading.active_count() == 1
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
