@@ -165,6 +165,13 @@ def test_a_stray_mark_holds_up_nothing_for_long(words: int, mark: str) -> None:
         ("5 * 3 is 15, 2 < 3", "5 3 is 15, 2 3"),
         ("snake_case_name stays", "snake_case_name stays"),
         ("…", ""),
+        ("I do *not* like it, *really*.", "I do not like it, really."),
+        ("Well *sighs* that is so.", "Well that is so."),
+        ("It is 20 °C &amp; dry.", "It is 20 °C & dry."),
+        ("Ahoj 🏴󠁧󠁢󠁥󠁮󠁧󠁿 🇨🇿 1️⃣!", "Ahoj 1!"),
+        ("| a | b |", "a b"),
+        ("~~no~~ yes", "no yes"),
+        ("<https://x.org/y>", "x.org"),
         ("שלום עולם", "שלום עולם"),
     ],
 )
