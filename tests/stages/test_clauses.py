@@ -23,6 +23,26 @@ PIECES = st.sampled_from(
         "👍🏽",
         "שלום",
         "word ",
+        "word word word ",
+        "*waves* ",
+        "*waves. Twice*",
+        "[a. b](http://x.y) ",
+        "[",
+        "](",
+        "_",
+        "<b>",
+        "<",
+        "```\nx = 1. y\n```\n",
+        "```",
+        "No. ",
+        "U.S. ",
+        "p.m. ",
+        "1. ",
+        "、",
+        "؟ ",
+        "।",
+        "🎉",
+        "\u200d",
     ]
 )
 TEXTS = st.lists(PIECES, max_size=80).map("".join) | st.text(max_size=300)
@@ -70,6 +90,38 @@ def test_any_chunking_gives_the_same_clauses_which_joined_are_the_text(
         ("See https://example.org/a.b?c=d. Good.", ["See https://example.org/a.b?c=d. ", "Good."]),
         ("你好。你怎么样？", ["你好。", "你怎么样？"]),
         ("one\ntwo\n\nthree", ["one\n", "two\n\n", "three"]),
+        ("No. I won't. See No. 5 here.", ["No. ", "I won't. ", "See No. 5 here."]),
+        ("So do I. J. R. Tolkien too.", ["So do I. ", "J. R. Tolkien too."]),
+        (
+            "The U.S. economy grew. It is 5 p.m. We go.",
+            ["The U.S. economy grew. ", "It is 5 p.m. ", "We go."],
+        ),
+        ("It costs 1,000.50 euros, e.g. here.", ["It costs 1,000.50 euros, ", "e.g. here."]),
+        ("1. Wash it.\n2. Dry it.", ["1. Wash it.\n", "2. Dry it."]),
+        ("- one, two\n- three", ["- one, two\n", "- three"]),
+        (
+            "*She looks up. Sighs.* Hello! *waves* Bye.",
+            ["*She looks up. Sighs.* ", "Hello! ", "*waves* Bye."],
+        ),
+        ("**Yes. I do.** Really.", ["**Yes. I do.** ", "Really."]),
+        ("5 * 3 is 15. And 2 *x is 4 *y. Good.", ["5 * 3 is 15. ", "And 2 *x is 4 *y. ", "Good."]),
+        ("See [a. b. c](http://x.org). Good.", ["See [a. b. c](http://x.org). ", "Good."]),
+        ("Run `a. b` now. Go.", ["Run `a. b` now. ", "Go."]),
+        (
+            "So:\n```py\nx = 1. \n\ny = 2\n```\nDone.",
+            ["So:\n", "```py\nx = 1. \n\ny = 2\n```\n", "Done."],
+        ),
+        ("Great!🎉 Next one.", ["Great!", "🎉 Next one."]),
+        ("「行こう。」と彼は言った。さあ。", ["「行こう。」", "と彼は言った。", "さあ。"]),
+        (
+            "今天天气很好，我们去公园吧，好吗？好。",
+            ["今天天气很好，", "我们去公园吧，好吗？", "好。"],
+        ),
+        ("كيف حالك؟ أنا بخير، شكرا لك.", ["كيف حالك؟ ", "أنا بخير، شكرا لك."]),
+        ("आप कैसे हैं? ठीक। चलो।", ["आप कैसे हैं? ", "ठीक। ", "चलो।"]),
+        ("« Oui. » Puis « non ».", ["« Oui. ", "» Puis « non »."]),
+        ("“I see.” He left.", ["“I see.” ", "He left."]),
+        ("an *open star. And more. Ends", ["an *open star. ", "And more. ", "Ends"]),
         ("", []),
     ],
 )
@@ -80,6 +132,22 @@ def test_clauses_end_where_a_speaker_would_pause(text: str, clauses: list[str]) 
 def test_a_text_without_punctuation_is_cut_between_words() -> None:
     parts = clauses_of(["word " * 100])
     assert all(len(part) <= LONGEST and part.endswith(" ") for part in parts)
+
+
+def test_what_belongs_together_is_not_cut_however_long_the_clause() -> None:
+    action = "*" + "she walks to the window and back, again and again " * 5 + "slowly*"
+    assert clauses_of([f"Hm. {action} Yes."]) == ["Hm. ", f"{action} ", "Yes."]
+    family = "👩🏽‍👩🏽‍👧🏽‍👦🏽" * 40
+    parts = clauses_of([family])
+    assert len(parts) > 1
+    assert all(part.startswith("👩🏽‍👩🏽") for part in parts)
+
+
+@given(st.integers(0, 300), st.sampled_from(["*", "_", "`", "[", "<b", "**"]))
+def test_a_stray_mark_holds_up_nothing_for_long(words: int, mark: str) -> None:
+    clauses, text = Clauses(), f"Hm. {mark}and so on " + "word " * words
+    made = [clause for piece in text for clause in clauses.feed(piece)]
+    assert len(text) - sum(map(len, made)) <= 2 * LONGEST + 10
 
 
 @pytest.mark.parametrize(
@@ -97,6 +165,13 @@ def test_a_text_without_punctuation_is_cut_between_words() -> None:
         ("5 * 3 is 15, 2 < 3", "5 3 is 15, 2 3"),
         ("snake_case_name stays", "snake_case_name stays"),
         ("…", ""),
+        ("I do *not* like it, *really*.", "I do not like it, really."),
+        ("Well *sighs* that is so.", "Well that is so."),
+        ("It is 20 °C &amp; dry.", "It is 20 °C & dry."),
+        ("Ahoj 🏴󠁧󠁢󠁥󠁮󠁧󠁿 🇨🇿 1️⃣!", "Ahoj 1!"),
+        ("| a | b |", "a b"),
+        ("~~no~~ yes", "no yes"),
+        ("<https://x.org/y>", "x.org"),
         ("שלום עולם", "שלום עולם"),
     ],
 )

@@ -140,9 +140,10 @@ class Gate:
         turn = self.bus.live_turn(event.turn.conversation)
         if event.final and not event.text:
             self._resume(event.turn.conversation)
-        elif turn and not event.final and (said := f"{event.text} {event.tail}".strip()):
-            if not self._may_be_aside(turn, said):
-                self._confirm(turn)
+            return
+        said = "" if event.final else f"{event.text} {event.tail}".strip()
+        if turn and said and not self._may_be_aside(turn, said):
+            self._confirm(turn)
 
     def settles(self, turn: Turn, text: str) -> bool:
         """Tell whether the final *text* was an aside: it is dealt with here and opens no turn."""
