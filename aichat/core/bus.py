@@ -109,19 +109,6 @@ class Bus(Listening):
         talk.latest, talk.live = self._talks.new_turn(conversation), True
         return talk.latest
 
-    def turn(self, conversation: str) -> Turn:
-        """Return the turn a conversation is in."""
-        return self._talks.keep(conversation).latest
-
-    def live_turn(self, conversation: str) -> Turn | None:
-        """Return the turn that is going on: begun, not finished, not interrupted."""
-        talk = self._talks.peek(conversation)
-        return talk.latest if talk.live else None
-
-    def is_void(self, event: Event) -> bool:
-        """Tell whether an interruption has cut off the event's turn or line."""
-        return self._talks.peek(event.turn.conversation).is_void(event)
-
     def interrupt(self, event: Event) -> None:
         """Cut off the event's line if it has one, else its turn and all before; then post *event*.
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from .events import Event
+from .events import Event, Turn
 from .subscriptions import Gate, Overflow, Subscription, subscription
 from .talks import Talks
 
@@ -14,7 +14,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Listening:
-    """What a bus is for those who listen."""
+    """What a bus is for those who listen and ask."""
 
     def __init__(self) -> None:
         self._talks = Talks()
@@ -83,3 +83,18 @@ class Listening:
             yield subscription
         finally:
             self.unsubscribe(subscription)
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def turn(self, conversation: str) -> Turn:
+        """Return the turn a conversation is in."""
+        return self._talks.keep(conversation).latest
+
+    def live_turn(self, conversation: str) -> Turn | None:
+        """Return the turn that is going on: begun, not finished, not interrupted."""
+        talk = self._talks.peek(conversation)
+        return talk.latest if talk.live else None
+
+    def is_void(self, event: Event) -> bool:
+        """Tell whether an interruption has cut off the event's turn or line."""
+        return self._talks.peek(event.turn.conversation).is_void(event)

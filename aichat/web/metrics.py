@@ -27,7 +27,7 @@ from prometheus_client.registry import Collector
 from aichat.core import AichatError, Bus, NotFound
 from aichat.core.events import MARKS, HandlerFailed, Interrupted, TurnTimed
 
-from .room import stage_of
+from .faults import stage_of
 from .rooms import Rooms
 
 TURNS = 1_000

@@ -19,8 +19,8 @@ from aichat.core.events import HandlerFailed, MessageAdded, TurnTimed
 from aichat.core.testing.virtual import run_virtual
 
 from . import paths
+from .faults import stage_of
 from .replaying import Audio, replay
-from .room import stage_of
 from .server import stop
 
 RECORDER = "recording"

@@ -35,6 +35,7 @@ from aichat.core.events import (
 )
 
 from . import wire
+from .faults import error_message, stage_of
 from .views import Painter
 
 STOPS = (Interrupted, LineInterrupted)
@@ -384,23 +385,3 @@ class Room:
     def pong(self, t: float) -> wire.Pong:
         """Answer a ping."""
         return wire.Pong(t=t, server_time=time())
-
-
-def error_message(error: Exception, stage: str | None = None) -> wire.ErrorOut:
-    """Put an error into words that a user can act on; nothing of ours leaks."""
-    if isinstance(error, AichatError):
-        return wire.ErrorOut(
-            message=error.line, code=error.code, stage=stage, retryable=error.retryable
-        )
-    where = f"The {stage} stage" if stage else "The server"
-    return wire.ErrorOut(
-        message=f"{where} failed ({type(error).__name__}). The server's log says more.",
-        code="internal",
-        stage=stage,
-    )
-
-
-def stage_of(handler: str) -> str:
-    """Name the plug-in that a handler belongs to."""
-    parts = handler.split(".")
-    return parts[2] if handler.startswith("aichat.plugins.") else parts[0]

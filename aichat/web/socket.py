@@ -42,9 +42,10 @@ from aichat.core.events import (
 
 from . import wire
 from .defaults import merged, new_conversation
+from .faults import error_message
 from .limits import Bucket
 from .microphone import Microphone
-from .room import Connection, Frame, Goodbye, Room, error_message
+from .room import Connection, Frame, Goodbye, Room
 from .rooms import Rooms
 
 AUDIO_RATE = 2.0
