@@ -9,81 +9,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from .models import Message, Prompt, Source
-
-MIC_RATE = 16_000
-"""Samples per second of the microphone's audio inside aichat."""
-
-SPEAKER_RATE = 24_000
-"""Samples per second of the audio that goes to the loudspeaker."""
-
-
-@frozen(cache_hash=True)
-class Turn:
-    """One exchange: the user says something, characters answer. ``Bus.new_turn`` makes them.
-
-    *number* grows within a conversation and is the fence that voids old work; *id* is its name
-    outside and in the store.
-    """
-
-    conversation: str
-    number: int = 0
-    id: str = ""
-
-
-@frozen(cache_hash=True)
-class Line:
-    """One character's answer; *place* is its place in the turn, from 0.
-
-    *character* is an id, *name* what people call it; *message_id* is that of the message to be.
-    """
-
-    turn: Turn
-    character: str
-    place: int
-    message_id: str = ""
-    name: str = ""
-
-    def message(self, text: str) -> Message:
-        """Make the message that the line leaves."""
-        conversation, turn = self.turn.conversation, self.turn.id
-        return Message(
-            self.message_id, conversation, "assistant", text, self.name, self.character, turn
-        )
-
-
-def _size(pcm: bytes) -> str:
-    return f"<{len(pcm)} bytes>"
-
-
-def _letters(text: str) -> str:
-    return f"<{len(text)} letters>"
-
-
-@frozen
-class Event:
-    """Something that happened, in one turn of one conversation."""
-
-    turn: Turn
-
-    urgent: ClassVar[bool] = False
-    """Urgent events never wait for room in a lane, and no interruption voids them."""
-
-
-@frozen
-class LineEvent(Event):
-    """Something that happened to one character's line."""
-
-    line: Line
-    turn: Turn = field(
-        init=False,
-        repr=False,
-        eq=False,
-        default=Factory(lambda self: self.line.turn, takes_self=True),
-    )
-
+from .turns import MIC_RATE as MIC_RATE
+from .turns import SPEAKER_RATE as SPEAKER_RATE
+from .turns import Event as Event
+from .turns import Line as Line
+from .turns import LineEvent as LineEvent
+from .turns import Turn as Turn
+from .turns import letters, size
 
 # -- hearing ---------------------------------------------------------------------------------
 
@@ -92,7 +27,7 @@ class LineEvent(Event):
 class AudioReceived(Event):
     """The microphone sent some 16 kHz audio. Carried by taps, never by lanes."""
 
-    pcm: bytes = field(repr=_size)
+    pcm: bytes = field(repr=size)
 
 
 @frozen
@@ -135,7 +70,7 @@ class UtteranceGrew(Event):
     """What the user has said so far in one breath, 16 kHz. *key* names the utterance."""
 
     key: str
-    pcm: bytes = field(repr=_size)
+    pcm: bytes = field(repr=size)
 
     urgent: ClassVar[bool] = True
 
@@ -145,7 +80,7 @@ class UtterancePaused(Event):
     """The user may have finished: what was said so far, 16 kHz. Told once in each pause."""
 
     key: str
-    pcm: bytes = field(repr=_size)
+    pcm: bytes = field(repr=size)
 
     urgent: ClassVar[bool] = True
 
@@ -158,7 +93,7 @@ class UtteranceHeard(Event):
     """
 
     key: str
-    pcm: bytes = field(repr=_size)
+    pcm: bytes = field(repr=size)
     ended: float = 0.0
 
     urgent: ClassVar[bool] = True
@@ -172,9 +107,9 @@ class TranscriptUpdated(Event):
     and may be another one next time.
     """
 
-    text: str = field(repr=_letters)
+    text: str = field(repr=letters)
     final: bool = False
-    tail: str = field(default="", repr=_letters)
+    tail: str = field(default="", repr=letters)
 
     urgent: ClassVar[bool] = True
 
@@ -183,7 +118,7 @@ class TranscriptUpdated(Event):
 class UserSaid(Event):
     """The user finished, speaking or typing. Opens a new turn."""
 
-    text: str = field(repr=_letters)
+    text: str = field(repr=letters)
     source: Source = "text"
     message_id: str = ""
 
@@ -255,7 +190,7 @@ class PromptSent(LineEvent):
 class ReplyText(LineEvent):
     """The model wrote a few more letters; *index* counts the pieces of the line from 0."""
 
-    text: str = field(repr=_letters)
+    text: str = field(repr=letters)
     index: int = 0
 
 
@@ -268,15 +203,15 @@ class ReplyClause(LineEvent):
     """
 
     index: int
-    text: str = field(repr=_letters)
-    shown: str = field(repr=_letters)
+    text: str = field(repr=letters)
+    shown: str = field(repr=letters)
 
 
 @frozen
 class ReplyFinished(LineEvent):
     """The text of the reply is complete, with so many *clauses*; empty when the model failed."""
 
-    text: str = field(repr=_letters)
+    text: str = field(repr=letters)
     clauses: int = 0
 
 
@@ -300,7 +235,7 @@ class SpeechSynthesized(LineEvent):
     """
 
     index: int
-    pcm: bytes = field(repr=_size)
+    pcm: bytes = field(repr=size)
     last: bool = False
     words: tuple[SpokenWord, ...] = ()
 
@@ -314,7 +249,7 @@ class AudioReady(LineEvent):
     """
 
     index: int
-    pcm: bytes = field(repr=_size)
+    pcm: bytes = field(repr=size)
     at: int = 0
     due: float = 0.0
     last: bool = False

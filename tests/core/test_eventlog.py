@@ -128,7 +128,8 @@ LINE = Line(TURN, "olivia", 1, "message-id", "Olivia")
     [
         (UserSaid(TURN, "hi", "voice", "m"), {"text": "hi", "source": "voice"}),
         (SpeakersChosen(TURN, (LINE,)), {"lines": [
-            {"character": "olivia", "name": "Olivia", "place": 1}]}),
+            {"character": "olivia", "name": "Olivia", "place": 1}],
+            "note": "", "count": 0, "cap": 0}),
         (SpeechSynthesized(LINE, 2, b"1234", True, (SpokenWord(0, 2, 5),)), {
             "index": 2, "pcm": {"bytes": 4}, "last": True, "words": [[0, 2, 5]]}),
         (UtteranceHeard(TURN, "key", b"12", 101.5), {"pcm": {"bytes": 2}, "ended": 1.5}),

@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio
 import pytest
-from attrs import evolve
 from chat import Chat, a_chat, a_store
 
 from aichat.core import Conversation, Prompt
@@ -32,13 +31,13 @@ AUTO = {"auto": True, "auto_cap": 4}
 
 async def a_store_with(**settings: Any) -> MemoryStorage:
     store = await a_store()
-    await store.put_conversation(evolve(await store.conversation("c"), settings=settings))
+    await store.change_conversation("c", {"settings": settings})
     return store
 
 
 async def set_(store: MemoryStorage, **settings: Any) -> None:
     before = await store.conversation("c")
-    await store.put_conversation(evolve(before, settings={**before.settings, **settings}))
+    await store.change_conversation("c", {"settings": {**before.settings, **settings}})
 
 
 def rounds(chat: Chat) -> list[list[str]]:

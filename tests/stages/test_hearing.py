@@ -102,9 +102,16 @@ async def test_a_guess_that_is_still_made_never_delays_the_final_transcript() ->
         assert len(chat.heard.of(UtteranceGrew)) >= 1
 
 
-async def test_speaking_interrupts_after_the_set_time() -> None:
+class Deaf(FakeStt):
+    """Hears no words."""
+
+    async def transcribe(self, utterance: Utterance) -> str:
+        return ""
+
+
+async def test_speaking_interrupts_after_the_set_time_whatever_the_words() -> None:
     slow = FakeTts(ms_per_word=1000)
-    async with a_chat(tts=slow, turn=FakeTurn(end_ms=200, barge_in_ms=250)) as chat:
+    async with a_chat(stt=Deaf(), tts=slow, turn=FakeTurn(end_ms=200, barge_in_ms=250)) as chat:
         await chat.begin("@Olivia hi")
         await chat.until(AudioReady)
         await hear(chat, *[SPEECH] * 12)
@@ -117,10 +124,6 @@ async def test_speaking_interrupts_after_the_set_time() -> None:
 
 
 async def test_a_cough_without_words_interrupts_nobody() -> None:
-    class Deaf(FakeStt):
-        async def transcribe(self, utterance: Utterance) -> str:
-            return ""
-
     slow = FakeTts(ms_per_word=1000)
     async with a_chat(stt=Deaf(), tts=slow, turn=FakeTurn(end_ms=200, barge_in_ms=250)) as chat:
         await chat.begin("@Olivia hi")

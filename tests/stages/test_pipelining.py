@@ -115,7 +115,7 @@ async def test_no_more_is_spoken_at_once_than_the_engine_takes_and_the_soonest_c
 async def test_a_conversation_that_just_began_goes_before_one_that_has_enough() -> None:
     """Two conversations share an engine that speaks one clause at a time."""
     speaker, storage = Speaker(max_concurrent=1), await a_store(SIX)
-    await storage.put_conversation(
+    await storage.add_conversation(
         Conversation("d", active_characters=["ann", "bob"]),
     )
     async with a_chat(tts=speaker, llm=Writer(2), storage=storage) as chat:

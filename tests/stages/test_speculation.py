@@ -231,7 +231,7 @@ async def test_nothing_is_answered_ahead_that_is_unfinished_or_no_words(text: st
 
 
 async def test_nothing_is_answered_ahead_while_characters_speak() -> None:
-    engines = Engines()
+    engines = Engines(["mhm"])
     async with a_spoken_chat(engines, FakeTurn(end_ms=700, barge_in_ms=5000)) as chat:
         turn = chat.bus.new_turn("c")
         await chat.bus.publish(UserSaid(turn, "@Olivia hi"))

@@ -186,7 +186,7 @@ def with_talkativeness(value: Any) -> Character:
 @pytest.mark.parametrize(
     ("told", "meant"),
     [(0, 0), (1, 1), ("0.25", 0.25), (7, 1), (-1, 0), ("a lot", 0.5), (None, 0.5),
-     (float("nan"), 0.5), ([], 0.5)],
+     ("nan", 0.5), ([], 0.5)],
 )  # fmt: skip
 def test_talkativeness_is_read_from_the_card(told: Any, meant: float) -> None:
     assert talkativeness(with_talkativeness(told)) == meant

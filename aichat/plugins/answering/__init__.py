@@ -141,8 +141,8 @@ class Answering:
         finally:  # also after a failure, so that the turn ends
             await self.bus.publish(chosen)
         talk.drafts, talk.wrote, talk.pace = {}, False, Pace()
-        if isinstance(event, UserSaid):  # no message yet in a provisional turn
-            talk.drafts = {event.message_id: told(event.message())}
+        if isinstance(event, UserSaid) and event.message_id not in talk.messages:
+            talk.drafts[event.message_id] = told(event.message())  # of a provisional turn
         for line in chosen.lines:
             if line.place:
                 await self.bus.committed(event.turn)
