@@ -126,8 +126,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
             socket.talk,
             health.health,
             health.ready,
-            *metrics.routes,
-            prompts.prompt_of,
+            metrics.metrics,
             api.routes(),
             pages.routes(),
             create_static_files_router(

@@ -1,17 +1,16 @@
 """Figures for people who run aichat: Prometheus metrics, and each turn's own waterfall.
 
-``GET /metrics`` and ``GET /api/turns/{turn_id}/latency`` follow the same rules of access as every
-other page. No figure holds speech, text, or the name of a person, character or conversation.
+``GET /metrics`` follows the same rules of access as every other page; one turn's waterfall is in
+``api/turns.py``. No figure holds speech, text, or the name of a person, character or conversation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import asdict, define, field
+from attrs import define, field
 from litestar import Response, get
 from litestar.datastructures import State
-from litestar.params import FromPath
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -24,7 +23,7 @@ from prometheus_client import Counter as Count
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from aichat.core import AichatError, Bus, NotFound
+from aichat.core import AichatError, Bus
 from aichat.core.events import MARKS, HandlerFailed, Interrupted, TurnTimed
 
 from .faults import stage_of
@@ -134,34 +133,8 @@ class Metrics:
         self.failed.labels(stage_of(event.handler), code).inc()
 
 
-@define
-class Latency:
-    """A turn's waterfall, as JSON."""
-
-    turn_id: str
-    marks: dict[str, float]
-    gaps: list[float]
-    final: bool
-
-
 @get("/metrics", sync_to_thread=False, include_in_schema=False)
 def metrics(state: State) -> Response[bytes]:
     """Answer in Prometheus' text format."""
     kept: Metrics = state.metrics
     return Response(generate_latest(kept.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-@get("/api/turns/{turn_id:str}/latency", sync_to_thread=False)
-def latency(state: State, turn_id: FromPath[str]) -> dict[str, object]:
-    """Return the waterfall of one of the last turns: ms after its first mark."""
-    kept: Metrics = state.metrics
-    event = kept.turns.get(turn_id)
-    if event is None:
-        raise NotFound(
-            f"No waterfall of the turn {turn_id!r} is kept.",
-            f"Ask for one of the last {TURNS} turns since the server started.",
-        )
-    return asdict(Latency(turn_id, dict(event.marks), list(event.gaps), event.final))
-
-
-routes = [metrics, latency]

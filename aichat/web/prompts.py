@@ -6,13 +6,7 @@ more prompt costs little.
 
 from __future__ import annotations
 
-from typing import Any
-
 from attrs import define, field
-from litestar import get
-from litestar.datastructures import State
-from litestar.params import FromPath
-from msgspec import Struct
 
 from aichat.core import Bus, NotFound, Prompt
 from aichat.core.events import PromptSent
@@ -45,33 +39,3 @@ class Prompts:
                 f"Only replies have one, and the last {KEPT} since the start are kept.",
             )
         return prompt
-
-
-class PromptMessageOut(Struct):
-    """One message as it was sent; *name* is who said it, when that is another character."""
-
-    role: str
-    content: str
-    name: str | None
-
-
-class PromptOut(Struct):
-    """A prompt. *model* and *temperature* are the character's own, and win over *settings*."""
-
-    message_id: str
-    character_id: str
-    model: str | None
-    temperature: float | None
-    settings: dict[str, Any]
-    messages: list[PromptMessageOut]
-
-
-@get("/api/messages/{message_id:str}/prompt", sync_to_thread=False)
-def prompt_of(state: State, message_id: FromPath[str]) -> PromptOut:
-    """Show what a character was told before it wrote a message."""
-    prompt: Prompt = state.prompts.of(message_id)
-    who = prompt.character
-    messages = [PromptMessageOut(one.role, one.content, one.name) for one in prompt.messages]
-    return PromptOut(
-        message_id, who.id, who.model, who.temperature, dict(prompt.settings), messages
-    )

@@ -586,6 +586,10 @@ def test_settings_are_what_new_conversations_begin_with(server: Server, api: htt
         "temperature": None,
         "max_tokens": None,
         "top_p": None,
+        "strategy": None,
+        "max_replies": None,
+        "auto": None,
+        "auto_cap": None,
     }
     before = a_conversation(api)
     got(api.put("/settings", json={"model": "maker/model", "temperature": 0.25}))
@@ -595,6 +599,10 @@ def test_settings_are_what_new_conversations_begin_with(server: Server, api: htt
         "temperature": None,
         "max_tokens": 99,
         "top_p": None,
+        "strategy": None,
+        "max_replies": None,
+        "auto": None,
+        "auto_cap": None,
     }
     assert got(api.get("/settings")) == changed
     wanted = {"model": "maker/model", "max_tokens": 99}

@@ -67,7 +67,7 @@ def client(server: Server, package: ModuleType) -> Iterator[Any]:
 def test_every_operation_of_the_document_has_a_function(package: ModuleType) -> None:
     folder = Path(str(package.__file__)).parent / "api"
     functions = {path.stem for path in folder.glob("*/*.py")} - {"__init__"}
-    assert len(functions) == 34
+    assert len(functions) == 36
     assert {"create_character", "upload_voice", "add_messages", "get_health"} <= functions
 
 

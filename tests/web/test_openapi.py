@@ -43,6 +43,8 @@ GET /api/settings
 PUT /api/settings
 GET /api/models
 GET /api/plugins
+GET /api/turns/{id}/latency
+GET /api/messages/{id}/prompt
 GET /health
 GET /health/ready
 """

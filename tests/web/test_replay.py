@@ -26,8 +26,8 @@ from aichat.web.replaying import Feeder, replay
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
-    logging.getLogger("aichat").setLevel(logging.CRITICAL)  # the engines fail on purpose
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "aichat")  # the engines fail on purpose
 
 
 async def record(backends: dict[str, Any], minutes: float, seed: int) -> None:

@@ -12,6 +12,7 @@ from .models import Catalogue, Models
 from .plugins import Plugins
 from .posting import Posted
 from .settings import Settings
+from .turns import SentPrompts, Turns
 from .voices import Voices
 
 __all__ = ["Catalogue", "Posted", "routes"]
@@ -29,6 +30,8 @@ def routes() -> Router:
             Settings,
             Models,
             Plugins,
+            Turns,
+            SentPrompts,
         ],
         dto=Strict,
         return_dto=None,

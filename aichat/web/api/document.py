@@ -33,6 +33,7 @@ TAGS = {
     "voices": "How characters sound: described in words, or cloned from a clip.",
     "conversations": "Who talks, in which order, with which settings.",
     "messages": "What was said.",
+    "turns": "How long the last turns took.",
     "settings": "What new conversations begin with.",
     "models": "What the language model backend offers.",
     "plugins": "What aichat is made of.",

@@ -210,7 +210,7 @@ class SettingsChanges(Struct, forbid_unknown_fields=True):
     auto_cap: Replies | UnsetType | None = UNSET
 
 
-class ConversationSettings(SettingsChanges, forbid_unknown_fields=True):
+class ConversationSettingsChanges(SettingsChanges, forbid_unknown_fields=True):
     """What is to be changed of a conversation's settings; *muted* characters never answer."""
 
     muted: Ids | UnsetType | None = UNSET
@@ -239,7 +239,9 @@ class NewConversation(Struct, forbid_unknown_fields=True):
     conversation_id: UUID | None = None
     title: Title | None = None
     active_characters: Cast = []
-    settings: ConversationSettings = msgspec.field(default_factory=ConversationSettings)
+    settings: ConversationSettingsChanges = msgspec.field(
+        default_factory=ConversationSettingsChanges
+    )
 
 
 class ConversationChanges(Struct, forbid_unknown_fields=True):
@@ -247,7 +249,7 @@ class ConversationChanges(Struct, forbid_unknown_fields=True):
 
     title: Title | UnsetType | None = UNSET
     active_characters: Cast | UnsetType = UNSET
-    settings: ConversationSettings | UnsetType = UNSET
+    settings: ConversationSettingsChanges | UnsetType = UNSET
 
 
 # -- messages ----------------------------------------------------------------------------------
@@ -339,3 +341,34 @@ def out(kind: type[T], record: object) -> T:
 def outs(kind: type[T], records: Iterable[object]) -> list[T]:
     """Make what is sent of many records."""
     return msgspec.convert(list(records), list[kind], from_attributes=True)  # type: ignore[valid-type]
+
+
+# -- turns and prompts -------------------------------------------------------------------------
+
+
+class Latency(Struct):
+    """A turn's waterfall: *marks* in ms after the first, *gaps* between speakers in ms."""
+
+    turn_id: str
+    marks: dict[str, float]
+    gaps: list[float]
+    final: bool
+
+
+class PromptMessage(Struct):
+    """One message as it was sent; *name* is who said it, when that is another character."""
+
+    role: str
+    content: str
+    name: str | None
+
+
+class Prompt(Struct):
+    """A prompt. *model* and *temperature* are the character's own, and win over *settings*."""
+
+    message_id: str
+    character_id: str
+    model: str | None
+    temperature: float | None
+    settings: dict[str, Any]
+    messages: list[PromptMessage]

@@ -1,0 +1,48 @@
+"""How long a turn took, and what led to a message, over REST. Both are kept in memory only."""
+
+from __future__ import annotations
+
+from litestar import Controller, get
+from litestar.datastructures import State
+
+from aichat.core import NotFound
+from aichat.web.metrics import TURNS, Metrics
+from aichat.web.prompts import Prompts
+
+from . import schemas
+from .params import Id, errors
+
+
+class Turns(Controller):
+    """The last turns."""
+
+    path = "/turns"
+    tags = ("turns",)
+
+    @get("/{id:str}/latency", operation_id="getLatency", responses=errors(400, 404))
+    async def latency(self, state: State, id: Id) -> schemas.Latency:
+        """Return the waterfall of one of the last turns: ms after its first mark."""
+        kept: Metrics = state.metrics
+        if (event := kept.turns.get(id)) is None:
+            raise NotFound(
+                f"No waterfall of the turn {id!r} is kept.",
+                f"Ask for one of the last {TURNS} turns since the server started.",
+            )
+        return schemas.Latency(id, dict(event.marks), list(event.gaps), event.final)
+
+
+class SentPrompts(Controller):
+    """What models were told."""
+
+    path = "/messages"
+    tags = ("messages",)
+
+    @get("/{id:str}/prompt", operation_id="getPrompt", responses=errors(400, 404))
+    async def prompt(self, state: State, id: Id) -> schemas.Prompt:
+        """Show what exactly a character was told before it wrote a message."""
+        kept: Prompts = state.prompts
+        prompt = kept.of(id)
+        who = prompt.character
+        messages = [schemas.PromptMessage(m.role, m.content, m.name) for m in prompt.messages]
+        settings = dict(prompt.settings)
+        return schemas.Prompt(id, who.id, who.model, who.temperature, settings, messages)
