@@ -259,10 +259,13 @@ class AudioReady(LineEvent):
 
 @frozen
 class LinePlayed(LineEvent):
-    """The browser says how far the loudspeaker has got in a line."""
+    """The browser says how far the loudspeaker has got in a line.
+
+    ``paused``: it holds there, because it heard speech; ``back``: it was cut off and goes on there.
+    """
 
     played_ms: float
-    state: Literal["playing", "paused", "flushed", "done"] = "playing"
+    state: Literal["playing", "paused", "back", "flushed", "done"] = "playing"
 
     urgent: ClassVar[bool] = True
 
