@@ -173,6 +173,16 @@ class UserSaid(Event):
     message_id: str = ""
 
 
+@frozen
+class RestWanted(Event):
+    """The user wants to hear what an interruption cut off, of message *message_id* and after it.
+
+    Opens a new turn.
+    """
+
+    message_id: str
+
+
 # -- answering -------------------------------------------------------------------------------
 
 
@@ -181,6 +191,14 @@ class SpeakersChosen(Event):
     """These lines will be said, in this order; none when nobody is to answer."""
 
     lines: tuple[Line, ...]
+
+
+@frozen
+class LinesRevived(Event):
+    """These lines will be said after all; each with its text, empty if it is yet to be written."""
+
+    lines: tuple[Line, ...]
+    texts: tuple[str, ...] = field(repr=lambda texts: f"<{len(texts)} texts>")
 
 
 @frozen

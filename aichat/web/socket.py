@@ -33,6 +33,7 @@ from aichat.core.events import (
     Line,
     LineInterrupted,
     LinePlayed,
+    RestWanted,
     TalkHeld,
     TalkReleased,
     UserSaid,
@@ -260,6 +261,9 @@ class Client:
                 self.bus.post(TalkReleased(turn))
             case wire.PlaybackIn():
                 self._played(message)
+            case wire.SayRest():
+                turn = self.bus.new_turn(self.room.conversation)
+                await self.bus.publish(RestWanted(turn, message.message_id))
             case wire.Ping():
                 self.room.send_to(self.connection, self.room.pong(message.t))
 

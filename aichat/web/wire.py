@@ -117,6 +117,12 @@ class PlaybackIn(Struct, tag="playback"):
     state: Literal["playing", "paused", "flushed", "done"] = "playing"
 
 
+class SayRest(Struct, tag="say_rest"):
+    """Say what an interruption cut off, of this message and of the speakers after it."""
+
+    message_id: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
 class Ping(Struct, tag="ping"):
     """Asks for the server's clock."""
 
@@ -131,6 +137,7 @@ Incoming = (
     | StartOfSpeech
     | EndOfSpeech
     | PlaybackIn
+    | SayRest
     | Ping
 )
 _decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)

@@ -29,6 +29,7 @@ from aichat.core.events import (
     Line,
     LineBegan,
     LineInterrupted,
+    LinesRevived,
     MessageAdded,
     ReplyClause,
     ReplyFinished,
@@ -116,6 +117,28 @@ class Answering:
         talk.drafts = {}
         for line in lines:
             await self._give_word(talk, line)
+
+    async def revive(self, event: LinesRevived) -> None:
+        """Let lines that were cut off be said: as they were written, or written anew."""
+        talk = self.talk(event.turn.conversation)
+        try:
+            await self._load(talk, event.turn.conversation)
+        finally:
+            await self.bus.publish(SpeakersChosen(event.turn, event.lines))
+        talk.drafts = {}
+        for line, text in zip(event.lines, event.texts, strict=True):
+            if text:
+                await self._say(talk, line, text)
+            else:
+                await self._give_word(talk, line)
+
+    async def _say(self, talk: Talk, line: Line, text: str) -> None:
+        """Say a text that is there already."""
+        await self.bus.publish(LineBegan(line))
+        draft = Draft(self.bus, line)
+        await draft.hand_over(await draft.add(text))
+        await draft.finish()
+        talk.drafts[line.message_id] = line.message(draft.text)
 
     async def _give_word(self, talk: Talk, line: Line) -> None:
         """Let one character write, unless somebody has stopped it already."""
@@ -232,3 +255,4 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(answering.forget)
     bus.tap(answering.stop)
     bus.subscribe(answering.answer, interruptible=True)
+    bus.subscribe(answering.revive, interruptible=True)

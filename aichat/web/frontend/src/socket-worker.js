@@ -101,6 +101,10 @@ function say(text) {
   else page.postMessage({ type: "unsent", text });
 }
 
+function sayRest(message) {
+  if (link.send({ type: "say_rest", message_id: message })) silence();
+}
+
 function interrupt() {
   silence();
   link.send({ type: "interrupt" });
@@ -116,6 +120,7 @@ function connect(conversation, characters) {
 const orders = {
   connect: ({ conversation, characters }) => connect(conversation, characters),
   say: ({ text }) => say(text),
+  rest: ({ message }) => sayRest(message),
   interrupt,
   player: ({ port }) => attachPlayer(port),
   microphone: ({ port }) => attachMicrophone(port),
