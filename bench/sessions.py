@@ -28,7 +28,8 @@ from aichat.core.events import AudioReceived
 from aichat.core.testing.simulated import SimulatedTts
 from aichat.core.testing.simulated_user import SimulatedUser
 from aichat.core.testing.virtual import run_virtual
-from aichat.web.room import Connection, Room
+from aichat.web.outbox import Connection
+from aichat.web.room import Room
 from aichat.web.templating import environment
 from aichat.web.views import Painter
 

@@ -26,7 +26,8 @@ from chat import Given, a_store, all_ready
 from aichat.core import load_plugins, open_chat
 from aichat.core.events import AudioReceived
 from aichat.core.testing.fakes import FakeStt
-from aichat.web.room import Connection, Room
+from aichat.web.outbox import Connection
+from aichat.web.room import Room
 from aichat.web.templating import environment
 from aichat.web.views import Painter
 

@@ -143,6 +143,16 @@ class Speculated(Event):
     urgent: ClassVar[bool] = True
 
 
+@frozen
+class RestWanted(Event):
+    """The user wants to hear what an interruption cut off, of message *message_id* and after it.
+
+    Opens a new turn.
+    """
+
+    message_id: str
+
+
 # -- answering -------------------------------------------------------------------------------
 
 
@@ -170,6 +180,14 @@ class SpeakersChosen(Event):
     note: str = ""
     count: int = 0
     cap: int = 0
+
+
+@frozen
+class LinesRevived(Event):
+    """These lines will be said after all; each with its text, empty if it is yet to be written."""
+
+    lines: tuple[Line, ...]
+    texts: tuple[str, ...] = field(repr=lambda texts: f"<{len(texts)} texts>")
 
 
 @frozen
@@ -257,10 +275,13 @@ class AudioReady(LineEvent):
 
 @frozen
 class LinePlayed(LineEvent):
-    """The browser says how far the loudspeaker has got in a line."""
+    """The browser says how far the loudspeaker has got in a line.
+
+    ``paused``: it holds there, because it heard speech; ``back``: it was cut off and goes on there.
+    """
 
     played_ms: float
-    state: Literal["playing", "paused", "flushed", "done"] = "playing"
+    state: Literal["playing", "paused", "back", "flushed", "done"] = "playing"
 
     urgent: ClassVar[bool] = True
 

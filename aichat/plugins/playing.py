@@ -186,7 +186,7 @@ class Playing:
 
     def locate(self, event: LinePlayed) -> None:
         """Note where a loudspeaker stopped."""
-        if event.state == "paused" and (head := self._head(event)):
+        if event.state in ("paused", "back") and (head := self._head(event)):
             samples = round(event.played_ms * SPEAKER_RATE / 1000)
             head.hold_at(event.line, samples, self.bus.clock.now())
 

@@ -6,15 +6,13 @@ connection's outbox. It keeps the last text frames for a client that comes back.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from time import time
 
-import anyio
-from attrs import define, field, frozen
+from attrs import define, field
 
-from aichat.core import AichatError, Bus, Character, Parts
+from aichat.core import AichatError, Bus, Character, Parts, new_id
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -30,89 +28,25 @@ from aichat.core.events import (
     ReplyText,
     SpeakersChosen,
     TranscriptUpdated,
+    Turn,
     TurnTimed,
     UserStartedSpeaking,
 )
 
 from . import wire
 from .faults import error_message, stage_of
+from .outbox import Connection, Goodbye
+from .tape import Piece, Session, Tape, place_of
 from .views import Painter
 
 STOPS = (Interrupted, LineInterrupted)
 HURRIED = (wire.InterruptedOut, wire.ErrorOut, wire.TurnComplete, wire.Duck, wire.Resume)
-GATHER_SECONDS = 0.003
-OUTBOX = 2_000
-"""Frames that may wait for a slow client; then it is let go, and may come back."""
 KEPT = 1_000
 """Text frames kept for a client that comes back."""
+LINGER_SECONDS = 60.0
+"""A client that left is waited for so long, and an empty room stays."""
 TURNS = 4
 """The lines of so many turns are known, for playback reports that come late."""
-
-
-@frozen
-class Goodbye:
-    """The connection ends behind what was put before; *code* is the WebSocket's close code."""
-
-    code: int
-    reason: str
-
-
-Frame = str | bytes | Goodbye
-
-
-@define(eq=False)
-class Connection:
-    """One client's outbox. *on_overflow* is called when it is too slow."""
-
-    is_binary: bool
-    wants_html: bool
-    on_overflow: Callable[[], None]
-    frames: deque[tuple[int, Frame]] = field(factory=deque)
-    """What waits to be sent, each with the generation whose audio it is, or 0."""
-    is_hurried: bool = False
-    """Something among it should go at once."""
-    wanted: anyio.Event | None = None
-    """The writer waits for it,"""
-    wants_company: bool = False
-    """and only for something that should go at once: it has text."""
-
-    def put(self, frame: Frame, generation: int = 0, *, patient: bool = False) -> None:
-        """Add a frame; whoever falls behind is let go. Text that is *patient* waits for company."""
-        if len(self.frames) >= OUTBOX:
-            self.frames.clear()
-            self.on_overflow()
-            return
-        self.frames.append((generation, frame))
-        self.is_hurried = self.is_hurried or not patient
-        if self.wanted and (self.is_hurried or not self.wants_company):
-            self.wanted.set()
-            self.wanted = None
-
-    def drop_audio(self, generation: int) -> None:
-        """Give up audio that waits, up to a generation."""
-        self.frames = deque(f for f in self.frames if not 0 < f[0] <= generation)
-
-    async def wait(self) -> None:
-        """Wait until there is something to send.
-
-        Each system call delays the work that leads to the first audio, so text that streams waits
-        up to ``GATHER_SECONDS`` for more of it, or for audio, which goes at once.
-        """
-        if not self.frames:
-            self.is_hurried = self.wants_company = False
-            await self._filled()
-        if not self.is_hurried:
-            self.wants_company = True
-            with anyio.move_on_after(GATHER_SECONDS):
-                await self._filled()
-
-    async def _filled(self) -> None:
-        self.wanted = wanted = anyio.Event()
-        await wanted.wait()
-
-    def take(self) -> Frame:
-        """Take the next frame."""
-        return self.frames.popleft()[1]
 
 
 @define(eq=False)
@@ -124,15 +58,22 @@ class Room:
     parts: Parts
     painter: Painter
     cast: Sequence[Character] = ()
-    session_ids: set[str] = field(factory=set)
+    sessions: dict[str, Session] = field(factory=dict)
+    """Who is here, or was within the last minute."""
     has_pages: bool = False
     """Some client has asked for fragments."""
     connections: set[Connection] = field(factory=set)
     last_event_id: int = 0
     log: deque[tuple[int, bool, str]] = field(factory=lambda: deque(maxlen=KEPT))
     """Text frames already sent: event id, whether for pages only, the frame."""
+    forgotten: int = 0
+    """The last text frame that the log holds no more."""
+    tape: Tape = field(factory=Tape)
+    waits_in: Turn | None = None
+    """The turn in which the characters hold for whoever was cut off last."""
+    cut: int = -1
+    """The generation up to which everything was interrupted."""
     turns: dict[str, tuple[Line, ...]] = field(factory=dict)
-    audio_chunks: Counter[Line] = field(factory=Counter)
     text_chunks: Counter[Line] = field(factory=Counter)
     kept: set[str] = field(factory=set)
     """The messages of this turn that are there to stay."""
@@ -164,21 +105,31 @@ class Room:
         self.last_event_id += 1
         message.event_id = self.last_event_id
         frame = wire.encode(message)
+        if len(self.log) == KEPT:
+            self.forgotten = self.log[0][0]
         self.log.append((message.event_id, pages_only, frame))
         for connection in self.connections:
             if connection.wants_html or not pages_only:
                 connection.put(frame, patient=patient)
 
-    def send_to(self, connection: Connection, message: wire.Outgoing) -> None:
-        """Send a text frame to one client only."""
-        message.event_id = self.last_event_id
+    def send_to(
+        self, connection: Connection, message: wire.Outgoing, event_id: int | None = None
+    ) -> None:
+        """Send a text frame to one client only; it has seen what was sent up to *event_id*."""
+        message.event_id = self.last_event_id if event_id is None else event_id
         connection.put(wire.encode(message))
 
-    def missed(self, connection: Connection, last_event_id: int) -> None:
-        """Send what a client that comes back has missed."""
+    def missed(self, connection: Connection, last: int, audio: Iterable[Piece]) -> None:
+        """Send what a client that comes back has missed: text after event *last*, and *audio*."""
+        missed: list[tuple[int, Piece | str]] = [(piece.event_id, piece) for piece in audio]
         for event_id, pages_only, frame in self.log:
-            if event_id > last_event_id and (connection.wants_html or not pages_only):
-                connection.put(frame)
+            if event_id > last and (connection.wants_html or not pages_only):
+                missed.append((event_id, frame))
+        for _, item in sorted(missed, key=lambda pair: pair[0]):
+            if isinstance(item, Piece):
+                connection.put(self._frame(item, connection.is_binary), item.line.turn.number)
+            else:
+                connection.put(item)
 
     def change(self, title: str | None, cast: Sequence[Character]) -> None:
         """Show who is in the conversation now, and what it is called."""
@@ -244,7 +195,7 @@ class Room:
         self.turns[event.turn.id] = event.lines
         while len(self.turns) > TURNS:
             del self.turns[next(iter(self.turns))]
-        self.audio_chunks.clear()
+        self.tape.begin()
         self.text_chunks.clear()
         self.told.clear()
         self.kept.clear()
@@ -294,35 +245,17 @@ class Room:
         )
 
     def _audio(self, line: Line, pcm: bytes, last: bool) -> None:
-        chunk = self.audio_chunks[line]
-        self.audio_chunks[line] += 1
         self.last_event_id += 1
-        binary = text = None
+        piece = self.tape.add(self.last_event_id, line, pcm, last)
+        frames: dict[bool, str | bytes] = {}
         for connection in self.connections:
-            if connection.is_binary:
-                number = line.turn.number
-                binary = binary or (
-                    wire.header(last, line.place, number, chunk, self.last_event_id) + pcm
-                )
-                connection.put(binary, number)
-            else:
-                text = text or self._audio_text(line, pcm, chunk, last)
-                connection.put(text, line.turn.number)
+            how = connection.is_binary
+            if how not in frames:
+                frames[how] = self._frame(piece, how)
+            connection.put(frames[how], line.turn.number)
 
-    def _audio_text(self, line: Line, pcm: bytes, chunk: int, last: bool) -> str:
-        return wire.encode(
-            wire.AudioChunkOut(
-                event_id=self.last_event_id,
-                character_id=line.character,
-                audio_data=b64encode(pcm).decode(),
-                sequence_number=line.place,
-                chunk_index=chunk,
-                format="pcm",
-                sample_rate=SPEAKER_RATE,
-                turn_id=line.turn.id,
-                is_final=last,
-            )
-        )
+    def _frame(self, piece: Piece, is_binary: bool) -> str | bytes:
+        return wire.audio_frame(piece) if is_binary else wire.encode(wire.audio_chunk(piece))
 
     def duck(self, event: PlaybackPaused | PlaybackResumed) -> None:
         """Loudspeakers hold their position, or go on; nobody is told that nobody is there."""
@@ -332,14 +265,17 @@ class Room:
 
     def interrupt(self, event: Interrupted) -> None:
         """Everybody stops: audio that waits here is given up too."""
-        for connection in self.connections:
-            connection.drop_audio(event.turn.number)
         turn = event.turn
+        for connection in self.connections:
+            connection.drop_audio(turn.number)
+        self.tape.cut(turn.number)
+        self.cut = max(self.cut, turn.number)
         self.send(wire.InterruptedOut(turn_id=turn.id, reason=event.reason, generation=turn.number))
 
     def interrupt_line(self, event: LineInterrupted) -> None:
         """One speaker stops."""
         line = event.line
+        self.tape.cut(self.cut, line)
         self.send(
             wire.InterruptedOut(
                 turn_id=line.turn.id,
@@ -377,8 +313,41 @@ class Room:
         """Return a line of one of the last turns."""
         return next((line for line in self.turns.get(turn_id, ()) if line.place == place), None)
 
-    def floor(self) -> int:
-        """Return the generation up to which audio is stale."""
+    def session(self, id: str | None, last_event_id: str) -> tuple[Session, bool]:
+        """Return a client's session, and whether it goes on with one of before."""
+        now = self.bus.clock.now()
+        for old in list(self.sessions.values()):
+            if not old.visits and now - old.left_at > LINGER_SECONDS:
+                del self.sessions[old.id]
+        is_number = last_event_id.isdecimal() and len(last_event_id) < 16
+        known = self.sessions.get(id or "") if is_number else None
+        resumed = known is not None and self.forgotten <= int(last_event_id) <= self.last_event_id
+        session = known if known and resumed else Session(new_id())
+        self.sessions[session.id] = session
+        session.visits += 1
+        return session, resumed
+
+    def leave(self, session: Session, connection: Connection) -> None:
+        """A client is gone, and may come back."""
+        session.visits -= 1
+        session.left_at = self.bus.clock.now()
+        has_all = connection.closed_well and not connection.frames
+        session.received = self.last_event_id if has_all else 0
+
+    def played(self, session: Session, line: Line, played_ms: float) -> None:
+        """A client's loudspeaker got so far; what all have played is not kept for anybody."""
+        place = place_of(line, round(played_ms * SPEAKER_RATE / 1000))
+        session.played = max(session.played or (-1, 0, 0), place)
+        if all(other.played for other in self.sessions.values()):
+            self.tape.let_go(min(other.played or (-1, 0, 0) for other in self.sessions.values()))
+
+    def floor(self, *, resumed: bool) -> int:
+        """Return the generation up to which audio is stale.
+
+        Who comes back may still play what is left of a turn that has ended well meanwhile.
+        """
+        if resumed:
+            return self.cut
         live = self.bus.live_turn(self.conversation)
         return live.number - 1 if live else self.bus.turn(self.conversation).number
 

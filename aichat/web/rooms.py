@@ -10,14 +10,19 @@ from anyio.abc import TaskGroup
 from attrs import define, field
 
 from aichat.core import Bus, Character, Conversation, Message, Parts
-from aichat.core.events import ConversationClosed, Interrupted, MessageAdded
+from aichat.core.events import (
+    ConversationClosed,
+    Interrupted,
+    MessageAdded,
+    PlaybackPaused,
+    PlaybackResumed,
+)
 
-from .room import Connection, Room
+from .outbox import Connection
+from .room import LINGER_SECONDS, Room
+from .tape import Session
 from .views import Painter
 from .wire import StatusOut
-
-LINGER_SECONDS = 60.0
-"""An empty room stays so long, for a client that comes back."""
 
 DELETED = "This conversation was deleted. Begin a new one."
 
@@ -79,8 +84,11 @@ class Rooms:
             )
 
     @contextmanager
-    def joined(self, room: Room, connection: Connection) -> Iterator[None]:
-        """Be in the room; the last one to leave stops the characters."""
+    def joined(self, room: Room, connection: Connection, session: Session) -> Iterator[None]:
+        """Be in the room. When the last one is cut off the characters hold, and go on for it.
+
+        They stop when it said farewell (its page was left), or when somebody else comes.
+        """
         if scope := self.closing.pop(room.conversation, None):
             scope.cancel()
         room.connections.add(connection)
@@ -89,10 +97,28 @@ class Rooms:
             yield
         finally:
             room.connections.discard(connection)
+            room.leave(session, connection)
             if not room.connections:
-                if live := self.bus.live_turn(room.conversation):
-                    self.bus.interrupt(Interrupted(live, "left"))
+                self._empty(room, connection)
                 self._close_later(room.conversation)
+
+    def _empty(self, room: Room, last: Connection) -> None:
+        if live := self.bus.live_turn(room.conversation):
+            if last.said_farewell:
+                self.bus.interrupt(Interrupted(live, "left"))
+            else:
+                room.waits_in = live
+                self.bus.post(PlaybackPaused(live, "away"))
+
+    def wake(self, room: Room, *, resumed: bool) -> None:
+        """Somebody came into a room in which the characters hold for who was cut off."""
+        waiting, room.waits_in = room.waits_in, None
+        if waiting is None or self.bus.live_turn(room.conversation) != waiting:
+            return
+        if resumed:
+            self.bus.post(PlaybackResumed(waiting, "away"))
+        else:
+            self.bus.interrupt(Interrupted(waiting, "left"))
 
     def _close_later(self, conversation: str) -> None:
         scope = self.closing[conversation] = anyio.CancelScope()
@@ -101,6 +127,8 @@ class Rooms:
     async def _close(self, conversation: str, scope: anyio.CancelScope) -> None:
         with scope:
             await anyio.sleep(LINGER_SECONDS)
+            if live := self.bus.live_turn(conversation):
+                self.bus.interrupt(Interrupted(live, "left"))
             del self.closing[conversation], self.open[conversation]
             self.bus.post(ConversationClosed(self.bus.turn(conversation)))
             self.bus.forget(conversation)

@@ -32,8 +32,10 @@ from aichat.core.events import (
     SPEAKER_RATE,
     AudioReceived,
     Interrupted,
+    Line,
     LineInterrupted,
     LinePlayed,
+    RestWanted,
     SpeakersAsked,
     TalkHeld,
     TalkReleased,
@@ -45,8 +47,10 @@ from .defaults import merged, new_conversation
 from .faults import error_message
 from .limits import Bucket
 from .microphone import Microphone
-from .room import Connection, Frame, Goodbye, Room
+from .outbox import Connection, Frame, Goodbye
+from .room import Room
 from .rooms import Rooms
+from .tape import Session
 
 AUDIO_RATE = 2.0
 """Seconds of audio that a client may send a second, in the long run ..."""
@@ -54,6 +58,10 @@ AUDIO_BURST = 30.0
 """... and at once: what waited while its network did not work, or a whole utterance."""
 MISTAKES = 50
 """So many wrong frames within ten seconds are abuse."""
+LEFT = 1001
+"""The close code of a browser that leaves the page; after any other it may come back."""
+CLOSED_WELL = (1000, LEFT)
+"""Close codes of a finished handshake; servers make up 1005 and 1006."""
 DEFAULT_CAST = 2
 """A conversation made without naming anybody has the first two active characters."""
 
@@ -96,9 +104,16 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
     async with anyio.create_task_group() as tasks:
         too_slow = anyio.Event()
         connection = Connection(is_binary, query.get("view") == "html", too_slow.set)
-        client = Client(socket, room, connection, rooms.bus, rooms.parts)
-        with rooms.joined(room, connection):
-            client.greet(characters, query.get("session_id"), query.get("last_event_id", ""))
+        last_event_id = query.get("last_event_id", "")
+        session, resumed = room.session(query.get("session_id"), last_event_id)
+        client = Client(socket, room, connection, session, rooms.bus, rooms.parts)
+        with rooms.joined(room, connection, session):
+            if not resumed:
+                rooms.wake(room, resumed=False)
+            client.greet(characters, int(last_event_id) if resumed else None)
+            if resumed:
+                client.catch_up(int(last_event_id), query)
+                rooms.wake(room, resumed=True)
             tasks.start_soon(client.write)
             tasks.start_soon(client.let_go_when, too_slow)
             tasks.start_soon(client.let_go_after, state.config.web.max_silence_s)
@@ -147,6 +162,7 @@ class Client:
     socket: WebSocket[Any, Any, Any]
     room: Room
     connection: Connection
+    session: Session
     bus: Bus
     parts: Parts
     microphone: Microphone = field(factory=Microphone)
@@ -159,25 +175,41 @@ class Client:
         now = self.bus.clock.now
         self.heard_at, self.audio = now(), Bucket(AUDIO_RATE, AUDIO_BURST, now)
 
-    def greet(
-        self, characters: Sequence[Character], session_id: str | None, last_event_id: str
-    ) -> None:
-        """Tell where the client is, and send what it missed if it comes back."""
-        resumed = session_id in self.room.session_ids
-        session_id = session_id if resumed and session_id else new_id()
-        self.room.session_ids.add(session_id)
+    def greet(self, characters: Sequence[Character], last_event_id: int | None) -> None:
+        """Tell where the client is; *last_event_id* when it comes back."""
+        resumed = last_event_id is not None
         ready = wire.Ready(
             conversation_id=self.room.conversation,
-            session_id=session_id,
+            session_id=self.session.id,
             characters=[wire.Speaker(who.id, who.name, who.image_url) for who in characters],
             sample_rate=SPEAKER_RATE,
             resumed=resumed,
-            generation=self.room.floor(),
+            generation=self.room.floor(resumed=resumed),
             notices=self.parts.notices(),
         )
-        self.room.send_to(self.connection, ready)
-        if resumed and last_event_id.isdecimal():
-            self.room.missed(self.connection, int(last_event_id))
+        self.room.send_to(self.connection, ready, last_event_id)
+
+    def catch_up(self, last_event_id: int, query: Any) -> None:
+        """Send what the client missed, and note how far its loudspeaker got."""
+        line, played_ms = self._playback(query)
+        if line:
+            self.room.played(self.session, line, played_ms)
+        audio = self.room.tape.after(max(last_event_id, self.session.received))
+        if query.get("audio") == "lost":
+            audio = self.room.tape.beyond(self.session.played or (-1, 0, 0))
+        self.room.missed(self.connection, last_event_id, audio)
+        if line and self.room.waits_in == line.turn:
+            self.bus.post(LinePlayed(line, played_ms, "back"))
+
+    def _playback(self, query: Any) -> tuple[Line | None, float]:
+        """Return where a client that comes back says its loudspeaker is, if it does."""
+        try:
+            played_ms, place = float(query["played_ms"]), int(query["sequence_number"])
+        except (KeyError, ValueError):
+            return None, 0.0
+        if not 0 <= played_ms <= wire.LONGEST_MS:
+            return None, 0.0
+        return self.room.line(query.get("turn_id", ""), place), played_ms
 
     async def write(self) -> None:
         """Send what waits in the outbox, until the connection ends."""
@@ -191,6 +223,7 @@ class Client:
 
     async def _send(self, frame: Frame) -> None:
         if isinstance(frame, Goodbye):
+            self.connection.said_farewell = True
             await self.socket.close(frame.code, frame.reason)
         elif isinstance(frame, bytes):
             await self.socket.send_bytes(frame)
@@ -215,6 +248,8 @@ class Client:
         while True:
             message = await self.socket.receive()
             if message["type"] == "websocket.disconnect":
+                self.connection.said_farewell = message.get("code") == LEFT
+                self.connection.closed_well = message.get("code") in CLOSED_WELL
                 return
             self.heard_at = inf  # while we are at it, the client is not silent
             try:
@@ -222,6 +257,7 @@ class Client:
             except AichatError as error:
                 self.room.send_to(self.connection, error_message(error))
                 if abuse := self._abuse(error):
+                    self.connection.said_farewell = True
                     await self.socket.close(1008, abuse)
                     return
             self.heard_at = self.bus.clock.now()
@@ -269,10 +305,17 @@ class Client:
             case wire.EndOfSpeech():
                 self.bus.post(TalkReleased(turn))
             case wire.PlaybackIn():
-                if line := self.room.line(message.turn_id, message.sequence_number):
-                    self.bus.post(LinePlayed(line, message.played_ms, message.state))
+                self._played(message)
+            case wire.SayRest():
+                turn = self.bus.new_turn(self.room.conversation)
+                await self.bus.publish(RestWanted(turn, message.message_id))
             case wire.Ping():
                 self.room.send_to(self.connection, self.room.pong(message.t))
+
+    def _played(self, message: wire.PlaybackIn) -> None:
+        if line := self.room.line(message.turn_id, message.sequence_number):
+            self.room.played(self.session, line, message.played_ms)
+            self.bus.post(LinePlayed(line, message.played_ms, message.state))
 
     async def _text(self, text: str) -> None:
         turn = self.bus.new_turn(self.room.conversation)

@@ -17,17 +17,37 @@ sends ``playback`` with ``state`` ``paused``; one that is sent ``duck`` holds as
 dropped meanwhile, and nothing more is sent. Then either ``interrupted`` comes (flush), or
 ``resume``: it goes on with the very next sample and sends ``playback`` with ``state`` ``playing``.
 A client that gets neither within some seconds goes on by itself.
+
+A client whose connection was cut comes back within 60 s with these in the address:
+
+    session_id       of its ``ready``
+    last_event_id    the last ``event_id`` it has received
+    turn_id, sequence_number, played_ms    how far its loudspeaker got (as in ``playback``)
+    audio            ``kept`` (as if not given): it still holds, or has played, all audio up to
+                     last_event_id. ``lost``: it holds none; it is sent what follows played_ms,
+                     and is ``lost`` again when it is cut off before that has come
+
+It gets the text it missed and the audio it has not, in the order of ``event_id``, each frame as it
+was (with ``lost``, the first one begins within its chunk). While nobody is there the characters
+hold. A close with code 1001 (the page was left) is a farewell: they stop at once. A connection
+that ended with a handshake got all that was sent on it. ``resumed`` in ``ready`` says whether
+coming back worked; if not, begin anew.
 """
 
 from __future__ import annotations
 
 import struct
+from base64 import b64encode
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.core import AichatError, is_clean
+from aichat.core.events import SPEAKER_RATE
+
+from .tape import Piece
+from .values import Ids, MaxTokens, ModelName, Replies, Strategy, Temperature, TopP
 
 SUBPROTOCOL = "aichat.v1"
 HEADER = struct.Struct("<BBHIII")
@@ -36,18 +56,10 @@ LAST = 1
 
 FRAME_LIMIT = 65_536
 """Bytes in one frame from a client."""
+MOST_LINES = 65_535
+LONGEST_MS = 1e8
 TEXT_LIMIT = 8_000
 """Letters in one typed message."""
-
-
-ModelName = Annotated[str, Meta(min_length=1, max_length=200)]
-Temperature = Annotated[float, Meta(ge=0, le=2)]
-MaxTokens = Annotated[int, Meta(ge=1, le=100_000)]
-TopP = Annotated[float, Meta(ge=0, le=1)]
-Strategy = Literal["all", "first", "round_robin", "natural", "manual"]
-Id = Annotated[str, Meta(min_length=1, max_length=200)]
-Ids = Annotated[list[Id], Meta(max_length=100)]
-Replies = Annotated[int, Meta(ge=1, le=50)]
 
 
 class BadFrame(AichatError):
@@ -118,9 +130,15 @@ class PlaybackIn(Struct, tag="playback"):
     """How far the loudspeaker has got."""
 
     turn_id: str
-    sequence_number: Annotated[int, Meta(ge=0, le=65_535)]
-    played_ms: Annotated[float, Meta(ge=0, le=1e8)]
+    sequence_number: Annotated[int, Meta(ge=0, le=MOST_LINES)]
+    played_ms: Annotated[float, Meta(ge=0, le=LONGEST_MS)]
     state: Literal["playing", "paused", "flushed", "done"] = "playing"
+
+
+class SayRest(Struct, tag="say_rest"):
+    """Say what an interruption cut off, of this message and of the speakers after it."""
+
+    message_id: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class Ping(Struct, tag="ping"):
@@ -138,6 +156,7 @@ Incoming = (
     | StartOfSpeech
     | EndOfSpeech
     | PlaybackIn
+    | SayRest
     | Ping
 )
 _decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
@@ -350,6 +369,27 @@ _encoder = msgspec.json.Encoder()
 def encode(message: Outgoing) -> str:
     """Write a text frame."""
     return _encoder.encode(message).decode()
+
+
+def audio_frame(piece: Piece) -> bytes:
+    """Write speech as a binary frame."""
+    line = piece.line
+    return header(piece.last, line.place, line.turn.number, piece.chunk, piece.event_id) + piece.pcm
+
+
+def audio_chunk(piece: Piece) -> AudioChunkOut:
+    """Write speech for a client without the subprotocol."""
+    return AudioChunkOut(
+        event_id=piece.event_id,
+        character_id=piece.line.character,
+        audio_data=b64encode(piece.pcm).decode(),
+        sequence_number=piece.line.place,
+        chunk_index=piece.chunk,
+        format="pcm",
+        sample_rate=SPEAKER_RATE,
+        turn_id=piece.line.turn.id,
+        is_final=piece.last,
+    )
 
 
 def header(last: bool, place: int, generation: int, chunk: int, event_id: int) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from browsing import OpenPage, connected, events, finished, log, send
+from line import Line
 from playwright.sync_api import Page, expect
 from running import Listener, Server
 from sound import (
@@ -165,6 +166,49 @@ def test_a_noise_makes_them_hold_and_they_go_on_with_the_next_sample(
         assert not events(page, "interrupted")
         expect(page.locator("#log .message.is-interrupted")).to_have_count(0)
         assert log(page, "user").count() == 1
+
+
+def test_what_was_cut_off_is_said_at_the_press_of_a_button(
+    server: Server, open_page: OpenPage, tmp_path: Path
+) -> None:
+    wav = microphone(tmp_path / "quiet.wav", 10.0)
+    with server.conversation(OLIVIA, MARK) as listener:
+        page = open_page(server.url + listener.path, wav)
+        connected(page)
+        start_speaking(page)
+        press_stop(page)
+        listener.until("interrupted")
+        finished(page)
+        cut = page.locator("#log .message.is-interrupted")
+        unheard = cut.locator(".unheard-text").text_content() or ""
+        button = page.get_by_role("button", name="Say the rest")
+        expect(button).to_be_visible()
+        button.click()
+        rest = trimmed(listener.turn())
+        finished(page)
+        expect(button).to_have_count(0)
+        said = log(page, "assistant").all_inner_texts()
+        assert len(said) == 3  # what was heard, its rest, and Mark, who had not begun
+        assert said[1]
+        assert unheard.strip().endswith(said[1].strip())
+        assert_same(halves(recorded_past(page))[1], rest)
+
+
+def test_a_line_that_breaks_costs_no_sample_and_repeats_none(
+    server: Server, open_page: OpenPage
+) -> None:
+    with server.conversation(OLIVIA) as listener, Line(server.port) as line:
+        page = open_page(line.url + listener.path, excused="WebSocket|ERR_CONNECTION_RESET")
+        connected(page)
+        start_speaking(page)
+        line.cut()
+        expect(page.locator("#connection")).to_have_attribute("data-state", "reconnecting")
+        connected(page)
+        generation = events(page, "turn_started")[-1]["generation"]
+        listener.until("turn_complete")
+        finished(page)
+        assert [event["resumed"] for event in events(page, "ready")] == [False, True]
+        assert_same(trimmed(recorded_past(page)), trimmed(listener.sound(generation)))
 
 
 def test_talking_over_them_silences_them_and_is_answered(

@@ -12,7 +12,8 @@ from aichat.core.events import AudioReceived, ReplyClause, TranscriptUpdated, Us
 from aichat.core.testing.fakes import FakeLlm
 from aichat.core.testing.simulated_user import SimulatedUser
 from aichat.core.testing.virtual import run_virtual
-from aichat.web.room import KEPT, OUTBOX, Connection, Room
+from aichat.web.outbox import OUTBOX, Connection
+from aichat.web.room import KEPT, Room
 from aichat.web.templating import environment
 from aichat.web.views import Painter
 

@@ -20,7 +20,8 @@ from aichat.core import Web
 from aichat.core.testing.virtual import run_virtual
 from aichat.web import limits
 from aichat.web.limits import Bucket, Buckets, Sockets, TooManySockets, client_of
-from aichat.web.room import Connection, Room
+from aichat.web.outbox import Connection
+from aichat.web.room import Room
 from aichat.web.socket import AUDIO_BURST
 from aichat.web.socket import Client as SocketClient
 

@@ -335,3 +335,20 @@ def test_the_last_one_to_leave_stops_the_characters() -> None:
             client.until("ready")
             client.until_quiet()
             assert not client.of("audio_chunk")
+
+
+def test_what_was_cut_off_is_said_on_demand() -> None:
+    slow = FakeTts(ms_per_word=200)
+    with a_server(tts=slow) as server, server.client("conversation_id=c&view=html") as client:
+        client.send("text_message", text="@Olivia @Mark hi")
+        client.until("audio_chunk")
+        line = client.of("turn_started")[0]["lines"][0]
+        for _ in range(8):
+            client.until("audio_chunk")
+        client.send("interrupt")
+        client.until("interrupted")
+        client.send("say_rest", message_id=line["message_id"])
+        assert client.until("turn_started")["speakers"] == ["olivia", "mark"]
+        client.until("turn_complete")
+        client.send("say_rest", message_id="unknown")
+        assert client.until("error")["code"] == "not_found"

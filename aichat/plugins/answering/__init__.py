@@ -31,6 +31,7 @@ from aichat.core.events import (
     LineBegan,
     LineFinished,
     LineInterrupted,
+    LinesRevived,
     MessageAdded,
     PromptSent,
     ReplyClause,
@@ -182,6 +183,28 @@ class Answering:
         if is_new and talk.may_go_on and room and going_on(talk.cast, talk.rules, past):
             await self.bus.publish(SpeakersAsked(self.bus.new_turn(conversation), auto=True))
 
+    async def revive(self, event: LinesRevived) -> None:
+        """Let lines that were cut off be said: as they were written, or written anew."""
+        talk = self.talk(event.turn.conversation)
+        try:
+            await self._load(talk, event.turn.conversation)
+        finally:
+            await self.bus.publish(SpeakersChosen(event.turn, event.lines))
+        talk.drafts, talk.wrote, talk.pace = {}, False, Pace()
+        for line, text in zip(event.lines, event.texts, strict=True):
+            if text:
+                await self._say(talk, line, text)
+            else:
+                await self._give_word(talk, line)
+
+    async def _say(self, talk: Talk, line: Line, text: str) -> None:
+        """Say a text that is there already."""
+        await self.bus.publish(LineBegan(line))
+        draft = Draft(self.bus, line, self.parts.speakable_filters)
+        await draft.hand_over(await draft.add(text))
+        await draft.finish()
+        talk.drafts[line.message_id] = told(line.message(draft.text))
+
     async def _give_word(self, talk: Talk, line: Line) -> None:
         """Let one character write, unless somebody has stopped it already."""
         began = LineBegan(line)
@@ -265,3 +288,4 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(answers.keep_pace, interruptible=True)
     bus.subscribe(answers.answer, interruptible=True, ahead=True)
     bus.subscribe(answers.go_on, interruptible=True)
+    bus.subscribe(answers.revive, interruptible=True)

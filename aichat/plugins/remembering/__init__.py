@@ -12,7 +12,7 @@ from collections import deque
 
 from attrs import define, evolve, field
 
-from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable, hookimpl
+from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable, hookimpl, new_id
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -22,11 +22,14 @@ from aichat.core.events import (
     LineFinished,
     LineInterrupted,
     LinePlayed,
+    LinesRevived,
     MessageAdded,
     PlaybackPaused,
     PlaybackResumed,
     ReplyClause,
+    ReplyFinished,
     ReplyText,
+    RestWanted,
     SpeakersChosen,
     SpeechSynthesized,
     Turn,
@@ -34,7 +37,10 @@ from aichat.core.events import (
 )
 
 from .ledger import Spoken
+from .rest import Rest, unheard
 
+RECENT = 200
+"""So many of a conversation's last messages can be asked for again."""
 UNSAVED = 1_000
 """So many messages wait in memory for a store that refuses; then the oldest are given up."""
 
@@ -50,6 +56,8 @@ class Remembering:
     """Interrupted lines whose loudspeaker has not yet told where it stopped."""
     paused: dict[Turn, set[str]] = field(factory=dict)
     """Why the loudspeakers of a turn hold their position."""
+    rests: dict[str, Rest] = field(factory=dict)
+    """What was cut off of each conversation's last turns."""
     unsaved: deque[Message] = field(factory=lambda: deque(maxlen=UNSAVED))
 
     # -- what is said ------------------------------------------------------------------------
@@ -66,7 +74,9 @@ class Remembering:
             for spoken in self._of(event.turn):
                 spoken.pause(self.bus.clock.now())
 
-    def note(self, event: ReplyText | ReplyClause | SpeechSynthesized | AudioReady) -> None:
+    def note(
+        self, event: ReplyText | ReplyClause | ReplyFinished | SpeechSynthesized | AudioReady
+    ) -> None:
         """Enter what happened to a line."""
         spoken = self._ledger(event.line)
         if spoken is None:
@@ -75,6 +85,8 @@ class Remembering:
             spoken.written += event.text
         elif isinstance(event, ReplyClause):
             spoken.note_clause(event)
+        elif isinstance(event, ReplyFinished):
+            spoken.is_written = True
         elif isinstance(event, SpeechSynthesized):
             spoken.note_speech(event)
         else:
@@ -129,7 +141,10 @@ class Remembering:
 
     def _interrupt(self, event: Interrupted | LineInterrupted, line: Line) -> None:
         spoken = self._ledger(line)
-        if spoken is None or not spoken.has_begun or line in self.cut:
+        if spoken is None or line in self.cut:
+            return
+        self._rest(line.turn.conversation).keep(line, spoken)
+        if not spoken.has_begun:
             return
         if spoken.sent and not spoken.is_exact:
             self.cut.add(line)  # the loudspeaker will tell where it stopped
@@ -140,13 +155,46 @@ class Remembering:
     ) -> None:
         if heard := spoken.heard(self.bus.clock.now()):
             message = line.message(spoken.written.strip())
-            self._add(event, evolve(message, interrupted=True, heard=heard))
+            message = evolve(message, interrupted=True, heard=heard)
+            self._rest(line.turn.conversation).note(message)
+            self._add(event, message)
 
     def _ledger(self, line: Line) -> Spoken | None:
         return self.ledgers.get(line.turn.conversation, {}).get(line)
 
     def _add(self, event: Event, message: Message) -> None:
         self.bus.post(MessageAdded(event.turn, message))
+
+    # -- what was cut off --------------------------------------------------------------------
+
+    async def revive(self, event: RestWanted) -> None:
+        """Have the unheard rest of a message said, and the lines of its turn that left none."""
+        said: list[tuple[Line, str]] = []
+        try:
+            message = await self._message(event)
+            rest = [(message.character_id or "", message.name or "", unheard(message))]
+            later = self._rest(event.turn.conversation).after(message)
+            rest += [(line.character, line.name, text) for line, text in later]
+            wanted = [one for one in rest if one[2].strip() or one is not rest[0]]
+            said = [
+                (Line(event.turn, who, place, new_id(), name), text)
+                for place, (who, name, text) in enumerate(wanted)
+            ]
+        finally:  # also after a failure, so that the turn ends
+            lines, texts = [line for line, _ in said], [text for _, text in said]
+            await self.bus.publish(LinesRevived(event.turn, tuple(lines), tuple(texts)))
+
+    async def _message(self, event: RestWanted) -> Message:
+        conversation = event.turn.conversation
+        if message := self._rest(conversation).messages.get(event.message_id):
+            return message
+        for message in await self.parts.storage.recent_messages(conversation, RECENT):
+            if message.message_id == event.message_id and message.interrupted:
+                return message
+        raise NotFound("There is nothing left to say of that message.", "Ask for it in words.")
+
+    def _rest(self, conversation: str) -> Rest:
+        return self.rests.setdefault(conversation, Rest())
 
     # -- storing -----------------------------------------------------------------------------
 
@@ -179,6 +227,7 @@ class Remembering:
     def forget(self, event: ConversationClosed) -> None:
         """Drop the ledgers of a conversation."""
         self._forget_turn(event.turn.conversation)
+        self.rests.pop(event.turn.conversation, None)
 
     def _forget_turn(self, conversation: str, but: Turn | None = None) -> None:
         self.ledgers.pop(conversation, None)
@@ -201,4 +250,5 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(remembering.interrupt_line)
     bus.tap(remembering.interrupt)
     bus.tap(remembering.forget)
+    bus.subscribe(remembering.revive, interruptible=True)
     bus.subscribe(remembering.store)

@@ -56,6 +56,8 @@ class Spoken:
     """One line's ledger."""
 
     written: str = ""
+    is_written: bool = False
+    """The text is complete."""
     clauses: dict[int, Clause] = field(factory=dict)
     sent: list[tuple[float, int]] = field(factory=list)
     """For each frame sent: when it was due, and the line's sample at its end."""

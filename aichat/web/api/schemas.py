@@ -16,7 +16,7 @@ from litestar.datastructures import UploadFile
 from litestar.params import BodyKwarg
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from aichat.web.wire import Ids, MaxTokens, ModelName, Replies, Strategy, Temperature, TopP
+from aichat.web.values import Ids, MaxTokens, ModelName, Replies, Strategy, Temperature, TopP
 
 T = TypeVar("T", bound=Struct)
 

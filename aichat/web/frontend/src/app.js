@@ -145,6 +145,13 @@ at("stage").addEventListener("click", ({ target }) => {
   const name = target.closest("[data-mention]")?.dataset.mention;
   if (name) composer.mention(name);
 });
+at("log").addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-say-rest]");
+  if (!button) return;
+  connection.sayRest(button.dataset.sayRest);
+  button.remove();
+  composer.box.focus(); // where the focus was is gone
+});
 at("suggestions").addEventListener("submit", (event) => {
   event.preventDefault();
   if (composer.say(event.submitter.value)) composer.box.focus();

@@ -25,12 +25,13 @@ export class Link {
   #over = false; // refused for good
   clockOffset = 0; // ms to add to our clock to get the server's
 
-  constructor({ conversation, characters }, { onState, onMessage, onAudio }) {
+  constructor({ conversation, characters }, { onState, onMessage, onAudio, position }) {
     this.conversation = conversation;
     this.characters = characters; // who takes part in a conversation that is yet to be made
     this.onState = onState;
     this.onMessage = onMessage;
     this.onAudio = onAudio;
+    this.position = position; // how far the loudspeaker got, for the server when we come back
     addEventListener("online", () => this.open());
   }
 
@@ -69,6 +70,7 @@ export class Link {
     if (this.#session) {
       query.set("session_id", this.#session);
       query.set("last_event_id", String(this.#lastEvent));
+      for (const [name, value] of Object.entries(this.position() ?? {})) query.set(name, String(value));
     }
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     return `${scheme}//${location.host}/ws?${query}`;

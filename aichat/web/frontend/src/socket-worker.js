@@ -12,6 +12,7 @@ let player = null;
 let waiting = [];
 let unheard = false; // audio came, and there is no player yet
 let latest = -1; // the newest generation that we know of
+let heard = null; // how far the loudspeaker was, when it last said so
 
 // -- from the server -------------------------------------------------------------------------
 
@@ -30,6 +31,7 @@ function takeAudio({ generation, sequence, chunk, last, buffer }) {
 
 function began({ resumed, generation = -1 }) {
   if (!resumed) turns.clear();
+  if (!resumed) heard = null;
   latest = resumed ? Math.max(latest, generation) : generation;
   tellPlayer({ do: "begin", floor: generation, resumed });
 }
@@ -70,8 +72,8 @@ function takeMessage(message) {
 function played({ generation, sequence, samples, state }) {
   const turn = turns.get(generation);
   if (turn === undefined) return;
-  const ms = Math.round((samples / SAMPLES_PER_MS) * 10) / 10;
-  link.send({ type: "playback", turn_id: turn, sequence_number: sequence, played_ms: ms, state });
+  heard = { turn_id: turn, sequence_number: sequence, played_ms: Math.round((samples / SAMPLES_PER_MS) * 10) / 10 };
+  link.send({ type: "playback", ...heard, state });
 }
 
 function attachPlayer(port) {
@@ -99,6 +101,10 @@ function say(text) {
   else page.postMessage({ type: "unsent", text });
 }
 
+function sayRest(message) {
+  if (link.send({ type: "say_rest", message_id: message })) silence();
+}
+
 function interrupt() {
   silence();
   link.send({ type: "interrupt" });
@@ -106,13 +112,15 @@ function interrupt() {
 
 function connect(conversation, characters) {
   const onState = (state, reason = "", code = 0) => page.postMessage({ type: "connection", state, reason, code });
-  link = new Link({ conversation, characters }, { onState, onMessage: takeMessage, onAudio: takeAudio });
+  const told = { onState, onMessage: takeMessage, onAudio: takeAudio, position: () => heard };
+  link = new Link({ conversation, characters }, told);
   link.open();
 }
 
 const orders = {
   connect: ({ conversation, characters }) => connect(conversation, characters),
   say: ({ text }) => say(text),
+  rest: ({ message }) => sayRest(message),
   interrupt,
   player: ({ port }) => attachPlayer(port),
   microphone: ({ port }) => attachMicrophone(port),

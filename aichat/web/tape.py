@@ -1,0 +1,117 @@
+"""Audio that was sent and that not every client is known to have played: for who comes back.
+
+A client that reports how far its loudspeaker got lets go of what it has played; one that does not
+is bounded by the length of the tape alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+
+from attrs import define, evolve, field, frozen
+
+from aichat.core.events import SPEAKER_RATE, Line
+
+TAPE_SECONDS = 60
+"""The longest tape: a connection that died silently is noticed within 40 s."""
+TAPE_BYTES = 2 * SPEAKER_RATE * TAPE_SECONDS
+
+Place = tuple[int, int, int]
+"""A moment of a conversation's audio: the turn's number, the line's place, samples of the line."""
+
+
+@frozen
+class Piece:
+    """One frame of audio as it was sent: its number within the line, and its first sample there."""
+
+    event_id: int
+    line: Line
+    chunk: int
+    start: int
+    pcm: bytes
+    last: bool
+
+    @property
+    def end(self) -> Place:
+        """The moment after its last sample."""
+        return place_of(self.line, self.start + len(self.pcm) // 2)
+
+    def after(self, samples: int) -> Piece:
+        """Return what is left of it beyond so many samples of the line."""
+        skip = min(max(0, samples - self.start), len(self.pcm) // 2)
+        return evolve(self, start=self.start + skip, pcm=self.pcm[2 * skip :])
+
+
+def place_of(line: Line, samples: int) -> Place:
+    """Return a moment within *line*."""
+    return (line.turn.number, line.place, samples)
+
+
+@define(eq=False)
+class Session:
+    """One client, however often it connects. *played* is how far its loudspeaker got."""
+
+    id: str
+    played: Place | None = None
+    visits: int = 0
+    """Connections that are open; a dead one may not have been noticed yet."""
+    left_at: float = 0.0
+    """When it was last here, on the bus clock."""
+    received: int = 0
+    """It has all frames up to this event, as far as we know."""
+
+
+@define(eq=False)
+class Tape:
+    """The latest audio of a conversation, in the order in which it was sent."""
+
+    pieces: deque[Piece] = field(factory=deque)
+    size: int = 0
+    sent: Counter[Line] = field(factory=Counter)
+    """Samples sent of each of this turn's lines."""
+    chunks: Counter[Line] = field(factory=Counter)
+
+    def begin(self) -> None:
+        """A new turn begins; what is left of the one before may still be unheard."""
+        self.sent.clear()
+        self.chunks.clear()
+
+    def add(self, event_id: int, line: Line, pcm: bytes, last: bool) -> Piece:
+        """Note what is being sent."""
+        piece = Piece(event_id, line, self.chunks[line], self.sent[line], pcm, last)
+        self.chunks[line] += 1
+        self.sent[line] += len(pcm) // 2
+        self.pieces.append(piece)
+        self.size += len(pcm)
+        while self.size > TAPE_BYTES:
+            self._forget()
+        return piece
+
+    def let_go(self, played: Place) -> None:
+        """Everybody has played up to here."""
+        while self.pieces and self.pieces[0].end <= played:
+            self._forget()
+
+    def cut(self, generation: int, line: Line | None = None) -> None:
+        """A turn with all before it is void, or one line."""
+        self.pieces = deque(
+            piece
+            for piece in self.pieces
+            if (piece.line != line if line else piece.line.turn.number > generation)
+        )
+        self.size = sum(len(piece.pcm) for piece in self.pieces)
+
+    def after(self, event_id: int) -> Iterator[Piece]:
+        """Yield what was sent after an event."""
+        return (piece for piece in self.pieces if piece.event_id > event_id)
+
+    def beyond(self, played: Place) -> Iterator[Piece]:
+        """Yield what a loudspeaker that got so far has not played, from the very next sample on."""
+        for piece in self.pieces:
+            if piece.end > played or (piece.end == played and piece.last):
+                inside = place_of(piece.line, 0)[:2] == played[:2]
+                yield piece.after(played[2]) if inside else piece
+
+    def _forget(self) -> None:
+        self.size -= len(self.pieces.popleft().pcm)
