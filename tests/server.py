@@ -18,8 +18,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from aichat.core import Web, load_plugins
 from aichat.web.app import Setup, create_app
+from aichat.web.audio import HEADER
 from aichat.web.server import SETTINGS
-from aichat.web.wire import HEADER
 
 
 @define

@@ -34,6 +34,7 @@ from aichat.core.events import (
 )
 
 from . import wire
+from .audio import audio_chunk, audio_frame
 from .faults import error_message, stage_of
 from .outbox import Connection, Goodbye
 from .tape import Piece, Session, Tape, place_of
@@ -255,7 +256,7 @@ class Room:
             connection.put(frames[how], line.turn.number)
 
     def _frame(self, piece: Piece, is_binary: bool) -> str | bytes:
-        return wire.audio_frame(piece) if is_binary else wire.encode(wire.audio_chunk(piece))
+        return audio_frame(piece) if is_binary else wire.encode(audio_chunk(piece))
 
     def duck(self, event: PlaybackPaused | PlaybackResumed) -> None:
         """Loudspeakers hold their position, or go on; nobody is told that nobody is there."""

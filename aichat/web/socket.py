@@ -42,7 +42,7 @@ from aichat.core.events import (
     UserSaid,
 )
 
-from . import wire
+from . import values, wire
 from .defaults import merged, new_conversation
 from .faults import error_message
 from .limits import Bucket
@@ -207,7 +207,7 @@ class Client:
             played_ms, place = float(query["played_ms"]), int(query["sequence_number"])
         except (KeyError, ValueError):
             return None, 0.0
-        if not 0 <= played_ms <= wire.LONGEST_MS:
+        if not 0 <= played_ms <= values.LONGEST_MS:
             return None, 0.0
         return self.room.line(query.get("turn_id", ""), place), played_ms
 
@@ -273,8 +273,8 @@ class Client:
     async def _take(self, message: dict[str, Any]) -> None:
         data, text = message.get("bytes"), message.get("text")
         if data is not None:
-            if len(data) > wire.FRAME_LIMIT:
-                raise wire.BadFrame(f"A frame is over {wire.FRAME_LIMIT} bytes.", "Send less.")
+            if len(data) > values.FRAME_LIMIT:
+                raise wire.BadFrame(f"A frame is over {values.FRAME_LIMIT} bytes.", "Send less.")
             await self._audio(self.microphone.raw(data))
         elif text is not None:
             await self._message(wire.decode(text))

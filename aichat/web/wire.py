@@ -36,30 +36,28 @@ coming back worked; if not, begin anew.
 
 from __future__ import annotations
 
-import struct
-from base64 import b64encode
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.core import AichatError, is_clean
-from aichat.core.events import SPEAKER_RATE
 
-from .tape import Piece
-from .values import Ids, MaxTokens, ModelName, Replies, Strategy, Temperature, TopP
+from .values import (
+    FRAME_LIMIT,
+    LONGEST_MS,
+    MOST_LINES,
+    TEXT_LIMIT,
+    Ids,
+    MaxTokens,
+    ModelName,
+    Replies,
+    Strategy,
+    Temperature,
+    TopP,
+)
 
 SUBPROTOCOL = "aichat.v1"
-HEADER = struct.Struct("<BBHIII")
-VERSION = 1
-LAST = 1
-
-FRAME_LIMIT = 65_536
-"""Bytes in one frame from a client."""
-MOST_LINES = 65_535
-LONGEST_MS = 1e8
-TEXT_LIMIT = 8_000
-"""Letters in one typed message."""
 
 
 class BadFrame(AichatError):
@@ -369,34 +367,6 @@ _encoder = msgspec.json.Encoder()
 def encode(message: Outgoing) -> str:
     """Write a text frame."""
     return _encoder.encode(message).decode()
-
-
-def audio_frame(piece: Piece) -> bytes:
-    """Write speech as a binary frame."""
-    line = piece.line
-    return header(piece.last, line.place, line.turn.number, piece.chunk, piece.event_id) + piece.pcm
-
-
-def audio_chunk(piece: Piece) -> AudioChunkOut:
-    """Write speech for a client without the subprotocol."""
-    return AudioChunkOut(
-        event_id=piece.event_id,
-        character_id=piece.line.character,
-        audio_data=b64encode(piece.pcm).decode(),
-        sequence_number=piece.line.place,
-        chunk_index=piece.chunk,
-        format="pcm",
-        sample_rate=SPEAKER_RATE,
-        turn_id=piece.line.turn.id,
-        is_final=piece.last,
-    )
-
-
-def header(last: bool, place: int, generation: int, chunk: int, event_id: int) -> bytes:
-    """Write the header of a binary frame."""
-    return HEADER.pack(
-        VERSION, LAST if last else 0, place, generation, chunk, event_id & 0xFFFFFFFF
-    )
 
 
 def settings_of(message: SettingsIn) -> dict[str, Any]:

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from attrs import define, field
 from websockets.sync.client import ClientConnection, connect
 
-from aichat.web.wire import HEADER, SUBPROTOCOL
+from aichat.web.audio import HEADER
+from aichat.web.wire import SUBPROTOCOL
 
 CHECKOUT = Path(__file__).parents[2]
 START_SECONDS = 60
