@@ -7,6 +7,8 @@
 //   window.__recorded(which = 0)   one for each context that sounded, in order of appearance; null if none
 //     {contexts, rate, samples}
 //       samples   base64 of little-endian Float32, mono
+//   window.__recordedFrom(which = 0)   the performance.now() at which its first sample was heard
+//   window.__recordedLag(which = 0)   ms from a sample's rendering to its being heard
 //   window.__recordedPast(ms, which = 0)   resolves when the recording goes past a performance.now()
 (() => {
   const BUFFERED = 10_000; // pieces of 10 ms or less that may wait while the page is busy
@@ -70,6 +72,14 @@
       };
       recording.waiting.add(look);
     });
+
+  window.__recordedFrom = (which = 0) => startOf([...recordings.values()][which]);
+
+  window.__recordedLag = (which = 0) => {
+    const { context } = [...recordings.values()][which];
+    const { contextTime, performanceTime } = context.getOutputTimestamp();
+    return (context.currentTime - contextTime) * 1000 - (performance.now() - performanceTime);
+  };
 
   window.__recorded = (which = 0) => {
     const recording = [...recordings.values()][which];

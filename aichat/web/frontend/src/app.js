@@ -58,6 +58,7 @@ function sounding({ sounding: line, underruns, dropped }) {
 
 function interrupt() {
   if (!conversation.busy) return;
+  loudspeaker.hush();
   connection.interrupt();
   conversation.sounds(null);
 }

@@ -5,6 +5,7 @@ const GESTURES = ["pointerdown", "keydown"];
 
 export class Loudspeaker {
   #context = null;
+  #player = null;
 
   /** *ears*: a port on which the microphone's worklet tells that somebody speaks. */
   constructor(script, { ears, attach, onSounding, onLevel }) {
@@ -46,7 +47,13 @@ export class Loudspeaker {
     player.port.postMessage({ port: port1, ears: this.ears }, [port1, this.ears]);
     this.attach(port2);
     player.connect(context.destination);
+    this.#player = player;
     await context.resume();
+  }
+
+  /** Drops what it holds, by the shortest way: the server is told by another. */
+  hush() {
+    this.#player?.port.postMessage({ do: "hush" });
   }
 
   #hear(report) {

@@ -85,6 +85,11 @@ export class PlaybackQueue {
     if (!one) this.#paused = false; // whatever it was held for is decided
   }
 
+  /** Drops everything that has come so far. */
+  hush() {
+    if (this.#newest[0] > this.#floor) this.flush(this.#newest[0]);
+  }
+
   /** A connection began. One that resumes goes on; any other starts numbering anew. */
   begin(floor, resumed) {
     if (!resumed) this.#drop(() => true);

@@ -11,7 +11,7 @@ class Player extends AudioWorkletProcessor {
     this.queue = new PlaybackQueue(sampleRate, (report) => this.#tell(report));
     this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level }));
     this.sounding = false;
-    this.port.onmessage = ({ data }) => this.#attach(data);
+    this.port.onmessage = ({ data }) => (data.port ? this.#attach(data) : this.queue.hush());
   }
 
   process(_, [[out]]) {
