@@ -4,7 +4,8 @@
 
 The real server, the real page. `stop`: from the key press (its event's time) to the last sample
 that is not silence. `duck`: from the moment at which the page could first see the microphone's
-loud samples to the same. Times are those at which samples are heard, by the audio context's own output clock; `device` is
+loud samples to the same. Times are those at which samples are heard, by the audio context's own
+output clock; `device` is
 what of that is the buffer between the page's audio and the (here: simulated) loudspeaker.
 """
 

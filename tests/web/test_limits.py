@@ -291,7 +291,8 @@ def test_silence_is_counted_from_the_last_frame(
             wire.frames = [(began + at, frame) for at, frame in frames]
             room = Room("c", chat.bus, chat.parts, painter=None)  # type: ignore[arg-type]
             connection = Connection(False, False, lambda: None)
-            client = SocketClient(wire, room, connection, chat.bus, chat.parts)  # type: ignore[arg-type]
+            session, _ = room.session(None, "")
+            client = SocketClient(wire, room, connection, session, chat.bus, chat.parts)  # type: ignore[arg-type]
             tasks.start_soon(client.read)
             await client.let_go_after(30.0)
             tasks.cancel_scope.cancel()
