@@ -203,6 +203,8 @@ def test_nothing_is_wider_than_a_phone(server: Server, open_page: OpenPage) -> N
         expect(speaking(page)).to_be_visible()
         assert too_wide(page) == []
         page.keyboard.press("Escape")
+        expect(page.locator("#title")).not_to_have_text("New conversation")  # a long one
+        assert too_wide(page) == []
         page.locator("#rail summary").click()
         assert too_wide(page) == []
 
