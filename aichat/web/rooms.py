@@ -17,8 +17,8 @@ from aichat.core.events import (
     PlaybackResumed,
 )
 
-from .room import LINGER_SECONDS, Connection, Room
-from .tape import Session
+from .room import Connection, Room
+from .sessions import LINGER_SECONDS, Session
 from .views import Painter
 from .wire import StatusOut
 

@@ -43,7 +43,7 @@ from . import wire
 from .microphone import Microphone
 from .room import Connection, Room, error_message
 from .rooms import Rooms
-from .tape import Session
+from .sessions import Session
 
 MISTAKES = 50
 """So many wrong frames within ten seconds are abuse."""
