@@ -4,26 +4,25 @@
 
 The real server, the real page. `stop`: from the key press (its event's time) to the last sample
 that is not silence. `duck`: from the moment at which the page could first see the microphone's
-loud samples to the same. Times are those at which samples are heard, by the audio context's own
-output clock; `device` is
-what of that is the buffer between the page's audio and the (here: simulated) loudspeaker.
+loud samples to the same; 30 ms of that are the detection. Times are those at which samples are
+heard, by the audio context's own output clock; `device` is what of that is the buffer between the
+page's audio and the (here: simulated) loudspeaker, and `page` the rest.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / part) for part in ("", "browser")]
+sys.path.extend(str(Path(__file__).parents[1] / "tests" / part) for part in ("", "browser"))
 
 from browsing import HERE, SCRIPTS, chromium, connected, finished, send
 from playwright.sync_api import Page, sync_playwright
-from running import Server
-from sound import microphone, recorded, room
+from running import Listener, Server
+from sound import assert_held, microphone, recorded, recorded_past, room, trimmed
 
 OLIVIA = "olivia-barns-001"
 EARS = """
@@ -66,8 +65,18 @@ def speaking(page: Page) -> None:
     page.evaluate("window.__recordedPast(performance.now() + 500)")
 
 
-def rounds(server: Server, how: str, count: int) -> tuple[list[float], list[float]]:
+def goes_on(page: Page, listener: Listener) -> bool:
+    """Let them go on to the end; tell whether every sample was played, once and in order."""
+    generation = listener.until("duck")["generation"]
+    listener.until("turn_complete")
+    finished(page)
+    held = assert_held(trimmed(recorded_past(page)), trimmed(listener.sound(generation)))
+    return bool(held)
+
+
+def rounds(server: Server, how: str, count: int) -> tuple[list[float], list[float], list[bool]]:
     figures: list[float] = []
+    exact: list[bool] = []
     devices: list[float] = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         wav = microphone(Path(folder) / "mic.wav", 0.8, room(0.15, level=6_000), 30.0)
@@ -90,9 +99,9 @@ def rounds(server: Server, how: str, count: int) -> tuple[list[float], list[floa
                     moment = page.evaluate("window.__loud")
                 figures.append(silent_after(page, moment))
                 devices.append(page.evaluate("window.__recordedLag()"))
-                with suppress(AssertionError):
-                    finished(page)
-    return figures, devices
+                if how == "duck":
+                    exact.append(goes_on(page, listener))
+    return figures, devices, exact
 
 
 def main() -> None:
@@ -102,9 +111,11 @@ def main() -> None:
         server.start()
         try:
             for how in ("stop", "duck"):
-                heard, device = map(np.array, rounds(server, how, count))
+                heard, device, exact = map(np.array, rounds(server, how, count))
                 for name, ms in (("heard", heard), ("device", device), ("page", heard - device)):
                     print(f"{how} {name:6} ms: p50 {np.median(ms):6.1f}, worst {ms.max():6.1f}")
+                if len(exact):
+                    print(f"they went on sample for sample in {exact.sum()} of {len(exact)} rounds")
         finally:
             server.kill()
 

@@ -12,7 +12,7 @@ from time import time
 
 from attrs import define, field
 
-from aichat.core import AichatError, Bus, Character, Parts, new_id
+from aichat.core import AichatError, Bus, Character, Parts
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -37,15 +37,14 @@ from . import wire
 from .audio import audio_chunk, audio_frame
 from .faults import error_message, stage_of
 from .outbox import Connection, Goodbye
-from .tape import Piece, Session, Tape, place_of
+from .sessions import Session, Sessions
+from .tape import Piece, Tape, place_of
 from .views import Painter
 
 STOPS = (Interrupted, LineInterrupted)
 HURRIED = (wire.InterruptedOut, wire.ErrorOut, wire.TurnComplete, wire.Duck, wire.Resume)
 KEPT = 1_000
 """Text frames kept for a client that comes back."""
-LINGER_SECONDS = 60.0
-"""A client that left is waited for so long, and an empty room stays."""
 TURNS = 4
 """The lines of so many turns are known, for playback reports that come late."""
 
@@ -59,8 +58,7 @@ class Room:
     parts: Parts
     painter: Painter
     cast: Sequence[Character] = ()
-    sessions: dict[str, Session] = field(factory=dict)
-    """Who is here, or was within the last minute."""
+    sessions: Sessions = field(factory=Sessions)
     has_pages: bool = False
     """Some client has asked for fragments."""
     connections: set[Connection] = field(factory=set)
@@ -316,31 +314,20 @@ class Room:
 
     def session(self, id: str | None, last_event_id: str) -> tuple[Session, bool]:
         """Return a client's session, and whether it goes on with one of before."""
-        now = self.bus.clock.now()
-        for old in list(self.sessions.values()):
-            if not old.visits and now - old.left_at > LINGER_SECONDS:
-                del self.sessions[old.id]
-        is_number = last_event_id.isdecimal() and len(last_event_id) < 16
-        known = self.sessions.get(id or "") if is_number else None
-        resumed = known is not None and self.forgotten <= int(last_event_id) <= self.last_event_id
-        session = known if known and resumed else Session(new_id())
-        self.sessions[session.id] = session
-        session.visits += 1
-        return session, resumed
+        kept = range(self.forgotten, self.last_event_id + 1)
+        return self.sessions.enter(id, last_event_id, kept, self.bus.clock.now())
 
     def leave(self, session: Session, connection: Connection) -> None:
         """A client is gone, and may come back."""
-        session.visits -= 1
-        session.left_at = self.bus.clock.now()
         has_all = connection.closed_well and not connection.frames
-        session.received = self.last_event_id if has_all else 0
+        session.leave(self.bus.clock.now(), self.last_event_id if has_all else 0)
 
     def played(self, session: Session, line: Line, played_ms: float) -> None:
         """A client's loudspeaker got so far; what all have played is not kept for anybody."""
         place = place_of(line, round(played_ms * SPEAKER_RATE / 1000))
-        session.played = max(session.played or (-1, 0, 0), place)
-        if all(other.played for other in self.sessions.values()):
-            self.tape.let_go(min(other.played or (-1, 0, 0) for other in self.sessions.values()))
+        session.played = max(session.played or place, place)
+        if (by_all := self.sessions.played_by_all()) is not None:
+            self.tape.let_go(by_all)
 
     def floor(self, *, resumed: bool) -> int:
         """Return the generation up to which audio is stale.

@@ -19,8 +19,8 @@ from aichat.core.events import (
 )
 
 from .outbox import Connection
-from .room import LINGER_SECONDS, Room
-from .tape import Session
+from .room import Room
+from .sessions import LINGER_SECONDS, Session
 from .views import Painter
 from .wire import StatusOut
 

@@ -50,7 +50,7 @@ from .microphone import Microphone
 from .outbox import Connection, Frame, Goodbye
 from .room import Room
 from .rooms import Rooms
-from .tape import Session
+from .sessions import Session
 
 AUDIO_RATE = 2.0
 """Seconds of audio that a client may send a second, in the long run ..."""

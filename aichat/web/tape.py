@@ -49,20 +49,6 @@ def place_of(line: Line, samples: int) -> Place:
 
 
 @define(eq=False)
-class Session:
-    """One client, however often it connects. *played* is how far its loudspeaker got."""
-
-    id: str
-    played: Place | None = None
-    visits: int = 0
-    """Connections that are open; a dead one may not have been noticed yet."""
-    left_at: float = 0.0
-    """When it was last here, on the bus clock."""
-    received: int = 0
-    """It has all frames up to this event, as far as we know."""
-
-
-@define(eq=False)
 class Tape:
     """The latest audio of a conversation, in the order in which it was sent."""
 
