@@ -61,8 +61,8 @@ async def talked(minutes: float, seed: int, is_logged: bool = True) -> Talked:
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
-    logging.getLogger("aichat").setLevel(logging.CRITICAL)  # the engines fail on purpose
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "aichat")  # the engines fail on purpose
 
 
 @pytest.mark.parametrize("seed", [1, 2])

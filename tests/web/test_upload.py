@@ -328,7 +328,7 @@ async def test_a_decoder_that_crashes_is_a_file_that_cannot_be_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, end: str
 ) -> None:
     monkeypatch.setattr(clips, "DECODER", a_decoder(tmp_path, end))
-    with caplog.at_level(logging.WARNING), pytest.raises(BadValue) as told:
+    with caplog.at_level(logging.WARNING, "aichat"), pytest.raises(BadValue) as told:
         await decode(b"x")
     assert told.value.problem == "The file could not be decoded."
     assert "the decoder ended with" in caplog.text
