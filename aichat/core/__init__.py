@@ -42,6 +42,7 @@ from .errors import (
 from .eventlog import Entry, EventLog, Header, LogWriter, read_log
 from .fields import is_clean, require_json
 from .hookspecs import hookimpl
+from .hosts import is_this_machine
 from .ids import new_id
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
@@ -115,6 +116,7 @@ __all__ = [
     "closing",
     "hookimpl",
     "is_clean",
+    "is_this_machine",
     "load_plugins",
     "new_id",
     "next_within",

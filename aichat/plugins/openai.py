@@ -6,7 +6,6 @@ No error of ours repeats what the server or the library said: that can hold the 
 from __future__ import annotations
 
 import importlib
-import ipaddress
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -28,6 +27,7 @@ from aichat.core import (
     closing,
     hookimpl,
     is_clean,
+    is_this_machine,
     next_within,
 )
 
@@ -67,7 +67,7 @@ class OpenAiLlm:
     _client: Any = field(default=None, init=False, repr=False)
 
     async def __aenter__(self) -> OpenAiLlm:
-        if not self.api_key and not _is_loopback(self._host):
+        if not self.api_key and not is_this_machine(self._host):
             raise CannotStart(
                 "No API key: OPENROUTER_API_KEY is not set.",
                 "Put OPENROUTER_API_KEY=... into .env, or use a local server with [llm.openai] "
@@ -103,7 +103,7 @@ class OpenAiLlm:
     @property
     def charges(self) -> bool:
         """Somebody else's machine wants to be paid; one's own does not."""
-        return not _is_loopback(self._host)
+        return not is_this_machine(self._host)
 
     @property
     def _host(self) -> str:
@@ -126,7 +126,7 @@ class OpenAiLlm:
                 follow_redirects=False,  # a redirect would send the chat, and the key, elsewhere
                 timeout=timeout,
                 limits=http.Limits(keepalive_expiry=IDLE_SECONDS),
-                trust_env=not _is_loopback(self._host),  # no proxy on the way to this machine
+                trust_env=not is_this_machine(self._host),  # no proxy on the way to this machine
             ),
         )
         _ = client.chat.completions  # loads the rest of the library here, not in the first turn
@@ -259,13 +259,6 @@ def _may_pass(error: Exception) -> bool:
     if status is None:
         return type(error).__name__ == "APIConnectionError"
     return status == 429 or status >= 500
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @hookimpl

@@ -10,7 +10,6 @@ records. With the public key (``sb_publishable_…``, or anon) the store signs i
 from __future__ import annotations
 
 import importlib
-import ipaddress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from aichat.core import (
     Storage,
     Unreachable,
     hookimpl,
+    is_this_machine,
 )
 
 from .postgres.calls import Calls
@@ -134,7 +134,7 @@ class Supabase(Calls):
         self._http = httpx.AsyncClient(
             timeout=self.seconds,
             limits=httpx.Limits(max_connections=20, keepalive_expiry=IDLE_SECONDS),
-            trust_env=not _is_loopback(self.host),  # no proxy on the way to this machine
+            trust_env=not is_this_machine(self.host),  # no proxy on the way to this machine
             event_hooks={"response": [_require_json]},
         )
 
@@ -193,13 +193,6 @@ def as_ours(error: Exception, host: str) -> AichatError:
     if isinstance(error, TimeoutError):
         return Unreachable(f"The Supabase project at {host} did not answer in time.", MEND)
     return Unreachable(f"The Supabase project at {host} does not answer ({kind}).", MEND)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @hookimpl
