@@ -7,9 +7,9 @@ from typing import Any
 
 from aichat.core import Conversation, Storage, new_id
 
-SETTINGS = (
-    "model", "temperature", "max_tokens", "top_p", "strategy", "max_replies", "auto", "auto_cap"
-)  # fmt: skip
+from .values import SettingsChanges
+
+SETTINGS = SettingsChanges.__struct_fields__
 
 
 async def defaults(storage: Storage) -> dict[str, Any]:

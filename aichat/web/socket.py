@@ -299,7 +299,7 @@ class Client:
             case wire.Ask():
                 await self._ask(message.character_ids)
             case wire.SettingsIn():
-                await self._settings(wire.settings_of(message))
+                await self._settings(values.sent(message))
             case wire.StartOfSpeech():
                 self.bus.post(TalkHeld(turn))
             case wire.EndOfSpeech():

@@ -36,26 +36,15 @@ coming back worked; if not, begin anew.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.core import AichatError, is_clean
 
-from .values import (
-    FRAME_LIMIT,
-    LONGEST_MS,
-    MOST_LINES,
-    TEXT_LIMIT,
-    Ids,
-    MaxTokens,
-    ModelName,
-    Replies,
-    Strategy,
-    Temperature,
-    TopP,
-)
+from . import values
+from .values import FRAME_LIMIT, LONGEST_MS, MOST_LINES, TEXT_LIMIT, Ids
 
 SUBPROTOCOL = "aichat.v1"
 
@@ -96,24 +85,14 @@ class Ask(Struct, tag="ask"):
     character_ids: Ids = []
 
 
-class SettingsIn(Struct, tag="settings"):
+class SettingsIn(values.SettingsChanges, tag="settings"):
     """Settings for this conversation from the next turn on; null takes one back.
 
-    *strategy* says who answers when the user names nobody: ``all``, the ``first``, one after the
-    other (``round_robin``), by talkativeness (``natural``), or nobody (``manual``). *muted* are ids
-    of characters that never answer. *max_replies* limits the replies to one message. With *auto*
-    the characters go on by themselves, for *auto_cap* replies (6), until the user speaks or types.
+    Those that :class:`~aichat.web.values.SettingsChanges` tells of, and *muted*: the ids of
+    characters that never answer.
     """
 
-    model: ModelName | UnsetType | None = UNSET
-    temperature: Temperature | UnsetType | None = UNSET
-    max_tokens: MaxTokens | UnsetType | None = UNSET
-    top_p: TopP | UnsetType | None = UNSET
-    strategy: Strategy | UnsetType | None = UNSET
     muted: Ids | UnsetType | None = UNSET
-    max_replies: Replies | UnsetType | None = UNSET
-    auto: bool | UnsetType | None = UNSET
-    auto_cap: Replies | UnsetType | None = UNSET
 
 
 class StartOfSpeech(Struct, tag="start_of_speech"):
@@ -367,9 +346,3 @@ _encoder = msgspec.json.Encoder()
 def encode(message: Outgoing) -> str:
     """Write a text frame."""
     return _encoder.encode(message).decode()
-
-
-def settings_of(message: SettingsIn) -> dict[str, Any]:
-    """Return the settings that a message names."""
-    pairs = ((key, getattr(message, key)) for key in message.__struct_fields__)
-    return {key: value for key, value in pairs if value is not UNSET}

@@ -17,7 +17,7 @@ from litestar.datastructures import UploadFile
 from litestar.dto import AbstractDTO
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
-from msgspec import NODEFAULT, UNSET, Struct
+from msgspec import NODEFAULT, Struct
 
 from aichat.core import BadValue, is_clean
 
@@ -192,9 +192,3 @@ def _unkept(value: Any, where: str) -> Iterator[Mistake]:
 def _shown(key: str) -> str:
     """Make a key fit to be sent back."""
     return key[:100].encode("utf-8", "replace").decode().replace("\0", "?")
-
-
-def changes(body: Struct) -> dict[str, Any]:
-    """Return the fields that were sent."""
-    pairs = ((name, getattr(body, name)) for name in body.__struct_fields__)
-    return {name: value for name, value in pairs if value is not UNSET}

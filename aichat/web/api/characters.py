@@ -10,9 +10,9 @@ from litestar.datastructures import State
 from litestar.params import JSONBody, QueryParameter
 
 from aichat.core import Character
+from aichat.web.values import sent
 
 from . import schemas
-from .bodies import changes
 from .params import Id, Query, errors
 from .reach import rooms, storage
 from .schemas import out, outs
@@ -50,7 +50,7 @@ class Characters(Controller):
     @post(operation_id="createCharacter", responses=errors(400, 404))
     async def add(self, state: State, data: JSONBody[schemas.NewCharacter]) -> schemas.Character:
         """Make a character; its id is made of its name."""
-        made = await storage(state).add_character(Character("", **changes(data)))
+        made = await storage(state).add_character(Character("", **sent(data)))
         return out(schemas.Character, made)
 
     @put("/{id:str}", operation_id="changeCharacter", responses=errors(400, 404))
@@ -58,7 +58,7 @@ class Characters(Controller):
         self, state: State, id: Id, data: JSONBody[schemas.CharacterChanges]
     ) -> schemas.Character:
         """Change the fields that are sent."""
-        return await _change(state, id, changes(data))
+        return await _change(state, id, sent(data))
 
     @put("/{id:str}/active", operation_id="activateCharacter", responses=errors(400, 404))
     async def activate(

@@ -11,9 +11,9 @@ from litestar.params import JSONBody, PathParameter
 
 from aichat.core import Conversation
 from aichat.web.defaults import merged, new_conversation
+from aichat.web.values import sent
 
 from . import schemas
-from .bodies import changes
 from .params import Id, Limit, Offset, errors
 from .reach import rooms, storage
 from .schemas import out, outs
@@ -51,7 +51,7 @@ class Conversations(Controller):
             data.active_characters,
             id=str(data.conversation_id or ""),
             title=data.title,
-            chosen=changes(data.settings),
+            chosen=sent(data.settings),
         )
         return out(schemas.Conversation, made)
 
@@ -63,10 +63,10 @@ class Conversations(Controller):
         data: JSONBody[schemas.ConversationChanges],
     ) -> schemas.Conversation:
         """Change the fields that are sent; of `settings`, those that are named."""
-        changed = changes(data)
+        changed = sent(data)
         if isinstance(data.settings, schemas.SettingsChanges):
             before = await storage(state).conversation(str(conversation_id))
-            changed["settings"] = merged(before.settings, changes(data.settings))
+            changed["settings"] = merged(before.settings, sent(data.settings))
         return await _change(state, conversation_id, changed)
 
     @put("/{conversation_id:uuid}/characters", operation_id="changeCast", responses=REFUSED)

@@ -114,4 +114,4 @@ def _is_struct(one: object) -> bool:
 def _file(kind: type) -> dict[str, Any]:
     if kind is UploadFile:
         return {"type": "string", "format": "binary"}
-    raise NotImplementedError(kind)
+    raise NotImplementedError(kind)  # so msgspec is told that it must know the type itself

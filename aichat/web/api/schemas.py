@@ -16,7 +16,8 @@ from litestar.datastructures import UploadFile
 from litestar.params import BodyKwarg
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from aichat.web.values import Ids, MaxTokens, ModelName, Replies, Strategy, Temperature, TopP
+from aichat.web import values
+from aichat.web.values import Ids, ModelName, Temperature
 
 T = TypeVar("T", bound=Struct)
 
@@ -197,17 +198,8 @@ class Settings(Struct):
     auto_cap: int | None = None
 
 
-class SettingsChanges(Struct, forbid_unknown_fields=True):
+class SettingsChanges(values.SettingsChanges, forbid_unknown_fields=True):
     """What is to be changed of settings; null takes one away."""
-
-    model: ModelName | UnsetType | None = UNSET
-    temperature: Temperature | UnsetType | None = UNSET
-    max_tokens: MaxTokens | UnsetType | None = UNSET
-    top_p: TopP | UnsetType | None = UNSET
-    strategy: Strategy | UnsetType | None = UNSET
-    max_replies: Replies | UnsetType | None = UNSET
-    auto: bool | UnsetType | None = UNSET
-    auto_cap: Replies | UnsetType | None = UNSET
 
 
 class ConversationSettingsChanges(SettingsChanges, forbid_unknown_fields=True):

@@ -10,9 +10,9 @@ from litestar.datastructures import State
 from litestar.params import JSONBody
 
 from aichat.web.defaults import SETTINGS
+from aichat.web.values import sent
 
 from . import schemas
-from .bodies import changes
 from .params import errors
 from .reach import storage
 
@@ -33,7 +33,7 @@ class Settings(Controller):
         self, state: State, data: JSONBody[schemas.SettingsChanges]
     ) -> schemas.Settings:
         """Change the settings that are sent; null takes one away."""
-        return _shown(await storage(state).change_settings(changes(data)))
+        return _shown(await storage(state).change_settings(sent(data)))
 
 
 def _shown(settings: Mapping[str, Any]) -> schemas.Settings:

@@ -11,9 +11,10 @@ from litestar.params import JSONBody, MultipartBody
 
 from aichat.core import BadValue, Voice
 from aichat.web.uploads import LIMIT_BYTES, Uploads
+from aichat.web.values import sent
 
 from . import schemas
-from .bodies import BadBody, Mistake, changes
+from .bodies import BadBody, Mistake
 from .params import VoiceKey, errors
 from .reach import parts, storage
 from .schemas import out, outs
@@ -54,14 +55,14 @@ class Voices(Controller):
     async def add(self, state: State, data: JSONBody[schemas.NewVoice]) -> schemas.Voice:
         """Make a voice."""
         require_key(data.voice, "voice")
-        return out(schemas.Voice, await storage(state).add_voice(Voice(**changes(data))))
+        return out(schemas.Voice, await storage(state).add_voice(Voice(**sent(data))))
 
     @put("/{voice:str}", operation_id="changeVoice", responses=errors(400, 404))
     async def change(
         self, state: State, voice: VoiceKey, data: JSONBody[schemas.VoiceChanges]
     ) -> schemas.Voice:
         """Change the fields that are sent."""
-        changed = changes(data)
+        changed = sent(data)
         if changed.keys() & {"audio_path", "text_path"}:
             changed.setdefault("audio_tokens", None)  # they were made of the clip before
         return out(schemas.Voice, await storage(state).change_voice(voice, changed))
