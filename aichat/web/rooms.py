@@ -79,9 +79,7 @@ class Rooms:
         if room := self.open.get(id):
             if live := self.bus.live_turn(id):
                 self.bus.interrupt(Interrupted(live, "deleted"))
-            room.dismiss(
-                "conversation_not_found", "This conversation was deleted. Begin a new one."
-            )
+            room.dismiss("conversation_not_found", DELETED)
 
     @contextmanager
     def joined(self, room: Room, connection: Connection, session: Session) -> Iterator[None]:

@@ -75,6 +75,10 @@ class Talk:
     by_themselves: int = 0
     """So many replies have followed on their own since then."""
 
+    def begin_turn(self) -> None:
+        """Nothing was written yet."""
+        self.drafts, self.wrote, self.pace = {}, False, Pace()
+
     @property
     def last_speaker(self) -> str | None:
         """Who spoke last, as far as that was heard."""
@@ -141,7 +145,7 @@ class Answering:
             chosen = self._choose(talk, event)
         finally:  # also after a failure, so that the turn ends
             await self.bus.publish(chosen)
-        talk.drafts, talk.wrote, talk.pace = {}, False, Pace()
+        talk.begin_turn()
         if isinstance(event, UserSaid) and event.message_id not in talk.messages:
             talk.drafts[event.message_id] = told(event.message())  # of a provisional turn
         for line in chosen.lines:
@@ -190,7 +194,7 @@ class Answering:
             await self._load(talk, event.turn.conversation)
         finally:
             await self.bus.publish(SpeakersChosen(event.turn, event.lines))
-        talk.drafts, talk.wrote, talk.pace = {}, False, Pace()
+        talk.begin_turn()
         for line, text in zip(event.lines, event.texts, strict=True):
             if text:
                 await self._say(talk, line, text)

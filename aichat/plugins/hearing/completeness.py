@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 from .agreement import words
 
@@ -61,11 +62,14 @@ NUMBERS = _words(
 DIGITS = re.compile(r"\d{1,4}")
 
 
+# asked at every silent frame, of a text that seldom changes
+@lru_cache(maxsize=256)
 def has_words(text: str) -> bool:
     """Tell whether anything was said but sounds of hesitation."""
     return any(word not in HESITATION for word in words(text))
 
 
+@lru_cache(maxsize=256)
 def finished(text: str) -> float:
     """Return how likely somebody who said *text* has finished, 0 to 1; 0.5 if it does not show."""
     text = text.strip()
