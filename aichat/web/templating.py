@@ -11,6 +11,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from aichat.core import AichatError
 
 from . import paths
+from .stills import face_of
 
 
 class NotBuilt(AichatError):
@@ -56,4 +57,5 @@ def environment(plugin_folders: Iterable[Path]) -> Environment:
         lstrip_blocks=True,
     )
     jinja.globals["asset"] = Assets(paths.static())
+    jinja.globals["face_of"] = face_of
     return jinja

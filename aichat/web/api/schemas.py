@@ -17,6 +17,7 @@ from litestar.params import BodyKwarg
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.web import values
+from aichat.web.previews import LONGEST_TEXT, SENTENCE
 from aichat.web.values import Ids, ModelName, Temperature
 
 T = TypeVar("T", bound=Struct)
@@ -28,7 +29,8 @@ VoiceKey = Annotated[
         min_length=1,
         max_length=100,
         pattern=r"\S",
-        description='The key and the display name. It holds no "/", and is not "upload".',
+        description='The key and the display name. It holds no "/", and is no address of ours: '
+        '"upload", "clips", "preview".',
         examples=["warm-woman"],
     ),
 ]
@@ -42,6 +44,7 @@ Codes = Annotated[
     list[Annotated[list[Annotated[int, Meta(ge=0, le=2**31 - 1)]], Meta(max_length=100_000)]],
     Meta(max_length=100_000, description="Cached reference codes of an engine; null until made."),
 ]
+Seed = Annotated[int, Meta(ge=0, le=2**31 - 1, description="Throws an engine's dice anew.")]
 Time = Annotated[datetime, Meta(tz=True)]
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Json = Annotated[dict[str, Any], Meta(description="Free JSON, kept unchanged.")]
@@ -180,6 +183,47 @@ class Upload(Struct, forbid_unknown_fields=True):
     file: UploadFile
     voice_name: VoiceKey
     transcript: ShortText = ""
+    consent: Literal["yes", "no"] = "no"
+
+
+class ClipUpload(Struct, forbid_unknown_fields=True):
+    """A clip that is to be tried before a voice is made of it, as a form."""
+
+    file: UploadFile
+    transcript: ShortText = ""
+
+
+class KeptClip(Struct):
+    """A clip that is kept: the keys that a voice is made with, and what is said in it."""
+
+    audio_path: str
+    text_path: str | None
+    transcript: str
+    seconds: float
+
+
+class VoicePreview(Struct, forbid_unknown_fields=True):
+    """A sentence to be said: in the voice with the key *voice*, or in the voice *draft*."""
+
+    voice: VoiceKey | None = None
+    draft: NewVoice | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")] = SENTENCE
+    seed: Seed | None = None
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+class PictureUpload(Struct, forbid_unknown_fields=True):
+    """A picture of a character, as a form."""
+
+    file: UploadFile
+
+
+class Picture(Struct):
+    """A picture that is kept."""
+
+    image_url: str
 
 
 # -- settings ----------------------------------------------------------------------------------
