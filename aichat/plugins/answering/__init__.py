@@ -17,6 +17,7 @@ from aichat.core import (
     Bus,
     Character,
     Conversation,
+    Overflow,
     Parts,
     closing,
     hookimpl,
@@ -43,6 +44,7 @@ from aichat.core.events import (
 )
 
 from .draft import Draft
+from .foreseeing import Foreseeing
 from .own_words import OwnWords
 from .pace import Pace
 from .prompts import Told, prompt, told
@@ -129,10 +131,19 @@ class Answering:
         storage = self.parts.storage
         talk.conversation, talk.cast = await storage.cast(conversation)
         talk.rules = rules(talk.conversation.settings)
+        await self._remember(talk, conversation)
+
+    async def _remember(self, talk: Talk, conversation: str) -> None:
         if not talk.is_loaded:
-            recent = await storage.recent_messages(conversation, HISTORY)
+            recent = await self.parts.storage.recent_messages(conversation, HISTORY)
             talk.messages = {m.message_id: told(m) for m in recent} | talk.messages
             talk.is_loaded = True
+
+    async def last_speaker(self, conversation: str) -> str | None:
+        """Tell who spoke last in a conversation."""
+        talk = self.talk(conversation)
+        await self._remember(talk, conversation)
+        return talk.last_speaker
 
     # -- a turn ------------------------------------------------------------------------------
 
@@ -293,3 +304,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.subscribe(answers.answer, interruptible=True, ahead=True)
     bus.subscribe(answers.go_on, interruptible=True)
     bus.subscribe(answers.revive, interruptible=True)
+    foreseeing = Foreseeing(bus, parts, answers.last_speaker)
+    bus.subscribe(
+        foreseeing.foresee, lane_by=lambda draft: draft.writer, limit=1, overflow=Overflow.COALESCE
+    )
