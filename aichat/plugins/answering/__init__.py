@@ -19,6 +19,7 @@ from aichat.core import (
     Conversation,
     Overflow,
     Parts,
+    Usage,
     closing,
     hookimpl,
     new_id,
@@ -36,6 +37,7 @@ from aichat.core.events import (
     MessageAdded,
     PromptSent,
     ReplyClause,
+    ReplyUsage,
     SpeakersAsked,
     SpeakersChosen,
     TurnFinished,
@@ -248,6 +250,9 @@ class Answering:
             await self._stream(talk, character, draft)
         except Exception as error:
             self.bus.report(event, error)
+        if (took := draft.usage) is not None:
+            numbers = (took.prompt_tokens, took.reply_tokens, took.cost)
+            await self.bus.publish(ReplyUsage(line, took.model, *numbers))
         await draft.finish()
         talk.wrote = talk.wrote or bool(draft.text.strip())
         talk.drafts[line.message_id] = told(line.message(draft.text))
@@ -266,10 +271,15 @@ class Answering:
         if not draft.text.strip():
             raise BackendFailed(f"{character.name} wrote nothing.", "Ask again.")
 
-    async def _read(self, deltas: AsyncIterator[str], words: OwnWords, draft: Draft) -> None:
+    async def _read(
+        self, deltas: AsyncIterator[str | Usage], words: OwnWords, draft: Draft
+    ) -> None:
         """Read until the stream ends, or another speaker's line begins, or nothing comes."""
         with patience(self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing") as waiting:
             async for delta in deltas:
+                if isinstance(delta, Usage):
+                    draft.usage = delta
+                    continue
                 if complete := await draft.add(words.feed(delta)):
                     waiting.pause()  # this may wait for the loudspeaker
                     await draft.hand_over(complete)
