@@ -15,6 +15,8 @@ from attrs import field, frozen
 from .figures import MARKS as MARKS
 from .figures import ReplyUsage as ReplyUsage
 from .figures import TurnTimed as TurnTimed
+from .drafts import DraftWritten as DraftWritten
+from .drafts import SpeakersForeseen as SpeakersForeseen
 from .models import Message, Prompt, Source
 from .turns import MIC_RATE as MIC_RATE
 from .turns import SPEAKER_RATE as SPEAKER_RATE
@@ -184,36 +186,6 @@ class SpeakersChosen(Event):
     note: str = ""
     count: int = 0
     cap: int = 0
-
-
-@frozen
-class DraftWritten(Event):
-    """The user is writing *text* and has not sent it; ``SpeakersForeseen`` tells who would answer.
-
-    *writer* and *number* name the draft; the answer carries them. Neither is ever recorded.
-    """
-
-    text: str = field(repr=letters)
-    writer: str = ""
-    number: int = 0
-
-    urgent: ClassVar[bool] = True
-
-
-@frozen
-class SpeakersForeseen(Event):
-    """These characters would answer a draft as it is now; *note* says why nobody would.
-
-    With *perhaps* it is a throw of dice, which may fall otherwise when the draft is sent.
-    """
-
-    characters: tuple[str, ...]
-    writer: str = ""
-    number: int = 0
-    note: str = ""
-    perhaps: bool = False
-
-    urgent: ClassVar[bool] = True
 
 
 @frozen
