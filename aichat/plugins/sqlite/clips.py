@@ -18,7 +18,7 @@ from sqlite3 import Connection
 
 from attrs import frozen
 
-from aichat.core.keeping import IMAGES, missing
+from aichat.core.keeping import missing
 
 from .records import iso
 
@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
 
-UNUSED = (
-    "not exists (select 1 from voices where key in (audio_path, text_path)) and not exists ("
-    f"select 1 from characters where image_url = '{IMAGES}' || clips.key or exists ("  # noqa: S608
-    f"select 1 from json_each(images) where value = '{IMAGES}' || clips.key))"
-)
+UNUSED = """
+    not exists (select 1 from voices where key in (audio_path, text_path))
+    and not exists (select 1 from characters where image_url = '/images/' || clips.key
+                    or exists (select 1 from json_each(images) where value = '/images/' || clips.key))
+"""
 """A clip that no voice has, and that no character shows."""
 
 

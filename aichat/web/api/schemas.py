@@ -305,11 +305,16 @@ Batch = Annotated[
 
 
 class Model(Struct):
-    """A language model that conversations and characters may name."""
+    """A language model that conversations and characters may name; null is not known.
+
+    Prices are in USD for a million tokens.
+    """
 
     id: str
     name: str
     context_length: int | None
+    prompt_price: float | None
+    completion_price: float | None
 
 
 class Plugin(Struct):
