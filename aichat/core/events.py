@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
+from .drafts import DraftWritten as DraftWritten
+from .drafts import SpeakersForeseen as SpeakersForeseen
 from .figures import MARKS as MARKS
 from .figures import ReplyUsage as ReplyUsage
 from .figures import TurnTimed as TurnTimed
-from .drafts import DraftWritten as DraftWritten
-from .drafts import SpeakersForeseen as SpeakersForeseen
 from .models import Message, Prompt, Source
 from .turns import MIC_RATE as MIC_RATE
 from .turns import SPEAKER_RATE as SPEAKER_RATE
