@@ -101,7 +101,11 @@ class Conversation:
 
 @frozen
 class Message:
-    """One thing said. *heard* is what was played of it when it was interrupted, else null."""
+    """One thing said. *heard* is what was played of it when it was interrupted, else null.
+
+    *extensions* are free JSON. aichat keeps there what it knows beside: ``versions`` (all texts of
+    a reply, with ``version``, the index of the one that is shown), ``usage`` and ``tools``.
+    """
 
     message_id: str = field(validator=is_text)
     conversation_id: str = field(validator=is_text)
@@ -114,6 +118,7 @@ class Message:
     heard: str | None = field(default=None, validator=is_text_or_null)
     source: Source = field(default="text", validator=one_of(Source))
     created_at: datetime = field(factory=_now, converter=utc)
+    extensions: Mapping[str, Any] = field(factory=dict, validator=is_mapping)
 
     @property
     def title(self) -> str | None:

@@ -17,7 +17,9 @@ from aichat.core import (
     Bus,
     Character,
     Conversation,
+    Overflow,
     Parts,
+    Usage,
     closing,
     hookimpl,
     new_id,
@@ -35,6 +37,7 @@ from aichat.core.events import (
     MessageAdded,
     PromptSent,
     ReplyClause,
+    ReplyUsage,
     SpeakersAsked,
     SpeakersChosen,
     TurnFinished,
@@ -43,6 +46,7 @@ from aichat.core.events import (
 )
 
 from .draft import Draft
+from .foreseeing import Foreseeing
 from .own_words import OwnWords
 from .pace import Pace
 from .prompts import Told, prompt, told
@@ -129,10 +133,19 @@ class Answering:
         storage = self.parts.storage
         talk.conversation, talk.cast = await storage.cast(conversation)
         talk.rules = rules(talk.conversation.settings)
+        await self._remember(talk, conversation)
+
+    async def _remember(self, talk: Talk, conversation: str) -> None:
         if not talk.is_loaded:
-            recent = await storage.recent_messages(conversation, HISTORY)
+            recent = await self.parts.storage.recent_messages(conversation, HISTORY)
             talk.messages = {m.message_id: told(m) for m in recent} | talk.messages
             talk.is_loaded = True
+
+    async def last_speaker(self, conversation: str) -> str | None:
+        """Tell who spoke last in a conversation."""
+        talk = self.talk(conversation)
+        await self._remember(talk, conversation)
+        return talk.last_speaker
 
     # -- a turn ------------------------------------------------------------------------------
 
@@ -237,6 +250,9 @@ class Answering:
             await self._stream(talk, character, draft)
         except Exception as error:
             self.bus.report(event, error)
+        if (took := draft.usage) is not None:
+            numbers = (took.prompt_tokens, took.reply_tokens, took.cost)
+            await self.bus.publish(ReplyUsage(line, took.model, *numbers))
         await draft.finish()
         talk.wrote = talk.wrote or bool(draft.text.strip())
         talk.drafts[line.message_id] = told(line.message(draft.text))
@@ -255,10 +271,15 @@ class Answering:
         if not draft.text.strip():
             raise BackendFailed(f"{character.name} wrote nothing.", "Ask again.")
 
-    async def _read(self, deltas: AsyncIterator[str], words: OwnWords, draft: Draft) -> None:
+    async def _read(
+        self, deltas: AsyncIterator[str | Usage], words: OwnWords, draft: Draft
+    ) -> None:
         """Read until the stream ends, or another speaker's line begins, or nothing comes."""
         with patience(self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing") as waiting:
             async for delta in deltas:
+                if isinstance(delta, Usage):
+                    draft.usage = delta
+                    continue
                 if complete := await draft.add(words.feed(delta)):
                     waiting.pause()  # this may wait for the loudspeaker
                     await draft.hand_over(complete)
@@ -293,3 +314,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.subscribe(answers.answer, interruptible=True, ahead=True)
     bus.subscribe(answers.go_on, interruptible=True)
     bus.subscribe(answers.revive, interruptible=True)
+    foreseeing = Foreseeing(bus, parts, answers.last_speaker)
+    bus.subscribe(
+        foreseeing.foresee, lane_by=lambda draft: draft.writer, limit=1, overflow=Overflow.COALESCE
+    )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import Factory, define, field
 
-from aichat.core import Bus
+from aichat.core import Bus, Usage
 from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyText
 
 from .clauses import Clauses
@@ -33,6 +33,8 @@ class Draft:
     pieces: int = 0
     clauses: Clauses = field(factory=Clauses)
     made: int = 0
+    usage: Usage | None = None
+    """What it took, once the model has told."""
 
     async def add(self, delta: str) -> list[str]:
         """Show *delta*; return the clauses that it completes, to be handed over."""
