@@ -8,7 +8,7 @@ from litestar.params import MultipartBody
 
 from aichat.web.uploads.pictures import LIMIT_BYTES, Pictures
 
-from . import schemas
+from . import voice_schemas
 from .forms import read_form
 from .params import errors
 from .reach import storage
@@ -29,14 +29,14 @@ class Images(Controller):
         responses=errors(400, 413),
     )
     async def add(
-        self, state: State, data: MultipartBody[schemas.PictureUpload]
-    ) -> schemas.Picture:
+        self, state: State, data: MultipartBody[voice_schemas.PictureUpload]
+    ) -> voice_schemas.Picture:
         """Keep a picture: PNG, JPEG or WebP. It is made anew, at most 512 pixels a side.
 
         Name its address in a character's `image_url` or `images` within a day; else it is swept.
         """
         pictures: Pictures = state.pictures
         try:
-            return schemas.Picture(await pictures.keep(storage(state), data.file))
+            return voice_schemas.Picture(await pictures.keep(storage(state), data.file))
         finally:
             await data.file.close()

@@ -11,7 +11,7 @@ from aichat.web.previews import Previews, seeded
 from aichat.web.uploads import LIMIT_BYTES, Uploads
 from aichat.web.values import sent
 
-from . import schemas
+from . import schemas, voice_schemas
 from .bodies import BadBody, Mistake
 from .forms import read_form
 from .params import VoiceKey, errors
@@ -29,30 +29,32 @@ class Voices(Controller):
     tags = ("voices",)
 
     @get(operation_id="listVoices", responses=errors())
-    async def everything(self, state: State) -> list[schemas.Voice]:
+    async def everything(self, state: State) -> list[voice_schemas.Voice]:
         """All voices, oldest first."""
-        return outs(schemas.Voice, await storage(state).voices())
+        return outs(voice_schemas.Voice, await storage(state).voices())
 
     @get("/{voice:str}", operation_id="getVoice", responses=errors(400, 404))
-    async def one(self, state: State, voice: VoiceKey) -> schemas.Voice:
+    async def one(self, state: State, voice: VoiceKey) -> voice_schemas.Voice:
         """One voice."""
-        return out(schemas.Voice, await storage(state).voice(voice))
+        return out(voice_schemas.Voice, await storage(state).voice(voice))
 
     @post(operation_id="createVoice", responses=errors(400, 404, 409))
-    async def add(self, state: State, data: JSONBody[schemas.NewVoice]) -> schemas.Voice:
+    async def add(
+        self, state: State, data: JSONBody[voice_schemas.NewVoice]
+    ) -> voice_schemas.Voice:
         """Make a voice."""
         require_key(data.voice, "voice")
-        return out(schemas.Voice, await storage(state).add_voice(Voice(**sent(data))))
+        return out(voice_schemas.Voice, await storage(state).add_voice(Voice(**sent(data))))
 
     @put("/{voice:str}", operation_id="changeVoice", responses=errors(400, 404))
     async def change(
-        self, state: State, voice: VoiceKey, data: JSONBody[schemas.VoiceChanges]
-    ) -> schemas.Voice:
+        self, state: State, voice: VoiceKey, data: JSONBody[voice_schemas.VoiceChanges]
+    ) -> voice_schemas.Voice:
         """Change the fields that are sent."""
         changed = sent(data)
         if changed.keys() & {"audio_path", "text_path"}:
             changed.setdefault("audio_tokens", None)  # they were made of the clip before
-        return out(schemas.Voice, await storage(state).change_voice(voice, changed))
+        return out(voice_schemas.Voice, await storage(state).change_voice(voice, changed))
 
     @delete(
         "/{voice:str}", operation_id="deleteVoice", status_code=200, responses=errors(400, 404, 409)
@@ -72,8 +74,8 @@ class Voices(Controller):
     async def upload(
         self,
         state: State,
-        data: MultipartBody[schemas.Upload],
-    ) -> schemas.Voice:
+        data: MultipartBody[voice_schemas.Upload],
+    ) -> voice_schemas.Voice:
         """Clone a voice from a clip: wav, mp3, ogg, flac, webm or m4a, of at most 60 seconds.
 
         Without a transcript, the clip is written down here. *consent* is `yes` when whoever is
@@ -88,7 +90,7 @@ class Voices(Controller):
             )
         finally:
             await data.file.close()
-        return out(schemas.Voice, made)
+        return out(voice_schemas.Voice, made)
 
     @post(
         "/clips",
@@ -98,8 +100,8 @@ class Voices(Controller):
         responses=errors(400, 413),
     )
     async def keep_clip(
-        self, state: State, data: MultipartBody[schemas.ClipUpload]
-    ) -> schemas.KeptClip:
+        self, state: State, data: MultipartBody[voice_schemas.ClipUpload]
+    ) -> voice_schemas.KeptClip:
         """Keep a clip for a voice that is made later: it can be listened to, and tried, before.
 
         Name `audio_path` and `text_path` in that voice within a day; else the clip is swept.
@@ -109,7 +111,7 @@ class Voices(Controller):
             kept = await uploads.keep(parts(state), data.file, data.transcript.strip())
         finally:
             await data.file.close()
-        return out(schemas.KeptClip, kept)
+        return out(voice_schemas.KeptClip, kept)
 
     @post(
         "/preview",
@@ -118,7 +120,9 @@ class Voices(Controller):
         media_type="audio/wav",
         responses=errors(400, 404),
     )
-    async def preview(self, state: State, data: JSONBody[schemas.VoicePreview]) -> Response[bytes]:
+    async def preview(
+        self, state: State, data: JSONBody[voice_schemas.VoicePreview]
+    ) -> Response[bytes]:
         """Say a sentence in a voice that is kept, or in one that is yet to be made: a wav file.
 
         The same again is answered from a cache; another *seed* gives another take.
@@ -129,7 +133,7 @@ class Voices(Controller):
         return Response(made.wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
-async def _wanted(state: State, data: schemas.VoicePreview) -> Voice:
+async def _wanted(state: State, data: voice_schemas.VoicePreview) -> Voice:
     if data.voice is not None and data.draft is None:
         return await storage(state).voice(data.voice)
     if data.draft is not None and data.voice is None:
