@@ -20,6 +20,9 @@ from attrs import Factory, define
 WORDS = "Well, that is a fine question. I should say yes, 但 not «always» 🙂 — why do you ask?"
 
 
+USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8, "cost": 0.00012}
+
+
 class HungUp(Exception):
     """The server closes the connection in the middle."""
 
@@ -176,14 +179,20 @@ async def good(fake: FakeOpenRouter, wire: Wire) -> None:
     await fake.say(wire, fake.pieces)
     await wire.comment()
     await wire.chunk({"content": ""}, "stop")
-    await wire.data({"choices": [], "usage": {"prompt_tokens": 3, "total_tokens": 8}})
+    await wire.data({"choices": [], "usage": USAGE})
     await wire.end()
 
 
 async def models(fake: FakeOpenRouter, wire: Wire) -> None:
     """List models as OpenRouter, OpenAI and vLLM do."""
     listed = [
-        {"id": "maker/large", "name": "Maker: Large", "context_length": 200_000},
+        {
+            "id": "maker/large",
+            "name": "Maker: Large",
+            "context_length": 200_000,
+            "pricing": {"prompt": "0.000003", "completion": "0.000015", "image": "0"},
+        },
+        {"id": "varies", "pricing": {"prompt": "-1", "completion": "-1"}},
         {"id": "small", "object": "model"},
         {"id": "local", "object": "model", "max_model_len": 8_192},
     ]

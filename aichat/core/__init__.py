@@ -15,10 +15,12 @@ from .backends import (
     Stt,
     Tts,
     TurnDetector,
+    Usage,
     Utterance,
     Vad,
     VadStream,
     WordMark,
+    Written,
     charges,
 )
 from .bus import Bus
@@ -51,6 +53,7 @@ from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
+from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
 
 __all__ = [
@@ -101,16 +104,20 @@ __all__ = [
     "Stt",
     "Subscription",
     "TimedOut",
+    "Tool",
+    "ToolCall",
     "Trace",
     "Tts",
     "TurnDetector",
     "Unreachable",
+    "Usage",
     "Utterance",
     "Vad",
     "VadStream",
     "Voice",
     "Web",
     "WordMark",
+    "Written",
     "cast_parts",
     "charges",
     "closing",
@@ -127,4 +134,5 @@ __all__ = [
     "read_log",
     "require_json",
     "slug",
+    "tool",
 ]

@@ -34,6 +34,7 @@ from .events import (
     TurnFinished,
 )
 from .models import Prompt, Voice
+from .tools import ToolCall
 
 T = TypeVar("T", covariant=True)
 
@@ -165,6 +166,20 @@ class Stt(Protocol):
 # -- llm: language model ---------------------------------------------------------------------
 
 
+@frozen
+class Usage:
+    """What a reply took, as far as the backend knows: *cost* in USD; *model* is who wrote it."""
+
+    model: str | None = None
+    prompt_tokens: int | None = None
+    reply_tokens: int | None = None
+    cost: float | None = None
+
+
+Written = str | Usage | ToolCall
+"""What a language model yields."""
+
+
 class Llm(Protocol):
     """Language model.
 
@@ -172,18 +187,27 @@ class Llm(Protocol):
     together); older messages are then left out in time.
     """
 
-    def reply(self, prompt: Prompt) -> AsyncIterator[str]:
-        """Write the character's next message, piece by piece."""
+    def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
+        """Write the character's next message, piece by piece; and what it took, if that is known.
+
+        What a model thinks before it answers is no part of that. A model that wants to use some of
+        the ``prompt.tools`` ends with the calls; it is asked again when their results are there.
+        """
         ...
 
 
 @frozen
 class Model:
-    """A model that a server offers. *context_length* is in tokens, where it is known."""
+    """A model that a server offers, as far as is known.
+
+    *context_length* is in tokens, prices are in USD for a million tokens (0: free).
+    """
 
     id: str
     name: str = ""
     context_length: int | None = None
+    prompt_price: float | None = None
+    completion_price: float | None = None
 
 
 @runtime_checkable

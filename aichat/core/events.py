@@ -7,10 +7,16 @@ PCM16 little-endian; its repr is short, and no event's repr is ever logged with 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
+from .drafts import DraftWritten as DraftWritten
+from .drafts import SpeakersForeseen as SpeakersForeseen
+from .figures import MARKS as MARKS
+from .figures import ReplyUsage as ReplyUsage
+from .figures import TurnTimed as TurnTimed
 from .models import Message, Prompt, Source
 from .turns import MIC_RATE as MIC_RATE
 from .turns import SPEAKER_RATE as SPEAKER_RATE
@@ -213,6 +219,16 @@ class ReplyText(LineEvent):
 
 
 @frozen
+class ToolUsed(LineEvent):
+    """The character used a tool; *result* is what the model was told, or why it *failed*."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(factory=dict, repr=lambda given: f"<{len(given)} given>")
+    result: str = field(default="", repr=letters)
+    failed: bool = False
+
+
+@frozen
 class ReplyClause(LineEvent):
     """A speakable piece of the reply is complete; *index* counts them from 0.
 
@@ -319,38 +335,6 @@ class MessageAdded(Event):
     """The conversation has a new message, or a truer version of one (same ``message_id``)."""
 
     message: Message = field(repr=lambda m: f"<{m.role} {m.message_id}>")
-
-    urgent: ClassVar[bool] = True
-
-
-MARKS = (
-    "speech_ended",
-    "turn_decided",
-    "transcribed",
-    "first_text",
-    "first_clause",
-    "first_speech",
-    "first_audio",
-    "first_heard",
-)
-"""What a turn reaches, in order. ``first_heard`` is what the loudspeaker's own reports say."""
-
-
-@frozen
-class TurnTimed(Event):
-    """A turn's waterfall so far; a later one of the same turn replaces it.
-
-    *marks* say what was reached when, in ms after the earliest, in the order of :data:`MARKS`;
-    those that did not happen are missing. *gaps* are the silences between one speaker and the next,
-    in ms. *final*: the turn is over, *interrupted* or not; only ``first_heard`` may still come.
-    """
-
-    marks: tuple[tuple[str, float], ...]
-    gaps: tuple[float, ...] = ()
-    final: bool = True
-    interrupted: bool = False
-    began: float = 0.0
-    """The moment of the earliest mark, in seconds of the bus clock."""
 
     urgent: ClassVar[bool] = True
 

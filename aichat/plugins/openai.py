@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from aichat.core import (
     Model,
     Prompt,
     TimedOut,
+    Usage,
     closing,
     hookimpl,
     is_clean,
@@ -40,6 +42,9 @@ IDLE_SECONDS = 300.0
 LIST_SECONDS = 10.0
 """So long the list of models may take."""
 MOST_MODELS = 2_000
+
+Piece = str | Usage
+Pieces = AsyncGenerator[Piece, None]
 
 SETTINGS = ("temperature", "max_tokens", "top_p")
 
@@ -80,12 +85,12 @@ class OpenAiLlm:
         with anyio.move_on_after(2, shield=True):
             await self._client.close()
 
-    async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
-        pieces, text = await self._begin(self._request(prompt))
+    async def reply(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
+        pieces, piece = await self._begin(self._request(prompt))
         async with closing(pieces):
-            while text is not None:
-                yield text
-                text = await self._next(pieces)
+            while piece is not None:
+                yield piece
+                piece = await self._next(pieces)
 
     async def models(self) -> Sequence[Model]:
         try:
@@ -148,7 +153,7 @@ class OpenAiLlm:
             **{name: value for name, value in chosen.items() if value is not None},
         }
 
-    async def _begin(self, request: dict[str, Any]) -> tuple[AsyncGenerator[str, None], str | None]:
+    async def _begin(self, request: dict[str, Any]) -> tuple[Pieces, Piece | None]:
         """Return the stream and its first text, with a second try if the server stumbled."""
         try:
             with anyio.fail_after(self.first_token_seconds):
@@ -165,16 +170,18 @@ class OpenAiLlm:
         except Exception as error:
             raise self._explained(error) from None
 
-    async def _try(self, request: dict[str, Any]) -> tuple[AsyncGenerator[str, None], str | None]:
-        stream = await self._client.chat.completions.create(**request, stream=True)
-        pieces = _texts(stream)
+    async def _try(self, request: dict[str, Any]) -> tuple[Pieces, Piece | None]:
+        stream = await self._client.chat.completions.create(
+            **request, stream=True, stream_options={"include_usage": True}
+        )
+        pieces = _pieces(stream)
         try:
             return pieces, await anext(pieces, None)
         except BaseException:
             await pieces.aclose()
             raise
 
-    async def _next(self, pieces: AsyncIterator[str]) -> str | None:
+    async def _next(self, pieces: Pieces) -> Piece | None:
         try:
             return await next_within(pieces, self.between_tokens_seconds, "The model's next word")
         except TimedOut:
@@ -213,18 +220,34 @@ def _model(listed: Any) -> Model:
     """Read one model of a list; vLLM has another name for the length."""
     length = getattr(listed, "context_length", None) or getattr(listed, "max_model_len", None)
     id = str(listed.id)
+    pricing = getattr(listed, "pricing", None)
+    prices = pricing if isinstance(pricing, Mapping) else {}
     return Model(
         id,
         str(getattr(listed, "name", None) or id),
         length if isinstance(length, int) else None,
+        _price(prices.get("prompt")),
+        _price(prices.get("completion")),
     )
 
 
-async def _texts(stream: Any) -> AsyncGenerator[str, None]:
+def _price(told: object) -> float | None:
+    """Read a price in USD for a token, which is a text; below 0 it varies."""
+    try:
+        price = float(str(told)) * 1_000_000
+    except ValueError:
+        return None
+    return round(price, 6) if 0 <= price < inf else None
+
+
+async def _pieces(stream: Any) -> Pieces:
     """Yield the letters that are meant to be read, and close the connection at the end."""
     wrote = finished = False
+    took: Usage | None = None
     try:
         async for chunk in stream:
+            if chunk.usage:  # some servers count on with every chunk
+                took = _usage(chunk)
             for choice in chunk.choices or ():
                 finished = finished or choice.finish_reason is not None
                 if text := choice.delta.content:  # reasoning is in another field
@@ -233,10 +256,31 @@ async def _texts(stream: Any) -> AsyncGenerator[str, None]:
     finally:
         with anyio.move_on_after(2, shield=True):
             await stream.close()
+    if took is not None:
+        yield took
     if not finished:
         raise BackendFailed("The language model broke off in mid-sentence.", "Try again.")
     if not wrote:
         raise BackendFailed("The language model wrote nothing.", "Try again, or change model.")
+
+
+def _usage(chunk: Any) -> Usage:
+    """Read what the reply took; only OpenRouter tells the cost."""
+    took = chunk.usage
+    return Usage(
+        str(chunk.model) or None,
+        _count(took.prompt_tokens),
+        _count(took.completion_tokens),
+        _cost(getattr(took, "cost", None)),
+    )
+
+
+def _count(told: object) -> int | None:
+    return told if isinstance(told, int) and told >= 0 else None
+
+
+def _cost(told: object) -> float | None:
+    return float(told) if isinstance(told, int | float) and 0 <= told < inf else None
 
 
 def _cleaned(text: str) -> str:

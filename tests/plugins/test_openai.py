@@ -15,6 +15,7 @@ from aichat.core import (
     Prompt,
     PromptMessage,
     TimedOut,
+    Usage,
     closing,
 )
 from aichat.core.config import build, read_config
@@ -114,7 +115,9 @@ async def test_the_key_is_in_no_repr():
 
 async def test_words_come_as_the_model_writes_them(fake, llm):
     async with closing(llm.reply(ask_model("good"))) as stream:
-        assert [piece async for piece in stream] == fake.pieces
+        *pieces, usage = [piece async for piece in stream]
+    assert pieces == fake.pieces
+    assert usage == Usage("m", 3, 5, 0.00012)
     (request,) = fake.requests
     assert request.path == "/api/v1/chat/completions"
     assert request.headers["authorization"] == "Bearer secret-key"
@@ -122,6 +125,7 @@ async def test_words_come_as_the_model_writes_them(fake, llm):
         "model": "good",
         "messages": [{"role": "user", "content": "private words"}],
         "stream": True,
+        "stream_options": {"include_usage": True},
     }
 
 
@@ -131,7 +135,7 @@ async def test_the_characters_choices_win_over_the_conversations(fake, llm):
         await whole(llm, Prompt(character, [character], [PromptMessage("user", "Hi")], settings))
     await whole(llm, Prompt(character, [character], [PromptMessage("user", "Hi")]))
     for request in fake.requests:
-        del request.body["messages"], request.body["stream"]
+        del request.body["messages"], request.body["stream"], request.body["stream_options"]
     assert [request.body for request in fake.requests] == [
         {"model": "a", "temperature": 0.1, "max_tokens": 50, "top_p": 0.9},
         {"model": "b", "temperature": 0.0, "max_tokens": 50, "top_p": 0.9},
@@ -298,7 +302,8 @@ async def test_neither_key_nor_words_are_logged(fake, llm, caplog):
 async def test_it_lists_what_the_server_offers(llm):
     assert isinstance(llm, ListsModels)
     assert await llm.models() == [
-        Model("maker/large", "Maker: Large", 200_000),
+        Model("maker/large", "Maker: Large", 200_000, 3.0, 15.0),
+        Model("varies", "varies"),
         Model("small", "small"),
         Model("local", "local", 8_192),
     ]

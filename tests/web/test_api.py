@@ -30,7 +30,7 @@ class ListingLlm(FakeLlm):
         self.lists += 1
         if self.broken:
             raise BackendFailed("The connection to the language model failed.", "Try again.")
-        return [Model("maker/large", "Large", 8_192), Model("small")]
+        return [Model("maker/large", "Large", 8_192, 3.0), Model("small")]
 
 
 def _filled_sqlite(path: str) -> Sqlite:
@@ -642,8 +642,20 @@ def test_models_are_asked_for_once_in_a_while() -> None:
             got(models())
             == got(models())
             == [
-                {"id": "maker/large", "name": "Large", "context_length": 8_192},
-                {"id": "small", "name": "", "context_length": None},
+                {
+                    "id": "maker/large",
+                    "name": "Large",
+                    "context_length": 8_192,
+                    "prompt_price": 3.0,
+                    "completion_price": None,
+                },
+                {
+                    "id": "small",
+                    "name": "",
+                    "context_length": None,
+                    "prompt_price": None,
+                    "completion_price": None,
+                },
             ]
         )
         assert llm.lists == 1
