@@ -53,6 +53,7 @@ from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .trace import Step, Trace
+from .versions import chosen, edited, rewritten, shown, versions
 
 __all__ = [
     "PARTS",
@@ -115,7 +116,9 @@ __all__ = [
     "WordMark",
     "cast_parts",
     "charges",
+    "chosen",
     "closing",
+    "edited",
     "hookimpl",
     "is_clean",
     "is_this_machine",
@@ -128,5 +131,8 @@ __all__ = [
     "read_config",
     "read_log",
     "require_json",
+    "rewritten",
+    "shown",
     "slug",
+    "versions",
 ]
