@@ -37,7 +37,9 @@ from aichat.core.events import (
     Line,
     LineInterrupted,
     LinePlayed,
+    ReplayWanted,
     RestWanted,
+    RewriteWanted,
     SpeakersAsked,
     SpeakersForeseen,
     TalkHeld,
@@ -50,6 +52,7 @@ from .defaults import merged, new_conversation
 from .faults import error_message
 from .foreseen import foreseen_line
 from .limits import Bucket
+from .markdown import start_of_word
 from .microphone import Microphone
 from .outbox import Connection, Frame, Goodbye
 from .room import Room
@@ -317,6 +320,11 @@ class Client:
             case wire.SayRest():
                 turn = self.bus.new_turn(self.room.conversation)
                 await self.bus.publish(RestWanted(turn, message.message_id))
+            case wire.PlayAgain():
+                await self._play_again(message)
+            case wire.Regenerate():
+                turn = self.bus.new_turn(self.room.conversation)
+                await self.bus.publish(RewriteWanted(turn, message.message_id))
             case wire.Ping():
                 self.room.send_to(self.connection, self.room.pong(message.t))
 
@@ -353,6 +361,14 @@ class Client:
                 raise wire.BadFrame(f"{id} is not in this conversation.", "Name who is.")
         turn = self.bus.new_turn(self.room.conversation)
         await self.bus.publish(SpeakersAsked(turn, tuple(character_ids)))
+
+    async def _play_again(self, message: wire.PlayAgain) -> None:
+        start = 0
+        if message.word:
+            said = await self.parts.storage.message(message.message_id)
+            start = start_of_word(said.content, message.word)
+        turn = self.bus.new_turn(self.room.conversation)
+        await self.bus.publish(ReplayWanted(turn, message.message_id, start, message.new_take))
 
     def _interrupt(self, character_id: str | None) -> None:
         live = self.bus.live_turn(self.room.conversation)

@@ -49,6 +49,9 @@ from .values import FRAME_LIMIT, LONGEST_MS, MOST_LINES, TEXT_LIMIT, Ids
 SUBPROTOCOL = "aichat.v1"
 
 
+MessageId = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
 class BadFrame(AichatError):
     """A client sent something that is not in the contract."""
 
@@ -122,7 +125,25 @@ class Draft(Struct, tag="draft"):
 class SayRest(Struct, tag="say_rest"):
     """Say what an interruption cut off, of this message and of the speakers after it."""
 
-    message_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    message_id: MessageId
+
+
+class PlayAgain(Struct, tag="play_again"):
+    """Say a character's message again, from its *word* on (0: the first).
+
+    Words are what white space separates in the text as the page shows it. *new_take*: speak it
+    anew, even if the speech of before is still there.
+    """
+
+    message_id: MessageId
+    word: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    new_take: bool = False
+
+
+class Regenerate(Struct, tag="regenerate"):
+    """Have another version of a character's message written; what follows it stays."""
+
+    message_id: MessageId
 
 
 class Ping(Struct, tag="ping"):
@@ -142,6 +163,8 @@ Incoming = (
     | PlaybackIn
     | Draft
     | SayRest
+    | PlayAgain
+    | Regenerate
     | Ping
 )
 _decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
@@ -212,11 +235,16 @@ class TranscriptionChunk(Outgoing, tag="transcription_chunk", kw_only=True):
 
 
 class LineOut(Struct):
-    """One line of a turn."""
+    """One line of a turn.
+
+    It *says* something ``new``, another ``version`` of its message, or that message ``again`` or
+    in a new ``take``: then its text is not sent.
+    """
 
     message_id: str
     character_id: str
     sequence_number: int
+    says: Literal["new", "version", "again", "take"] = "new"
 
 
 class AutoOut(Struct):

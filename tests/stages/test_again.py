@@ -109,7 +109,9 @@ async def test_from_a_word_on_only_the_rest_is_said() -> None:
         before = await last(chat)
         first, start = len(tts.said), before.content.index("course")
         await want(chat, ReplayWanted, before.message_id, start)
-        assert " ".join(tts.said[first:]) == "course. What else?"
+        assert tts.said[first:] == ["course."], "the clause after it was spoken before"
+        await want(chat, ReplayWanted, before.message_id, start, True)
+        assert " ".join(tts.said[first + 1 :]) == "course. What else?"
 
 
 async def test_a_replay_that_is_interrupted_changes_nothing() -> None:
