@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from attrs import frozen
 from jinja2 import Environment
@@ -16,6 +17,7 @@ from aichat.core.events import (
     MessageAdded,
     ReplyFinished,
     SpeakersChosen,
+    ToolUsed,
 )
 
 from .markdown import render
@@ -36,6 +38,8 @@ class MessageView:
     state: str
     heard: str | None
     time: str
+    tools: Sequence[Mapping[str, Any]] = ()
+    """What it used: each has a name, arguments, a result, and whether it failed."""
 
 
 def view(message: Message) -> MessageView:
@@ -49,7 +53,14 @@ def view(message: Message) -> MessageView:
         "interrupted" if message.interrupted else "",
         message.heard,
         message.created_at.isoformat(),
+        _tools(message.extensions.get("tools")),
     )
+
+
+def _tools(stored: object) -> Sequence[Mapping[str, Any]]:
+    """Return the tools of a message's extensions, which anybody may have written."""
+    used = stored if isinstance(stored, list | tuple) else ()
+    return [one for one in used if isinstance(one, Mapping) and {"name", "result"} <= one.keys()]
 
 
 def _draft(line: Line) -> MessageView:
@@ -70,6 +81,7 @@ class Painter:
 
     def __init__(self, environment: Environment) -> None:
         self._message = environment.get_template("fragments/message.html")
+        self._tool = environment.get_template("fragments/tool.html")
         self._cast = environment.get_template("fragments/cast.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
@@ -79,6 +91,9 @@ class Painter:
         if isinstance(event, ReplyFinished):
             target = f"#m-{event.line.message_id} .message-text"
             return partial(target, "innerHTML", render(event.text))
+        if isinstance(event, ToolUsed):
+            target = f"#m-{event.line.message_id} .message-text"
+            return partial(target, "beforebegin", self._tool.render(tools=[event]))
         if isinstance(event, MessageAdded):
             return self._added(event.message, cast)
         return ""

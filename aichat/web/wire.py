@@ -36,7 +36,7 @@ coming back worked; if not, begin anew.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -248,6 +248,19 @@ class TextChunk(Outgoing, tag="text_chunk", kw_only=True):
     turn_id: str
     message_id: str
     is_final: bool
+
+
+class ToolOut(Outgoing, tag="tool", kw_only=True):
+    """A character used a tool while it wrote; *result* is what its model was told."""
+
+    character_id: str
+    sequence_number: int
+    turn_id: str
+    message_id: str
+    name: str
+    arguments: dict[str, Any]
+    result: str
+    failed: bool
 
 
 class AudioChunkOut(Outgoing, tag="audio_chunk", kw_only=True):

@@ -43,6 +43,7 @@ GET /api/settings
 PUT /api/settings
 GET /api/models
 GET /api/plugins
+GET /api/tools
 GET /api/turns/{id}/latency
 GET /api/messages/{id}/prompt
 GET /health
