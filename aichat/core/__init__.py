@@ -53,6 +53,7 @@ from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .trace import Step, Trace
+from .weights import Weights, fetched, needed_weights
 
 __all__ = [
     "PARTS",
@@ -112,14 +113,17 @@ __all__ = [
     "VadStream",
     "Voice",
     "Web",
+    "Weights",
     "WordMark",
     "cast_parts",
     "charges",
     "closing",
+    "fetched",
     "hookimpl",
     "is_clean",
     "is_this_machine",
     "load_plugins",
+    "needed_weights",
     "new_id",
     "next_within",
     "open_bus",
