@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
+from .drafts import DraftWritten as DraftWritten
+from .drafts import SpeakersForeseen as SpeakersForeseen
 from .figures import MARKS as MARKS
 from .figures import ReplyUsage as ReplyUsage
 from .figures import TurnTimed as TurnTimed

@@ -43,6 +43,7 @@ from .api.params import wrong_parameters
 from .guard import Guard
 from .rooms import Rooms
 from .server import AichatServer
+from .shell import page, wants_page
 from .templating import environment
 from .uploads import TooLarge, Uploads
 from .views import Painter
@@ -235,10 +236,11 @@ def _answer(
     headers: dict[str, str],
     extra: Extra,
 ) -> Response[Any]:
-    if pages.wants_page(request):
-        jinja = request.app.state.jinja
-        html = jinja.get_template("error.html").render(status=status, detail=detail)
-        return Response(html, status_code=status, media_type="text/html", headers=headers)
+    if wants_page(request):
+        again = request.url.path if request.method == "GET" and status >= 500 else ""
+        told = page(request, "error.html", status, status=status, detail=detail, again=again)
+        told.headers.update(headers)
+        return told
     body: dict[str, Any] = {"status_code": status, "detail": detail}
     if extra:
         body["extra"] = extra

@@ -8,7 +8,8 @@ lives on; only a flood of it, a client that cannot keep up, or one that fell sil
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from time import monotonic
 from typing import Any, cast
@@ -31,12 +32,14 @@ from aichat.core.events import (
     MIC_RATE,
     SPEAKER_RATE,
     AudioReceived,
+    DraftWritten,
     Interrupted,
     Line,
     LineInterrupted,
     LinePlayed,
     RestWanted,
     SpeakersAsked,
+    SpeakersForeseen,
     TalkHeld,
     TalkReleased,
     UserSaid,
@@ -45,6 +48,7 @@ from aichat.core.events import (
 from . import values, wire
 from .defaults import merged, new_conversation
 from .faults import error_message
+from .foreseen import foreseen_line
 from .limits import Bucket
 from .microphone import Microphone
 from .outbox import Connection, Frame, Goodbye
@@ -117,7 +121,8 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
             tasks.start_soon(client.write)
             tasks.start_soon(client.let_go_when, too_slow)
             tasks.start_soon(client.let_go_after, state.config.web.max_silence_s)
-            await client.read()
+            with client.foresight():
+                await client.read()
             tasks.cancel_scope.cancel()
 
 
@@ -306,6 +311,9 @@ class Client:
                 self.bus.post(TalkReleased(turn))
             case wire.PlaybackIn():
                 self._played(message)
+            case wire.Draft():
+                draft = DraftWritten(turn, message.text, self.session.id, message.number)
+                self.bus.post(draft)
             case wire.SayRest():
                 turn = self.bus.new_turn(self.room.conversation)
                 await self.bus.publish(RestWanted(turn, message.message_id))
@@ -316,6 +324,23 @@ class Client:
         if line := self.room.line(message.turn_id, message.sequence_number):
             self.room.played(self.session, line, message.played_ms)
             self.bus.post(LinePlayed(line, message.played_ms, message.state))
+
+    @contextmanager
+    def foresight(self) -> Iterator[None]:
+        """Tell this client, and no other, who would answer what it is writing."""
+        listener = self.bus.tap(self.foreseen, conversation=self.room.conversation)
+        try:
+            yield
+        finally:
+            self.bus.unsubscribe(listener)
+
+    def foreseen(self, event: SpeakersForeseen) -> None:
+        """Pass the answer on, if it is to this client's question."""
+        if event.writer != self.session.id:
+            return
+        line, ids = foreseen_line(event, self.room.cast), list(event.characters)
+        told = wire.Foreseen(number=event.number, speakers=ids, line=line)
+        self.room.send_to(self.connection, told)
 
     async def _text(self, text: str) -> None:
         turn = self.bus.new_turn(self.room.conversation)

@@ -112,6 +112,13 @@ class PlaybackIn(Struct, tag="playback"):
     state: Literal["playing", "paused", "flushed", "done"] = "playing"
 
 
+class Draft(Struct, tag="draft"):
+    """What is being written, not yet sent: ``foreseen`` tells who would answer it."""
+
+    text: Annotated[str, Meta(max_length=TEXT_LIMIT)] = ""
+    number: Annotated[int, Meta(ge=0, le=MOST_LINES)] = 0
+
+
 class SayRest(Struct, tag="say_rest"):
     """Say what an interruption cut off, of this message and of the speakers after it."""
 
@@ -133,6 +140,7 @@ Incoming = (
     | StartOfSpeech
     | EndOfSpeech
     | PlaybackIn
+    | Draft
     | SayRest
     | Ping
 )
@@ -301,6 +309,14 @@ class Pong(Outgoing, tag="pong", kw_only=True):
 
     t: float
     server_time: float
+
+
+class Foreseen(Outgoing, tag="foreseen", kw_only=True):
+    """Who would answer the draft of this *number*, in order, and that as a line for people."""
+
+    number: int
+    speakers: list[str]
+    line: str
 
 
 class Listening(Outgoing, tag="listening", kw_only=True):

@@ -108,4 +108,5 @@ def _message(body: NewMessage, names: Mapping[str | None, str]) -> Message:
         body.interrupted,
         body.heard,
         body.source,
+        extensions=body.extensions,
     )

@@ -264,6 +264,7 @@ class Message(Struct):
     heard: str | None
     source: Source
     created_at: Time
+    extensions: dict[str, Any]
 
 
 class NewMessage(Struct, forbid_unknown_fields=True):
@@ -279,6 +280,18 @@ class NewMessage(Struct, forbid_unknown_fields=True):
     interrupted: bool = False
     heard: Annotated[str, Meta(max_length=2_000_000)] | None = None
     source: Source = "text"
+    extensions: Json = {}
+
+
+class MessageChanges(Struct, forbid_unknown_fields=True):
+    """What is to be changed of a message; *version* shows another of the texts it has had.
+
+    Another content is what was heard, too: so it stands for itself in what characters are told.
+    """
+
+    content: Content | UnsetType = UNSET
+    version: Annotated[int, Meta(ge=0, le=1_000)] | UnsetType = UNSET
+    extensions: Json | UnsetType = UNSET
 
 
 Batch = Annotated[
