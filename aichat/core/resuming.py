@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
-from urllib.request import Request, urlopen
 
 from attrs import define, frozen
 
@@ -91,6 +90,8 @@ class Download:
         self._count_up_to(have)
         if have == source.size:
             return
+        from urllib.request import Request, urlopen  # slow to import, and seldom needed
+
         request = Request(source.url, headers={**source.headers, "Range": f"bytes={have}-"})  # noqa: S310
         if request.type not in ("http", "https"):
             raise ValueError(f"{request.type} is no address on the web")

@@ -77,7 +77,7 @@ def test_a_server_that_cannot_go_on_is_read_from_the_start(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.cuts = [1_000_000]
-    monkeypatch.setattr(resuming, "Request", lambda url, headers: Request(url))  # asks for all
+    monkeypatch.setattr("urllib.request.Request", lambda url, headers: Request(url))  # for all
     told: list[tuple[int, int]] = []
     assert (got(told) / "model.bin").read_bytes() == BIG
     assert hub.ranges() == ["", ""]
