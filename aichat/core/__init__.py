@@ -55,6 +55,7 @@ from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
+from .weights import Weights, fetched, needed_weights
 
 __all__ = [
     "PARTS",
@@ -116,15 +117,18 @@ __all__ = [
     "VadStream",
     "Voice",
     "Web",
+    "Weights",
     "WordMark",
     "Written",
     "cast_parts",
     "charges",
     "closing",
+    "fetched",
     "hookimpl",
     "is_clean",
     "is_this_machine",
     "load_plugins",
+    "needed_weights",
     "new_id",
     "next_within",
     "open_bus",

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from aichat.core import AichatError
 
 from . import paths
+from .stills import face_of
 
 
 class NotBuilt(AichatError):
@@ -68,4 +69,5 @@ def environment(plugin_folders: Iterable[Path]) -> Environment:
     )
     jinja.filters["attributes"] = attributes
     jinja.globals["asset"] = Assets(paths.static())
+    jinja.globals["face_of"] = face_of
     return jinja
