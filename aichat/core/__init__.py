@@ -20,6 +20,7 @@ from .backends import (
     Vad,
     VadStream,
     WordMark,
+    Written,
     charges,
 )
 from .bus import Bus
@@ -52,8 +53,10 @@ from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
+from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
 from .versions import chosen, edited, rewritten, shown, versions
+from .weights import Weights, fetched, needed_weights
 
 __all__ = [
     "PARTS",
@@ -103,6 +106,8 @@ __all__ = [
     "Stt",
     "Subscription",
     "TimedOut",
+    "Tool",
+    "ToolCall",
     "Trace",
     "Tts",
     "TurnDetector",
@@ -113,16 +118,20 @@ __all__ = [
     "VadStream",
     "Voice",
     "Web",
+    "Weights",
     "WordMark",
+    "Written",
     "cast_parts",
     "charges",
     "chosen",
     "closing",
     "edited",
+    "fetched",
     "hookimpl",
     "is_clean",
     "is_this_machine",
     "load_plugins",
+    "needed_weights",
     "new_id",
     "next_within",
     "open_bus",
@@ -134,5 +143,6 @@ __all__ = [
     "rewritten",
     "shown",
     "slug",
+    "tool",
     "versions",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from functools import lru_cache
 
@@ -62,10 +63,10 @@ def start_of_word(text: str, number: int) -> int:
     """
     end = 0
     for place, word in enumerate(str(render(text).striptags()).split()):
-        found = text.find(word, end)
-        if found < 0:  # mark-up stands between it and its comma
-            found = text.find(word.strip(string.punctuation), end)
+        # without its punctuation, because mark-up may stand between the two
+        bare = re.escape(word.strip(string.punctuation) or word)
+        match = re.compile(rf"(?<!\w){bare}(?!\w)").search(text, end)
         if place == number:
-            return found if found >= 0 else end
-        end = found + len(word) if found >= 0 else end
+            return match.start() if match else end
+        end = match.end() if match else end
     return end

@@ -29,6 +29,7 @@ from aichat.core.events import (
     ReplyFinished,
     ReplyText,
     SpeakersChosen,
+    ToolUsed,
     TranscriptUpdated,
     Turn,
     TurnTimed,
@@ -82,7 +83,7 @@ class Room:
 
     def listen(self) -> None:
         """Subscribe to the conversation."""
-        for handler in (self.show_text, self.play, self.finish_line):
+        for handler in (self.show_text, self.show_tool, self.play, self.finish_line):
             self.bus.tap(handler, interruptible=True, conversation=self.conversation)
         for other in (
             self.transcribe,
@@ -239,6 +240,24 @@ class Room:
                 is_final=is_final,
             )
         )
+
+    def show_tool(self, event: ToolUsed) -> None:
+        """Tell which tool a character used, and what came of it."""
+        line = event.line
+        self.send(
+            wire.ToolOut(
+                character_id=line.character,
+                sequence_number=line.place,
+                turn_id=line.turn.id,
+                message_id=line.message_id,
+                name=event.name,
+                arguments=dict(event.arguments),
+                result=event.result,
+                failed=event.failed,
+            )
+        )
+        if self.has_pages:
+            self.send(wire.Html(html=self.painter(event, self.cast)), pages_only=True)
 
     def play(self, event: AudioReady) -> None:
         """Send speech."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from attrs import frozen
 from jinja2 import Environment
@@ -17,6 +18,7 @@ from aichat.core.events import (
     MessageDeleted,
     ReplyFinished,
     SpeakersChosen,
+    ToolUsed,
 )
 
 from .markdown import render
@@ -37,6 +39,8 @@ class MessageView:
     state: str
     heard: str | None
     time: str
+    tools: Sequence[Mapping[str, Any]] = ()
+    """What it used: each has a name, arguments, a result, and whether it failed."""
 
 
 def view(message: Message) -> MessageView:
@@ -50,7 +54,14 @@ def view(message: Message) -> MessageView:
         "interrupted" if message.interrupted else "",
         message.heard,
         message.created_at.isoformat(),
+        _tools(message.extensions.get("tools")),
     )
+
+
+def _tools(stored: object) -> Sequence[Mapping[str, Any]]:
+    """Return the tools of a message's extensions, which anybody may have written."""
+    used = stored if isinstance(stored, list | tuple) else ()
+    return [one for one in used if isinstance(one, Mapping) and {"name", "result"} <= one.keys()]
 
 
 def _draft(line: Line) -> MessageView:
@@ -71,6 +82,7 @@ class Painter:
 
     def __init__(self, environment: Environment) -> None:
         self._message = environment.get_template("fragments/message.html")
+        self._tool = environment.get_template("fragments/tool.html")
         self._cast = environment.get_template("fragments/cast.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
@@ -82,6 +94,9 @@ class Painter:
         if isinstance(event, ReplyFinished) and not event.line.is_again:
             target = f"#m-{event.line.message_id} .message-text"
             return partial(target, "innerHTML", render(event.text))
+        if isinstance(event, ToolUsed):
+            target = f"#m-{event.line.message_id} .message-text"
+            return partial(target, "beforebegin", self._tool.render(tools=[event]))
         if isinstance(event, MessageAdded):
             return self._added(event.message, cast)
         return ""

@@ -36,11 +36,11 @@ TEXT = "Well, **this** is [a link](https://example.org/x), a `code` &amp; done."
         (5, "a `"),
         (6, "code`"),
     ],
-)
+)  # fmt: skip
 def test_a_word_is_found_behind_its_mark_up(number: int, rest: str) -> None:
     assert TEXT[start_of_word(TEXT, number) :].startswith(rest)
 
 
 def test_a_word_that_is_not_there_is_behind_the_last() -> None:
-    assert start_of_word("One two.", 9) == 8
+    assert start_of_word("One two.", 9) == 7
     assert start_of_word("", 1) == 0
