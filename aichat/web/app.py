@@ -47,6 +47,7 @@ from .rooms import Rooms
 from .server import AichatServer
 from .shell import page, wants_page
 from .templating import environment
+from .trying import Trials
 from .uploads import Pictures, TooLarge, Uploads
 from .views import Painter
 
@@ -176,6 +177,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
+        app.state.trials = Trials()
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
         gc.collect()
