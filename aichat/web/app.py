@@ -32,7 +32,7 @@ from aichat.core import (
 )
 from aichat.core.errors import BackendError
 
-from . import api, health, metrics, pages, paths, prompts, socket, stills
+from . import api, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
 from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
@@ -44,7 +44,7 @@ from .guard import Guard
 from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
-from .shell import page, wants_page
+from .shell import is_fragment, page, told, wants_page
 from .templating import environment
 from .uploads import Pictures, TooLarge, Uploads
 from .views import Painter
@@ -126,6 +126,8 @@ def create_app(setup: Setup | None = None) -> Litestar:
     app = Application(
         [
             socket.talk,
+            watching.watch,
+            echoing.echo,
             health.health,
             health.ready,
             metrics.metrics,
@@ -239,11 +241,15 @@ def _answer(
     headers: dict[str, str],
     extra: Extra,
 ) -> Response[Any]:
+    if is_fragment(request):
+        alarm = told(request, detail, "bad", status)
+        alarm.headers.update(headers)
+        return alarm
     if wants_page(request):
         again = request.url.path if request.method == "GET" and status >= 500 else ""
-        told = page(request, "error.html", status, status=status, detail=detail, again=again)
-        told.headers.update(headers)
-        return told
+        drawn = page(request, "error.html", status, status=status, detail=detail, again=again)
+        drawn.headers.update(headers)
+        return drawn
     body: dict[str, Any] = {"status_code": status, "detail": detail}
     if extra:
         body["extra"] = extra
