@@ -10,22 +10,28 @@ const entries = [
   "schema.js", "schema.css", // the page of the API; nobody else loads them
 ];
 
-const { metafile } = await build({
-  entryPoints: entries.map((name) => `src/${name}`),
+const modules = ["composer-rich.js"]; // what the page imports late
+
+const how = {
   entryNames: "[name]-[hash]",
   outdir: out,
   bundle: true,
   minify: true,
-  format: "iife", // workers and worklets are classic scripts, and so is the page's
   target: "es2022",
   loader: { ".svg": "copy" },
   metafile: true,
-});
-const outputs = Object.entries(metafile.outputs);
+};
+const sources = (names) => names.map((name) => `src/${name}`);
+const made = await Promise.all([
+  // workers and worklets are classic scripts, and so is the page's
+  build({ ...how, entryPoints: sources(entries), format: "iife" }),
+  build({ ...how, entryPoints: sources(modules), format: "esm" }),
+]);
+const outputs = made.flatMap(({ metafile }) => Object.entries(metafile.outputs));
 
 function manifest() {
-  const made = outputs.filter(([, output]) => output.entryPoint);
-  return Object.fromEntries(made.map(([file, output]) => [basename(output.entryPoint), basename(file)]));
+  const bundles = outputs.filter(([, output]) => output.entryPoint);
+  return Object.fromEntries(bundles.map(([file, output]) => [basename(output.entryPoint), basename(file)]));
 }
 
 function packages() {
@@ -47,7 +53,7 @@ function licence(folder) {
 }
 
 const names = manifest();
-const missing = entries.filter((name) => !names[name]);
+const missing = [...entries, ...modules].filter((name) => !names[name]);
 if (missing.length) throw new Error(`not built: ${missing.join(", ")}`);
 writeFileSync(join(out, "manifest.json"), JSON.stringify(names, null, 2) + "\n");
 writeFileSync(join(out, "THIRD_PARTY_LICENSES.txt"), packages().map(licence).join("\n"));

@@ -40,6 +40,6 @@ export class Notices {
   #dismiss(toast) {
     const focused = toast.contains(document.activeElement);
     toast.remove();
-    if (focused) this.fallback.focus();
+    if (focused) this.fallback().focus();
   }
 }
