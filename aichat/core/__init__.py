@@ -20,6 +20,7 @@ from .backends import (
     Vad,
     VadStream,
     WordMark,
+    Written,
     charges,
 )
 from .bus import Bus
@@ -52,6 +53,7 @@ from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
+from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
 
 __all__ = [
@@ -102,6 +104,8 @@ __all__ = [
     "Stt",
     "Subscription",
     "TimedOut",
+    "Tool",
+    "ToolCall",
     "Trace",
     "Tts",
     "TurnDetector",
@@ -113,6 +117,7 @@ __all__ = [
     "Voice",
     "Web",
     "WordMark",
+    "Written",
     "cast_parts",
     "charges",
     "closing",
@@ -129,4 +134,5 @@ __all__ = [
     "read_log",
     "require_json",
     "slug",
+    "tool",
 ]

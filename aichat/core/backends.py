@@ -34,6 +34,7 @@ from .events import (
     TurnFinished,
 )
 from .models import Prompt, Voice
+from .tools import ToolCall
 
 T = TypeVar("T", covariant=True)
 
@@ -175,6 +176,10 @@ class Usage:
     cost: float | None = None
 
 
+Written = str | Usage | ToolCall
+"""What a language model yields."""
+
+
 class Llm(Protocol):
     """Language model.
 
@@ -182,10 +187,11 @@ class Llm(Protocol):
     together); older messages are then left out in time.
     """
 
-    def reply(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
+    def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
         """Write the character's next message, piece by piece; and what it took, if that is known.
 
-        What a model thinks before it answers is no part of that.
+        What a model thinks before it answers is no part of that. A model that wants to use some of
+        the ``prompt.tools`` ends with the calls; it is asked again when their results are there.
         """
         ...
 

@@ -78,11 +78,12 @@ MEN = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")
 def profile(voice: Voice, words_per_minute: int = 165) -> Profile:
     """Choose how *voice* sounds: its description decides, its name makes it differ from others.
 
-    ``settings["espeak"]`` may fix ``voice``, ``pitch``, ``rate`` and ``range``. A foreign language
-    that is named as an accent ("French accent") keeps speaking English.
+    ``settings["seed"]`` throws the dice of the name anew; ``settings["espeak"]`` may fix ``voice``,
+    ``pitch``, ``rate`` and ``range``. A foreign language that is named as an accent ("French
+    accent") keeps speaking English.
     """
     about = voice.speaker_desc.lower()
-    chance = hashlib.sha256(voice.voice.encode("utf-8", "replace")).digest()
+    chance = _chance(voice)
     added = [amounts for words, amounts in TRAITS.items() if _says(about, words)]
     pitch, rate, lively = (sum(column) for column in zip((0, 0, 0), *added, strict=True))
     return _overridden(
@@ -94,6 +95,13 @@ def profile(voice: Voice, words_per_minute: int = 165) -> Profile:
         ),
         voice.settings.get("espeak", {}),
     )
+
+
+def _chance(voice: Voice) -> bytes:
+    """Throw dice that fall the same way each time for a name and a seed."""
+    seed = voice.settings.get("seed")
+    thrown = voice.voice if seed is None else f"{voice.voice}\n{seed}"
+    return hashlib.sha256(thrown.encode("utf-8", "replace")).digest()
 
 
 def _says(about: str, words: str) -> bool:

@@ -32,7 +32,7 @@ from aichat.core import (
 )
 from aichat.core.errors import BackendError
 
-from . import api, health, metrics, pages, paths, prompts, socket
+from . import api, health, metrics, pages, paths, prompts, socket, stills
 from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
@@ -41,10 +41,12 @@ from .api import document
 from .api.bodies import BadBody
 from .api.params import wrong_parameters
 from .guard import Guard
+from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
+from .shell import page, wants_page
 from .templating import environment
-from .uploads import TooLarge, Uploads
+from .uploads import Pictures, TooLarge, Uploads
 from .views import Painter
 from .wire import BadFrame
 
@@ -129,6 +131,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
             metrics.metrics,
             api.routes(),
             pages.routes(),
+            stills.routes(),
             create_static_files_router(
                 "/static",
                 [paths.static()],
@@ -171,7 +174,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
-        app.state.uploads = Uploads()
+        app.state.uploads, app.state.pictures = Uploads(), Pictures()
+        app.state.previews = Previews(paths.data() / "previews", config)
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
         gc.collect()
@@ -235,10 +239,11 @@ def _answer(
     headers: dict[str, str],
     extra: Extra,
 ) -> Response[Any]:
-    if pages.wants_page(request):
-        jinja = request.app.state.jinja
-        html = jinja.get_template("error.html").render(status=status, detail=detail)
-        return Response(html, status_code=status, media_type="text/html", headers=headers)
+    if wants_page(request):
+        again = request.url.path if request.method == "GET" and status >= 500 else ""
+        told = page(request, "error.html", status, status=status, detail=detail, again=again)
+        told.headers.update(headers)
+        return told
     body: dict[str, Any] = {"status_code": status, "detail": detail}
     if extra:
         body["extra"] = extra

@@ -43,6 +43,12 @@ def test_two_voices_with_the_same_description_differ():
     assert len(looks) == 5
 
 
+def test_a_seed_gives_another_take_that_stays_the_same():
+    takes = [profile(Voice("Zoe", settings={"seed": seed})) for seed in range(8)]
+    assert takes == [profile(Voice("Zoe", settings={"seed": seed})) for seed in range(8)]
+    assert len({*takes, profile(Voice("Zoe"))}) > 6
+
+
 def test_a_voice_sounds_the_same_each_time():
     assert described("A woman") == described("A woman")
     assert described("", "Olivia") == Profile("en-us+m3", 57, 160, 50)

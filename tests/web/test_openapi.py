@@ -25,6 +25,9 @@ POST /api/voices
 PUT /api/voices/{voice}
 DELETE /api/voices/{voice}
 POST /api/voices/upload
+POST /api/voices/clips
+POST /api/voices/preview
+POST /api/images
 GET /api/conversations
 GET /api/conversations/{conversation_id}
 POST /api/conversations

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import anyio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from aichat.core import (
     BackendFailed,
@@ -19,7 +19,9 @@ from aichat.core import (
     Conversation,
     Overflow,
     Parts,
+    ToolCall,
     Usage,
+    Written,
     closing,
     hookimpl,
     new_id,
@@ -51,6 +53,7 @@ from .own_words import OwnWords
 from .pace import Pace
 from .prompts import Told, prompt, told
 from .speakable import speakable
+from .tooling import ROUNDS, Toolbox, tools_of
 from .who import Past, Rules, answering, asked, going_on, rules, silence
 
 HISTORY = 200
@@ -260,34 +263,51 @@ class Answering:
     async def _stream(self, talk: Talk, character: Character, draft: Draft) -> None:
         assert talk.conversation is not None  # noqa: S101  (_load has set it)
         llm = self.parts.llm
-        words = OwnWords(character.name, [w.name for w in talk.cast if w.id != character.id])
+        others = [who.name for who in talk.cast if who.id != character.id]
         messages = [*talk.messages.values(), *talk.drafts.values()]
         room = getattr(llm, "context_tokens", None)
         sent = prompt(character, talk.cast, messages, talk.conversation, room)
-        self.bus.post(PromptSent(draft.line, sent))
-        async with closing(llm.reply(sent)) as deltas:
-            await self._read(deltas, words, draft)
-        await draft.hand_over(await draft.add(words.flush()))
+        toolbox = Toolbox(self.bus, draft.line, tools_of(character, self.parts.tools))
+        sent = evolve(sent, tools=toolbox.tools)
+        for rounds_left in range(ROUNDS, -1, -1):
+            self.bus.post(PromptSent(draft.line, sent))
+            said = len(draft.text)
+            words = OwnWords(character.name, others)
+            async with closing(llm.reply(sent)) as deltas:
+                calls = await self._read(deltas, words, draft)
+            await draft.hand_over(await draft.add(words.flush()))
+            if not (calls and rounds_left):
+                break
+            await draft.pause()
+            sent = await toolbox.go_on(sent, draft.text[said:], calls, last=rounds_left == 1)
         if not draft.text.strip():
             raise BackendFailed(f"{character.name} wrote nothing.", "Ask again.")
 
     async def _read(
-        self, deltas: AsyncIterator[str | Usage], words: OwnWords, draft: Draft
-    ) -> None:
-        """Read until the stream ends, or another speaker's line begins, or nothing comes."""
+        self, deltas: AsyncIterator[Written], words: OwnWords, draft: Draft
+    ) -> list[ToolCall]:
+        """Read until the stream ends, or another speaker's line begins, or nothing comes.
+
+        Returns the tools that the model asks for.
+        """
+        calls: list[ToolCall] = []
         with patience(self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing") as waiting:
             async for delta in deltas:
+                if isinstance(delta, ToolCall):
+                    calls.append(delta)
+                    continue
                 if isinstance(delta, Usage):
-                    draft.usage = delta
+                    draft.count(delta)
                     continue
                 if complete := await draft.add(words.feed(delta)):
                     waiting.pause()  # this may wait for the loudspeaker
                     await draft.hand_over(complete)
                 if words.is_over:
-                    return
+                    return []
                 waiting.renew()
                 if not draft.held:  # what was published makes work that a fast model must not delay
                     await anyio.lowlevel.checkpoint()
+        return calls
 
 
 def _lines(event: UserSaid | SpeakersAsked, speakers: Sequence[Character]) -> tuple[Line, ...]:

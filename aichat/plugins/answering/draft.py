@@ -6,6 +6,7 @@ Pieces that come faster than people can see are joined, at most up to the end of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from attrs import Factory, define, field
 
@@ -18,6 +19,7 @@ JOIN_SECONDS = 0.005
 """Text that follows within this time is shown together with it."""
 
 Filter = Callable[[str], str]
+N = TypeVar("N", int, float)
 
 
 @define
@@ -50,6 +52,23 @@ class Draft:
             self.told = now
             await self._show()
         return complete
+
+    async def pause(self) -> None:
+        """Hand over all there is: what follows takes time, and is a sentence of its own."""
+        if self.text and not self.text[-1].isspace():
+            await self.hand_over(await self.add(" "))
+        await self._show()
+        await self.hand_over(self.clauses.flush())
+
+    def count(self, took: Usage) -> None:
+        """Add what one round took."""
+        so_far = self.usage or Usage()
+        self.usage = Usage(
+            took.model or so_far.model,
+            _sum(so_far.prompt_tokens, took.prompt_tokens),
+            _sum(so_far.reply_tokens, took.reply_tokens),
+            _sum(so_far.cost, took.cost),
+        )
 
     async def finish(self) -> None:
         """Hand over the rest."""
@@ -84,3 +103,9 @@ class Draft:
         except Exception as error:
             self.bus.report(Event(self.line.turn), error)
             return text
+
+
+def _sum(one: N | None, other: N | None) -> N | None:
+    """Add up what is known."""
+    known = [number for number in (one, other) if number is not None]
+    return sum(known) if known else None

@@ -29,7 +29,8 @@ DAY = timedelta(days=1)
 UNUSED = """
     not exists (select 1 from voices where key in (audio_path, text_path))
     and not exists (select 1 from characters where image_url = '/images/' || clips.key
-                    or exists (select 1 from json_each(images) where value = '/images/' || clips.key))
+                    or exists (select 1 from json_each(images)
+                               where value = '/images/' || clips.key))
 """
 """A clip that no voice has, and that no character shows."""
 

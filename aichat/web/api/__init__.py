@@ -7,6 +7,7 @@ from litestar import Router
 from .bodies import Strict
 from .characters import Characters
 from .conversations import Conversations
+from .images import Images
 from .messages import Messages
 from .models import Catalogue, Models
 from .plugins import Plugins
@@ -24,6 +25,7 @@ def routes() -> Router:
         "/api",
         route_handlers=[
             Characters,
+            Images,
             Voices,
             Conversations,
             Messages,

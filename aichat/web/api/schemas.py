@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
-from litestar.datastructures import UploadFile
 from litestar.params import BodyKwarg
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -28,20 +27,14 @@ VoiceKey = Annotated[
         min_length=1,
         max_length=100,
         pattern=r"\S",
-        description='The key and the display name. It holds no "/", and is not "upload".',
+        description='The key and the display name. It holds no "/", and is no address of ours: '
+        '"upload", "clips", "preview".',
         examples=["warm-woman"],
     ),
 ]
 LongText = Annotated[str, Meta(max_length=100_000)]
 ShortText = Annotated[str, Meta(max_length=10_000)]
 Address = Annotated[str, Meta(max_length=2_000, examples=["/static/olivia.png"])]
-Clip = Annotated[
-    str, Meta(max_length=100, description="The key of a clip: its SHA-256, a dot, an extension.")
-]
-Codes = Annotated[
-    list[Annotated[list[Annotated[int, Meta(ge=0, le=2**31 - 1)]], Meta(max_length=100_000)]],
-    Meta(max_length=100_000, description="Cached reference codes of an engine; null until made."),
-]
 Time = Annotated[datetime, Meta(tz=True)]
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Json = Annotated[dict[str, Any], Meta(description="Free JSON, kept unchanged.")]
@@ -127,59 +120,6 @@ class CharacterChanges(Struct, forbid_unknown_fields=True):
     model: ModelName | UnsetType | None = UNSET
     temperature: Temperature | UnsetType | None = UNSET
     extensions: Json | UnsetType = UNSET
-
-
-# -- voices ------------------------------------------------------------------------------------
-
-Method = Literal["description", "clone"]
-
-
-class Voice(Struct):
-    """How a character sounds: described in words, or cloned from a clip."""
-
-    voice: str
-    method: Method
-    speaker_desc: str
-    scene_prompt: str
-    audio_path: str | None
-    text_path: str | None
-    audio_tokens: list[list[int] | int] | None
-    settings: dict[str, Any]
-    created_at: Time
-    updated_at: Time
-
-
-class NewVoice(Struct, forbid_unknown_fields=True):
-    """A voice to be made."""
-
-    voice: VoiceKey
-    method: Method = "description"
-    speaker_desc: ShortText = ""
-    scene_prompt: ShortText = ""
-    audio_path: Clip | None = None
-    text_path: Clip | None = None
-    audio_tokens: Codes | None = None
-    settings: Json = {}
-
-
-class VoiceChanges(Struct, forbid_unknown_fields=True):
-    """What is to be changed of a voice. Another clip takes the cached codes away."""
-
-    method: Method | UnsetType = UNSET
-    speaker_desc: ShortText | UnsetType = UNSET
-    scene_prompt: ShortText | UnsetType = UNSET
-    audio_path: Clip | UnsetType | None = UNSET
-    text_path: Clip | UnsetType | None = UNSET
-    audio_tokens: Codes | UnsetType | None = UNSET
-    settings: Json | UnsetType = UNSET
-
-
-class Upload(Struct, forbid_unknown_fields=True):
-    """A clip that a voice is cloned from, as a form."""
-
-    file: UploadFile
-    voice_name: VoiceKey
-    transcript: ShortText = ""
 
 
 # -- settings ----------------------------------------------------------------------------------

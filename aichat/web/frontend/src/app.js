@@ -9,19 +9,14 @@ import { Notices } from "./notices.js";
 import { Scrolling } from "./scrolling.js";
 import { Status } from "./status.js";
 import { TalkButton } from "./talk.js";
-import { foldOnPhones } from "./rail.js";
 import { localTimes } from "./times.js";
 
 const at = (id) => document.getElementById(id);
 const page = document.body.dataset;
 
 const connection = openConnection(page);
-const composer = new Composer({
-  form: at("composer"), connection, announce: (text) => notices.announce(text),
-});
-const notices = new Notices({
-  toasts: at("toasts"), banner: at("notices"), announcer: at("announcer"), fallback: () => composer.box,
-});
+const composer = new Composer({ form: at("composer"), connection, announce: (text) => notices.announce(text) });
+const notices = new Notices(at("notices"));
 const status = new Status(at("connection"), { announce: notices.announce, onRefused: notices.problem });
 const scrolling = new Scrolling({ scroller: at("scroller"), button: at("to-newest") });
 const stop = at("stop");
@@ -163,7 +158,6 @@ at("suggestions").addEventListener("submit", (event) => {
   if (composer.say(event.submitter.value)) composer.box.focus();
 });
 
-foldOnPhones(at("rail"));
 loudspeaker.arm(() => notices.problem("The browser gives us no sound. Reload the page, or read along."));
 connection.open();
-composer.enrich(page.composer);
+composer.enrich();

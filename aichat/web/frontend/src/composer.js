@@ -64,20 +64,20 @@ export class Composer {
   }
 
   /** Loads the rich composer when the page has nothing better to do, or when somebody begins to write. */
-  enrich(script) {
+  enrich() {
     const load = () => {
       removeEventListener("focusin", load);
-      this.#load(script).catch(() => {}); // the plain box does it all: no more is lost than looks
+      this.#load().catch(() => {}); // the plain box does it all: no more is lost than looks
     };
     addEventListener("focusin", load, { once: true });
     if ("requestIdleCallback" in window) requestIdleCallback(load, { timeout: 4_000 });
     else setTimeout(load, 1_500);
   }
 
-  async #load(script) {
+  async #load() {
     if (this.loading) return;
     this.loading = true;
-    const { RichField } = await import(script);
+    const { RichField } = await import("./composer-rich.js");
     await this.#typedOut();
     const { text, doc } = this.draft.read();
     const plain = this.field;

@@ -1,43 +1,42 @@
-"""The pages."""
+"""The page to talk on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-from jinja2 import Environment
-from litestar import Request, Response, Router, get, post
+from litestar import Router, get, post
 from litestar.datastructures import State
-from litestar.enums import MediaType, RequestEncodingType
+from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect
 
 from aichat.core import Character, Conversation, Message, Parts, new_id
 from aichat.core.events import UserSaid
-
-from . import wire
-from .defaults import new_conversation
-from .rooms import Rooms
-from .views import view
+from aichat.web import wire
+from aichat.web.defaults import new_conversation
+from aichat.web.rooms import Rooms
+from aichat.web.shell import Page, Req, page
+from aichat.web.views import view
 
 SHOWN = 200
 """The last messages of a conversation that its page shows."""
 LISTED = 30
 """Conversations in the list."""
 
-Page = Response[str]
-
 
 async def _page(
+    request: Req,
     state: State,
     conversation: Conversation | None,
     cast: Sequence[Character],
     messages: Sequence[Message],
 ) -> Page:
     parts: Parts = state.parts
-    jinja: Environment = state.jinja
     listed = await parts.storage.conversations(LISTED)
-    html = jinja.get_template("chat.html").render(
+    return page(
+        request,
+        "pages/chat.html",
         conversation_id=conversation.conversation_id if conversation else "",
         title=conversation.title if conversation else None,
         characters=cast,
@@ -46,22 +45,21 @@ async def _page(
         conversations=[one for one in listed if one.title],
         notices=parts.notices(),
     )
-    return Response(html, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
 
 
 @get("/")
-async def start(state: State) -> Page:
+async def start(request: Req, state: State) -> Page:
     """A new conversation with everybody who is active; the page's socket makes it."""
-    return await _page(state, None, await state.parts.storage.characters(active=True), ())
+    return await _page(request, state, None, await state.parts.storage.characters(active=True), ())
 
 
 @get("/c/{conversation_id:str}")
-async def conversation(state: State, conversation_id: FromPath[str]) -> Page:
+async def conversation(request: Req, state: State, conversation_id: FromPath[str]) -> Page:
     """One conversation."""
     storage = state.parts.storage
     found, cast = await storage.cast(conversation_id)
     messages = await storage.recent_messages(conversation_id, SHOWN)
-    return await _page(state, found, cast, messages)
+    return await _page(request, state, found, cast, messages)
 
 
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -94,12 +92,5 @@ async def _say(
 
 
 def routes() -> Router:
-    """Return the pages; the API's document leaves them out."""
-    return Router("/", route_handlers=[start, conversation, begin, say], include_in_schema=False)
-
-
-def wants_page(request: Request[Any, Any, Any]) -> bool:
-    """Tell whether a browser asks for a page to look at, not for data."""
-    if request.url.path.startswith("/api/"):
-        return False
-    return "text/html" in request.headers.get("accept", "")
+    """Return the routes of this page."""
+    return Router("/", route_handlers=[start, conversation, begin, say])

@@ -1,0 +1,14 @@
+// One voice for screen readers: a polite live region apart from everything that is read.
+
+const SAY_AGAIN_MS = 50; // a live region says only what changes
+const FORGET_MS = 5_000; // or it would be read again by whoever walks through the page
+
+let forgetting = 0;
+
+export function announce(text) {
+  const region = document.getElementById("announcer");
+  region.textContent = "";
+  clearTimeout(forgetting);
+  setTimeout(() => (region.textContent = text), SAY_AGAIN_MS);
+  forgetting = setTimeout(() => (region.textContent = ""), FORGET_MS);
+}
