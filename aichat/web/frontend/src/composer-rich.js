@@ -151,9 +151,7 @@ export class RichField {
   }
 
   #swap(box, frame) {
-    box.hidden = true;
-    box.required = false;
-    box.id = "composer-plain";
+    box.remove();
     this.element.id = "composer-text";
     frame.hidden = false;
   }

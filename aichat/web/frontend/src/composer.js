@@ -9,7 +9,7 @@ const NEAR = 500; // letters before the limit, from where on the page counts
 export class Composer {
   #asked = 0;
   #asking = 0;
-  #edit = null;
+  #restored = { text: "", doc: null };
 
   constructor({ form, connection, announce }) {
     Object.assign(this, { form, connection, announce });
@@ -79,10 +79,9 @@ export class Composer {
     this.loading = true;
     const { RichField } = await import("./composer-rich.js");
     await this.#typedOut();
-    const { text, doc } = this.draft.read();
     const plain = this.field;
     plain.leave.abort();
-    this.field = new RichField(plain.element, this.told, { announce: this.announce, doc: text === plain.text ? doc : null });
+    this.field = new RichField(plain.element, this.told, { announce: this.announce, doc: this.#docOf(plain.text) });
     this.form.dataset.rich = "yes";
   }
 
@@ -103,14 +102,21 @@ export class Composer {
   }
 
   #typed() {
-    this.draft.keep(this.field.text, this.field.doc);
+    const { text, doc } = this.field;
+    this.draft.keep(text, doc ?? this.#docOf(text));
     clearTimeout(this.#asking);
     this.#asking = setTimeout(() => this.askWho(), ASK_MS);
     this.#changed();
   }
 
+  /** What was restored, in the rich box's own form, as long as nobody has changed it. */
+  #docOf(text) {
+    return this.#restored.text === text ? this.#restored.doc : null;
+  }
+
   #restore() {
-    const { text } = this.draft.read();
+    this.#restored = this.draft.read();
+    const { text } = this.#restored;
     if (text && !this.field.text) this.field.text = text;
     else this.#changed();
   }
