@@ -55,6 +55,8 @@ from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
+from .versions import chosen, edited, rewritten, shown, versions
+from .weights import Weights, fetched, needed_weights
 
 __all__ = [
     "PARTS",
@@ -116,15 +118,20 @@ __all__ = [
     "VadStream",
     "Voice",
     "Web",
+    "Weights",
     "WordMark",
     "Written",
     "cast_parts",
     "charges",
+    "chosen",
     "closing",
+    "edited",
+    "fetched",
     "hookimpl",
     "is_clean",
     "is_this_machine",
     "load_plugins",
+    "needed_weights",
     "new_id",
     "next_within",
     "open_bus",
@@ -133,6 +140,9 @@ __all__ = [
     "read_config",
     "read_log",
     "require_json",
+    "rewritten",
+    "shown",
     "slug",
     "tool",
+    "versions",
 ]

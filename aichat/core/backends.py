@@ -7,7 +7,9 @@ is an async context manager it is entered before it serves and left after the la
 load and pools close there, heavy packages are imported there (in a worker thread), and
 :class:`~aichat.core.errors.CannotStart` is raised there when something is missing. If it has an
 attribute ``report``, that is set to a function that takes one line about a start that takes long
-("weights: 12 of 75 MB"); call it on the event loop.
+("weights: 12 of 75 MB"); call it on the event loop. If it needs files that no package brings, an
+attribute ``weights`` lists them (:class:`~aichat.core.weights.Weights`), already before it is
+entered, and :func:`~aichat.core.weights.fetched` brings them.
 
 A recogniser, language model or voice whose use costs money has a true attribute ``charges``:
 nothing is asked of it then that may be thrown away, unless the user wants that.
@@ -139,11 +141,15 @@ class SoundJudge(Protocol):
 
 @frozen
 class Utterance:
-    """What was said in one breath so far, 16 kHz. All stages of one utterance share its *key*."""
+    """What was said in one breath so far, 16 kHz. All stages of one utterance share its *key*.
+
+    *hotwords* are likely to be in it: the characters' names.
+    """
 
     key: str
     pcm: bytes
     final: bool
+    hotwords: tuple[str, ...] = ()
 
 
 class Stt(Protocol):
