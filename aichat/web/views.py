@@ -15,6 +15,7 @@ from aichat.core.events import (
     Event,
     Line,
     MessageAdded,
+    MessageDeleted,
     ReplyFinished,
     SpeakersChosen,
     ToolUsed,
@@ -87,8 +88,10 @@ class Painter:
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
         """Return the fragments that show *event*; empty if none do."""
         if isinstance(event, SpeakersChosen):
-            return self._append([_draft(line) for line in event.lines], cast)
-        if isinstance(event, ReplyFinished):
+            return self._begun(event, cast)
+        if isinstance(event, MessageDeleted):
+            return partial(f"#m-{event.message_id}", "delete", "")
+        if isinstance(event, ReplyFinished) and not event.line.is_again:
             target = f"#m-{event.line.message_id} .message-text"
             return partial(target, "innerHTML", render(event.text))
         if isinstance(event, ToolUsed):
@@ -110,6 +113,13 @@ class Painter:
     def appended(self, message: Message, cast: Sequence[Character]) -> str:
         """Return the fragment that puts a message behind the others."""
         return self._append([view(message)], cast)
+
+    def _begun(self, event: SpeakersChosen, cast: Sequence[Character]) -> str:
+        """Show who is to speak; another version begins where the message is."""
+        new = [_draft(line) for line in event.lines if line.says == "new"]
+        anew = [_draft(line) for line in event.lines if line.says == "version"]
+        replaced = (partial(f"#m-{one.id}", "outerHTML", self._bubble(one, cast)) for one in anew)
+        return self._append(new, cast) + "".join(replaced)
 
     def _added(self, message: Message, cast: Sequence[Character]) -> str:
         bubble = self._bubble(view(message), cast)

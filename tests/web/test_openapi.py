@@ -42,6 +42,9 @@ GET /api/messages/last
 POST /api/messages
 POST /api/messages/batch
 GET /api/messages/search
+GET /api/messages/{id}
+PUT /api/messages/{id}
+DELETE /api/messages/{id}
 GET /api/settings
 PUT /api/settings
 GET /api/models
