@@ -55,6 +55,7 @@ from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
+from .versions import chosen, edited, rewritten, shown, versions
 from .weights import Weights, fetched, needed_weights
 
 __all__ = [
@@ -122,7 +123,9 @@ __all__ = [
     "Written",
     "cast_parts",
     "charges",
+    "chosen",
     "closing",
+    "edited",
     "fetched",
     "hookimpl",
     "is_clean",
@@ -137,6 +140,9 @@ __all__ = [
     "read_config",
     "read_log",
     "require_json",
+    "rewritten",
+    "shown",
     "slug",
     "tool",
+    "versions",
 ]

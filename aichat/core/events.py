@@ -18,6 +18,10 @@ from .figures import MARKS as MARKS
 from .figures import ReplyUsage as ReplyUsage
 from .figures import TurnTimed as TurnTimed
 from .models import Message, Prompt, Source
+from .revival import LinesRevived as LinesRevived
+from .revival import ReplayWanted as ReplayWanted
+from .revival import RestWanted as RestWanted
+from .revival import RewriteWanted as RewriteWanted
 from .turns import MIC_RATE as MIC_RATE
 from .turns import SPEAKER_RATE as SPEAKER_RATE
 from .turns import Event as Event
@@ -149,16 +153,6 @@ class Speculated(Event):
     urgent: ClassVar[bool] = True
 
 
-@frozen
-class RestWanted(Event):
-    """The user wants to hear what an interruption cut off, of message *message_id* and after it.
-
-    Opens a new turn.
-    """
-
-    message_id: str
-
-
 # -- answering -------------------------------------------------------------------------------
 
 
@@ -186,14 +180,6 @@ class SpeakersChosen(Event):
     note: str = ""
     count: int = 0
     cap: int = 0
-
-
-@frozen
-class LinesRevived(Event):
-    """These lines will be said after all; each with its text, empty if it is yet to be written."""
-
-    lines: tuple[Line, ...]
-    texts: tuple[str, ...] = field(repr=lambda texts: f"<{len(texts)} texts>")
 
 
 @frozen
@@ -332,9 +318,22 @@ class TurnFinished(Event):
 
 @frozen
 class MessageAdded(Event):
-    """The conversation has a new message, or a truer version of one (same ``message_id``)."""
+    """The conversation has a new message, or a truer version of one (same ``message_id``).
+
+    *changed*: somebody has changed one that was there.
+    """
 
     message: Message = field(repr=lambda m: f"<{m.role} {m.message_id}>")
+    changed: bool = False
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
+class MessageDeleted(Event):
+    """The user has deleted a message: nobody is told of it any more."""
+
+    message_id: str
 
     urgent: ClassVar[bool] = True
 

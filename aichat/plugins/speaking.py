@@ -33,6 +33,7 @@ from aichat.core.events import (
 )
 
 from .speaking_slots import Need, Slots
+from .speaking_takes import Piece, Takes, key_of
 
 CHUNK_SECONDS = 20.0
 """A voice that says nothing for so long has failed."""
@@ -107,6 +108,8 @@ class Clause:
     began: float = 0.0
     """and when the first of it was, on the bus clock."""
     held: bytearray = field(factory=bytearray)
+    pieces: list[Piece] = field(factory=list)
+    """What was published."""
 
     async def add(self, pcm: bytes) -> None:
         """Publish audio at once; gather it while the loudspeaker has enough to play meanwhile."""
@@ -130,6 +133,7 @@ class Clause:
             if not self.samples:
                 self.began = self.bus.clock.now()
             self.samples += len(pcm) // 2
+            self.pieces.append((pcm, words))
             line, index = self.event.line, self.event.index
             await self.bus.publish(SpeechSynthesized(line, index, pcm, False, words))
 
@@ -145,6 +149,7 @@ class Speaking:
     """The voices of each conversation's characters, read once a turn."""
     plans: dict[str, Plan] = field(factory=dict)
     """The plan of each conversation's latest turn."""
+    takes: Takes = field(factory=Takes)
 
     def plan(self, event: ReplyClause) -> None:
         """Note when the clause will be needed."""
@@ -178,6 +183,11 @@ class Speaking:
 
     async def _speak(self, event: ReplyClause) -> None:
         voice, engine = await self._voice(event.line), self._engine()
+        key = key_of(event, voice)
+        if speech := self.takes.of(event, key):
+            for piece in speech:
+                await self.bus.publish(piece)
+            return
         rate, clause = Rate(engine.tts.sample_rate), Clause(self.bus, event)
         need = self._plan(event.turn).need(event)
         async with engine.slots.taken(need), closing(engine.tts.speak(event.text, voice)) as chunks:
@@ -195,6 +205,7 @@ class Speaking:
             raise BackendFailed(
                 "The voice made no sound.", "Choose another voice, or another [tts] backend."
             )
+        self.takes.keep(key, clause.pieces)
 
     def _engine(self) -> Engine:
         tts = self.parts.tts
@@ -225,6 +236,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     speaking = Speaking(bus, parts)
     bus.tap(speaking.plan, interruptible=True)
     bus.tap(speaking.forget)
+    bus.tap(speaking.takes.forget)
     bus.subscribe(speaking.prepare, interruptible=True, ahead=True)
     bus.subscribe(
         speaking.speak,

@@ -41,6 +41,7 @@ from .api import document
 from .api.bodies import BadBody
 from .api.params import wrong_parameters
 from .guard import Guard
+from .incoming import BadFrame
 from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
@@ -49,7 +50,6 @@ from .starting import Starting
 from .templating import environment
 from .uploads import Pictures, TooLarge, Uploads
 from .views import Painter
-from .wire import BadFrame
 
 log = logging.getLogger(__name__)
 

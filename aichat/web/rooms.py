@@ -14,6 +14,7 @@ from aichat.core.events import (
     ConversationClosed,
     Interrupted,
     MessageAdded,
+    MessageDeleted,
     PlaybackPaused,
     PlaybackResumed,
 )
@@ -73,6 +74,16 @@ class Rooms:
         for message in messages:
             if message.conversation_id in self.open:
                 self.bus.post(MessageAdded(self.bus.turn(message.conversation_id), message))
+
+    def message_changed(self, message: Message) -> None:
+        """Let those who are in the conversation know what a message is now."""
+        if (id := message.conversation_id) in self.open:
+            self.bus.post(MessageAdded(self.bus.turn(id), message, changed=True))
+
+    def message_deleted(self, message: Message) -> None:
+        """Let those who are in the conversation know that a message is gone."""
+        if (id := message.conversation_id) in self.open:
+            self.bus.post(MessageDeleted(self.bus.turn(id), message.message_id))
 
     def dismiss(self, id: str) -> None:
         """Let those go who are in a conversation that was deleted."""

@@ -30,9 +30,9 @@ async def image(state: State, key: FromPath[str]) -> Response[bytes]:
 
 @get("/avatars/{file:str}")
 async def avatar(file: FromPath[str], name: Name = "") -> Response[str]:
-    """A face drawn from an id and a name."""
-    seed = file.removesuffix(".svg")
-    return Response(avatars.svg(seed, name), media_type="image/svg+xml", headers=FOR_GOOD)
+    """A face drawn from a name; *file* is there for people to read."""
+    face = avatars.svg(name or file.removesuffix(".svg"))
+    return Response(face, media_type="image/svg+xml", headers=FOR_GOOD)
 
 
 @get("/clips/{key:str}")
@@ -57,7 +57,7 @@ def face_of(character: Character) -> str:
     The page's CSP lets no other site be asked.
     """
     shown = character.image_url or ""
-    return shown if OWN_PICTURE.match(shown) else avatars.address(character.id, character.name)
+    return shown if OWN_PICTURE.match(shown) else avatars.address(character.name)
 
 
 def routes() -> Router:

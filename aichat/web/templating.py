@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from aichat.core import AichatError
 
-from . import paths
+from . import avatars, paths
 from .stills import face_of
 
 
@@ -69,5 +69,5 @@ def environment(plugin_folders: Iterable[Path]) -> Environment:
     )
     jinja.filters["attributes"] = attributes
     jinja.globals["asset"] = Assets(paths.static())
-    jinja.globals["face_of"] = face_of
+    jinja.globals["face_of"], jinja.globals["avatar"] = face_of, avatars.address
     return jinja

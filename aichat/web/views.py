@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from attrs import frozen
 from jinja2 import Environment
@@ -14,8 +15,10 @@ from aichat.core.events import (
     Event,
     Line,
     MessageAdded,
+    MessageDeleted,
     ReplyFinished,
     SpeakersChosen,
+    ToolUsed,
 )
 
 from .markdown import render
@@ -36,6 +39,8 @@ class MessageView:
     state: str
     heard: str | None
     time: str
+    tools: Sequence[Mapping[str, Any]] = ()
+    """What it used: each has a name, arguments, a result, and whether it failed."""
 
 
 def view(message: Message) -> MessageView:
@@ -49,7 +54,14 @@ def view(message: Message) -> MessageView:
         "interrupted" if message.interrupted else "",
         message.heard,
         message.created_at.isoformat(),
+        _tools(message.extensions.get("tools")),
     )
+
+
+def _tools(stored: object) -> Sequence[Mapping[str, Any]]:
+    """Return the tools of a message's extensions, which anybody may have written."""
+    used = stored if isinstance(stored, list | tuple) else ()
+    return [one for one in used if isinstance(one, Mapping) and {"name", "result"} <= one.keys()]
 
 
 def _draft(line: Line) -> MessageView:
@@ -70,15 +82,21 @@ class Painter:
 
     def __init__(self, environment: Environment) -> None:
         self._message = environment.get_template("fragments/message.html")
+        self._tool = environment.get_template("fragments/tool.html")
         self._cast = environment.get_template("fragments/cast.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
         """Return the fragments that show *event*; empty if none do."""
         if isinstance(event, SpeakersChosen):
-            return self._append([_draft(line) for line in event.lines], cast)
-        if isinstance(event, ReplyFinished):
+            return self._begun(event, cast)
+        if isinstance(event, MessageDeleted):
+            return partial(f"#m-{event.message_id}", "delete", "")
+        if isinstance(event, ReplyFinished) and not event.line.is_again:
             target = f"#m-{event.line.message_id} .message-text"
             return partial(target, "innerHTML", render(event.text))
+        if isinstance(event, ToolUsed):
+            target = f"#m-{event.line.message_id} .message-text"
+            return partial(target, "beforebegin", self._tool.render(tools=[event]))
         if isinstance(event, MessageAdded):
             return self._added(event.message, cast)
         return ""
@@ -95,6 +113,13 @@ class Painter:
     def appended(self, message: Message, cast: Sequence[Character]) -> str:
         """Return the fragment that puts a message behind the others."""
         return self._append([view(message)], cast)
+
+    def _begun(self, event: SpeakersChosen, cast: Sequence[Character]) -> str:
+        """Show who is to speak; another version begins where the message is."""
+        new = [_draft(line) for line in event.lines if line.says == "new"]
+        anew = [_draft(line) for line in event.lines if line.says == "version"]
+        replaced = (partial(f"#m-{one.id}", "outerHTML", self._bubble(one, cast)) for one in anew)
+        return self._append(new, cast) + "".join(replaced)
 
     def _added(self, message: Message, cast: Sequence[Character]) -> str:
         bubble = self._bubble(view(message), cast)

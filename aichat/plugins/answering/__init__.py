@@ -8,6 +8,7 @@ for the store.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import takewhile
 
 import anyio
 from attrs import define, evolve, field
@@ -37,6 +38,7 @@ from aichat.core.events import (
     LineInterrupted,
     LinesRevived,
     MessageAdded,
+    MessageDeleted,
     PromptSent,
     ReplyClause,
     ReplyUsage,
@@ -86,6 +88,11 @@ class Talk:
         """Nothing was written yet."""
         self.drafts, self.wrote, self.pace = {}, False, Pace()
 
+    def keep_draft(self, line: Line, text: str) -> None:
+        """Let those who write next in this turn know what was written."""
+        if line.says == "new":
+            self.drafts[line.message_id] = told(line.message(text))
+
     @property
     def last_speaker(self) -> str | None:
         """Who spoke last, as far as that was heard."""
@@ -116,6 +123,10 @@ class Answering:
         talk.drafts.pop(message.message_id, None)
         while len(talk.messages) > HISTORY:
             del talk.messages[next(iter(talk.messages))]
+
+    def unlearn(self, event: MessageDeleted) -> None:
+        """Tell nobody of a message that was deleted."""
+        self.talk(event.turn.conversation).messages.pop(event.message_id, None)
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""
@@ -220,10 +231,10 @@ class Answering:
     async def _say(self, talk: Talk, line: Line, text: str) -> None:
         """Say a text that is there already."""
         await self.bus.publish(LineBegan(line))
-        draft = Draft(self.bus, line, self.parts.speakable_filters)
+        draft = Draft(self.bus, line, self.parts.speakable_filters, is_shown=line.is_again)
         await draft.hand_over(await draft.add(text))
         await draft.finish()
-        talk.drafts[line.message_id] = told(line.message(draft.text))
+        talk.keep_draft(line, draft.text)
 
     async def _give_word(self, talk: Talk, line: Line) -> None:
         """Let one character write, unless somebody has stopped it already."""
@@ -258,13 +269,13 @@ class Answering:
             await self.bus.publish(ReplyUsage(line, took.model, *numbers))
         await draft.finish()
         talk.wrote = talk.wrote or bool(draft.text.strip())
-        talk.drafts[line.message_id] = told(line.message(draft.text))
+        talk.keep_draft(line, draft.text)
 
     async def _stream(self, talk: Talk, character: Character, draft: Draft) -> None:
         assert talk.conversation is not None  # noqa: S101  (_load has set it)
         llm = self.parts.llm
         others = [who.name for who in talk.cast if who.id != character.id]
-        messages = [*talk.messages.values(), *talk.drafts.values()]
+        messages = await self._known(talk, draft.line)
         room = getattr(llm, "context_tokens", None)
         sent = prompt(character, talk.cast, messages, talk.conversation, room)
         toolbox = Toolbox(self.bus, draft.line, tools_of(character, self.parts.tools))
@@ -282,6 +293,17 @@ class Answering:
             sent = await toolbox.go_on(sent, draft.text[said:], calls, last=rounds_left == 1)
         if not draft.text.strip():
             raise BackendFailed(f"{character.name} wrote nothing.", "Ask again.")
+
+    async def _known(self, talk: Talk, line: Line) -> list[Told]:
+        """Return what was said when a line is written: before it, for another version of it."""
+        if line.says != "version":
+            return [*talk.messages.values(), *talk.drafts.values()]
+        if line.message_id in talk.messages:
+            before = takewhile(lambda id: id != line.message_id, talk.messages)
+            return [talk.messages[id] for id in before]
+        storage, here = self.parts.storage, line.turn.conversation
+        older = await storage.recent_messages(here, HISTORY, before=line.message_id)
+        return [told(message) for message in older]
 
     async def _read(
         self, deltas: AsyncIterator[Written], words: OwnWords, draft: Draft
@@ -327,6 +349,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     """Answer what the user says."""
     answers = Answering(bus, parts)
     bus.tap(answers.learn)
+    bus.tap(answers.unlearn)
     bus.tap(answers.heed)
     bus.tap(answers.forget)
     bus.tap(answers.stop)

@@ -24,11 +24,15 @@ N = TypeVar("N", int, float)
 
 @define
 class Draft:
-    """One line's reply. *filters* make of a clause what is read out, one after the other."""
+    """One line's reply. *filters* make of a clause what is read out, one after the other.
+
+    *is_shown*: its text is to be seen already, and is only to be spoken.
+    """
 
     bus: Bus
     line: Line
     filters: Iterable[Filter] = ()
+    is_shown: bool = False
     text: str = ""
     held: str = ""
     told: float = field(default=Factory(lambda self: self.bus.clock.now(), takes_self=True))
@@ -78,7 +82,7 @@ class Draft:
 
     async def _show(self) -> None:
         held, self.held = self.held, ""
-        if held:
+        if held and not self.is_shown:
             await self.bus.publish(ReplyText(self.line, held, self.pieces))
             self.pieces += 1
 

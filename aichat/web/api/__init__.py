@@ -13,6 +13,7 @@ from .models import Catalogue, Models
 from .plugins import Plugins
 from .posting import Posted
 from .settings import Settings
+from .tools import Tools
 from .turns import SentPrompts, Turns
 from .voices import Voices
 
@@ -32,6 +33,7 @@ def routes() -> Router:
             Settings,
             Models,
             Plugins,
+            Tools,
             Turns,
             SentPrompts,
         ],

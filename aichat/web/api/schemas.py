@@ -18,6 +18,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from aichat.web import values
 from aichat.web.values import Ids, ModelName, Temperature
 
+from .told import Latency as Latency
+from .told import Model as Model
+from .told import PartStatus as PartStatus
+from .told import Plugin as Plugin
+from .told import Plugins as Plugins
+from .told import Prompt as Prompt
+from .told import PromptCall as PromptCall
+from .told import PromptMessage as PromptMessage
+from .told import Tool as Tool
+
 T = TypeVar("T", bound=Struct)
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", examples=["Olivia Barns"])]
@@ -241,46 +251,7 @@ Batch = Annotated[
 ]
 
 
-# -- what aichat is made of --------------------------------------------------------------------
-
-
-class Model(Struct):
-    """A language model that conversations and characters may name; null is not known.
-
-    Prices are in USD for a million tokens.
-    """
-
-    id: str
-    name: str
-    context_length: int | None
-    prompt_price: float | None
-    completion_price: float | None
-
-
-class Plugin(Struct):
-    """A plug-in, and whether plugins.toml lets it in."""
-
-    name: str
-    module: str | None
-    enabled: bool
-
-
-class PartStatus(Struct):
-    """One candidate for a part, and how far it has got."""
-
-    part: str
-    name: str
-    state: Literal["waiting", "starting", "ready", "failed"]
-    serving: bool
-    detail: str
-    notice: str
-
-
-class Plugins(Struct):
-    """What aichat is made of."""
-
-    plugins: list[Plugin]
-    parts: list[PartStatus]
+# -- records ---------------------------------------------------------------------------------
 
 
 def out(kind: type[T], record: object) -> T:
@@ -291,34 +262,3 @@ def out(kind: type[T], record: object) -> T:
 def outs(kind: type[T], records: Iterable[object]) -> list[T]:
     """Make what is sent of many records."""
     return msgspec.convert(list(records), list[kind], from_attributes=True)  # type: ignore[valid-type]
-
-
-# -- turns and prompts -------------------------------------------------------------------------
-
-
-class Latency(Struct):
-    """A turn's waterfall: *marks* in ms after the first, *gaps* between speakers in ms."""
-
-    turn_id: str
-    marks: dict[str, float]
-    gaps: list[float]
-    final: bool
-
-
-class PromptMessage(Struct):
-    """One message as it was sent; *name* is who said it, when that is another character."""
-
-    role: str
-    content: str
-    name: str | None
-
-
-class Prompt(Struct):
-    """A prompt. *model* and *temperature* are the character's own, and win over *settings*."""
-
-    message_id: str
-    character_id: str
-    model: str | None
-    temperature: float | None
-    settings: dict[str, Any]
-    messages: list[PromptMessage]

@@ -13,7 +13,7 @@ from litestar.response import Redirect
 
 from aichat.core import Character, Conversation, Message, Parts, new_id
 from aichat.core.events import UserSaid
-from aichat.web import wire
+from aichat.web import incoming
 from aichat.web.defaults import new_conversation
 from aichat.web.rooms import Rooms
 from aichat.web.shell import Page, Req, page
@@ -68,7 +68,7 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 @post("/messages", status_code=303)
 async def begin(state: State, data: Form) -> Redirect:
     """Take the first message of a conversation from a page without scripts."""
-    text, storage = wire.checked_text(data.get("text", "")), state.parts.storage
+    text, storage = incoming.checked_text(data.get("text", "")), state.parts.storage
     cast = await storage.characters(active=True)
     made = await new_conversation(storage, [who.id for who in cast])
     return await _say(state, made, cast, text)
@@ -77,7 +77,7 @@ async def begin(state: State, data: Form) -> Redirect:
 @post("/c/{conversation_id:str}/messages", status_code=303)
 async def say(state: State, data: Form, conversation_id: FromPath[str]) -> Redirect:
     """Take a typed message from a page without scripts."""
-    text = wire.checked_text(data.get("text", ""))
+    text = incoming.checked_text(data.get("text", ""))
     found, cast = await state.parts.storage.cast(conversation_id)
     return await _say(state, found, cast, text)
 
