@@ -46,6 +46,7 @@ from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
 from .shell import is_fragment, page, told, wants_page
+from .starting import Starting
 from .templating import environment
 from .uploads import Pictures, TooLarge, Uploads
 from .views import Painter
@@ -172,6 +173,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
         tasks.start_soon(gate.watch)
         app.state.bus, app.state.parts = bus, parts
+        parts.watchers.append(Starting(parts).look)
         app.state.prompts = prompts.Prompts()
         app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks)
