@@ -7,6 +7,7 @@ export function openConnection({ worker: script, conversation, characters }) {
     state: "connecting",
     on: (type, handler) => handlers.set(type, [...(handlers.get(type) ?? []), handler]),
     say: (text) => worker.postMessage({ do: "say", text }),
+    draft: (text, number) => worker.postMessage({ do: "draft", text, number }),
     sayRest: (message) => worker.postMessage({ do: "rest", message }),
     interrupt: () => worker.postMessage({ do: "interrupt" }),
     attach: (part, port) => worker.postMessage({ do: part, port }, [port]),

@@ -120,6 +120,7 @@ function connect(conversation, characters) {
 const orders = {
   connect: ({ conversation, characters }) => connect(conversation, characters),
   say: ({ text }) => say(text),
+  draft: ({ text, number }) => link.send({ type: "draft", text, number }),
   rest: ({ message }) => sayRest(message),
   interrupt,
   player: ({ port }) => attachPlayer(port),
