@@ -23,7 +23,7 @@ from .backends import (
     Written,
     charges,
 )
-from .briefing import briefing
+from .briefs import briefing
 from .bus import Bus
 from .casting import Parts, State, Status
 from .clock import Clock
