@@ -7,6 +7,7 @@ import { Loudspeaker } from "./loudspeaker.js";
 import { Microphone } from "./microphone.js";
 import { Notices } from "./notices.js";
 import { Scrolling } from "./scrolling.js";
+import { announcesAnswers } from "./shell/announcer.js";
 import { Status } from "./status.js";
 import { TalkButton } from "./talk.js";
 import { localTimes } from "./times.js";
@@ -27,7 +28,7 @@ const conversation = new Conversation({
   transcript: at("transcript"),
   goingOn: at("going-on"),
   announce: notices.announce,
-  canHear: () => loudspeaker.running,
+  canHear: () => loudspeaker.running && !announcesAnswers(),
   onChange: () => stop.setAttribute("aria-disabled", String(!conversation?.busy)),
 });
 const { port1: mouth, port2: ears } = new MessageChannel();
