@@ -53,6 +53,7 @@ class Espeak:
     """Speaks through espeak-ng, with at most *max_concurrent* voices at once."""
 
     sample_rate = RATE
+    abilities = frozenset({"describe", "word_times"})
 
     def __init__(self, max_concurrent: int = 3, words_per_minute: int = 165) -> None:
         self.max_concurrent = max(1, max_concurrent)
