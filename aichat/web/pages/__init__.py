@@ -9,6 +9,7 @@ from . import (
     characters,
     chat,
     components,
+    messages,
     models,
     preferring,
     settings,
@@ -23,6 +24,7 @@ def routes() -> Router:
         one.routes()
         for one in (
             chat,
+            messages,
             characters,
             voices,
             models,
