@@ -9,6 +9,7 @@ from . import (
     characters,
     chat,
     components,
+    conversations,
     messages,
     models,
     preferring,
@@ -25,6 +26,7 @@ def routes() -> Router:
         for one in (
             chat,
             messages,
+            conversations,
             characters,
             voices,
             models,

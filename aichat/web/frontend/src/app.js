@@ -9,6 +9,7 @@ import { Messages } from "./messages.js";
 import { Notices } from "./notices.js";
 import { tendPanels } from "./panels.js";
 import { Scrolling } from "./scrolling.js";
+import { tendSearch } from "./searching.js";
 import { Status } from "./status.js";
 import { TalkButton } from "./talk.js";
 import { localTimes } from "./times.js";
@@ -148,6 +149,7 @@ at("stage").addEventListener("click", ({ target }) => {
 connection.on("unwished", () => notices.problem("Not connected, so nothing was sent. Try again when the connection is back."));
 new Messages({ log: at("stage"), connection }); // the log itself may be replaced
 tendPanels();
+tendSearch();
 at("suggestions").addEventListener("submit", (event) => {
   event.preventDefault();
   if (composer.say(event.submitter.value)) composer.box.focus();

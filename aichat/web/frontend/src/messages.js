@@ -25,9 +25,14 @@ export class Messages {
     const button = target.closest("button[type=button]");
     if (!button) return;
     if ("copy" in button.dataset) copy(button.closest(".message"));
-    if (!button.dataset.wish) return;
-    this.connection.wish(wishes[button.dataset.wish](idOf(button)));
+    else if (!button.dataset.wish) return;
+    else this.#wish(button);
+    refocusMenu(button);
     closeMenus(null);
+  }
+
+  #wish(button) {
+    this.connection.wish(wishes[button.dataset.wish](idOf(button)));
   }
 
   /** The change comes back over the socket, to every window alike. */
@@ -69,6 +74,11 @@ async function copy(message) {
   } catch {
     toast("The browser lets nothing be copied here. Select the text instead.");
   }
+}
+
+/** What was pressed in a menu is gone with it: the focus goes back to what opened it. */
+function refocusMenu(button) {
+  button.closest("details.more")?.querySelector("summary").focus();
 }
 
 function closeMenus(target) {
