@@ -122,6 +122,7 @@ const orders = {
   connect: ({ conversation, characters }) => connect(conversation, characters),
   say: ({ text }) => say(text),
   wish: ({ frame }) => wish(frame),
+  draft: ({ text, number }) => link.send({ type: "draft", text, number }),
   interrupt,
   player: ({ port }) => attachPlayer(port),
   microphone: ({ port }) => attachMicrophone(port),
