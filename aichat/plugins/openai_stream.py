@@ -105,8 +105,10 @@ class Calls:
 
 @define
 class Reading:
-    """One stream being read. *seconds* is the longest silence between its chunks, from the first
-    word on; until then the reader counts.
+    """One stream being read.
+
+    *seconds* is the longest silence between its chunks, from the first word on; until then it is
+    the reader who counts.
     """
 
     stream: Any

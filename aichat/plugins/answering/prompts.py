@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
+from aichat.core import Character, Conversation, Message, Prompt, PromptMessage, briefing
 
 HISTORY_TOKENS = 6_000
 """The oldest messages are left out beyond this; the system prompt and the newest never are."""
@@ -72,7 +72,8 @@ def prompt(
 ) -> Prompt:
     """Build the prompt for *character*'s next line, for a model that reads *context_tokens*."""
     settings = chosen(character, conversation)
-    system = PromptMessage("system", _system(character, cast))
+    others = [who.name for who in cast if who.id != character.id]
+    system = PromptMessage("system", briefing(character, others))
     room = HISTORY_TOKENS
     if context_tokens:
         reply = settings.get("max_tokens") or REPLY_TOKENS
@@ -102,18 +103,6 @@ def chosen(character: Character, conversation: Conversation) -> dict[str, Any]:
 
 def _fits(value: object, kind: type | tuple[type, ...]) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool) and value not in ("", [], ())
-
-
-def _system(character: Character, cast: Sequence[Character]) -> str:
-    others = [who.name for who in cast if who.id != character.id]
-    company = f", {' and '.join(others)}" if others else ""
-    return (
-        f"{character.system_prompt}\n\n"
-        f"You are {character.name}, in a spoken conversation with the user{company}. "
-        "Everything you write is read out: answer in a few short spoken sentences, without lists "
-        "or headings. Write only your own words, without your name in front, and never write "
-        "what somebody else says."
-    ).strip()
 
 
 def _newest(character_id: str, messages: Sequence[Told], room: int) -> list[PromptMessage]:
