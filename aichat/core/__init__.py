@@ -29,6 +29,7 @@ from .backends import (
     charges,
     languages,
 )
+from .briefs import briefing
 from .bus import Bus
 from .casting import Parts, State, Status
 from .clock import Clock
@@ -137,6 +138,7 @@ __all__ = [
     "Workers",
     "Written",
     "abilities",
+    "briefing",
     "cast_parts",
     "charges",
     "chosen",

@@ -9,7 +9,9 @@ import hashlib
 import math
 from collections.abc import Sequence
 from html import escape
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
+
+from aichat.core import slug
 
 SIDE = 96
 LONGEST = 100
@@ -20,24 +22,24 @@ GROUNDS = (
 """Pairs of a dark ground and a light ink; white on the ground has a contrast of over 5."""
 
 
-def address(seed: str, name: str) -> str:
-    """Return where the face of *name* is; *seed* (an id) tells namesakes apart."""
-    return f"/avatars/{quote(seed or 'nobody', safe='')}.svg?{urlencode({'name': name[:LONGEST]})}"
+def address(name: str) -> str:
+    """Return where the face of *name* is."""
+    return f"/avatars/{slug(name)}.svg?{urlencode({'name': name[:LONGEST]}, errors='replace')}"
 
 
-def svg(seed: str, name: str) -> str:
+def svg(name: str) -> str:
     """Draw a face: a ground, one of four patterns in its light ink, and the initials."""
-    dice = hashlib.sha256(seed.encode("utf-8", "replace")).digest()
+    dice = hashlib.sha256(name.encode("utf-8", "replace")).digest()[3:]
     ground, ink = GROUNDS[dice[0] % len(GROUNDS)]
     pattern = PATTERNS[dice[1] % len(PATTERNS)](dice[2:])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIDE} {SIDE}" '
-        f'width="{SIDE}" height="{SIDE}" role="img" aria-label="{escape(name or seed)}">'
+        f'width="{SIDE}" height="{SIDE}" role="img" aria-label="{escape(name)}">'
         f'<rect width="{SIDE}" height="{SIDE}" fill="{ground}"/>'
         f'<g fill="{ink}" opacity="0.24">{pattern}</g>'
-        '<text x="48" y="50" text-anchor="middle" dominant-baseline="central" '
+        '<text x="48" y="48" text-anchor="middle" dominant-baseline="central" '
         'font-family="Georgia, serif" font-size="38" font-weight="600" fill="#ffffff">'
-        f"{escape(initials(name or seed))}</text></svg>"
+        f"{escape(initials(name))}</text></svg>"
     )
 
 

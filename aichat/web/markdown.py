@@ -14,12 +14,21 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from .foreign_pictures import foreign_pictures
+from .inking import inking
+
 TAGS = {
-    *("p", "br", "hr", "strong", "em", "s", "a", "code", "pre", "blockquote"),
+    *("p", "br", "hr", "strong", "em", "s", "a", "code", "pre", "blockquote", "img"),
     *("span", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6"),
     *("table", "thead", "tbody", "tr", "th", "td"),
 }
-ATTRIBUTES = {"a": {"href", "title"}, "code": {"class"}, "span": {"class"}, "ol": {"start"}}
+ATTRIBUTES = {
+    "a": {"href", "title"},
+    "img": {"src", "alt"},
+    "ol": {"start"},
+    # HTML is off, so classes come from our own rules only
+    **{tag: {"class"} for tag in ("code", "span", "p", "h1", "h2", "h3", "h4", "h5", "h6")},
+}
 
 LONGEST_CODE = 20_000
 """Letters of a block of code beyond which it is not highlighted: that would hold everybody up."""
@@ -41,7 +50,8 @@ def _highlighted(code: str, language: str, _: str) -> str:
 _markdown = MarkdownIt(
     "commonmark", {"html": False, "breaks": True, "highlight": _highlighted}
 ).enable(["table", "strikethrough"])
-_markdown.disable("image")  # a picture from elsewhere would tell that place who reads
+inking(_markdown)
+foreign_pictures(_markdown)
 _cleaner = nh3.Cleaner(
     tags=TAGS,
     attributes=ATTRIBUTES,

@@ -30,9 +30,9 @@ async def image(state: State, key: FromPath[str]) -> Response[bytes]:
 
 @get("/avatars/{file:str}")
 async def avatar(file: FromPath[str], name: Name = "") -> Response[str]:
-    """A face drawn from an id and a name."""
-    seed = file.removesuffix(".svg")
-    return Response(avatars.svg(seed, name), media_type="image/svg+xml", headers=FOR_GOOD)
+    """A face drawn from a name; *file* is there for people to read."""
+    face = avatars.svg(name or file.removesuffix(".svg"))
+    return Response(face, media_type="image/svg+xml", headers=FOR_GOOD)
 
 
 @get("/clips/{key:str}")
@@ -51,13 +51,15 @@ async def preview(state: State, file: FromPath[str]) -> Response[bytes]:
     return Response(sound, media_type="audio/wav", headers=FOR_GOOD)
 
 
-def face_of(character: Character) -> str:
-    """Return the address of a character's picture: its own, where our pages may show it.
+def is_own(address: str) -> bool:
+    """Tell whether our pages may show a picture: their CSP lets no other site be asked."""
+    return OWN_PICTURE.match(address) is not None
 
-    The page's CSP lets no other site be asked.
-    """
+
+def face_of(character: Character) -> str:
+    """Return the address of a character's picture: its own, where our pages may show it."""
     shown = character.image_url or ""
-    return shown if OWN_PICTURE.match(shown) else avatars.address(character.id, character.name)
+    return shown if is_own(shown) else avatars.address(character.name)
 
 
 def routes() -> Router:

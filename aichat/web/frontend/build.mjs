@@ -8,6 +8,7 @@ const out = process.argv[2] ?? "../static/dist";
 // modules: what several of them import goes into chunks that they share
 const modules = [
   "shell.js", "app.js",
+  "composer-rich.js", // app.js imports it late
   "schema.js", // the page of the API; nobody else loads it
   ...inPages(".js"),
 ];

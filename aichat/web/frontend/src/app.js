@@ -5,8 +5,11 @@ import { Conversation } from "./conversation.js";
 import { refresh, reloadLog } from "./htmx.js";
 import { Loudspeaker } from "./loudspeaker.js";
 import { Microphone } from "./microphone.js";
+import { Messages } from "./messages.js";
 import { Notices } from "./notices.js";
+import { tendPanels } from "./panels.js";
 import { Scrolling } from "./scrolling.js";
+import { tendSearch } from "./searching.js";
 import { Status } from "./status.js";
 import { TalkButton } from "./talk.js";
 import { localTimes } from "./times.js";
@@ -15,7 +18,7 @@ const at = (id) => document.getElementById(id);
 const page = document.body.dataset;
 
 const connection = openConnection(page);
-const composer = new Composer({ form: at("composer"), note: at("composer-note"), connection });
+const composer = new Composer({ form: at("composer"), connection, announce: (text) => notices.announce(text) });
 const notices = new Notices(at("notices"));
 const status = new Status(at("connection"), { announce: notices.announce, onRefused: notices.problem });
 const scrolling = new Scrolling({ scroller: at("scroller"), button: at("to-newest") });
@@ -101,6 +104,7 @@ const inOrder = (show) => (event) => (held ? held.push(() => show(event)) : show
 function remember(id) {
   if (page.conversation === id) return;
   page.conversation = id;
+  composer.moved(id);
   history.replaceState(null, "", `/c/${id}`);
   for (const form of document.querySelectorAll("form[data-says]")) form.action = `/c/${id}/messages`;
 }
@@ -133,23 +137,22 @@ connection.on("transcription_chunk", (event) => {
 });
 connection.on("listening", ({ speaking }) => talk.hears(speaking));
 connection.on("status", (event) => notices.show(event.notices));
+connection.on("cast", () => composer.askWho());
+connection.on("turn_started", () => composer.askWho());
 connection.on("error", failed);
 connection.on("unheard", () => hint("Press any key or click anywhere to hear the characters."));
 
 stop.addEventListener("click", interrupt);
-addEventListener("keydown", (event) => event.key === "Escape" && interrupt());
+addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && interrupt());
 at("composer").addEventListener("submit", () => scrolling.follow());
 at("stage").addEventListener("click", ({ target }) => {
   const name = target.closest("[data-mention]")?.dataset.mention;
   if (name) composer.mention(name);
 });
-at("log").addEventListener("click", ({ target }) => {
-  const button = target.closest("[data-say-rest]");
-  if (!button) return;
-  connection.sayRest(button.dataset.sayRest);
-  button.remove();
-  composer.box.focus(); // where the focus was is gone
-});
+connection.on("unwished", () => notices.problem("Not connected, so nothing was sent. Try again when the connection is back."));
+new Messages({ log: at("stage"), connection }); // the log itself may be replaced
+tendPanels();
+tendSearch();
 at("suggestions").addEventListener("submit", (event) => {
   event.preventDefault();
   if (composer.say(event.submitter.value)) composer.box.focus();
@@ -157,3 +160,4 @@ at("suggestions").addEventListener("submit", (event) => {
 
 loudspeaker.arm(() => notices.problem("The browser gives us no sound. Reload the page, or read along."));
 connection.open();
+composer.enrich();
