@@ -9,6 +9,8 @@ from . import (
     characters,
     chat,
     components,
+    conversations,
+    messages,
     models,
     preferring,
     settings,
@@ -23,6 +25,8 @@ def routes() -> Router:
         one.routes()
         for one in (
             chat,
+            messages,
+            conversations,
             characters,
             voices,
             models,

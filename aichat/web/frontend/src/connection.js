@@ -7,8 +7,9 @@ export function openConnection({ worker: script, conversation, characters }) {
     state: "connecting",
     on: (type, handler) => handlers.set(type, [...(handlers.get(type) ?? []), handler]),
     say: (text) => worker.postMessage({ do: "say", text }),
+    /** Sends a frame whose answer is a turn: whoever speaks now falls silent. */
+    wish: (frame) => worker.postMessage({ do: "wish", frame }),
     draft: (text, number) => worker.postMessage({ do: "draft", text, number }),
-    sayRest: (message) => worker.postMessage({ do: "rest", message }),
     interrupt: () => worker.postMessage({ do: "interrupt" }),
     attach: (part, port) => worker.postMessage({ do: part, port }, [port]),
     /** Call once, when every handler is in place. */
