@@ -172,7 +172,8 @@ class Stt(Protocol):
     """Speech to text.
 
     One that serves only so many calls at once says so in an attribute ``max_concurrent``; it is
-    then shared fairly, finals first. Without it, every call is made at once.
+    then shared fairly, finals first. Without it, every call is made at once. One that must not be
+    asked before the user has finished, as it costs money, has a false attribute ``guesses``.
     """
 
     async def transcribe(self, utterance: Utterance) -> str:
