@@ -32,7 +32,6 @@ from server import a_server
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.plugins import playing
 from aichat.web import socket as web_socket
-from aichat.web import wire
 
 CHUNKS = 100
 heads: list[playing.Playhead] = []
@@ -51,7 +50,7 @@ def instrument() -> None:
 
     async def noted_message(self: Any, incoming: Any) -> None:
         global arrived
-        if isinstance(incoming, wire.Interrupt):
+        if isinstance(incoming, incoming.Interrupt):
             arrived = time.perf_counter()
         await message(self, incoming)
 

@@ -118,12 +118,14 @@ async def all_ready(parts: Parts) -> None:
 
 
 @asynccontextmanager
-async def a_chat(*, failures: bool = False, **backends: Any) -> AsyncIterator[Chat]:
-    """Open a chat; unless *failures* are expected, none may have happened."""
+async def a_chat(
+    *, failures: bool = False, extra: Sequence[object] = (), **backends: Any
+) -> AsyncIterator[Chat]:
+    """Open a chat with *extra* plug-ins; unless *failures* are expected, none may have happened."""
     backends.setdefault("storage", await a_store())
     given = Given(**backends)
     heard = Listener()
-    async with open_chat(given.config(), load_plugins(extra=[given])) as (bus, parts):
+    async with open_chat(given.config(), load_plugins(extra=[given, *extra])) as (bus, parts):
         await all_ready(parts)
         bus.tap(heard.hear)
         with anyio.fail_after(600):

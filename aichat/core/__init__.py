@@ -3,27 +3,37 @@
 from .access import Actor, Connection
 from .backends import (
     PARTS,
+    Ability,
     Backend,
+    Clones,
+    Codes,
     ListsModels,
     Llm,
     Model,
     Pause,
     Playable,
+    Reference,
     Sequenced,
     Sequencer,
     SoundJudge,
     Stt,
     Tts,
     TurnDetector,
+    Usage,
     Utterance,
     Vad,
     VadStream,
     WordMark,
+    Written,
+    abilities,
     charges,
+    languages,
 )
+from .briefs import briefing
 from .bus import Bus
 from .casting import Parts, State, Status
 from .clock import Clock
+from .cloning import introduce, with_tokens_dropped
 from .config import Config, Web, read_config
 from .errors import (
     AichatError,
@@ -51,12 +61,17 @@ from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
 from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
+from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
+from .versions import chosen, edited, rewritten, shown, versions
+from .weights import Weights, fetched, needed_weights
+from .workers import Left, Listener, Workers
 
 __all__ = [
     "PARTS",
     "READY_CHARACTERS",
     "READY_VOICES",
+    "Ability",
     "Actor",
     "AichatError",
     "BackedUp",
@@ -69,6 +84,8 @@ __all__ = [
     "Changes",
     "Character",
     "Clock",
+    "Clones",
+    "Codes",
     "Config",
     "Conflict",
     "Connection",
@@ -78,6 +95,8 @@ __all__ = [
     "EventLog",
     "Header",
     "LaneFull",
+    "Left",
+    "Listener",
     "ListsModels",
     "Llm",
     "LogWriter",
@@ -91,6 +110,7 @@ __all__ = [
     "Playable",
     "Prompt",
     "PromptMessage",
+    "Reference",
     "Sequenced",
     "Sequencer",
     "SoundJudge",
@@ -101,23 +121,37 @@ __all__ = [
     "Stt",
     "Subscription",
     "TimedOut",
+    "Tool",
+    "ToolCall",
     "Trace",
     "Tts",
     "TurnDetector",
     "Unreachable",
+    "Usage",
     "Utterance",
     "Vad",
     "VadStream",
     "Voice",
     "Web",
+    "Weights",
     "WordMark",
+    "Workers",
+    "Written",
+    "abilities",
+    "briefing",
     "cast_parts",
     "charges",
+    "chosen",
     "closing",
+    "edited",
+    "fetched",
     "hookimpl",
+    "introduce",
     "is_clean",
     "is_this_machine",
+    "languages",
     "load_plugins",
+    "needed_weights",
     "new_id",
     "next_within",
     "open_bus",
@@ -126,5 +160,10 @@ __all__ = [
     "read_config",
     "read_log",
     "require_json",
+    "rewritten",
+    "shown",
     "slug",
+    "tool",
+    "versions",
+    "with_tokens_dropped",
 ]

@@ -20,6 +20,7 @@ from attrs import Factory, define, frozen
 from .backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from .errors import AichatError, CannotStart, NotReady
 from .storage import Storage
+from .tools import Tool
 
 log = logging.getLogger(__name__)
 
@@ -176,6 +177,8 @@ class Parts:
     watchers: list[Callable[[], None]] = Factory(list)
     speakable_filters: Sequence[Callable[[str], str]] = ()
     """What of a clause is read out: each gets what the one before has made of it."""
+    tools: Mapping[str, Tool] = Factory(dict)
+    """What characters may use, by name."""
 
     @property
     def vad(self) -> Vad:

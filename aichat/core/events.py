@@ -7,11 +7,21 @@ PCM16 little-endian; its repr is short, and no event's repr is ever logged with 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
+from .drafts import DraftWritten as DraftWritten
+from .drafts import SpeakersForeseen as SpeakersForeseen
+from .figures import MARKS as MARKS
+from .figures import ReplyUsage as ReplyUsage
+from .figures import TurnTimed as TurnTimed
 from .models import Message, Prompt, Source
+from .revival import LinesRevived as LinesRevived
+from .revival import ReplayWanted as ReplayWanted
+from .revival import RestWanted as RestWanted
+from .revival import RewriteWanted as RewriteWanted
 from .turns import MIC_RATE as MIC_RATE
 from .turns import SPEAKER_RATE as SPEAKER_RATE
 from .turns import Event as Event
@@ -147,16 +157,6 @@ class Speculated(Event):
     urgent: ClassVar[bool] = True
 
 
-@frozen
-class RestWanted(Event):
-    """The user wants to hear what an interruption cut off, of message *message_id* and after it.
-
-    Opens a new turn.
-    """
-
-    message_id: str
-
-
 # -- answering -------------------------------------------------------------------------------
 
 
@@ -187,14 +187,6 @@ class SpeakersChosen(Event):
 
 
 @frozen
-class LinesRevived(Event):
-    """These lines will be said after all; each with its text, empty if it is yet to be written."""
-
-    lines: tuple[Line, ...]
-    texts: tuple[str, ...] = field(repr=lambda texts: f"<{len(texts)} texts>")
-
-
-@frozen
 class LineBegan(LineEvent):
     """It is this character's turn to write."""
 
@@ -214,6 +206,16 @@ class ReplyText(LineEvent):
 
     text: str = field(repr=letters)
     index: int = 0
+
+
+@frozen
+class ToolUsed(LineEvent):
+    """The character used a tool; *result* is what the model was told, or why it *failed*."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(factory=dict, repr=lambda given: f"<{len(given)} given>")
+    result: str = field(default="", repr=letters)
+    failed: bool = False
 
 
 @frozen
@@ -320,41 +322,22 @@ class TurnFinished(Event):
 
 @frozen
 class MessageAdded(Event):
-    """The conversation has a new message, or a truer version of one (same ``message_id``)."""
+    """The conversation has a new message, or a truer version of one (same ``message_id``).
+
+    *changed*: somebody has changed one that was there.
+    """
 
     message: Message = field(repr=lambda m: f"<{m.role} {m.message_id}>")
+    changed: bool = False
 
     urgent: ClassVar[bool] = True
 
 
-MARKS = (
-    "speech_ended",
-    "turn_decided",
-    "transcribed",
-    "first_text",
-    "first_clause",
-    "first_speech",
-    "first_audio",
-    "first_heard",
-)
-"""What a turn reaches, in order. ``first_heard`` is what the loudspeaker's own reports say."""
-
-
 @frozen
-class TurnTimed(Event):
-    """A turn's waterfall so far; a later one of the same turn replaces it.
+class MessageDeleted(Event):
+    """The user has deleted a message: nobody is told of it any more."""
 
-    *marks* say what was reached when, in ms after the earliest, in the order of :data:`MARKS`;
-    those that did not happen are missing. *gaps* are the silences between one speaker and the next,
-    in ms. *final*: the turn is over, *interrupted* or not; only ``first_heard`` may still come.
-    """
-
-    marks: tuple[tuple[str, float], ...]
-    gaps: tuple[float, ...] = ()
-    final: bool = True
-    interrupted: bool = False
-    began: float = 0.0
-    """The moment of the earliest mark, in seconds of the bus clock."""
+    message_id: str
 
     urgent: ClassVar[bool] = True
 

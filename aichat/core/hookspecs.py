@@ -24,6 +24,7 @@ from .backends import Backend, Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from .bus import Bus
 from .casting import Parts
 from .storage import Storage
+from .tools import Tool
 
 hookspec = pluggy.HookspecMarker("aichat")
 hookimpl = pluggy.HookimplMarker("aichat")
@@ -80,6 +81,15 @@ def speakable_filter() -> Callable[[str], str]:  # type: ignore[empty-body]
     wrote it, before aichat's own takes out mark-up, code, emoji and *actions*; write
     ``@hookimpl(trylast=True)`` to come after it. It is called for every clause, on the event loop:
     it must return within a millisecond. An empty text is not spoken.
+    """
+
+
+@hookspec
+def tools() -> list[Tool]:  # type: ignore[empty-body]
+    """Offer tools that characters may use while they write: see :mod:`aichat.core.tools`.
+
+    A character has those that its ``extensions["tools"]`` names. They are called after the user's
+    turn is certain, never ahead of it, and each call and its result are shown in the chat.
     """
 
 

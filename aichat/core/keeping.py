@@ -13,9 +13,12 @@ from attrs import evolve
 
 from .errors import BadValue, Conflict, NotFound
 from .fields import require_json
-from .models import Voice
+from .models import Character, Voice
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
+
+IMAGES = "/images/"
+"""Where a character's own pictures are served: this and the key of a clip."""
 
 _TIMES = {"created_at", "updated_at"}
 _NUMBERED = re.compile("(.+)-([0-9]{3,9})")
@@ -63,6 +66,12 @@ def clip_key(data: bytes, extension: str) -> str:
 def clip_keys(voice: Voice) -> set[str]:
     """Return the keys of a voice's clips."""
     return {key for key in (voice.audio_path, voice.text_path) if key is not None}
+
+
+def image_keys(character: Character) -> set[str]:
+    """Return the keys of the clips that a character shows."""
+    shown = (character.image_url or "", *character.images)
+    return {url.removeprefix(IMAGES) for url in shown if url.startswith(IMAGES)}
 
 
 # -- refusals ------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from .fields import (
     one_of,
     utc,
 )
+from .tools import Tool, ToolCall
 
 TITLE_LETTERS = 60
 """The longest title that is made of a message."""
@@ -101,7 +102,11 @@ class Conversation:
 
 @frozen
 class Message:
-    """One thing said. *heard* is what was played of it when it was interrupted, else null."""
+    """One thing said. *heard* is what was played of it when it was interrupted, else null.
+
+    *extensions* are free JSON. aichat keeps there what it knows beside: ``versions`` (all texts of
+    a reply, with ``version``, the index of the one that is shown), ``usage`` and ``tools``.
+    """
 
     message_id: str = field(validator=is_text)
     conversation_id: str = field(validator=is_text)
@@ -114,6 +119,7 @@ class Message:
     heard: str | None = field(default=None, validator=is_text_or_null)
     source: Source = field(default="text", validator=one_of(Source))
     created_at: datetime = field(factory=_now, converter=utc)
+    extensions: Mapping[str, Any] = field(factory=dict, validator=is_mapping)
 
     @property
     def title(self) -> str | None:
@@ -134,11 +140,17 @@ class Message:
 
 @frozen
 class PromptMessage:
-    """One message for a model."""
+    """One message for a model.
 
-    role: Role
+    An assistant's may ask for tools (*calls*); what one of them gave is a message of the role
+    ``tool``, which names the call (*call_id*).
+    """
+
+    role: Role | Literal["tool"]
     content: str
     name: str | None = None
+    calls: Sequence[ToolCall] = ()
+    call_id: str | None = None
 
 
 @frozen
@@ -146,10 +158,13 @@ class Prompt:
     """All that a character is told before it answers.
 
     *messages* begin with the system prompt and are the conversation from its own point of view.
-    *settings* hold what the user chose: ``model``, ``temperature``, ``max_tokens``, ``top_p``.
+    *settings* hold what was chosen, for the character or else for the conversation: ``model``,
+    ``temperature``, ``max_tokens``, ``top_p``, ``stop`` (a list of texts). The model may ask for
+    *tools*; a backend that cannot offer them leaves them out.
     """
 
     character: Character
     cast: Sequence[Character]
     messages: Sequence[PromptMessage]
     settings: Mapping[str, Any] = Factory(dict)
+    tools: Sequence[Tool] = ()

@@ -12,6 +12,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 import pluggy
+from attrs import evolve
 
 from . import hookspecs
 from .backends import PARTS, Backend
@@ -21,6 +22,7 @@ from .clock import Clock
 from .config import Config, build, mend_name
 from .errors import PluginFailed, UnknownBackend
 from .opening import open_bus
+from .tools import Tool
 
 HOOKS = tuple(name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "aichat_spec"))
 
@@ -79,7 +81,7 @@ def cast_parts(config: Config, manager: pluggy.PluginManager) -> Parts:
     Raises :class:`UnknownBackend` or :class:`~aichat.core.errors.BadSettings`.
     """
     roles = {part: _role(part, config, manager) for part in PARTS}
-    return Parts(roles, speakable_filters=manager.hook.speakable_filter())
+    return Parts(roles, speakable_filters=manager.hook.speakable_filter(), tools=_tools(manager))
 
 
 @asynccontextmanager
@@ -91,6 +93,22 @@ async def open_chat(
     async with perform(parts), open_bus(clock=clock) as bus:
         manager.hook.connect(bus=bus, parts=parts)
         yield bus, parts
+
+
+def _tools(manager: pluggy.PluginManager) -> dict[str, Tool]:
+    """Gather the tools, each with the name of its plug-in."""
+    found: dict[str, Tool] = {}
+    for offer in manager.hook.tools.get_hookimpls():
+        offered: list[Tool] = offer.function()  # type: ignore[assignment]
+        for tool in offered:
+            if tool.name in found:
+                raise PluginFailed(
+                    f"Two plug-ins offer a tool called {tool.name!r}: "
+                    f"{found[tool.name].plugin} and {offer.plugin_name}.",
+                    "Rename one, or put the other plug-in's name into disable under [plugins].",
+                )
+            found[tool.name] = evolve(tool, plugin=offer.plugin_name)
+    return dict(sorted(found.items()))
 
 
 def _role(part: str, config: Config, manager: pluggy.PluginManager) -> Role:

@@ -14,6 +14,8 @@ _SPOKEN = (
     "repeat what was just said; add something, and now and then ask a question."
 )
 
+_HANDY = {"tools": ["clock", "dice"]}
+
 READY_VOICES = (
     Voice("Olivia", "description", "Female, British accent, warm and quick", _SCENE),
     Voice("Mark", "description", "Male, American accent, deep, calm and slow", _SCENE),
@@ -30,6 +32,7 @@ READY_CHARACTERS = (
         "tell a two-line story than give advice, and you are kind even when you tease. " + _SPOKEN,
         "Olivia",
         greeting="Hello, I'm Olivia. The kettle is on, so tell me, what are we talking about?",
+        extensions=_HANDY,
     ),
     Character(
         "mark-chen-001",
@@ -41,6 +44,7 @@ READY_CHARACTERS = (
         "moment later. " + _SPOKEN,
         "Mark",
         greeting="Hi, I'm Mark. Take your time. What's on your mind?",
+        extensions=_HANDY,
     ),
     Character(
         "rosa-alvarez-001",
@@ -51,5 +55,6 @@ READY_CHARACTERS = (
         "questions, and challenge Olivia and Mark when they get too careful. " + _SPOKEN,
         "Rosa",
         greeting="Hey, I'm Rosa! Ooh, I hope you brought a good story. What's happening?",
+        extensions=_HANDY,
     ),
 )

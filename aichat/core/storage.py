@@ -88,7 +88,8 @@ class Storage(Protocol):
         """Keep bytes, and return their key: their SHA-256 in hex, a dot, and *extension*.
 
         Adding the same again changes nothing. *extension* is up to 8 lower-case letters and digits.
-        A clip that no voice has taken may be swept after a day.
+        A clip that no voice has taken may be swept after a day, unless a character shows it:
+        ``/images/`` and its key are among the character's ``image_url`` and ``images``.
         """
         ...
 
@@ -148,6 +149,10 @@ class Storage(Protocol):
 
     async def message(self, id: str) -> Message:
         """Return one message."""
+        ...
+
+    async def delete_message(self, id: str) -> None:
+        """Remove one message; those around it keep their order (no activity)."""
         ...
 
     async def messages(

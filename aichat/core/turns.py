@@ -5,7 +5,7 @@ Import these from :mod:`aichat.core.events`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from attrs import Factory, field, frozen
 
@@ -43,6 +43,13 @@ class Line:
     place: int
     message_id: str = ""
     name: str = ""
+    says: Literal["new", "version", "again", "take"] = "new"
+    """Something new; another version of its message; that message again, or in a new take."""
+
+    @property
+    def is_again(self) -> bool:
+        """Its message is there, and stays as it is."""
+        return self.says in ("again", "take")
 
     def message(self, text: str) -> Message:
         """Make the message that the line leaves."""

@@ -14,9 +14,10 @@ from typing import TypeVar
 import anyio
 from attrs import frozen
 
-from aichat.core import Backend, Llm, Prompt, PromptMessage, hookimpl, is_clean
+from aichat.core import Backend, Llm, Prompt, PromptMessage, ToolCall, hookimpl, is_clean
 
 from .demo_lines import INTENTS, OUT_OF_LINES, STOP_WORDS, STYLES, Intent, Lines, Style
+from .demo_tools import told, wanted
 
 T = TypeVar("T")
 
@@ -42,9 +43,14 @@ class Demo:
 
     words_per_second: float = 20.0
 
-    async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
+    async def reply(self, prompt: Prompt) -> AsyncIterator[str | ToolCall]:
         seconds = 1 / self.words_per_second if self.words_per_second > 0 else 0
-        for word in re.findall(r"\S+\s*", compose(prompt)):
+        result = told(prompt.messages)
+        if not result and (call := wanted(prompt, listen(prompt).user)):
+            await anyio.sleep(seconds)
+            yield call
+            return
+        for word in re.findall(r"\S+\s*", result or compose(prompt)):
             await anyio.sleep(seconds)
             yield word
 

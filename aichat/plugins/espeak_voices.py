@@ -57,8 +57,13 @@ LANGUAGES = {
     "japanese": "ja",
     "korean": "ko",
 }
+_TAGS = {"cmn": "zh", "pt-br": "pt-BR"}
+SPOKEN = ("en", *dict.fromkeys(_TAGS.get(name, name) for name in LANGUAGES.values()))
+"""Those that a description can choose, as BCP 47 tags."""
 WOMAN = r"female|wom[ae]n|girl|lady|feminine|she|her|mother|grandmother|grandma|queen"
 MAN = r"male|m[ae]n|boy|gentleman|masculine|he|his|father|grandfather|grandpa|king"
+WOMANS_NAME = r"(?!joshua|luca|ezra|nikita|noah|elijah|jonah|micah)\w+(?:ah?|ine|elle|ette|lyn)"
+"""First names that are mostly women's, for a voice without a description, as a cloned one."""
 TRAITS = {  # (pitch, words per minute, liveliness) to add
     r"deep|low|bass|baritone": (-18, 0, 0),
     r"high(?!.quality)|squeaky|shrill|soprano": (18, 0, 0),
@@ -78,12 +83,15 @@ MEN = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")
 def profile(voice: Voice, words_per_minute: int = 165) -> Profile:
     """Choose how *voice* sounds: its description decides, its name makes it differ from others.
 
-    ``settings["espeak"]`` may fix ``voice``, ``pitch``, ``rate`` and ``range``. A foreign language
-    that is named as an accent ("French accent") keeps speaking English.
+    ``settings["seed"]`` throws the dice of the name anew; ``settings["espeak"]`` may fix ``voice``,
+    ``pitch``, ``rate`` and ``range``. A foreign language that is named as an accent ("French
+    accent") keeps speaking English.
     """
     about = voice.speaker_desc.lower()
-    chance = hashlib.sha256(voice.voice.encode("utf-8", "replace")).digest()
+    chance = _chance(voice)
     added = [amounts for words, amounts in TRAITS.items() if _says(about, words)]
+    if not voice.speaker_desc and re.match(rf"{WOMANS_NAME}\b", voice.voice.lower()):
+        about = "woman"
     pitch, rate, lively = (sum(column) for column in zip((0, 0, 0), *added, strict=True))
     return _overridden(
         Profile(
@@ -94,6 +102,13 @@ def profile(voice: Voice, words_per_minute: int = 165) -> Profile:
         ),
         voice.settings.get("espeak", {}),
     )
+
+
+def _chance(voice: Voice) -> bytes:
+    """Throw dice that fall the same way each time for a name and a seed."""
+    seed = voice.settings.get("seed")
+    thrown = voice.voice if seed is None else f"{voice.voice}\n{seed}"
+    return hashlib.sha256(thrown.encode("utf-8", "replace")).digest()
 
 
 def _says(about: str, words: str) -> bool:

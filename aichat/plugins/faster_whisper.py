@@ -8,28 +8,47 @@ its own.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import anyio
 import numpy as np
-from anyio import from_thread, to_thread
+from anyio import to_thread
 from anyio.abc import TaskGroup
-from anyio.lowlevel import EventLoopToken, current_token
 from attrs import define, field
 
-from aichat.core import Backend, BackendFailed, CannotStart, NotReady, Utterance, hookimpl
+from aichat.core import (
+    Backend,
+    BackendFailed,
+    CannotStart,
+    NotReady,
+    Utterance,
+    Weights,
+    fetched,
+    hookimpl,
+)
 
 from .faster_whisper_gates import is_imagined
+from .faster_whisper_models import known_language, weights_of
 
-SHORTEST = 3_200
-"""Bytes of the shortest audio worth writing down: 0.1 s at 16 kHz."""
+SECOND = 32_000
+"""Bytes of one second at 16 kHz."""
+SHORTEST = SECOND // 10
+"""Shorter audio is not worth writing down."""
 
-FILES = ["config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*"]
+VAD = {
+    "threshold": 0.3,  # the stage has heard a voice already: only what is surely none is cut out
+    "min_silence_duration_ms": 1_000,  # a pause to think; Whisper makes up words in longer ones
+    "speech_pad_ms": 200,
+}
+TOKENS_PER_SECOND, MORE_TOKENS, MOST_TOKENS = 15, 40, 110
+"""Nobody says more; it is Whisper that repeats itself, for seconds, and is stopped there."""
+
 SET_A_FOLDER = "set [stt.faster_whisper] model to a folder."
+MISSING, INSTALL = "The package faster-whisper is missing.", "Run `pip install 'aichat[whisper]'`."
 
 
 @hookimpl
@@ -49,9 +68,12 @@ class _Call:
 
 
 class FasterWhisper:
-    """Writes utterances down; *beam_size* is for final ones, guesses on the way use 1.
+    """Writes utterances down; *language* as "de", or not set: it is found out each time.
 
-    *workers* utterances at once, each on so many CPU *threads*; the workers share the weights.
+    *beam_size* and *vad_filter* (leave out long silence, in which Whisper makes up words) are for
+    final texts; guesses on the way are made the fast way. *hotwords* are names and words to expect,
+    beside those of the characters. *workers* utterances at once, each on so many CPU *threads*; the
+    workers share the weights.
     """
 
     def __init__(
@@ -61,20 +83,34 @@ class FasterWhisper:
         compute_type: str = "default",
         language: str | None = None,
         beam_size: int = 1,
+        vad_filter: bool = True,
+        hotwords: list[str] | None = None,
         download: bool = True,
         threads: int = 2,
         workers: int = 2,
     ) -> None:
         self.model, self.device, self.compute_type = model, device, compute_type
-        self.language, self.beam_size = language, beam_size
+        self.language, self.beam_size, self.vad_filter = language, beam_size, vad_filter
+        self.hotwords = hotwords or []
         self.download, self.threads = download, threads
         self.max_concurrent = max(1, workers)
         self.report: Callable[[str], None] = lambda line: None
         self._whisper: Any = None
         self._tasks: TaskGroup | None = None
 
+    @property
+    def weights(self) -> Sequence[Weights]:
+        return (weights_of(self.model),)
+
     async def __aenter__(self) -> FasterWhisper:
-        folder = await self._weights()
+        (weights,) = self.weights
+        if find_spec("faster_whisper") is None:
+            raise CannotStart(MISSING, INSTALL)
+        hub = await to_thread.run_sync(import_module, "huggingface_hub")
+        folder = await fetched(
+            weights, hub, self.report, allowed=self.download, otherwise=SET_A_FOLDER
+        )
+        self.report("loading")
         self._whisper = await to_thread.run_sync(self._load, folder, abandon_on_cancel=True)
         self._workers = anyio.CapacityLimiter(self.max_concurrent)
         self._free = anyio.Semaphore(self.max_concurrent, max_value=self.max_concurrent)
@@ -120,37 +156,33 @@ class FasterWhisper:
             call.done.set()
 
     def _write_down(self, call: _Call) -> str:
-        beam = self.beam_size if call.utterance.final else 1
         texts = []
-        for segment in self._segments(samples(call.utterance.pcm), beam):
+        for segment in self._segments(call.utterance):
             if call.left:
                 break
-            if not is_imagined(segment.text, segment.no_speech_prob, segment.avg_logprob):
+            doubts = segment.no_speech_prob, segment.avg_logprob, segment.compression_ratio
+            if not is_imagined(segment.text, *doubts):
                 texts.append(segment.text)
         return "".join(texts).strip()
 
-    def _segments(self, audio: Any, beam: int) -> Any:
-        language = self.language or (None if self._whisper.model.is_multilingual else "en")
+    def _segments(self, utterance: Utterance) -> Any:
+        is_many = self._whisper.model.is_multilingual
+        names = [*self.hotwords, *utterance.hotwords]
         segments, _ = self._whisper.transcribe(
-            audio,
-            language=language,
-            beam_size=beam,
+            samples(utterance.pcm),
+            language=self.language or (None if is_many else "en"),
+            beam_size=self.beam_size if utterance.final else 1,
             temperature=0.0,
             condition_on_previous_text=False,
             without_timestamps=True,
-            vad_filter=False,
+            hotwords=", ".join(dict.fromkeys(names)) or None,
+            max_new_tokens=most_tokens(len(utterance.pcm) / SECOND),
+            vad_filter=self.vad_filter and utterance.final,
+            vad_parameters=VAD,
         )
         return segments
 
     # -- the start ---------------------------------------------------------------------------
-
-    async def _weights(self) -> Path:
-        stop = threading.Event()
-        find = _Weights(self.model, self.download, self.report, stop, current_token()).find
-        try:
-            return await to_thread.run_sync(find, abandon_on_cancel=True)
-        finally:
-            stop.set()  # a thread that was left behind stops at its next piece
 
     def _load(self, folder: Path) -> Any:
         """Load onto the GPU, else the CPU. The first transcription shows whether it works."""
@@ -178,103 +210,21 @@ class FasterWhisper:
             cpu_threads=self.threads,
             num_workers=self.max_concurrent,
         )
-        list(self._segments(np.zeros(16_000, np.float32), 1))
+        if self.language is not None:
+            known_language(self.language, self._whisper.supported_languages, self.model)
+        list(self._segments(Utterance("", bytes(SECOND), final=False)))
         return self._whisper
+
+
+def most_tokens(seconds: float) -> int | None:
+    """Return how long the text of short audio may get; for long audio Whisper has a limit.
+
+    CTranslate2 halves it, so it is twice what is meant; more would leave no room for hotwords.
+    """
+    most = MORE_TOKENS + round(TOKENS_PER_SECOND * seconds)
+    return 2 * most if most <= MOST_TOKENS else None
 
 
 def samples(pcm: bytes) -> Any:
     """PCM16 as floats from -1 to 1."""
     return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
-
-
-# -- the weights -----------------------------------------------------------------------------
-
-
-@define
-class _Weights:
-    """Finds the folder of a model. All of it runs in a worker thread."""
-
-    model: str
-    download: bool
-    report: Callable[[str], None]
-    stop: threading.Event
-    loop: EventLoopToken
-    told: int = -1
-
-    def find(self) -> Path:
-        path = Path(self.model).expanduser()
-        if path.is_dir():
-            return path
-        repository = _repository(self.model)
-        try:
-            return self._fetched(repository, local_files_only=True)
-        except (OSError, ValueError) as error:
-            missing: Exception = error
-        if self.download:
-            try:
-                return self._fetched(repository, tqdm_class=self._progress())
-            except Exception as error:  # the hub client raises many kinds
-                missing = error
-        reason = str(missing.__cause__ or missing).strip().split("\n")[0]
-        tried = f"could not be downloaded ({reason})" if self.download else "may not be downloaded"
-        raise CannotStart(
-            f"The weights of {self.model} are not here and {tried}.",
-            f"Connect once, or {SET_A_FOLDER}",
-        ) from missing
-
-    def _fetched(self, repository: str, **options: Any) -> Path:
-        import huggingface_hub
-        from huggingface_hub.utils import logging
-
-        logging.set_verbosity_error()  # type: ignore[no-untyped-call, unused-ignore]  # we tell
-        folder = huggingface_hub.snapshot_download(repository, allow_patterns=FILES, **options)
-        if not (Path(folder) / "model.bin").is_file():
-            raise FileNotFoundError(f"{repository} holds no model.bin")
-        return Path(folder)
-
-    def _progress(self) -> type:
-        """Make a tqdm class that draws nothing and reports bytes."""
-        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
-
-        tell = self._tell
-
-        class Progress(tqdm):  # type: ignore[type-arg, misc, unused-ignore]
-            def __init__(self, *args: Any, **options: Any) -> None:
-                self.counts_bytes = options.get("unit") == "B"
-                options.pop("name", None)
-                super().__init__(*args, **{**options, "disable": True})
-
-            def update(self, n: float | None = 1) -> bool | None:
-                self.n += n or 0
-                if self.counts_bytes:
-                    tell(self.n, self.total or 0)
-                return None
-
-        Progress.set_lock(threading.RLock())  # tqdm's own would start a process
-        return Progress
-
-    def _tell(self, done: float, total: float) -> None:
-        if self.stop.is_set():
-            raise InterruptedError("the download was cancelled")
-        if int(done / 1e6) != self.told:
-            self.told = int(done / 1e6)
-            line = f"weights: {self.told} of {total / 1e6:.0f} MB"
-            from_thread.run_sync(self.report, line, token=self.loop)
-
-
-def _repository(model: str) -> str:
-    if model.count("/") == 1 and not model.startswith(("/", ".", "~")):
-        return model
-    try:
-        from faster_whisper.utils import _MODELS
-    except ImportError as error:
-        raise CannotStart(
-            "The package faster-whisper is missing.", "Run `pip install 'aichat[whisper]'`."
-        ) from error
-    if model not in _MODELS:
-        close = get_close_matches(model, _MODELS, n=1)
-        raise CannotStart(
-            f"There is no Whisper model and no folder {model!r}.",
-            f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(_MODELS)}.",
-        )
-    return str(_MODELS[model])

@@ -14,6 +14,9 @@ log-probability of a token) that these are the words. Whisper's own limits."""
 DOUBT_SPEECH, DOUBT_WORDS = 0.3, -0.7
 """What people do say, but Whisper says in silence too, is made up when either is so doubtful."""
 
+REPETITIVE = 2.4
+"""Text that shrinks so much repeats itself: Whisper does that where it understands nothing."""
+
 CREDITS = re.compile(
     r"amara\.org|(subtitles|captions|transcript(ion)?) by\b|"
     r"^\W*(thanks|thank you)( so much| very much)? for watching\W*$|"
@@ -34,9 +37,14 @@ IN_SILENCE = {
 }
 
 
-def is_imagined(text: str, no_speech: float, log_probability: float) -> bool:
-    """Tell a segment that was made up from one that was said."""
-    if no_speech > NO_SPEECH and log_probability < UNLIKELY:
+def is_imagined(
+    text: str, no_speech: float, log_probability: float, compression: float = 1.0
+) -> bool:
+    """Tell a segment that was made up from one that was said.
+
+    *compression* is how much smaller the text gets when it is compressed.
+    """
+    if compression > REPETITIVE or (no_speech > NO_SPEECH and log_probability < UNLIKELY):
         return True
     plain = " ".join(re.findall(r"[^\W_]+", text.casefold()))
     if plain in IN_SILENCE:

@@ -27,7 +27,13 @@ from aichat.core import (
     hookimpl,
     new_id,
 )
-from aichat.core.events import ConversationClosed, Event, MessageAdded
+from aichat.core.events import (
+    ConversationClosed,
+    DraftWritten,
+    Event,
+    MessageAdded,
+    SpeakersForeseen,
+)
 
 FOLDER, AUDIO = "AICHAT_RECORD", "AICHAT_RECORD_AUDIO"
 GATHER_SECONDS = 0.25
@@ -103,8 +109,8 @@ class Recording:
     tapes: dict[str, Tape] = field(factory=dict)
 
     def note(self, event: Event) -> None:
-        """Take in everything that happens."""
-        if isinstance(event, LogGrew):
+        """Take in everything that happens; what was written and not sent is nobody's business."""
+        if isinstance(event, (LogGrew, DraftWritten, SpeakersForeseen)):
             return
         conversation = event.turn.conversation
         if (tape := self.tapes.get(conversation)) is None:

@@ -8,18 +8,30 @@ it fails, silence alone decides.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import anyio
 from anyio import to_thread
 
-from aichat.core import Backend, CannotStart, NotReady, Pause, TurnDetector, hookimpl
+from aichat.core import (
+    Backend,
+    CannotStart,
+    NotReady,
+    Pause,
+    TurnDetector,
+    Weights,
+    fetched,
+    hookimpl,
+)
 
 from .smart_turn_features import features
 
-REPOSITORY = "pipecat-ai/smart-turn-v3"
 FILE = "smart-turn-v3.2-cpu.onnx"
+SMART_TURN = Weights("smart-turn-v3", "pipecat-ai/smart-turn-v3", (FILE,), FILE)
 INSTALL = "Run `pip install 'aichat[whisper]'`."
 NAME_A_FILE = f"set [turn.smart_turn] model to the path of {FILE}."
 
@@ -49,11 +61,17 @@ class SmartTurn:
         self.shortest_ms, self.longest_ms, self.speculate = shortest_ms, longest_ms, speculate
         self.resume_ms, self.back_channels = resume_ms, back_channels
         self.stop_phrases = stop_phrases
+        self.report: Callable[[str], None] = lambda line: None
         self._session: Any = None
+
+    @property
+    def weights(self) -> Sequence[Weights]:
+        return (Weights(self.model) if self.model else SMART_TURN,)
 
     async def __aenter__(self) -> SmartTurn:
         self._thread = anyio.CapacityLimiter(1)
-        self._session = await to_thread.run_sync(self._load, abandon_on_cancel=True)
+        file = await self._file()
+        self._session = await to_thread.run_sync(self._load, file, abandon_on_cancel=True)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -78,13 +96,12 @@ class SmartTurn:
 
     # -- the start ---------------------------------------------------------------------------
 
-    def _load(self) -> Any:
+    def _load(self, file: Path) -> Any:
         """Open the model and try it. Runs in a worker thread."""
         try:
             import onnxruntime
         except ImportError as error:
             raise CannotStart("The package onnxruntime is missing.", INSTALL) from error
-        file = self._file()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # fatal
@@ -100,26 +117,19 @@ class SmartTurn:
             ) from error
         return session
 
-    def _file(self) -> Path:
-        if not self.model:
-            return self._from_hub()
-        if (path := Path(self.model).expanduser()).is_file():
-            return path
-        raise CannotStart(f"There is no file {path}.", f"Mend the path: {NAME_A_FILE}")
-
-    def _from_hub(self) -> Path:
-        try:
-            from huggingface_hub import hf_hub_download
-        except ImportError as error:
-            raise CannotStart("The package huggingface_hub is missing.", INSTALL) from error
-        try:
-            return Path(hf_hub_download(REPOSITORY, FILE, local_files_only=not self.download))
-        except Exception as error:  # the hub client raises many kinds
-            reason = str(error.__cause__ or error).strip().split("\n")[0]
-            tried = "could not be downloaded" if self.download else "may not be downloaded"
-            raise CannotStart(
-                f"{FILE} is not here and {tried} ({reason}).", f"Connect once, or {NAME_A_FILE}"
-            ) from error
+    async def _file(self) -> Path:
+        if self.model:
+            path = await anyio.Path(self.model).expanduser()
+            if await path.is_file():
+                return Path(path)
+            raise CannotStart(f"There is no file {path}.", f"Mend the path: {NAME_A_FILE}")
+        if find_spec("huggingface_hub") is None:
+            raise CannotStart("The package huggingface_hub is missing.", INSTALL)
+        hub = await to_thread.run_sync(import_module, "huggingface_hub")
+        folder = await fetched(
+            SMART_TURN, hub, self.report, allowed=self.download, otherwise=NAME_A_FILE
+        )
+        return folder / FILE
 
 
 def _judge(session: Any, pcm: bytes, left: threading.Event) -> float:

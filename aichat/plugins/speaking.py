@@ -13,12 +13,14 @@ from attrs import define, field
 from aichat.core import (
     BackendFailed,
     Bus,
+    NotReady,
     Parts,
     Tts,
     Voice,
     WordMark,
     closing,
     hookimpl,
+    introduce,
     patience,
 )
 from aichat.core.events import (
@@ -33,6 +35,7 @@ from aichat.core.events import (
 )
 
 from .speaking_slots import Need, Slots
+from .speaking_takes import Piece, Takes, key_of
 
 CHUNK_SECONDS = 20.0
 """A voice that says nothing for so long has failed."""
@@ -69,9 +72,13 @@ class Rate:
 
 @define
 class Engine:
-    """The voice synthesiser that serves now, and how many clauses it may speak at once."""
+    """The voice synthesiser that serves now, and how many clauses it may speak at once.
+
+    An engine may lower that when it finds that it cannot do so much.
+    """
 
     tts: Tts
+    count: int
     slots: Slots
 
 
@@ -107,6 +114,8 @@ class Clause:
     began: float = 0.0
     """and when the first of it was, on the bus clock."""
     held: bytearray = field(factory=bytearray)
+    pieces: list[Piece] = field(factory=list)
+    """What was published."""
 
     async def add(self, pcm: bytes) -> None:
         """Publish audio at once; gather it while the loudspeaker has enough to play meanwhile."""
@@ -130,6 +139,7 @@ class Clause:
             if not self.samples:
                 self.began = self.bus.clock.now()
             self.samples += len(pcm) // 2
+            self.pieces.append((pcm, words))
             line, index = self.event.line, self.event.index
             await self.bus.publish(SpeechSynthesized(line, index, pcm, False, words))
 
@@ -143,8 +153,11 @@ class Speaking:
     engine: Engine | None = None
     voices: dict[str, dict[str, Voice]] = field(factory=dict)
     """The voices of each conversation's characters, read once a turn."""
+    looking: dict[str, anyio.Lock] = field(factory=dict)
+    """Who holds a conversation's lock looks for its voices."""
     plans: dict[str, Plan] = field(factory=dict)
     """The plan of each conversation's latest turn."""
+    takes: Takes = field(factory=Takes)
 
     def plan(self, event: ReplyClause) -> None:
         """Note when the clause will be needed."""
@@ -178,6 +191,11 @@ class Speaking:
 
     async def _speak(self, event: ReplyClause) -> None:
         voice, engine = await self._voice(event.line), self._engine()
+        key = key_of(event, voice)
+        if speech := self.takes.of(event, key):
+            for piece in speech:
+                await self.bus.publish(piece)
+            return
         rate, clause = Rate(engine.tts.sample_rate), Clause(self.bus, event)
         need = self._plan(event.turn).need(event)
         async with engine.slots.taken(need), closing(engine.tts.speak(event.text, voice)) as chunks:
@@ -195,27 +213,43 @@ class Speaking:
             raise BackendFailed(
                 "The voice made no sound.", "Choose another voice, or another [tts] backend."
             )
+        self.takes.keep(key, clause.pieces)
 
     def _engine(self) -> Engine:
         tts = self.parts.tts
-        if self.engine is None or self.engine.tts is not tts:
-            self.engine = Engine(tts, Slots(tts.max_concurrent))
-        return self.engine
+        engine, count = self.engine, tts.max_concurrent
+        if engine is None or engine.tts is not tts or engine.count != count:
+            engine = self.engine = Engine(tts, count, Slots(count))
+        return engine
 
     async def _voice(self, line: Line) -> Voice:
+        """Return a line's voice, which the engine knows; who asks meanwhile waits for that."""
         known = self.voices.setdefault(line.turn.conversation, {})
-        if line.character not in known:
-            character = await self.parts.storage.character(line.character)
-            known[line.character] = (
-                await self.parts.storage.voice(character.voice)
-                if character.voice
-                else Voice(character.name)
-            )
+        lock = self.looking.setdefault(line.turn.conversation, anyio.Lock(fast_acquire=True))
+        async with lock:
+            if line.character not in known:
+                character = await self.parts.storage.character(line.character)
+                if not character.voice:  # its name will do
+                    return known.setdefault(line.character, Voice(character.name))
+                voice = await self.parts.storage.voice(character.voice)
+                try:
+                    known[line.character] = await self._introduced(voice)
+                except Exception:
+                    known[line.character] = voice  # told once; it speaks as well as it can
+                    raise
         return known[line.character]
+
+    async def _introduced(self, voice: Voice) -> Voice:
+        try:
+            tts = self.parts.tts
+        except NotReady:
+            return voice  # which is told when there is something to speak
+        return await introduce(voice, tts, self.parts.storage)
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""
         self.voices.pop(event.turn.conversation, None)
+        self.looking.pop(event.turn.conversation, None)
         self.plans.pop(event.turn.conversation, None)
 
 
@@ -225,6 +259,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     speaking = Speaking(bus, parts)
     bus.tap(speaking.plan, interruptible=True)
     bus.tap(speaking.forget)
+    bus.tap(speaking.takes.forget)
     bus.subscribe(speaking.prepare, interruptible=True, ahead=True)
     bus.subscribe(
         speaking.speak,

@@ -32,7 +32,7 @@ from aichat.core import (
 )
 from aichat.core.errors import BackendError
 
-from . import api, health, metrics, pages, paths, prompts, socket
+from . import api, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
 from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
@@ -41,12 +41,18 @@ from .api import document
 from .api.bodies import BadBody
 from .api.params import wrong_parameters
 from .guard import Guard
+from .incoming import BadFrame
+from .leaving import Leaving
+from .listing import Listing
+from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
+from .shell import is_fragment, page, told, wants_page
+from .starting import Starting
 from .templating import environment
-from .uploads import TooLarge, Uploads
+from .trying import Trials
+from .uploads import Pictures, TooLarge, Uploads
 from .views import Painter
-from .wire import BadFrame
 
 log = logging.getLogger(__name__)
 
@@ -124,11 +130,14 @@ def create_app(setup: Setup | None = None) -> Litestar:
     app = Application(
         [
             socket.talk,
+            watching.watch,
+            echoing.echo,
             health.health,
             health.ready,
             metrics.metrics,
             api.routes(),
             pages.routes(),
+            stills.routes(),
             create_static_files_router(
                 "/static",
                 [paths.static()],
@@ -167,16 +176,22 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
         tasks.start_soon(gate.watch)
         app.state.bus, app.state.parts = bus, parts
+        parts.watchers.append(Starting(parts).look)
         app.state.prompts = prompts.Prompts()
         app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks)
+        app.state.leaving = Leaving(parts, app.state.rooms, tasks)
+        app.state.listing = Listing(app.state.leaving)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
-        app.state.uploads = Uploads()
+        app.state.uploads, app.state.pictures = Uploads(), Pictures()
+        app.state.previews = Previews(paths.data() / "previews", config)
+        app.state.trials = Trials()
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
         yield
+        await app.state.leaving.finish()
         tasks.cancel_scope.cancel()
 
 
@@ -235,10 +250,15 @@ def _answer(
     headers: dict[str, str],
     extra: Extra,
 ) -> Response[Any]:
-    if pages.wants_page(request):
-        jinja = request.app.state.jinja
-        html = jinja.get_template("error.html").render(status=status, detail=detail)
-        return Response(html, status_code=status, media_type="text/html", headers=headers)
+    if is_fragment(request):
+        alarm = told(request, detail, "bad", status)
+        alarm.headers.update(headers)
+        return alarm
+    if wants_page(request):
+        again = request.url.path if request.method == "GET" and status >= 500 else ""
+        drawn = page(request, "error.html", status, status=status, detail=detail, again=again)
+        drawn.headers.update(headers)
+        return drawn
     body: dict[str, Any] = {"status_code": status, "detail": detail}
     if extra:
         body["extra"] = extra

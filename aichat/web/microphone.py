@@ -13,7 +13,7 @@ import soxr
 
 from aichat.core.events import MIC_RATE
 
-from .wire import AudioChunkIn, BadFrame
+from .incoming import AudioChunkIn, BadFrame
 
 Samples = npt.NDArray[np.int16]
 

@@ -12,21 +12,24 @@ from time import time
 
 from attrs import define, field
 
-from aichat.core import AichatError, Bus, Character, Parts
+from aichat.core import AichatError, Bus, Character, Message, Parts
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
+    Event,
     HandlerFailed,
     Interrupted,
     Line,
     LineFinished,
     LineInterrupted,
     MessageAdded,
+    MessageDeleted,
     PlaybackPaused,
     PlaybackResumed,
     ReplyFinished,
     ReplyText,
     SpeakersChosen,
+    ToolUsed,
     TranscriptUpdated,
     Turn,
     TurnTimed,
@@ -41,7 +44,6 @@ from .sessions import Session, Sessions
 from .tape import Piece, Tape, place_of
 from .views import Painter
 
-STOPS = (Interrupted, LineInterrupted)
 HURRIED = (wire.InterruptedOut, wire.ErrorOut, wire.TurnComplete, wire.Duck, wire.Resume)
 KEPT = 1_000
 """Text frames kept for a client that comes back."""
@@ -81,7 +83,7 @@ class Room:
 
     def listen(self) -> None:
         """Subscribe to the conversation."""
-        for handler in (self.show_text, self.play, self.finish_line):
+        for handler in (self.show_text, self.show_tool, self.play, self.finish_line):
             self.bus.tap(handler, interruptible=True, conversation=self.conversation)
         for other in (
             self.transcribe,
@@ -147,7 +149,12 @@ class Room:
 
     def page(
         self,
-        event: SpeakersChosen | MessageAdded | ReplyFinished | Interrupted | LineInterrupted,
+        event: SpeakersChosen
+        | MessageAdded
+        | MessageDeleted
+        | ReplyFinished
+        | Interrupted
+        | LineInterrupted,
     ) -> None:
         """Send pages their fragments."""
         if isinstance(event, MessageAdded):
@@ -157,19 +164,17 @@ class Room:
         if html := self._html(event):
             self.send(wire.Html(html=html), pages_only=True)
 
-    def _html(
-        self,
-        event: SpeakersChosen | MessageAdded | ReplyFinished | Interrupted | LineInterrupted,
-    ) -> str:
-        if isinstance(event, STOPS):
+    def _html(self, event: Event) -> str:
+        if isinstance(event, Interrupted | LineInterrupted):
             return self._gone(event)
-        if isinstance(event, MessageAdded) and not self._is_shown(event.message.message_id):
+        if isinstance(event, MessageAdded) and not (event.changed or self._is_shown(event.message)):
             return self.painter.appended(event.message, self.cast)
         return self.painter(event, self.cast)
 
-    def _is_shown(self, message_id: str) -> bool:
+    def _is_shown(self, message: Message) -> bool:
         """Tell whether the message is a line of a turn, whose bubble is there already."""
-        return any(line.message_id == message_id for lines in self.turns.values() for line in lines)
+        lines = (line for lines in self.turns.values() for line in lines)
+        return any(line.message_id == message.message_id for line in lines)
 
     def _gone(self, event: Interrupted | LineInterrupted) -> str:
         """Take away the lines that were stopped before anything of them was heard."""
@@ -177,7 +182,8 @@ class Room:
             lines: tuple[Line, ...] = (event.line,)
         else:
             lines = self.turns.get(event.turn.id, ())
-        return self.painter.gone(line for line in lines if line.message_id not in self.kept)
+        new = (line for line in lines if line.says == "new")
+        return self.painter.gone(line for line in new if line.message_id not in self.kept)
 
     def transcribe(self, event: TranscriptUpdated) -> None:
         """Show what is being said."""
@@ -198,7 +204,10 @@ class Room:
         self.text_chunks.clear()
         self.told.clear()
         self.kept.clear()
-        lines = [wire.LineOut(line.message_id, line.character, line.place) for line in event.lines]
+        lines = [
+            wire.LineOut(line.message_id, line.character, line.place, line.says)
+            for line in event.lines
+        ]
         speakers = [line.character for line in event.lines]
         turn = event.turn
         self.send(
@@ -213,7 +222,9 @@ class Room:
         )
 
     def show_text(self, event: ReplyText | ReplyFinished) -> None:
-        """Stream a reply's text."""
+        """Stream a reply's text; what is said again is there already."""
+        if event.line.is_again:
+            return
         line, is_final = event.line, isinstance(event, ReplyFinished)
         index = self.text_chunks[line]
         self.text_chunks[line] += 1
@@ -229,6 +240,24 @@ class Room:
                 is_final=is_final,
             )
         )
+
+    def show_tool(self, event: ToolUsed) -> None:
+        """Tell which tool a character used, and what came of it."""
+        line = event.line
+        self.send(
+            wire.ToolOut(
+                character_id=line.character,
+                sequence_number=line.place,
+                turn_id=line.turn.id,
+                message_id=line.message_id,
+                name=event.name,
+                arguments=dict(event.arguments),
+                result=event.result,
+                failed=event.failed,
+            )
+        )
+        if self.has_pages:
+            self.send(wire.Html(html=self.painter(event, self.cast)), pages_only=True)
 
     def play(self, event: AudioReady) -> None:
         """Send speech."""

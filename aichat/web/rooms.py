@@ -14,6 +14,7 @@ from aichat.core.events import (
     ConversationClosed,
     Interrupted,
     MessageAdded,
+    MessageDeleted,
     PlaybackPaused,
     PlaybackResumed,
 )
@@ -22,7 +23,7 @@ from .outbox import Connection
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
 from .views import Painter
-from .wire import StatusOut
+from .wire import Html, StatusOut
 
 DELETED = "This conversation was deleted. Begin a new one."
 
@@ -45,6 +46,12 @@ class Rooms:
         """Tell everybody who serves now."""
         for room in self.open.values():
             room.send(StatusOut(notices=self.parts.notices()))
+
+    def show(self, html: str) -> None:
+        """Change every page that is open, whatever its conversation."""
+        for room in self.open.values():
+            if room.has_pages:
+                room.send(Html(html=html), pages_only=True)
 
     def room(self, conversation: Conversation, cast: Sequence[Character]) -> Room:
         """Return the conversation's room; it closes when nobody comes."""
@@ -73,6 +80,16 @@ class Rooms:
         for message in messages:
             if message.conversation_id in self.open:
                 self.bus.post(MessageAdded(self.bus.turn(message.conversation_id), message))
+
+    def message_changed(self, message: Message) -> None:
+        """Let those who are in the conversation know what a message is now."""
+        if (id := message.conversation_id) in self.open:
+            self.bus.post(MessageAdded(self.bus.turn(id), message, changed=True))
+
+    def message_deleted(self, message: Message) -> None:
+        """Let those who are in the conversation know that a message is gone."""
+        if (id := message.conversation_id) in self.open:
+            self.bus.post(MessageDeleted(self.bus.turn(id), message.message_id))
 
     def dismiss(self, id: str) -> None:
         """Let those go who are in a conversation that was deleted."""

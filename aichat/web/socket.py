@@ -8,7 +8,8 @@ lives on; only a flood of it, a client that cannot keep up, or one that fell sil
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from time import monotonic
 from typing import Any, cast
@@ -31,21 +32,27 @@ from aichat.core.events import (
     MIC_RATE,
     SPEAKER_RATE,
     AudioReceived,
+    DraftWritten,
     Interrupted,
     Line,
     LineInterrupted,
     LinePlayed,
+    ReplayWanted,
     RestWanted,
+    RewriteWanted,
     SpeakersAsked,
+    SpeakersForeseen,
     TalkHeld,
     TalkReleased,
     UserSaid,
 )
 
-from . import values, wire
+from . import incoming, values, wire
 from .defaults import merged, new_conversation
 from .faults import error_message
+from .foreseen import foreseen_line
 from .limits import Bucket
+from .markdown import start_of_word
 from .microphone import Microphone
 from .outbox import Connection, Frame, Goodbye
 from .room import Room
@@ -117,7 +124,8 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
             tasks.start_soon(client.write)
             tasks.start_soon(client.let_go_when, too_slow)
             tasks.start_soon(client.let_go_after, state.config.web.max_silence_s)
-            await client.read()
+            with client.foresight():
+                await client.read()
             tasks.cancel_scope.cancel()
 
 
@@ -265,7 +273,7 @@ class Client:
     def _abuse(self, error: AichatError) -> str | None:
         if isinstance(error, TooFast):
             return error.problem
-        if isinstance(error, wire.BadFrame):
+        if isinstance(error, incoming.BadFrame):
             now = monotonic()
             self.mistakes = [at for at in self.mistakes if at > now - 10] + [now]
         return "Too many wrong frames." if len(self.mistakes) > MISTAKES else None
@@ -274,10 +282,11 @@ class Client:
         data, text = message.get("bytes"), message.get("text")
         if data is not None:
             if len(data) > values.FRAME_LIMIT:
-                raise wire.BadFrame(f"A frame is over {values.FRAME_LIMIT} bytes.", "Send less.")
+                problem = f"A frame is over {values.FRAME_LIMIT} bytes."
+                raise incoming.BadFrame(problem, "Send less.")
             await self._audio(self.microphone.raw(data))
         elif text is not None:
-            await self._message(wire.decode(text))
+            await self._message(incoming.decode(text))
 
     async def _audio(self, pcm: bytes) -> None:
         if self.audio.take(len(pcm) / (2 * MIC_RATE)):
@@ -287,35 +296,60 @@ class Client:
             )
         await self.bus.publish(AudioReceived(self.bus.turn(self.room.conversation), pcm))
 
-    async def _message(self, message: wire.Incoming) -> None:
+    async def _message(self, message: incoming.Incoming) -> None:
         turn = self.bus.turn(self.room.conversation)
         match message:
-            case wire.AudioChunkIn():
+            case incoming.AudioChunkIn():
                 await self._audio(self.microphone.chunk(message))
-            case wire.TextMessage():
+            case incoming.TextMessage():
                 await self._text(message.text)
-            case wire.Interrupt():
+            case incoming.Interrupt():
                 self._interrupt(message.character_id)
-            case wire.Ask():
+            case incoming.Ask():
                 await self._ask(message.character_ids)
-            case wire.SettingsIn():
+            case incoming.SettingsIn():
                 await self._settings(values.sent(message))
-            case wire.StartOfSpeech():
+            case incoming.StartOfSpeech():
                 self.bus.post(TalkHeld(turn))
-            case wire.EndOfSpeech():
+            case incoming.EndOfSpeech():
                 self.bus.post(TalkReleased(turn))
-            case wire.PlaybackIn():
+            case incoming.PlaybackIn():
                 self._played(message)
-            case wire.SayRest():
+            case incoming.Draft():
+                draft = DraftWritten(turn, message.text, self.session.id, message.number)
+                self.bus.post(draft)
+            case incoming.SayRest():
                 turn = self.bus.new_turn(self.room.conversation)
                 await self.bus.publish(RestWanted(turn, message.message_id))
-            case wire.Ping():
+            case incoming.PlayAgain():
+                await self._play_again(message)
+            case incoming.Regenerate():
+                turn = self.bus.new_turn(self.room.conversation)
+                await self.bus.publish(RewriteWanted(turn, message.message_id))
+            case incoming.Ping():
                 self.room.send_to(self.connection, self.room.pong(message.t))
 
-    def _played(self, message: wire.PlaybackIn) -> None:
+    def _played(self, message: incoming.PlaybackIn) -> None:
         if line := self.room.line(message.turn_id, message.sequence_number):
             self.room.played(self.session, line, message.played_ms)
             self.bus.post(LinePlayed(line, message.played_ms, message.state))
+
+    @contextmanager
+    def foresight(self) -> Iterator[None]:
+        """Tell this client, and no other, who would answer what it is writing."""
+        listener = self.bus.tap(self.foreseen, conversation=self.room.conversation)
+        try:
+            yield
+        finally:
+            self.bus.unsubscribe(listener)
+
+    def foreseen(self, event: SpeakersForeseen) -> None:
+        """Pass the answer on, if it is to this client's question."""
+        if event.writer != self.session.id:
+            return
+        line, ids = foreseen_line(event, self.room.cast), list(event.characters)
+        told = wire.Foreseen(number=event.number, speakers=ids, line=line)
+        self.room.send_to(self.connection, told)
 
     async def _text(self, text: str) -> None:
         turn = self.bus.new_turn(self.room.conversation)
@@ -325,9 +359,17 @@ class Client:
         here = {who.id for who in self.room.cast}
         for id in character_ids:
             if id not in here:
-                raise wire.BadFrame(f"{id} is not in this conversation.", "Name who is.")
+                raise incoming.BadFrame(f"{id} is not in this conversation.", "Name who is.")
         turn = self.bus.new_turn(self.room.conversation)
         await self.bus.publish(SpeakersAsked(turn, tuple(character_ids)))
+
+    async def _play_again(self, message: incoming.PlayAgain) -> None:
+        start = 0
+        if message.word:
+            said = await self.parts.storage.message(message.message_id)
+            start = start_of_word(said.content, message.word)
+        turn = self.bus.new_turn(self.room.conversation)
+        await self.bus.publish(ReplayWanted(turn, message.message_id, start, message.new_take))
 
     def _interrupt(self, character_id: str | None) -> None:
         live = self.bus.live_turn(self.room.conversation)
@@ -339,7 +381,7 @@ class Client:
         lines = self.room.turns.get(live.id, ())
         line = next((line for line in lines if line.character == character_id), None)
         if line is None:
-            raise wire.BadFrame(f"{character_id} is not speaking in this turn.", "Name who is.")
+            raise incoming.BadFrame(f"{character_id} is not speaking in this turn.", "Name who is.")
         self.bus.interrupt(LineInterrupted(line))
 
     async def _settings(self, settings: dict[str, Any]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from aichat.core import AichatError
 
-from . import paths
+from . import avatars, paths
+from .stills import face_of, is_own
 
 
 class NotBuilt(AichatError):
@@ -45,6 +47,16 @@ class Assets:
 _MEND = "Install again: `make install`, or `pip install -e .` in the checkout."
 
 
+def attributes(given: Mapping[str, object]) -> Markup:
+    """Write a macro's keywords as attributes: ``aria_label="x"``; True writes the bare name."""
+    written = [
+        f" {name.replace('_', '-')}" + ("" if value is True else f'="{escape(value)}"')
+        for name, value in given.items()
+        if value is not None and value is not False
+    ]
+    return Markup("".join(written))  # noqa: S704  (each value is escaped)
+
+
 def environment(plugin_folders: Iterable[Path]) -> Environment:
     """Make the environment; plug-ins' templates come before ours."""
     folders = [*plugin_folders, paths.templates()]
@@ -55,5 +67,7 @@ def environment(plugin_folders: Iterable[Path]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    jinja.filters["attributes"] = attributes
     jinja.globals["asset"] = Assets(paths.static())
+    jinja.globals |= {"face_of": face_of, "avatar": avatars.address, "is_own": is_own}
     return jinja

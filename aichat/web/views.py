@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from attrs import frozen
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from aichat.core import Character, Message
+from aichat.core import Character, Message, shown, versions
 from aichat.core.events import (
     Event,
     Line,
     MessageAdded,
+    MessageDeleted,
     ReplyFinished,
     SpeakersChosen,
+    ToolUsed,
 )
 
 from .markdown import render
@@ -23,40 +26,83 @@ from .markdown import render
 UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
 """Whose words they are when the message does not say."""
 
+UNTIL = 3
+"""So many words tell where somebody was interrupted."""
+
 
 @frozen
 class MessageView:
     """A message as the templates show it."""
 
     id: str
+    conversation_id: str
     role: str
     name: str
     character_id: str | None
     html: Markup
+    """What is to be seen of it at once: all of it, or what was heard."""
     state: str
-    heard: str | None
     time: str
+    place: int = 0
+    """Of one that is yet to come: its place in the turn, from 0."""
+    unheard: Markup | None = None
+    """All of it, when not all of it was heard."""
+    until: str = ""
+    """The last words that were heard of it."""
+    version: int = 0
+    versions: int = 1
+    """Which text of how many is shown."""
+    tools: Sequence[Mapping[str, Any]] = ()
+    """What it used: each has a name, arguments, a result, and whether it failed."""
 
 
 def view(message: Message) -> MessageView:
     """Prepare a stored message."""
+    heard = render(message.said)
+    whole = render(message.content)
     return MessageView(
         message.message_id,
+        message.conversation_id,
         message.role,
         message.name or UNNAMED[message.role],
         message.character_id,
-        render(message.content),
-        "interrupted" if message.interrupted else "",
-        message.heard,
+        heard,
+        _state(message),
         message.created_at.isoformat(),
+        unheard=whole if whole.striptags() != heard.striptags() else None,
+        until=" ".join(message.said.split()[-UNTIL:]) if message.interrupted else "",
+        version=shown(message),
+        versions=len(versions(message)),
+        tools=_tools(message.extensions.get("tools")),
     )
+
+
+def _state(message: Message) -> str:
+    if message.interrupted:
+        return "interrupted"
+    return "spoken" if message.character_id else ""
+
+
+def _tools(stored: object) -> Sequence[Mapping[str, Any]]:
+    """Return the tools of a message's extensions, which anybody may have written."""
+    used = stored if isinstance(stored, list | tuple) else ()
+    return [one for one in used if isinstance(one, Mapping) and {"name", "result"} <= one.keys()]
 
 
 def _draft(line: Line) -> MessageView:
     state = "thinking" if line.place == 0 else "queued"
     now = datetime.now(UTC).isoformat()
+    conversation, empty = line.turn.conversation, Markup("")
     return MessageView(
-        line.message_id, "assistant", line.name, line.character, Markup(""), state, None, now
+        line.message_id,
+        conversation,
+        "assistant",
+        line.name,
+        line.character,
+        empty,
+        state,
+        now,
+        line.place,
     )
 
 
@@ -70,15 +116,21 @@ class Painter:
 
     def __init__(self, environment: Environment) -> None:
         self._message = environment.get_template("fragments/message.html")
+        self._tool = environment.get_template("fragments/tool.html")
         self._cast = environment.get_template("fragments/cast.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
         """Return the fragments that show *event*; empty if none do."""
         if isinstance(event, SpeakersChosen):
-            return self._append([_draft(line) for line in event.lines], cast)
-        if isinstance(event, ReplyFinished):
+            return self._begun(event, cast)
+        if isinstance(event, MessageDeleted):
+            return partial(f"#m-{event.message_id}", "delete", "")
+        if isinstance(event, ReplyFinished) and not event.line.is_again:
             target = f"#m-{event.line.message_id} .message-text"
             return partial(target, "innerHTML", render(event.text))
+        if isinstance(event, ToolUsed):
+            target = f"#m-{event.line.message_id} .message-text"
+            return partial(target, "beforebegin", self._tool.render(tools=[event]))
         if isinstance(event, MessageAdded):
             return self._added(event.message, cast)
         return ""
@@ -95,6 +147,13 @@ class Painter:
     def appended(self, message: Message, cast: Sequence[Character]) -> str:
         """Return the fragment that puts a message behind the others."""
         return self._append([view(message)], cast)
+
+    def _begun(self, event: SpeakersChosen, cast: Sequence[Character]) -> str:
+        """Show who is to speak; another version begins where the message is."""
+        new = [_draft(line) for line in event.lines if line.says == "new"]
+        anew = [_draft(line) for line in event.lines if line.says == "version"]
+        replaced = (partial(f"#m-{one.id}", "outerHTML", self._bubble(one, cast)) for one in anew)
+        return self._append(new, cast) + "".join(replaced)
 
     def _added(self, message: Message, cast: Sequence[Character]) -> str:
         bubble = self._bubble(view(message), cast)

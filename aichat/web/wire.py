@@ -1,4 +1,6 @@
-"""What goes over the WebSocket, in one place.
+"""What goes over the WebSocket: the reference, and the frames that the server sends.
+
+:mod:`~aichat.web.incoming` has those that clients send.
 
 Text frames are JSON objects with a ``type``. A binary frame from the client is raw PCM16, 16 kHz
 mono. A binary frame from the server (subprotocol ``aichat.v1``) is speech: a header of 16 bytes,
@@ -36,137 +38,12 @@ coming back worked; if not, begin anew.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
-
-from aichat.core import AichatError, is_clean
-
-from . import values
-from .values import FRAME_LIMIT, LONGEST_MS, MOST_LINES, TEXT_LIMIT, Ids
+from msgspec import Struct
 
 SUBPROTOCOL = "aichat.v1"
-
-
-class BadFrame(AichatError):
-    """A client sent something that is not in the contract."""
-
-    code = "bad_frame"
-
-
-# -- from the client -------------------------------------------------------------------------
-
-
-class AudioChunkIn(Struct, tag="audio_chunk"):
-    """Microphone audio, base64."""
-
-    audio_data: str
-    format: Literal["pcm", "wav"] = "pcm"
-    sample_rate: Annotated[int, Meta(ge=8_000, le=48_000)] = 16_000
-    channels: Annotated[int, Meta(ge=1, le=2)] = 1
-
-
-class TextMessage(Struct, tag="text_message"):
-    """A typed user turn."""
-
-    text: str
-
-
-class Interrupt(Struct, tag="interrupt"):
-    """Stop everything, or one speaker."""
-
-    character_id: str | None = None
-
-
-class Ask(Struct, tag="ask"):
-    """Have characters speak without a word of the user: these, or whom the strategy chooses."""
-
-    character_ids: Ids = []
-
-
-class SettingsIn(values.SettingsChanges, tag="settings"):
-    """Settings for this conversation from the next turn on; null takes one back.
-
-    Those that :class:`~aichat.web.values.SettingsChanges` tells of, and *muted*: the ids of
-    characters that never answer.
-    """
-
-    muted: Ids | UnsetType | None = UNSET
-
-
-class StartOfSpeech(Struct, tag="start_of_speech"):
-    """Push-to-talk is held: pauses do not end the turn."""
-
-
-class EndOfSpeech(Struct, tag="end_of_speech"):
-    """Push-to-talk was released: end the user's turn now."""
-
-
-class PlaybackIn(Struct, tag="playback"):
-    """How far the loudspeaker has got."""
-
-    turn_id: str
-    sequence_number: Annotated[int, Meta(ge=0, le=MOST_LINES)]
-    played_ms: Annotated[float, Meta(ge=0, le=LONGEST_MS)]
-    state: Literal["playing", "paused", "flushed", "done"] = "playing"
-
-
-class SayRest(Struct, tag="say_rest"):
-    """Say what an interruption cut off, of this message and of the speakers after it."""
-
-    message_id: Annotated[str, Meta(min_length=1, max_length=100)]
-
-
-class Ping(Struct, tag="ping"):
-    """Asks for the server's clock."""
-
-    t: float = 0.0
-
-
-Incoming = (
-    AudioChunkIn
-    | TextMessage
-    | Interrupt
-    | Ask
-    | SettingsIn
-    | StartOfSpeech
-    | EndOfSpeech
-    | PlaybackIn
-    | SayRest
-    | Ping
-)
-_decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
-_types = sorted(str(kind.__struct_config__.tag) for kind in Incoming.__args__)
-
-
-def decode(frame: str) -> Incoming:
-    """Read a text frame. Raises :class:`BadFrame` that names what is wrong."""
-    if len(frame) > FRAME_LIMIT or len(frame.encode("utf-8", "replace")) > FRAME_LIMIT:
-        raise BadFrame(f"A frame is over {FRAME_LIMIT} bytes.", "Send smaller frames.")
-    try:
-        message = _decoder.decode(frame)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise BadFrame(
-            f"A frame is wrong: {error}.", f"Known types: {', '.join(_types)}."
-        ) from error
-    if isinstance(message, TextMessage):
-        message.text = checked_text(message.text)
-    return message
-
-
-def checked_text(text: str) -> str:
-    """Return a typed message without the white space around it. Raises :class:`BadFrame`."""
-    if not text.strip():
-        raise BadFrame("A message without text was sent.", "Write something first.")
-    if len(text) > TEXT_LIMIT:
-        raise BadFrame(f"A message is over {TEXT_LIMIT} letters.", "Shorten it.")
-    if not is_clean(text):
-        raise BadFrame("A message holds a character that cannot be kept.", "Take it out.")
-    return text.strip()
-
-
-# -- from the server -------------------------------------------------------------------------
 
 
 class Outgoing(Struct, tag_field="type", omit_defaults=False):
@@ -204,11 +81,16 @@ class TranscriptionChunk(Outgoing, tag="transcription_chunk", kw_only=True):
 
 
 class LineOut(Struct):
-    """One line of a turn."""
+    """One line of a turn.
+
+    It *says* something ``new``, another ``version`` of its message, or that message ``again`` or
+    in a new ``take``: then its text is not sent.
+    """
 
     message_id: str
     character_id: str
     sequence_number: int
+    says: Literal["new", "version", "again", "take"] = "new"
 
 
 class AutoOut(Struct):
@@ -240,6 +122,19 @@ class TextChunk(Outgoing, tag="text_chunk", kw_only=True):
     turn_id: str
     message_id: str
     is_final: bool
+
+
+class ToolOut(Outgoing, tag="tool", kw_only=True):
+    """A character used a tool while it wrote; *result* is what its model was told."""
+
+    character_id: str
+    sequence_number: int
+    turn_id: str
+    message_id: str
+    name: str
+    arguments: dict[str, Any]
+    result: str
+    failed: bool
 
 
 class AudioChunkOut(Outgoing, tag="audio_chunk", kw_only=True):
@@ -301,6 +196,14 @@ class Pong(Outgoing, tag="pong", kw_only=True):
 
     t: float
     server_time: float
+
+
+class Foreseen(Outgoing, tag="foreseen", kw_only=True):
+    """Who would answer the draft of this *number*, in order, and that as a line for people."""
+
+    number: int
+    speakers: list[str]
+    line: str
 
 
 class Listening(Outgoing, tag="listening", kw_only=True):

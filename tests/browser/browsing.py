@@ -83,3 +83,9 @@ def send(page: Page, text: str) -> None:
     """Type a message."""
     page.locator("#composer-text").fill(text)
     page.locator("#composer-text").press("Enter")
+
+
+def rich(page: Page) -> Locator:
+    """The rich box to type in, as soon as it has come."""
+    expect(page.locator("#composer")).to_have_attribute("data-rich", "yes")
+    return page.locator("#composer-text")

@@ -75,7 +75,7 @@ def test_a_click_on_a_face_writes_the_name(server: Server, open_page: OpenPage) 
     with server.conversation(OLIVIA, MARK) as listener:
         page = open_page(server.url + listener.path)
         page.get_by_role("button", name="Mark Chen").click()
-        expect(page.locator("#composer-text")).to_have_value("@Mark Chen ")
+        expect(page.locator("#composer-text")).to_have_text("@Mark Chen")
         expect(page.locator("#composer-text")).to_be_focused()
 
 
@@ -100,10 +100,10 @@ def test_a_server_that_was_killed_is_found_again(own_server: Server, open_page: 
     expect(state).to_have_attribute("data-state", re.compile("reconnecting|offline"))
     send(page, "A draft.")
     expect(page.locator("#composer-note")).to_contain_text("Your text is kept")
-    expect(page.locator("#composer-text")).to_have_value("A draft.")
+    expect(page.locator("#composer-text")).to_have_text("A draft.")
     own_server.start()
     connected(page)
-    expect(page.locator("#composer-text")).to_have_value("A draft.")
+    expect(page.locator("#composer-text")).to_have_text("A draft.")
     expect(log(page, "user")).to_have_text(["Tell me about the shop."])
     finished(page)
     page.locator("#composer-text").press("Enter")

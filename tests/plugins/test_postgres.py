@@ -146,7 +146,10 @@ async def test_the_program_for_migrations_tells_what_it_did(url):
 
 async def test_a_clip_that_no_voice_has_taken_is_swept_after_a_day(url):
     async with Postgres(url) as store:
-        taken, left, again, new = [await store.add_clip(os.urandom(9), "wav") for _ in range(4)]
+        clips = [await store.add_clip(os.urandom(9), "wav") for _ in range(5)]
+        taken, left, again, new, shown = clips
+        (somebody, *_) = await store.characters()
+        await store.change_character(somebody.id, {"image_url": f"/images/{shown}"})
         await store.add_voice(Voice("Cloned", audio_path=taken))
         old = "update clips set created_at = now() - interval '25 hours' where key <> $1"
         connection = await asyncpg.connect(url)
@@ -154,7 +157,7 @@ async def test_a_clip_that_no_voice_has_taken_is_swept_after_a_day(url):
         await connection.close()
         assert await store.add_clip(await store.clip(again), "wav") == again
     async with Postgres(url) as store:
-        for kept in (taken, again, new):
+        for kept in (taken, again, new, shown):
             assert len(await store.clip(kept)) == 9
         with pytest.raises(NotFound):
             await store.clip(left)

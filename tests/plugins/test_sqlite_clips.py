@@ -95,17 +95,20 @@ async def test_what_nobody_has_used_for_a_day_is_swept_at_the_start(file, folder
     async with Sqlite(str(file)) as store:
         used = await store.add_clip(b"used", "wav")
         await store.add_voice(Voice("a", audio_path=used))
+        shown = await store.add_clip(b"shown", "webp")
+        (somebody, *_) = await store.characters()
+        await store.change_character(somebody.id, {"images": [f"/images/{shown}"]})
         unused = await store.add_clip(b"unused", "wav")
         await age_rows(store)
         new = await store.add_clip(b"new", "wav")
-        for name in (used, unused):
+        for name in (used, shown, unused):
             grow_old(folder / name)
         for name in ("draft-old", "unknown.wav"):
             (folder / name).write_bytes(b"of a crash")
             grow_old(folder / name)
         (folder / "draft-new").write_bytes(b"of another process")
     async with Sqlite(str(file)) as store:
-        assert names(folder) == sorted(["draft-new", used, new])
+        assert names(folder) == sorted(["draft-new", used, shown, new])
         assert await store.clip(used) == b"used"
         assert await store.clip(new) == b"new"
         with pytest.raises(NotFound):

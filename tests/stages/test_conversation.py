@@ -8,7 +8,7 @@ import anyio
 import pytest
 from chat import a_chat, a_store
 
-from aichat.core import CannotStart, NotFound, NotReady, Prompt, Unreachable, Voice
+from aichat.core import CannotStart, NotFound, NotReady, Prompt, Unreachable, Usage, Voice
 from aichat.core.events import (
     AudioReady,
     HandlerFailed,
@@ -19,6 +19,7 @@ from aichat.core.events import (
     MessageAdded,
     ReplyFinished,
     ReplyText,
+    ReplyUsage,
     SpeakersChosen,
     TurnFinished,
     TurnTimed,
@@ -126,6 +127,29 @@ async def test_a_model_that_fails_or_says_nothing_does_not_stop_the_next() -> No
         assert errors[1].startswith("Mark wrote nothing.")
         await chat.say("@Rosa again")
         assert (await chat.said())[-1] == ("Rosa", "Rosa works.")
+
+
+class Counting(FakeLlm):
+    """Tells what a reply took."""
+
+    async def reply(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
+        async for word in super().reply(prompt):
+            yield word
+        yield Usage("maker/large", 30, 7, 0.002)
+
+
+async def test_what_a_reply_took_is_told_before_it_is_complete() -> None:
+    async with a_chat(llm=Counting("Hi there.")) as chat:
+        await chat.say("@Olivia @Mark hi")
+        told = [e for e in chat.heard.events if isinstance(e, ReplyUsage | ReplyFinished)]
+        assert [(type(event), event.line.name) for event in told] == [
+            (ReplyUsage, "Olivia"),
+            (ReplyFinished, "Olivia"),
+            (ReplyUsage, "Mark"),
+            (ReplyFinished, "Mark"),
+        ]
+        assert told[0] == ReplyUsage(told[0].line, "maker/large", 30, 7, 0.002)
+        assert chat.heard.of(ReplyFinished)[0].text == "Hi there. "
 
 
 class Hanging:

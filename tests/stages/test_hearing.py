@@ -45,6 +45,15 @@ async def test_speech_and_a_pause_make_a_turn() -> None:
         assert chat.heard.of(AudioReady)
 
 
+async def test_the_recogniser_is_told_whose_names_it_may_hear() -> None:
+    recogniser = FakeStt("hello Mark")
+    async with a_chat(stt=recogniser, turn=FakeTurn(end_ms=300)) as chat:
+        await hear(chat, *[SPEECH] * 20, *[QUIET] * 30)
+        await chat.bus.settled()
+    assert {utterance.hotwords for utterance in recogniser.asked} == {("Olivia", "Mark", "Rosa")}
+    assert [utterance.final for utterance in recogniser.asked][-1]
+
+
 async def test_a_short_pause_does_not_end_the_turn() -> None:
     async with a_chat(turn=FakeTurn(end_ms=300)) as chat:
         await hear(chat, *[SPEECH] * 10, *[QUIET] * 10, *[SPEECH] * 10, *[QUIET] * 20)
@@ -209,6 +218,20 @@ async def test_a_guess_that_fails_is_told_once_and_the_final_transcript_comes() 
         await chat.bus.settled()
         assert len(chat.heard.of(HandlerFailed)) == 1
         assert [s.text for s in chat.heard.of(UserSaid)] == ["the final words"]
+
+
+async def test_a_recogniser_that_wants_no_guesses_hears_each_utterance_once() -> None:
+    class Dear(FakeStt):
+        charges = True
+        guesses = False
+
+    recogniser = Dear("hello Mark")
+    async with a_chat(stt=recogniser, turn=FakeTurn(end_ms=300)) as chat:
+        for _ in range(2):
+            await hear(chat, *[SPEECH] * 100, *[QUIET] * 30)
+            await chat.bus.settled()
+    assert [utterance.final for utterance in recogniser.asked] == [True, True]
+    assert [s.text for s in chat.heard.of(UserSaid)] == ["hello Mark"] * 2
 
 
 class Unsteady(FakeStt):

@@ -145,3 +145,100 @@ def test_who_is_in_a_deleted_conversation_is_told_and_let_go(
             assert closed.value.rcvd.code == 4404
     with server.client(f"conversation_id={id}") as late:
         assert late.until("error")["code"] == "conversation_not_found"
+
+
+# -- messages that are changed, deleted, said again -------------------------------------------
+
+
+def latest(api: httpx.Client, id: str, place: int = -1) -> dict[str, Any]:
+    messages: list[dict[str, Any]] = api.get(f"/messages?conversation_id={id}").json()
+    return messages[place]
+
+
+def stored(client: Client, api: httpx.Client, id: str, text: str) -> dict[str, Any]:
+    """Say something, and return the answer as the store has it."""
+    said(client, text)
+    while (message := latest(api, id))["role"] != "assistant":
+        pass
+    return message
+
+
+def html(client: Client, word: str) -> str:
+    """Read on to fragments that hold a word."""
+    while word not in (html := client.until("html")["html"]):
+        pass
+    return str(html)
+
+
+def test_an_edit_reaches_the_store_the_pages_and_the_next_prompt(
+    server: Server, api: httpx.Client, llm: FakeLlm
+) -> None:
+    id = a_conversation(api, "olivia")
+    with server.client(f"conversation_id={id}&view=html", max_queue=None) as page:
+        mine = stored(page, api, id, "My name is Bob.") and latest(api, id, 0)
+        edited = api.put(f"/messages/{mine['message_id']}", json={"content": "My name is Eve."})
+        assert edited.status_code == 200
+        assert edited.json()["content"] == "My name is Eve."
+        fragment = html(page, "Eve")
+        assert f'hx-target="#m-{mine["message_id"]}" hx-swap="outerHTML"' in fragment
+        assert latest(api, id, 0)["content"] == "My name is Eve."
+        said(page, "Who am I?")
+        told = [message.content for message in llm.asked[-1].messages]
+        assert "My name is Eve." in told
+        assert "My name is Bob." not in told
+
+
+def test_a_deleted_message_is_gone_everywhere(
+    server: Server, api: httpx.Client, llm: FakeLlm
+) -> None:
+    id = a_conversation(api, "olivia")
+    with server.client(f"conversation_id={id}&view=html", max_queue=None) as page:
+        mine = stored(page, api, id, "A secret.") and latest(api, id, 0)
+        path = f"/messages/{mine['message_id']}"
+        assert api.delete(path).json()["success"]
+        assert f'hx-target="#m-{mine["message_id"]}" hx-swap="delete"' in html(page, "delete")
+        for method in ("GET", "DELETE"):
+            assert api.request(method, path).status_code == 404
+        assert api.put(path, json={"content": "x"}).status_code == 404
+        said(page, "Well?")
+        assert not any("secret" in message.content for message in llm.asked[-1].messages)
+        assert len(api.get(f"/messages?conversation_id={id}").json()) >= 2
+
+
+def test_another_version_takes_the_place_and_the_old_one_can_be_chosen(
+    server: Server, api: httpx.Client, llm: FakeLlm
+) -> None:
+    id = a_conversation(api, "olivia")
+    with server.client(f"conversation_id={id}&view=html", max_queue=None) as page:
+        answer = stored(page, api, id, "Yes or no?")
+        path = f"/messages/{answer['message_id']}"
+        llm.text = "No."
+        page.send("regenerate", message_id=answer["message_id"])
+        (line,) = page.until("turn_started")["lines"]
+        assert (line["message_id"], line["says"]) == (answer["message_id"], "version")
+        page.until("turn_complete")
+        while (new := api.get(path).json())["content"] != "No.":
+            pass
+        assert [one["content"] for one in new["extensions"]["versions"]] == ["Yes.", "No."]
+        assert new["created_at"] == answer["created_at"]
+        back = api.put(path, json={"version": 0}).json()
+        assert (back["content"], back["extensions"]["version"]) == ("Yes.", 0)
+        wrong = api.put(path, json={"version": 2})
+        assert (wrong.status_code, wrong.json()["extra"][0]["field"]) == (400, "version")
+
+
+def test_a_message_is_said_again_from_a_word_on(server: Server, api: httpx.Client) -> None:
+    id = a_conversation(api, "olivia")
+    with server.client(f"conversation_id={id}", max_queue=None) as client:
+        answer = stored(client, api, id, "Hi")
+        client.send("play_again", message_id=answer["message_id"])
+        (line,) = client.until("turn_started")["lines"]
+        assert (line["message_id"], line["says"]) == (answer["message_id"], "again")
+        assert client.until("audio_chunk")["audio_data"]
+        client.until("turn_complete")
+        client.send("play_again", message_id=answer["message_id"], word=1, new_take=True)
+        client.until("turn_started")
+        client.until("turn_complete")
+        client.send("play_again", message_id="nothing", word=1)
+        assert client.until("error")["code"] == "not_found"
+        assert len(api.get(f"/messages?conversation_id={id}").json()) == 2

@@ -25,6 +25,9 @@ POST /api/voices
 PUT /api/voices/{voice}
 DELETE /api/voices/{voice}
 POST /api/voices/upload
+POST /api/voices/clips
+POST /api/voices/preview
+POST /api/images
 GET /api/conversations
 GET /api/conversations/{conversation_id}
 POST /api/conversations
@@ -39,10 +42,14 @@ GET /api/messages/last
 POST /api/messages
 POST /api/messages/batch
 GET /api/messages/search
+GET /api/messages/{id}
+PUT /api/messages/{id}
+DELETE /api/messages/{id}
 GET /api/settings
 PUT /api/settings
 GET /api/models
 GET /api/plugins
+GET /api/tools
 GET /api/turns/{id}/latency
 GET /api/messages/{id}/prompt
 GET /health

@@ -15,7 +15,10 @@ from aichat.web.prompts import KEPT, Prompts
 
 
 def as_sent(prompt: Prompt) -> list[dict[str, Any]]:
-    return [{"role": m.role, "content": m.content, "name": m.name} for m in prompt.messages]
+    return [
+        {"role": m.role, "content": m.content, "name": m.name, "tool_calls": []}
+        for m in prompt.messages
+    ]
 
 
 def test_what_was_sent_for_a_message_can_be_read() -> None:

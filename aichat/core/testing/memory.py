@@ -17,6 +17,7 @@ from aichat.core.keeping import (
     clip_key,
     clip_keys,
     elsewhere,
+    image_keys,
     in_use,
     merged,
     missing,
@@ -151,6 +152,7 @@ class MemoryStorage:
 
     def _drop_clips(self, voice: Voice) -> None:
         used = {key for other in self._voices.values() for key in clip_keys(other)}
+        used |= {key for one in self._characters.values() for key in image_keys(one)}
         for key in clip_keys(voice) - used:
             self._clips.pop(key, None)
 
@@ -243,6 +245,11 @@ class MemoryStorage:
     async def message(self, id: str) -> Message:
         """Return one message."""
         return self._messages[_find(self._homes, id, "message")][id]
+
+    async def delete_message(self, id: str) -> None:
+        """Remove one message."""
+        del self._messages[_find(self._homes, id, "message")][id]
+        del self._homes[id]
 
     async def messages(
         self, conversation: str, limit: int = 50, offset: int = 0, after: str | None = None

@@ -202,6 +202,16 @@ class VoiceExamples:
             await storage.clip(shared)
         assert await storage.clip(own)
 
+    async def test_a_clip_that_a_character_shows_stays(self, storage: Storage) -> None:
+        """Also when the last voice that had it goes."""
+        face, other = await a_clip(storage, "webp"), await a_clip(storage, "webp")
+        pictures = {"image_url": f"/images/{face}", "images": ["/a.png", f"/images/{other}"]}
+        await storage.change_character(await somebody(storage), pictures)
+        await storage.add_voice(Voice(voice := new_id(), audio_path=face, text_path=other))
+        await storage.delete_voice(voice)
+        assert await storage.clip(face)
+        assert await storage.clip(other)
+
     async def test_a_clip_that_is_gone_may_come_again(self, storage: Storage) -> None:
         """As after an upload that is done once more."""
         key = await storage.add_clip(data := new_id().encode(), "wav")

@@ -224,6 +224,9 @@ class Program:
         self._messages += batch
         await self._both("add_messages", batch)
 
+    async def do_unsay(self, step: Step) -> None:
+        await self._both("delete_message", self._message(step))
+
     async def do_message(self, step: Step) -> None:
         await self._both("message", self._message(step))
 
@@ -245,7 +248,9 @@ class Program:
         words = f"{step.text} {self._ours}" if step.other % 4 else step.text
         where = self._conversation(step)
         made = self._moment()
-        return Message(new_id(), where, step.role, words, "N", who, "t", created_at=made)
+        return Message(
+            new_id(), where, step.role, words, "N", who, "t", created_at=made, extensions=step.free
+        )
 
     async def _truer(self, step: Step) -> Message:
         """Another version of what was said; now and then in the wrong conversation."""

@@ -156,6 +156,7 @@ class MessageExamples:
         message = Message(
             new_id(), await started(storage), "assistant", "All of it.", "Zoë",
             await somebody(storage), "turn-7", True, "All of", "voice", PAST,
+            {"versions": [{"content": "All of it.", "heard": None}], "version": 0},
         )  # fmt: skip
         await storage.add_message(message)
         (kept,) = await storage.recent_messages(message.conversation_id)
@@ -249,6 +250,27 @@ class MessageExamples:
                 await call
         assert await contents(storage, other) == []
         assert await contents(storage, message.conversation_id) == [message.content]
+
+    async def test_a_deleted_message_leaves_the_others_in_order(self, storage: Storage) -> None:
+        """It is found no more, its conversation stays where it was, and it may be said again."""
+        conversation, newer = await started(storage), await started(storage)
+        said = [say(conversation, f"{number} {unheard_of()}") for number in range(3)]
+        await storage.add_messages(said)
+        await storage.add_message(say(newer))
+        await storage.delete_message(said[1].message_id)
+        assert await contents(storage, conversation) == [said[0].content, said[2].content]
+        assert await storage.search_messages(said[1].content) == []
+        assert (await storage.conversations(1))[0].conversation_id == newer
+        for call in (
+            storage.message(said[1].message_id),
+            storage.delete_message(said[1].message_id),
+            storage.messages(conversation, after=said[1].message_id),
+        ):
+            with pytest.raises(NotFound):
+                await call
+        await storage.delete_message(said[2].message_id)
+        await storage.add_messages([said[1], said[2]])
+        assert await contents(storage, conversation) == [message.content for message in said]
 
     async def test_a_batch_is_added_as_a_whole(self, storage: Storage) -> None:
         """In order, in more than one conversation, with versions of known messages among them."""

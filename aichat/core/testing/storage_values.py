@@ -115,6 +115,7 @@ class ValueExamples:
             storage.leave_conversation(conversation, id),
             storage.delete_conversation(id),
             storage.message(id),
+            storage.delete_message(id),
             storage.messages(id),
             storage.messages(conversation, after=id),
             storage.recent_messages(id),

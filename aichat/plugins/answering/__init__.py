@@ -8,16 +8,21 @@ for the store.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import takewhile
 
 import anyio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from aichat.core import (
     BackendFailed,
     Bus,
     Character,
     Conversation,
+    Overflow,
     Parts,
+    ToolCall,
+    Usage,
+    Written,
     closing,
     hookimpl,
     new_id,
@@ -33,8 +38,10 @@ from aichat.core.events import (
     LineInterrupted,
     LinesRevived,
     MessageAdded,
+    MessageDeleted,
     PromptSent,
     ReplyClause,
+    ReplyUsage,
     SpeakersAsked,
     SpeakersChosen,
     TurnFinished,
@@ -43,10 +50,12 @@ from aichat.core.events import (
 )
 
 from .draft import Draft
+from .foreseeing import Foreseeing
 from .own_words import OwnWords
 from .pace import Pace
 from .prompts import Told, prompt, told
 from .speakable import speakable
+from .tooling import ROUNDS, Toolbox, tools_of
 from .who import Past, Rules, answering, asked, going_on, rules, silence
 
 HISTORY = 200
@@ -79,6 +88,11 @@ class Talk:
         """Nothing was written yet."""
         self.drafts, self.wrote, self.pace = {}, False, Pace()
 
+    def keep_draft(self, line: Line, text: str) -> None:
+        """Let those who write next in this turn know what was written."""
+        if line.says == "new":
+            self.drafts[line.message_id] = told(line.message(text))
+
     @property
     def last_speaker(self) -> str | None:
         """Who spoke last, as far as that was heard."""
@@ -110,6 +124,10 @@ class Answering:
         while len(talk.messages) > HISTORY:
             del talk.messages[next(iter(talk.messages))]
 
+    def unlearn(self, event: MessageDeleted) -> None:
+        """Tell nobody of a message that was deleted."""
+        self.talk(event.turn.conversation).messages.pop(event.message_id, None)
+
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""
         self.talks.pop(event.turn.conversation, None)
@@ -129,10 +147,19 @@ class Answering:
         storage = self.parts.storage
         talk.conversation, talk.cast = await storage.cast(conversation)
         talk.rules = rules(talk.conversation.settings)
+        await self._remember(talk, conversation)
+
+    async def _remember(self, talk: Talk, conversation: str) -> None:
         if not talk.is_loaded:
-            recent = await storage.recent_messages(conversation, HISTORY)
+            recent = await self.parts.storage.recent_messages(conversation, HISTORY)
             talk.messages = {m.message_id: told(m) for m in recent} | talk.messages
             talk.is_loaded = True
+
+    async def last_speaker(self, conversation: str) -> str | None:
+        """Tell who spoke last in a conversation."""
+        talk = self.talk(conversation)
+        await self._remember(talk, conversation)
+        return talk.last_speaker
 
     # -- a turn ------------------------------------------------------------------------------
 
@@ -204,10 +231,10 @@ class Answering:
     async def _say(self, talk: Talk, line: Line, text: str) -> None:
         """Say a text that is there already."""
         await self.bus.publish(LineBegan(line))
-        draft = Draft(self.bus, line, self.parts.speakable_filters)
+        draft = Draft(self.bus, line, self.parts.speakable_filters, is_shown=line.is_again)
         await draft.hand_over(await draft.add(text))
         await draft.finish()
-        talk.drafts[line.message_id] = told(line.message(draft.text))
+        talk.keep_draft(line, draft.text)
 
     async def _give_word(self, talk: Talk, line: Line) -> None:
         """Let one character write, unless somebody has stopped it already."""
@@ -237,36 +264,72 @@ class Answering:
             await self._stream(talk, character, draft)
         except Exception as error:
             self.bus.report(event, error)
+        if (took := draft.usage) is not None:
+            numbers = (took.prompt_tokens, took.reply_tokens, took.cost)
+            await self.bus.publish(ReplyUsage(line, took.model, *numbers))
         await draft.finish()
         talk.wrote = talk.wrote or bool(draft.text.strip())
-        talk.drafts[line.message_id] = told(line.message(draft.text))
+        talk.keep_draft(line, draft.text)
 
     async def _stream(self, talk: Talk, character: Character, draft: Draft) -> None:
         assert talk.conversation is not None  # noqa: S101  (_load has set it)
         llm = self.parts.llm
-        words = OwnWords(character.name, [w.name for w in talk.cast if w.id != character.id])
-        messages = [*talk.messages.values(), *talk.drafts.values()]
+        others = [who.name for who in talk.cast if who.id != character.id]
+        messages = await self._known(talk, draft.line)
         room = getattr(llm, "context_tokens", None)
         sent = prompt(character, talk.cast, messages, talk.conversation, room)
-        self.bus.post(PromptSent(draft.line, sent))
-        async with closing(llm.reply(sent)) as deltas:
-            await self._read(deltas, words, draft)
-        await draft.hand_over(await draft.add(words.flush()))
+        toolbox = Toolbox(self.bus, draft.line, tools_of(character, self.parts.tools))
+        sent = evolve(sent, tools=toolbox.tools)
+        for rounds_left in range(ROUNDS, -1, -1):
+            self.bus.post(PromptSent(draft.line, sent))
+            said = len(draft.text)
+            words = OwnWords(character.name, others)
+            async with closing(llm.reply(sent)) as deltas:
+                calls = await self._read(deltas, words, draft)
+            await draft.hand_over(await draft.add(words.flush()))
+            if not (calls and rounds_left):
+                break
+            await draft.pause()
+            sent = await toolbox.go_on(sent, draft.text[said:], calls, last=rounds_left == 1)
         if not draft.text.strip():
             raise BackendFailed(f"{character.name} wrote nothing.", "Ask again.")
 
-    async def _read(self, deltas: AsyncIterator[str], words: OwnWords, draft: Draft) -> None:
-        """Read until the stream ends, or another speaker's line begins, or nothing comes."""
+    async def _known(self, talk: Talk, line: Line) -> list[Told]:
+        """Return what was said when a line is written: before it, for another version of it."""
+        if line.says != "version":
+            return [*talk.messages.values(), *talk.drafts.values()]
+        if line.message_id in talk.messages:
+            before = takewhile(lambda id: id != line.message_id, talk.messages)
+            return [talk.messages[id] for id in before]
+        storage, here = self.parts.storage, line.turn.conversation
+        older = await storage.recent_messages(here, HISTORY, before=line.message_id)
+        return [told(message) for message in older]
+
+    async def _read(
+        self, deltas: AsyncIterator[Written], words: OwnWords, draft: Draft
+    ) -> list[ToolCall]:
+        """Read until the stream ends, or another speaker's line begins, or nothing comes.
+
+        Returns the tools that the model asks for.
+        """
+        calls: list[ToolCall] = []
         with patience(self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing") as waiting:
             async for delta in deltas:
+                if isinstance(delta, ToolCall):
+                    calls.append(delta)
+                    continue
+                if isinstance(delta, Usage):
+                    draft.count(delta)
+                    continue
                 if complete := await draft.add(words.feed(delta)):
                     waiting.pause()  # this may wait for the loudspeaker
                     await draft.hand_over(complete)
                 if words.is_over:
-                    return
+                    return []
                 waiting.renew()
                 if not draft.held:  # what was published makes work that a fast model must not delay
                     await anyio.lowlevel.checkpoint()
+        return calls
 
 
 def _lines(event: UserSaid | SpeakersAsked, speakers: Sequence[Character]) -> tuple[Line, ...]:
@@ -286,6 +349,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     """Answer what the user says."""
     answers = Answering(bus, parts)
     bus.tap(answers.learn)
+    bus.tap(answers.unlearn)
     bus.tap(answers.heed)
     bus.tap(answers.forget)
     bus.tap(answers.stop)
@@ -293,3 +357,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.subscribe(answers.answer, interruptible=True, ahead=True)
     bus.subscribe(answers.go_on, interruptible=True)
     bus.subscribe(answers.revive, interruptible=True)
+    foreseeing = Foreseeing(bus, parts, answers.last_speaker)
+    bus.subscribe(
+        foreseeing.foresee, lane_by=lambda draft: draft.writer, limit=1, overflow=Overflow.COALESCE
+    )

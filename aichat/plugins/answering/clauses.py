@@ -73,7 +73,8 @@ class Clauses:
     def flush(self) -> list[str]:
         """Return what is left, as the last clauses."""
         pieces = self._pieces(final=True)
-        rest, self.text, self.at = self.text, "", 0
+        rest, self.text, self.at, self.wholes = self.text, "", 0, []
+        self.made += bool(rest)
         return [*pieces, rest] if rest else pieces
 
     def _pieces(self, final: bool) -> list[str]:

@@ -6,10 +6,11 @@ Pieces that come faster than people can see are joined, at most up to the end of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from attrs import Factory, define, field
 
-from aichat.core import Bus
+from aichat.core import Bus, Usage
 from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyText
 
 from .clauses import Clauses
@@ -18,21 +19,28 @@ JOIN_SECONDS = 0.005
 """Text that follows within this time is shown together with it."""
 
 Filter = Callable[[str], str]
+N = TypeVar("N", int, float)
 
 
 @define
 class Draft:
-    """One line's reply. *filters* make of a clause what is read out, one after the other."""
+    """One line's reply. *filters* make of a clause what is read out, one after the other.
+
+    *is_shown*: its text is to be seen already, and is only to be spoken.
+    """
 
     bus: Bus
     line: Line
     filters: Iterable[Filter] = ()
+    is_shown: bool = False
     text: str = ""
     held: str = ""
     told: float = field(default=Factory(lambda self: self.bus.clock.now(), takes_self=True))
     pieces: int = 0
     clauses: Clauses = field(factory=Clauses)
     made: int = 0
+    usage: Usage | None = None
+    """What it took, once the model has told."""
 
     async def add(self, delta: str) -> list[str]:
         """Show *delta*; return the clauses that it completes, to be handed over."""
@@ -49,6 +57,23 @@ class Draft:
             await self._show()
         return complete
 
+    async def pause(self) -> None:
+        """Hand over all there is: what follows takes time, and is a sentence of its own."""
+        if self.text and not self.text[-1].isspace():
+            await self.hand_over(await self.add(" "))
+        await self._show()
+        await self.hand_over(self.clauses.flush())
+
+    def count(self, took: Usage) -> None:
+        """Add what one round took."""
+        so_far = self.usage or Usage()
+        self.usage = Usage(
+            took.model or so_far.model,
+            _sum(so_far.prompt_tokens, took.prompt_tokens),
+            _sum(so_far.reply_tokens, took.reply_tokens),
+            _sum(so_far.cost, took.cost),
+        )
+
     async def finish(self) -> None:
         """Hand over the rest."""
         await self._show()
@@ -57,7 +82,7 @@ class Draft:
 
     async def _show(self) -> None:
         held, self.held = self.held, ""
-        if held:
+        if held and not self.is_shown:
             await self.bus.publish(ReplyText(self.line, held, self.pieces))
             self.pieces += 1
 
@@ -82,3 +107,9 @@ class Draft:
         except Exception as error:
             self.bus.report(Event(self.line.turn), error)
             return text
+
+
+def _sum(one: N | None, other: N | None) -> N | None:
+    """Add up what is known."""
+    known = [number for number in (one, other) if number is not None]
+    return sum(known) if known else None

@@ -246,6 +246,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(writing.close)
     bus.tap(hearing.close)
     bus.subscribe(hearing.watch)
+    bus.subscribe(writing.meet, overflow=Overflow.COALESCE)
     bus.subscribe(
         writing.guess,
         overflow=Overflow.COALESCE,

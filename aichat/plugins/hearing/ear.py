@@ -69,6 +69,8 @@ class Ear:
     """How likely the user has finished, by the sound of it; None where nobody has judged that."""
     is_told: bool = False
     """It was told that the user may have finished."""
+    names: tuple[str, ...] = ()
+    """Who may be addressed."""
 
     @property
     def is_open(self) -> bool:

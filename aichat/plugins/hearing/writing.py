@@ -6,16 +6,18 @@ In a pause that may be the end, the final transcript and the answer are begun ah
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id
+from aichat.core import Bus, NotFound, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id
 from aichat.core.events import (
     ConversationClosed,
     TranscriptUpdated,
     UserResumed,
     UserSaid,
+    UserStartedSpeaking,
     UtteranceGrew,
     UtteranceHeard,
     UtterancePaused,
@@ -58,10 +60,19 @@ class Writing:
     finals: dict[str, Final] = field(factory=dict)
     """Of utterances whose end is probable, by their keys."""
 
+    async def meet(self, event: UserStartedSpeaking) -> None:
+        """Learn the names that may be said, so that the recogniser expects them."""
+        ear = self.ear(event.turn.conversation)
+        with suppress(NotFound):  # a conversation that is not kept has no cast
+            _, cast = await self.parts.storage.cast(event.turn.conversation)
+            ear.names = tuple(character.name for character in cast)
+
     async def guess(self, event: UtteranceGrew) -> None:
         """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
         conversation = event.turn.conversation
         ear = self.ear(conversation)
+        if not getattr(self.parts.stt, "guesses", True):
+            return  # also for the rest of this utterance
         if ear.key == event.key:  # else it is over; its final transcript comes next
             with anyio.move_on_after(GUESS_SECONDS) as scope:
                 ear.guesses.append(scope)
@@ -79,7 +90,8 @@ class Writing:
         async with recogniser.sharing.place(conversation, final=False):
             pcm = bytes(ear.said)  # what came while waiting is heard too
             ear.asked_at = covered = len(pcm)
-            text = (await recogniser.stt.transcribe(Utterance(key, pcm, final=False))).strip()
+            utterance = Utterance(key, pcm, final=False, hotwords=ear.names)
+            text = (await recogniser.stt.transcribe(utterance)).strip()
         if key != ear.key or covered < ear.covered:
             return  # a newer one, or the final transcript, came first
         ear.transcript, ear.covered = text, covered
@@ -157,11 +169,11 @@ class Writing:
 
     async def _transcribed(self, conversation: str, key: str, pcm: bytes) -> str:
         recogniser = self._recogniser()
+        utterance = Utterance(key, pcm, final=True, hotwords=self.ear(conversation).names)
         try:
             with anyio.fail_after(STT_SECONDS):
                 async with recogniser.sharing.place(conversation, final=True):
-                    text = await recogniser.stt.transcribe(Utterance(key, pcm, final=True))
-                    return text.strip()
+                    return (await recogniser.stt.transcribe(utterance)).strip()
         except TimeoutError as error:
             raise TimedOut(
                 f"What you said was not written down within {STT_SECONDS:g} seconds.",

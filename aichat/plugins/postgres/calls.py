@@ -136,6 +136,9 @@ class Calls(ABC):
     async def message(self, id: str) -> Message:
         return record(Message, await self.call("message", id=id))
 
+    async def delete_message(self, id: str) -> None:
+        await self.call("delete_message", id=id)
+
     async def messages(
         self, conversation: str, limit: int = 50, offset: int = 0, after: str | None = None
     ) -> Sequence[Message]:

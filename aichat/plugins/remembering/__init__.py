@@ -9,10 +9,11 @@ written with the next message.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 
 from attrs import define, evolve, field
 
-from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable, hookimpl, new_id
+from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable, hookimpl, rewritten
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -22,25 +23,25 @@ from aichat.core.events import (
     LineFinished,
     LineInterrupted,
     LinePlayed,
-    LinesRevived,
     MessageAdded,
+    MessageDeleted,
     PlaybackPaused,
     PlaybackResumed,
     ReplyClause,
     ReplyFinished,
     ReplyText,
-    RestWanted,
+    ReplyUsage,
     SpeakersChosen,
     SpeechSynthesized,
+    ToolUsed,
     Turn,
     UserSaid,
 )
 
 from .ledger import Spoken
-from .rest import Rest, unheard
+from .rest import Rest
+from .reviving import Reviving
 
-RECENT = 200
-"""So many of a conversation's last messages can be asked for again."""
 UNSAVED = 1_000
 """So many messages wait in memory for a store that refuses; then the oldest are given up."""
 
@@ -58,6 +59,8 @@ class Remembering:
     """Why the loudspeakers of a turn hold their position."""
     rests: dict[str, Rest] = field(factory=dict)
     """What was cut off of each conversation's last turns."""
+    replaced: dict[Line, Message] = field(factory=dict)
+    """The messages of which lines are another version."""
     unsaved: deque[Message] = field(factory=lambda: deque(maxlen=UNSAVED))
 
     # -- what is said ------------------------------------------------------------------------
@@ -75,7 +78,14 @@ class Remembering:
                 spoken.pause(self.bus.clock.now())
 
     def note(
-        self, event: ReplyText | ReplyClause | ReplyFinished | SpeechSynthesized | AudioReady
+        self,
+        event: ReplyText
+        | ReplyClause
+        | ReplyFinished
+        | ReplyUsage
+        | ToolUsed
+        | SpeechSynthesized
+        | AudioReady,
     ) -> None:
         """Enter what happened to a line."""
         spoken = self._ledger(event.line)
@@ -87,6 +97,8 @@ class Remembering:
             spoken.note_clause(event)
         elif isinstance(event, ReplyFinished):
             spoken.is_written = True
+        elif isinstance(event, ReplyUsage | ToolUsed):
+            spoken.note_figures(event)
         elif isinstance(event, SpeechSynthesized):
             spoken.note_speech(event)
         else:
@@ -125,9 +137,14 @@ class Remembering:
 
     def finish(self, event: LineFinished) -> None:
         """A line was played: it is a message."""
-        spoken = self.ledgers.get(event.turn.conversation, {}).pop(event.line, None)
-        if spoken and spoken.written.strip():
-            self._add(event, event.line.message(spoken.written.strip()))
+        line = event.line
+        spoken = self.ledgers.get(event.turn.conversation, {}).pop(line, None)
+        if spoken is None or line.is_again:
+            return
+        if spoken.written.strip():
+            self._leave(event, line, self._message(line, spoken))
+        else:
+            self._restore(event, line)
 
     def interrupt_line(self, event: LineInterrupted) -> None:
         """One speaker was stopped."""
@@ -141,10 +158,11 @@ class Remembering:
 
     def _interrupt(self, event: Interrupted | LineInterrupted, line: Line) -> None:
         spoken = self._ledger(line)
-        if spoken is None or line in self.cut:
+        if spoken is None or line in self.cut or line.is_again:
             return
         self._rest(line.turn.conversation).keep(line, spoken)
         if not spoken.has_begun:
+            self._restore(event, line)
             return
         if spoken.sent and not spoken.is_exact:
             self.cut.add(line)  # the loudspeaker will tell where it stopped
@@ -154,52 +172,51 @@ class Remembering:
         self, event: Interrupted | LineInterrupted | LinePlayed, line: Line, spoken: Spoken
     ) -> None:
         if heard := spoken.heard(self.bus.clock.now()):
-            message = line.message(spoken.written.strip())
-            message = evolve(message, interrupted=True, heard=heard)
-            self._rest(line.turn.conversation).note(message)
-            self._add(event, message)
+            message = evolve(self._message(line, spoken), interrupted=True, heard=heard)
+            self._rest(line.turn.conversation).note(self._leave(event, line, message))
+        else:
+            self._restore(event, line)
+
+    @staticmethod
+    def _message(line: Line, spoken: Spoken) -> Message:
+        return evolve(line.message(spoken.written.strip()), extensions=dict(spoken.figures))
+
+    def _leave(self, event: Event, line: Line, message: Message) -> Message:
+        """Tell the message that a line leaves; another version has the old ones beside it."""
+        if (before := self.replaced.get(line)) is not None:
+            message = rewritten(before, message)
+        self._add(event, message)
+        return message
+
+    def _restore(self, event: Event, line: Line) -> None:
+        """Nothing came of another version: the message is again what it was."""
+        if (before := self.replaced.get(line)) is not None:
+            self._add(event, before)
 
     def _ledger(self, line: Line) -> Spoken | None:
         return self.ledgers.get(line.turn.conversation, {}).get(line)
 
-    def _add(self, event: Event, message: Message) -> None:
-        self.bus.post(MessageAdded(event.turn, message))
-
-    # -- what was cut off --------------------------------------------------------------------
-
-    async def revive(self, event: RestWanted) -> None:
-        """Have the unheard rest of a message said, and the lines of its turn that left none."""
-        said: list[tuple[Line, str]] = []
-        try:
-            message = await self._message(event)
-            rest = [(message.character_id or "", message.name or "", unheard(message))]
-            later = self._rest(event.turn.conversation).after(message)
-            rest += [(line.character, line.name, text) for line, text in later]
-            wanted = [one for one in rest if one[2].strip() or one is not rest[0]]
-            said = [
-                (Line(event.turn, who, place, new_id(), name), text)
-                for place, (who, name, text) in enumerate(wanted)
-            ]
-        finally:  # also after a failure, so that the turn ends
-            lines, texts = [line for line, _ in said], [text for _, text in said]
-            await self.bus.publish(LinesRevived(event.turn, tuple(lines), tuple(texts)))
-
-    async def _message(self, event: RestWanted) -> Message:
-        conversation = event.turn.conversation
-        if message := self._rest(conversation).messages.get(event.message_id):
-            return message
-        for message in await self.parts.storage.recent_messages(conversation, RECENT):
-            if message.message_id == event.message_id and message.interrupted:
-                return message
-        raise NotFound("There is nothing left to say of that message.", "Ask for it in words.")
-
     def _rest(self, conversation: str) -> Rest:
         return self.rests.setdefault(conversation, Rest())
 
+    def _add(self, event: Event, message: Message) -> None:
+        self.bus.post(MessageAdded(event.turn, message))
+
+    def correct(self, event: MessageAdded | MessageDeleted) -> None:
+        """Somebody has changed a message: what is left to say of it is another text, or none."""
+        rest = self._rest(event.turn.conversation)
+        if isinstance(event, MessageDeleted):
+            rest.messages.pop(event.message_id, None)
+        elif event.changed and event.message.message_id in rest.messages:
+            rest.note(event.message)
+
     # -- storing -----------------------------------------------------------------------------
 
-    async def store(self, event: MessageAdded) -> None:
-        """Write the message, after those that the store refused before."""
+    async def store(self, event: MessageAdded | MessageDeleted) -> None:
+        """Write the message, after those that the store refused before; or take it away."""
+        if isinstance(event, MessageDeleted):
+            await self._unsay(event.message_id)
+            return
         self.unsaved.append(event.message)
         try:
             while self.unsaved:
@@ -224,6 +241,13 @@ class Remembering:
                 raise
             await storage.add_message(evolve(message, character_id=None))
 
+    async def _unsay(self, message_id: str) -> None:
+        """Delete a message, also one that was on its way to the store."""
+        kept = [message for message in self.unsaved if message.message_id != message_id]
+        self.unsaved = deque(kept, maxlen=UNSAVED)
+        with suppress(NotFound):  # whoever asked for it has deleted it
+            await self.parts.storage.delete_message(message_id)
+
     def forget(self, event: ConversationClosed) -> None:
         """Drop the ledgers of a conversation."""
         self._forget_turn(event.turn.conversation)
@@ -232,6 +256,9 @@ class Remembering:
     def _forget_turn(self, conversation: str, but: Turn | None = None) -> None:
         self.ledgers.pop(conversation, None)
         self.cut = {line for line in self.cut if line.turn.conversation != conversation}
+        for line in [n for n in self.replaced if n.turn.conversation == conversation]:
+            if line.turn != but:
+                del self.replaced[line]
         for turn in [t for t in self.paused if t.conversation == conversation and t != but]:
             del self.paused[turn]
 
@@ -250,5 +277,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(remembering.interrupt_line)
     bus.tap(remembering.interrupt)
     bus.tap(remembering.forget)
-    bus.subscribe(remembering.revive, interruptible=True)
+    bus.tap(remembering.correct)
+    reviving = Reviving(bus, parts, remembering.rests, remembering.replaced)
+    bus.subscribe(reviving.revive, interruptible=True)
     bus.subscribe(remembering.store)

@@ -7,10 +7,19 @@ there are none, from the moments at which the audio sent so far was due.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from attrs import define, field
 
-from aichat.core.events import SPEAKER_RATE, AudioReady, ReplyClause, SpeechSynthesized, SpokenWord
+from aichat.core.events import (
+    SPEAKER_RATE,
+    AudioReady,
+    ReplyClause,
+    ReplyUsage,
+    SpeechSynthesized,
+    SpokenWord,
+    ToolUsed,
+)
 
 
 @define
@@ -65,8 +74,20 @@ class Spoken:
     """When the loudspeaker last told its position, and what it was."""
     is_exact: bool = False
     """The report is the last word: the loudspeaker has flushed or finished the line."""
+    figures: dict[str, Any] = field(factory=dict)
+    """What is known of the reply beside its text, as a message's extensions have it."""
     paused_at: float | None = None
     """Since when the loudspeaker holds its position."""
+
+    def note_figures(self, event: ReplyUsage | ToolUsed) -> None:
+        """Take in what the reply took, and the tools that it used."""
+        if isinstance(event, ReplyUsage):
+            names = ("model", "prompt_tokens", "reply_tokens", "cost")
+            self.figures["usage"] = {name: getattr(event, name) for name in names}
+        else:
+            used = {"name": event.name, "arguments": event.arguments}
+            told = {**used, "result": event.result, "failed": event.failed}
+            self.figures.setdefault("tools", []).append(told)
 
     def note_clause(self, event: ReplyClause) -> None:
         """Take in a clause's text."""

@@ -2,7 +2,7 @@
 
 Files appear and go only in the writer's thread, while it holds the database's lock: so nobody adds
 a row for a file that somebody else is about to remove. A file without a row, as a crash leaves it,
-and a clip without a voice are swept when the store opens, once they are a day old.
+and a clip without a user are swept when the store opens, once they are a day old.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
 
-UNUSED = "not exists (select 1 from voices where key in (audio_path, text_path))"
+UNUSED = """
+    not exists (select 1 from voices where key in (audio_path, text_path))
+    and not exists (select 1 from characters where image_url = '/images/' || clips.key
+                    or exists (select 1 from json_each(images)
+                               where value = '/images/' || clips.key))
+"""
+"""A clip that no voice has, and that no character shows."""
 
 
 @frozen
@@ -118,7 +124,7 @@ def require(connection: Connection, keys: Iterable[str]) -> None:
 
 
 def forget(connection: Connection, keys: Iterable[str]) -> list[str]:
-    """Delete the rows of those that no voice has; return their keys, for :func:`remove`."""
+    """Delete the rows of those that nobody has; return their keys, for :func:`remove`."""
     gone = f"delete from clips where key = ? and {UNUSED}"  # noqa: S608  (nothing from outside)
     return [key for key in keys if connection.execute(gone, (key,)).rowcount]
 
@@ -131,7 +137,7 @@ def remove(connection: Connection, folder: Folder, names: Iterable[str]) -> None
 
 
 def tidy(connection: Connection, folder: Folder) -> None:
-    """Sweep what nobody has used for a day: clips without a voice, files without a row."""
+    """Sweep what nobody has used for a day: clips that nobody has, files without a row."""
     yesterday = iso(datetime.now(UTC) - DAY)
     connection.execute(f"delete from clips where created_at < ? and {UNUSED}", (yesterday,))  # noqa: S608
     connection.execute("begin immediate")

@@ -147,6 +147,9 @@ class Sqlite:
     async def message(self, id: str) -> Message:
         return await self._read(MESSAGES.find, id)
 
+    async def delete_message(self, id: str) -> None:
+        await self._write(MESSAGES.delete, id)
+
     async def messages(
         self, conversation: str, limit: int = 50, offset: int = 0, after: str | None = None
     ) -> Sequence[Message]:

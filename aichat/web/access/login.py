@@ -9,23 +9,21 @@ Whatever cookie a browser brings, it gets a new one, and the old one ends: none 
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import parse_qs
 
 from anyio import to_thread
 from litestar import Request, Response, get, post
-from litestar.enums import MediaType
 
 from aichat.core import Connection
 from aichat.web.limits import TooMany
+from aichat.web.shell import OWN_PATH, page
 
 from .cookie import cookie_for, session_of, set_cookie
 from .gate import Gate, connection_of
 from .keyring import OWNER
 from .token import Token
 
-OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 NEEDS_HTTPS = (
     "Browsers keep a login safe only over https, or on the machine that runs aichat. "
     "Put a TLS proxy before it, or start it with --ssl-certfile and --ssl-keyfile."
@@ -108,11 +106,12 @@ def _page(
     request: Req, status: int = 200, problem: str = "", headers: dict[str, str] | None = None
 ) -> Response[str]:
     connection = connection_of(request.scope)
-    template = request.app.state.jinja.get_template("login.html")
     has_code = bool(_code(connection)) and not problem
-    html = template.render(has_code=has_code, problem=problem, next=_next(connection))
-    headers = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(html, status_code=status, media_type=MediaType.HTML, headers=headers)
+    told = page(
+        request, "login.html", status, has_code=has_code, problem=problem, next=_next(connection)
+    )
+    told.headers.update(headers or {})
+    return told
 
 
 def _code(connection: Connection) -> str | None:

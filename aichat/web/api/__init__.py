@@ -7,11 +7,13 @@ from litestar import Router
 from .bodies import Strict
 from .characters import Characters
 from .conversations import Conversations
+from .images import Images
 from .messages import Messages
 from .models import Catalogue, Models
 from .plugins import Plugins
 from .posting import Posted
 from .settings import Settings
+from .tools import Tools
 from .turns import SentPrompts, Turns
 from .voices import Voices
 
@@ -24,12 +26,14 @@ def routes() -> Router:
         "/api",
         route_handlers=[
             Characters,
+            Images,
             Voices,
             Conversations,
             Messages,
             Settings,
             Models,
             Plugins,
+            Tools,
             Turns,
             SentPrompts,
         ],

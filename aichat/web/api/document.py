@@ -16,6 +16,8 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, Yaml
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from msgspec import Struct
 
+from aichat.web.shell import drawn
+
 from . import schemas
 
 DESCRIPTION = """\
@@ -63,9 +65,7 @@ class Page(OpenAPIRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Draw the page; its script fetches the document."""
         document = self.get_openapi_json_route(request)
-        template = request.app.state.jinja.get_template("schema.html")
-        html: str = template.render(document=document)
-        return html.encode()
+        return drawn(request, "schema.html", document=document).encode()
 
 
 def config() -> OpenAPIConfig:

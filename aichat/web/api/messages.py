@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from litestar import Controller, get, post
+from litestar import Controller, delete, get, post, put
 from litestar.datastructures import State
 from litestar.params import JSONBody
 
-from . import schemas
-from .params import Count, Limit, Of, Offset, Q, errors
+from aichat.web.values import sent
+
+from . import changing, schemas
+from .params import Count, Id, Limit, Of, Offset, Q, errors
 from .posting import Posted, check
 from .reach import rooms, storage
 from .schemas import out, outs
@@ -64,6 +66,27 @@ class Messages(Controller):
         """Add messages, in order: all of them or none."""
         check(data, is_batch=True)
         return await _post(state, data)
+
+    @get("/{id:str}", operation_id="getMessage", responses=errors(400, 404))
+    async def one(self, state: State, id: Id) -> schemas.Message:
+        """One message."""
+        return out(schemas.Message, await storage(state).message(id))
+
+    @put("/{id:str}", operation_id="changeMessage", responses=errors(400, 404))
+    async def change(
+        self, state: State, id: Id, data: JSONBody[schemas.MessageChanges]
+    ) -> schemas.Message:
+        """Change a message's text, show another of its versions, or replace its extensions.
+
+        Whoever is in the conversation sees it at once, and characters are told the new text.
+        """
+        return out(schemas.Message, await changing.change(state, id, **sent(data)))
+
+    @delete("/{id:str}", operation_id="deleteMessage", status_code=200, responses=errors(400, 404))
+    async def remove(self, state: State, id: Id) -> schemas.Deleted:
+        """Delete a message; characters are told of it no more."""
+        await changing.delete(state, id)
+        return schemas.Deleted(True, f"Message {id} was deleted.")
 
 
 async def _post(state: State, bodies: Sequence[schemas.NewMessage]) -> list[schemas.Message]:

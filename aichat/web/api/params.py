@@ -16,7 +16,7 @@ from . import schemas
 KEPT = r"^[^\x00]+$"
 """PostgreSQL cannot even be asked for U+0000."""
 
-Id = Annotated[str, PathParameter(description="A character's id.", max_length=200, pattern=KEPT)]
+Id = Annotated[str, PathParameter(description="The record's id.", max_length=200, pattern=KEPT)]
 VoiceKey = Annotated[str, PathParameter(description="A voice's key.", max_length=200, pattern=KEPT)]
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="At most so many records.")]
 Count = Annotated[int, QueryParameter(ge=1, le=200, description="So many messages.")]

@@ -30,7 +30,7 @@ class Posted:
     ) -> tuple[list[Message], list[Message]]:
         """Add all or none; return the messages as they are kept, and those of them that are new."""
         ids = [str(body.message_id) for body in bodies if body.message_id]
-        async with self._alone(ids):
+        async with self.alone(ids):
             known = {id: found for id in ids if (found := await _known(storage, id))}
             names = await _names(storage, bodies)
             kept = [_kept(known.get(str(body.message_id)), body, names) for body in bodies]
@@ -40,7 +40,7 @@ class Posted:
         return kept, added
 
     @asynccontextmanager
-    async def _alone(self, ids: Iterable[str]) -> AsyncIterator[None]:
+    async def alone(self, ids: Iterable[str]) -> AsyncIterator[None]:
         """Hold the lock of each id; in one order everywhere, so that nobody waits in a circle."""
         held = [self.locks.setdefault(id, anyio.Lock()) for id in sorted(ids)]
         taken: list[anyio.Lock] = []
@@ -108,4 +108,5 @@ def _message(body: NewMessage, names: Mapping[str | None, str]) -> Message:
         body.interrupted,
         body.heard,
         body.source,
+        extensions=body.extensions,
     )

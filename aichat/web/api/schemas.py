@@ -12,12 +12,21 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
-from litestar.datastructures import UploadFile
 from litestar.params import BodyKwarg
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.web import values
 from aichat.web.values import Ids, ModelName, Temperature
+
+from .told import Latency as Latency
+from .told import Model as Model
+from .told import PartStatus as PartStatus
+from .told import Plugin as Plugin
+from .told import Plugins as Plugins
+from .told import Prompt as Prompt
+from .told import PromptCall as PromptCall
+from .told import PromptMessage as PromptMessage
+from .told import Tool as Tool
 
 T = TypeVar("T", bound=Struct)
 
@@ -28,20 +37,14 @@ VoiceKey = Annotated[
         min_length=1,
         max_length=100,
         pattern=r"\S",
-        description='The key and the display name. It holds no "/", and is not "upload".',
+        description='The key and the display name. It holds no "/", and is no address of ours: '
+        '"upload", "clips", "preview".',
         examples=["warm-woman"],
     ),
 ]
 LongText = Annotated[str, Meta(max_length=100_000)]
 ShortText = Annotated[str, Meta(max_length=10_000)]
 Address = Annotated[str, Meta(max_length=2_000, examples=["/static/olivia.png"])]
-Clip = Annotated[
-    str, Meta(max_length=100, description="The key of a clip: its SHA-256, a dot, an extension.")
-]
-Codes = Annotated[
-    list[Annotated[list[Annotated[int, Meta(ge=0, le=2**31 - 1)]], Meta(max_length=100_000)]],
-    Meta(max_length=100_000, description="Cached reference codes of an engine; null until made."),
-]
 Time = Annotated[datetime, Meta(tz=True)]
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Json = Annotated[dict[str, Any], Meta(description="Free JSON, kept unchanged.")]
@@ -129,59 +132,6 @@ class CharacterChanges(Struct, forbid_unknown_fields=True):
     extensions: Json | UnsetType = UNSET
 
 
-# -- voices ------------------------------------------------------------------------------------
-
-Method = Literal["description", "clone"]
-
-
-class Voice(Struct):
-    """How a character sounds: described in words, or cloned from a clip."""
-
-    voice: str
-    method: Method
-    speaker_desc: str
-    scene_prompt: str
-    audio_path: str | None
-    text_path: str | None
-    audio_tokens: list[list[int] | int] | None
-    settings: dict[str, Any]
-    created_at: Time
-    updated_at: Time
-
-
-class NewVoice(Struct, forbid_unknown_fields=True):
-    """A voice to be made."""
-
-    voice: VoiceKey
-    method: Method = "description"
-    speaker_desc: ShortText = ""
-    scene_prompt: ShortText = ""
-    audio_path: Clip | None = None
-    text_path: Clip | None = None
-    audio_tokens: Codes | None = None
-    settings: Json = {}
-
-
-class VoiceChanges(Struct, forbid_unknown_fields=True):
-    """What is to be changed of a voice. Another clip takes the cached codes away."""
-
-    method: Method | UnsetType = UNSET
-    speaker_desc: ShortText | UnsetType = UNSET
-    scene_prompt: ShortText | UnsetType = UNSET
-    audio_path: Clip | UnsetType | None = UNSET
-    text_path: Clip | UnsetType | None = UNSET
-    audio_tokens: Codes | UnsetType | None = UNSET
-    settings: Json | UnsetType = UNSET
-
-
-class Upload(Struct, forbid_unknown_fields=True):
-    """A clip that a voice is cloned from, as a form."""
-
-    file: UploadFile
-    voice_name: VoiceKey
-    transcript: ShortText = ""
-
-
 # -- settings ----------------------------------------------------------------------------------
 
 
@@ -192,6 +142,7 @@ class Settings(Struct):
     temperature: float | None = None
     max_tokens: int | None = None
     top_p: float | None = None
+    stop: list[str] | None = None
     strategy: str | None = None
     max_replies: int | None = None
     auto: bool | None = None
@@ -264,6 +215,7 @@ class Message(Struct):
     heard: str | None
     source: Source
     created_at: Time
+    extensions: dict[str, Any]
 
 
 class NewMessage(Struct, forbid_unknown_fields=True):
@@ -279,6 +231,18 @@ class NewMessage(Struct, forbid_unknown_fields=True):
     interrupted: bool = False
     heard: Annotated[str, Meta(max_length=2_000_000)] | None = None
     source: Source = "text"
+    extensions: Json = {}
+
+
+class MessageChanges(Struct, forbid_unknown_fields=True):
+    """What is to be changed of a message; *version* shows another of the texts it has had.
+
+    Another content is what was heard, too: so it stands for itself in what characters are told.
+    """
+
+    content: Content | UnsetType = UNSET
+    version: Annotated[int, Meta(ge=0, le=1_000)] | UnsetType = UNSET
+    extensions: Json | UnsetType = UNSET
 
 
 Batch = Annotated[
@@ -288,41 +252,7 @@ Batch = Annotated[
 ]
 
 
-# -- what aichat is made of --------------------------------------------------------------------
-
-
-class Model(Struct):
-    """A language model that conversations and characters may name."""
-
-    id: str
-    name: str
-    context_length: int | None
-
-
-class Plugin(Struct):
-    """A plug-in, and whether plugins.toml lets it in."""
-
-    name: str
-    module: str | None
-    enabled: bool
-
-
-class PartStatus(Struct):
-    """One candidate for a part, and how far it has got."""
-
-    part: str
-    name: str
-    state: Literal["waiting", "starting", "ready", "failed"]
-    serving: bool
-    detail: str
-    notice: str
-
-
-class Plugins(Struct):
-    """What aichat is made of."""
-
-    plugins: list[Plugin]
-    parts: list[PartStatus]
+# -- records ---------------------------------------------------------------------------------
 
 
 def out(kind: type[T], record: object) -> T:
@@ -333,34 +263,3 @@ def out(kind: type[T], record: object) -> T:
 def outs(kind: type[T], records: Iterable[object]) -> list[T]:
     """Make what is sent of many records."""
     return msgspec.convert(list(records), list[kind], from_attributes=True)  # type: ignore[valid-type]
-
-
-# -- turns and prompts -------------------------------------------------------------------------
-
-
-class Latency(Struct):
-    """A turn's waterfall: *marks* in ms after the first, *gaps* between speakers in ms."""
-
-    turn_id: str
-    marks: dict[str, float]
-    gaps: list[float]
-    final: bool
-
-
-class PromptMessage(Struct):
-    """One message as it was sent; *name* is who said it, when that is another character."""
-
-    role: str
-    content: str
-    name: str | None
-
-
-class Prompt(Struct):
-    """A prompt. *model* and *temperature* are the character's own, and win over *settings*."""
-
-    message_id: str
-    character_id: str
-    model: str | None
-    temperature: float | None
-    settings: dict[str, Any]
-    messages: list[PromptMessage]

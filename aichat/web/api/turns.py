@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Controller, get
 from litestar.datastructures import State
 
-from aichat.core import NotFound
+from aichat.core import NotFound, PromptMessage
 from aichat.web.metrics import TURNS, Metrics
 from aichat.web.prompts import Prompts
 
@@ -43,6 +43,11 @@ class SentPrompts(Controller):
         kept: Prompts = state.prompts
         prompt = kept.of(id)
         who = prompt.character
-        messages = [schemas.PromptMessage(m.role, m.content, m.name) for m in prompt.messages]
+        messages = [_shown(message) for message in prompt.messages]
         settings = dict(prompt.settings)
         return schemas.Prompt(id, who.id, who.model, who.temperature, settings, messages)
+
+
+def _shown(message: PromptMessage) -> schemas.PromptMessage:
+    calls = [schemas.PromptCall(call.name, call.arguments) for call in message.calls]
+    return schemas.PromptMessage(message.role, message.content, message.name, calls)

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Controller, Request, delete, get, post, put
+from litestar import Controller, Response, delete, get, post, put
 from litestar.datastructures import State
-from litestar.exceptions import ClientException
 from litestar.params import JSONBody, MultipartBody
 
-from aichat.core import BadValue, Voice
+from aichat.core import BadValue, Voice, with_tokens_dropped
+from aichat.web.previews import Previews, seeded
 from aichat.web.uploads import LIMIT_BYTES, Uploads
 from aichat.web.values import sent
 
-from . import schemas
+from . import schemas, voice_schemas
 from .bodies import BadBody, Mistake
+from .forms import read_form
 from .params import VoiceKey, errors
 from .reach import parts, storage
 from .schemas import out, outs
 
 FORM_BYTES = LIMIT_BYTES + 200_000
 """The file, and room for the other fields of the form."""
-
-
-async def read_form(request: Request[Any, Any, Any]) -> None:
-    """Read the form before Litestar does, whose errors would be ours."""
-    try:
-        await request.form()
-    except (LookupError, UnicodeDecodeError):  # a part's charset is not known, or not kept to
-        raise BadBody([Mistake("", "The form holds text that cannot be read.")]) from None
-    except ClientException as error:
-        if error.status_code != 400:
-            raise
-        raise BadBody([Mistake("", "It is no whole multipart/form-data.")]) from None
 
 
 class Voices(Controller):
@@ -42,30 +29,30 @@ class Voices(Controller):
     tags = ("voices",)
 
     @get(operation_id="listVoices", responses=errors())
-    async def everything(self, state: State) -> list[schemas.Voice]:
+    async def everything(self, state: State) -> list[voice_schemas.Voice]:
         """All voices, oldest first."""
-        return outs(schemas.Voice, await storage(state).voices())
+        return outs(voice_schemas.Voice, await storage(state).voices())
 
     @get("/{voice:str}", operation_id="getVoice", responses=errors(400, 404))
-    async def one(self, state: State, voice: VoiceKey) -> schemas.Voice:
+    async def one(self, state: State, voice: VoiceKey) -> voice_schemas.Voice:
         """One voice."""
-        return out(schemas.Voice, await storage(state).voice(voice))
+        return out(voice_schemas.Voice, await storage(state).voice(voice))
 
     @post(operation_id="createVoice", responses=errors(400, 404, 409))
-    async def add(self, state: State, data: JSONBody[schemas.NewVoice]) -> schemas.Voice:
+    async def add(
+        self, state: State, data: JSONBody[voice_schemas.NewVoice]
+    ) -> voice_schemas.Voice:
         """Make a voice."""
         require_key(data.voice, "voice")
-        return out(schemas.Voice, await storage(state).add_voice(Voice(**sent(data))))
+        return out(voice_schemas.Voice, await storage(state).add_voice(Voice(**sent(data))))
 
     @put("/{voice:str}", operation_id="changeVoice", responses=errors(400, 404))
     async def change(
-        self, state: State, voice: VoiceKey, data: JSONBody[schemas.VoiceChanges]
-    ) -> schemas.Voice:
+        self, state: State, voice: VoiceKey, data: JSONBody[voice_schemas.VoiceChanges]
+    ) -> voice_schemas.Voice:
         """Change the fields that are sent."""
-        changed = sent(data)
-        if changed.keys() & {"audio_path", "text_path"}:
-            changed.setdefault("audio_tokens", None)  # they were made of the clip before
-        return out(schemas.Voice, await storage(state).change_voice(voice, changed))
+        changed = with_tokens_dropped(sent(data))
+        return out(voice_schemas.Voice, await storage(state).change_voice(voice, changed))
 
     @delete(
         "/{voice:str}", operation_id="deleteVoice", status_code=200, responses=errors(400, 404, 409)
@@ -85,25 +72,80 @@ class Voices(Controller):
     async def upload(
         self,
         state: State,
-        data: MultipartBody[schemas.Upload],
-    ) -> schemas.Voice:
+        data: MultipartBody[voice_schemas.Upload],
+    ) -> voice_schemas.Voice:
         """Clone a voice from a clip: wav, mp3, ogg, flac, webm or m4a, of at most 60 seconds.
 
-        Without a transcript, the clip is written down here.
+        Without a transcript, the clip is written down here. *consent* is `yes` when whoever is
+        heard agreed; the time is then kept in the voice's settings.
         """
         uploads: Uploads = state.uploads
         require_key(data.voice_name, "voice_name")
-        words = data.transcript.strip()
+        words, agreed = data.transcript.strip(), data.consent == "yes"
         try:
-            made = await uploads.clone(parts(state), data.voice_name, data.file, words)
+            made = await uploads.clone(
+                parts(state), data.voice_name, data.file, words, consent=agreed
+            )
         finally:
             await data.file.close()
-        return out(schemas.Voice, made)
+        return out(voice_schemas.Voice, made)
+
+    @post(
+        "/clips",
+        operation_id="uploadClip",
+        before_request=read_form,
+        request_max_body_size=FORM_BYTES,
+        responses=errors(400, 413),
+    )
+    async def keep_clip(
+        self, state: State, data: MultipartBody[voice_schemas.ClipUpload]
+    ) -> voice_schemas.KeptClip:
+        """Keep a clip for a voice that is made later: it can be listened to, and tried, before.
+
+        Name `audio_path` and `text_path` in that voice within a day; else the clip is swept.
+        """
+        uploads: Uploads = state.uploads
+        try:
+            kept = await uploads.keep(parts(state), data.file, data.transcript.strip())
+        finally:
+            await data.file.close()
+        return out(voice_schemas.KeptClip, kept)
+
+    @post(
+        "/preview",
+        operation_id="previewVoice",
+        status_code=200,
+        media_type="audio/wav",
+        responses=errors(400, 404),
+    )
+    async def preview(
+        self, state: State, data: JSONBody[voice_schemas.VoicePreview]
+    ) -> Response[bytes]:
+        """Say a sentence in a voice that is kept, or in one that is yet to be made: a wav file.
+
+        The same again is answered from a cache; another *seed* gives another take.
+        """
+        previews: Previews = state.previews
+        voice = seeded(await _wanted(state, data), data.seed)
+        made = await previews.speak(parts(state), voice, data.text)
+        return Response(made.wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+
+
+async def _wanted(state: State, data: voice_schemas.VoicePreview) -> Voice:
+    if data.voice is not None and data.draft is None:
+        return await storage(state).voice(data.voice)
+    if data.draft is not None and data.voice is None:
+        return Voice(**sent(data.draft))
+    raise BadBody([Mistake("voice", "Send either voice (a key) or draft (a voice's fields).")])
+
+
+OWN_ADDRESSES = ("upload", "clips", "preview")
+"""What is at these addresses is no voice."""
 
 
 def require_key(key: str, field: str) -> None:
     """Refuse a key that would not fit into an address."""
-    if key in (".", "..", "upload") or "/" in key or key != key.strip() or min(key) < " ":
+    if key in (".", "..", *OWN_ADDRESSES) or "/" in key or key != key.strip() or min(key) < " ":
         raise BadValue(
             f"{field} {key!r} cannot be a voice's key.",
             'Leave out "/" and line breaks, begin and end with a letter, and avoid "upload".',

@@ -5,27 +5,47 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 const out = process.argv[2] ?? "../static/dist";
-const entries = [
-  "app.js", "socket-worker.js", "mic-worklet.js", "player-worklet.js", "app.css", "icon.svg",
-  "schema.js", "schema.css", // the page of the API; nobody else loads them
+// modules: what several of them import goes into chunks that they share
+const modules = [
+  "shell.js", "app.js",
+  "composer-rich.js", // app.js imports it late
+  "schema.js", // the page of the API; nobody else loads it
+  ...inPages(".js"),
 ];
+// workers and worklets are classic scripts
+const classic = ["socket-worker.js", "mic-worklet.js", "player-worklet.js"];
+const sheets = ["app.css", "schema.css", "icon.svg", ...inPages(".css")];
 
-const { metafile } = await build({
-  entryPoints: entries.map((name) => `src/${name}`),
-  entryNames: "[name]-[hash]",
-  outdir: out,
-  bundle: true,
-  minify: true,
-  format: "iife", // workers and worklets are classic scripts, and so is the page's
-  target: "es2022",
-  loader: { ".svg": "copy" },
-  metafile: true,
-});
-const outputs = Object.entries(metafile.outputs);
+/** What single pages load beside the shell's: src/pages/NAME.js and .css. */
+function inPages(ending) {
+  return readdirSync("src/pages").filter((name) => name.endsWith(ending)).map((name) => `pages/${name}`);
+}
+
+function bundled(entries, how) {
+  return build({
+    entryPoints: entries.map((name) => `src/${name}`),
+    entryNames: "[name]-[hash]",
+    chunkNames: "chunk-[hash]",
+    outdir: out,
+    bundle: true,
+    minify: true,
+    target: "es2022",
+    loader: { ".svg": "copy" },
+    metafile: true,
+    ...how,
+  });
+}
+
+const made = await Promise.all([
+  bundled(modules, { format: "esm", splitting: true }),
+  bundled(classic, { format: "iife" }),
+  bundled(sheets, {}),
+]);
+const outputs = made.flatMap(({ metafile }) => Object.entries(metafile.outputs));
 
 function manifest() {
-  const made = outputs.filter(([, output]) => output.entryPoint);
-  return Object.fromEntries(made.map(([file, output]) => [basename(output.entryPoint), basename(file)]));
+  const entries = outputs.filter(([, output]) => output.entryPoint);
+  return Object.fromEntries(entries.map(([file, { entryPoint }]) => [entryPoint.replace(/^src\//, ""), basename(file)]));
 }
 
 function packages() {
@@ -47,7 +67,7 @@ function licence(folder) {
 }
 
 const names = manifest();
-const missing = entries.filter((name) => !names[name]);
+const missing = [...modules, ...classic, ...sheets].filter((name) => !names[name]);
 if (missing.length) throw new Error(`not built: ${missing.join(", ")}`);
 writeFileSync(join(out, "manifest.json"), JSON.stringify(names, null, 2) + "\n");
 writeFileSync(join(out, "THIRD_PARTY_LICENSES.txt"), packages().map(licence).join("\n"));

@@ -1,11 +1,11 @@
-"""Uploaded clips become voices."""
+"""Uploaded clips become voices, and uploaded pictures faces."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from datetime import UTC, datetime
 
 import anyio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from aichat.core import (
     Conflict,
@@ -21,54 +21,80 @@ from aichat.core import (
 )
 
 from .clips import Clip, TooLarge, decode
+from .files import AT_ONCE, WAITING, Busy, File, read_at_most
+from .pictures import Pictures
 
-__all__ = ["LIMIT_BYTES", "TooLarge", "Uploads"]
+__all__ = ["LIMIT_BYTES", "Busy", "KeptClip", "Pictures", "TooLarge", "Uploads", "consented"]
 
 LIMIT_BYTES = 20_000_000
-AT_ONCE = 2
-"""So many clips are decoded and written down side by side."""
-WAITING = 8
-"""So many more may wait."""
 TRANSCRIPT_SECONDS = 120.0
 
 
-class File(Protocol):
-    """An uploaded file."""
+@frozen
+class KeptClip:
+    """A clip that is kept, and what is said in it: keys of clips, the words, the length."""
 
-    async def read(self, size: int = -1) -> bytes:
-        """Return what is left of it, at most *size* bytes."""
-        ...
-
-
-class Busy(NotReady):
-    """Too many clips are being decoded."""
-
-    code = "busy"
+    audio_path: str
+    text_path: str | None
+    transcript: str
+    seconds: float
 
 
 @define(eq=False)
 class Uploads:
-    """Clones voices, a few at a time."""
+    """Keeps clips and clones voices, a few at a time."""
 
     slots: anyio.CapacityLimiter = field(factory=lambda: anyio.CapacityLimiter(AT_ONCE))
 
-    async def clone(self, parts: Parts, name: str, file: File, transcript: str) -> Voice:
+    async def clone(
+        self, parts: Parts, name: str, file: File, transcript: str, *, consent: bool = False
+    ) -> Voice:
         """Keep a clip and its transcript, and make a voice of them.
 
         Raises Conflict when there is such a voice, :class:`BadValue`, :class:`TooLarge`, and
         :class:`NotReady` when there is no transcript and nobody to write one.
         """
-        if self.slots.statistics().tasks_waiting >= WAITING:
-            raise Busy("Too many clips are being decoded.", "Try again in a minute.")
-        await _require_free(parts.storage, name)
+        self._refuse_crowd()
+        await require_free(parts.storage, name)
+        clip = await self.keep(parts, file, transcript)
+        settings = consented() if consent else {}
+        return await parts.storage.add_voice(
+            Voice(
+                name,
+                "clone",
+                audio_path=clip.audio_path,
+                text_path=clip.text_path,
+                settings=settings,
+            )
+        )
+
+    async def keep(self, parts: Parts, file: File, transcript: str) -> KeptClip:
+        """Keep a clip for a voice that may come of it, and its transcript; write one if need be."""
+        self._refuse_crowd()
         stt = None if transcript else _stt(parts)
         async with self.slots:
-            clip = await decode(await _read(file))
+            clip = await decode(await read_at_most(file, LIMIT_BYTES, "Send a shorter clip."))
             words = await _written_down(stt, clip) if stt else transcript
-        return await _kept(parts.storage, name, clip, words)
+        audio = await parts.storage.add_clip(clip.wav(), "wav")
+        text = await keep_words(parts.storage, words)
+        return KeptClip(audio, text, words, clip.seconds)
+
+    def _refuse_crowd(self) -> None:
+        if self.slots.statistics().tasks_waiting >= WAITING:
+            raise Busy("Too many clips are being decoded.", "Try again in a minute.")
 
 
-async def _require_free(storage: Storage, name: str) -> None:
+def consented() -> dict[str, str]:
+    """Note that whoever is heard in a clip agreed, now."""
+    return {"consent": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+async def keep_words(storage: Storage, words: str) -> str | None:
+    """Keep a transcript; return its key, or None where there are no words."""
+    return await storage.add_clip(words.encode(), "txt") if words else None
+
+
+async def require_free(storage: Storage, name: str) -> None:
     """Refuse a name that is taken before there is any work."""
     try:
         await storage.voice(name)
@@ -87,13 +113,6 @@ def _stt(parts: Parts) -> Stt:
         ) from error
 
 
-async def _read(file: File) -> bytes:
-    data = await file.read(LIMIT_BYTES + 1)
-    if len(data) > LIMIT_BYTES:
-        raise TooLarge(f"The file is over {LIMIT_BYTES // 10**6} MB.", "Send a shorter clip.")
-    return data
-
-
 async def _written_down(stt: Stt, clip: Clip) -> str:
     utterance = Utterance(new_id(), await clip.for_stt(), final=True)
     try:
@@ -104,9 +123,3 @@ async def _written_down(stt: Stt, clip: Clip) -> str:
             f"The clip was not written down within {TRANSCRIPT_SECONDS:g} seconds.",
             "Send its transcript with it.",
         ) from None
-
-
-async def _kept(storage: Storage, name: str, clip: Clip, words: str) -> Voice:
-    audio = await storage.add_clip(clip.wav(), "wav")
-    text = await storage.add_clip(words.encode(), "txt") if words else None
-    return await storage.add_voice(Voice(name, "clone", audio_path=audio, text_path=text))

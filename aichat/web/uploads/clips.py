@@ -43,6 +43,11 @@ class Clip:
 
     pcm: bytes
 
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.pcm) / 2 / CLIP_RATE
+
     def wav(self) -> bytes:
         """Return it as a file."""
         file = io.BytesIO()
@@ -65,16 +70,24 @@ class Clip:
 
 async def decode(data: bytes) -> Clip:
     """Decode a file; the decoder dies if this is cancelled. Raises BadValue or TooLarge."""
+    return Clip(await run(DECODER, data, "Save it anew, as wav for example, and try again."))
+
+
+async def run(program: Path, data: bytes, again: str) -> bytes:
+    """Let *program* make something of what a stranger sent; *again* tells how to send it better.
+
+    It has a process of its own, which dies if this is cancelled. Raises BadValue or TooLarge.
+    """
     try:
         with anyio.fail_after(DEADLINE_SECONDS):
             done = await anyio.run_process(
-                [sys.executable, "-I", str(DECODER)], input=data, check=False, env=_environment()
+                [sys.executable, "-I", str(program)], input=data, check=False, env=_environment()
             )
     except TimeoutError:
-        raise _broken("took too long") from None
+        raise _broken("took too long", again) from None
     if done.returncode == 0:
-        return Clip(done.stdout)
-    raise _refusal(done)
+        return done.stdout
+    raise _refusal(done, again)
 
 
 def _environment() -> dict[str, str]:
@@ -82,11 +95,11 @@ def _environment() -> dict[str, str]:
     return {**passed, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def _refusal(done: subprocess.CompletedProcess[bytes]) -> AichatError:
+def _refusal(done: subprocess.CompletedProcess[bytes], again: str) -> AichatError:
     if done.returncode != REFUSED:
         # nothing of its words is sent on: they may hold paths
         log.warning("the decoder ended with %s: %s", done.returncode, _last_line(done.stderr))
-        return _broken("could not be decoded")
+        return _broken("could not be decoded", again)
     told: dict[str, Any] = json.loads(done.stderr)
     if told["too_large"]:
         return TooLarge(told["problem"], told["mend"])
@@ -98,5 +111,5 @@ def _last_line(stderr: bytes) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def _broken(how: str) -> BadValue:
-    return BadValue(f"The file {how}.", "Save it anew, as wav for example, and try again.", "file")
+def _broken(how: str, again: str) -> BadValue:
+    return BadValue(f"The file {how}.", again, "file")

@@ -5,21 +5,22 @@ import { Conversation } from "./conversation.js";
 import { refresh, reloadLog } from "./htmx.js";
 import { Loudspeaker } from "./loudspeaker.js";
 import { Microphone } from "./microphone.js";
+import { Messages } from "./messages.js";
 import { Notices } from "./notices.js";
+import { tendPanels } from "./panels.js";
 import { Scrolling } from "./scrolling.js";
+import { announcesAnswers } from "./shell/announcer.js";
+import { tendSearch } from "./searching.js";
 import { Status } from "./status.js";
 import { TalkButton } from "./talk.js";
-import { foldOnPhones } from "./rail.js";
 import { localTimes } from "./times.js";
 
 const at = (id) => document.getElementById(id);
 const page = document.body.dataset;
 
 const connection = openConnection(page);
-const composer = new Composer({ form: at("composer"), note: at("composer-note"), connection });
-const notices = new Notices({
-  toasts: at("toasts"), banner: at("notices"), announcer: at("announcer"), fallback: composer.box,
-});
+const composer = new Composer({ form: at("composer"), connection, announce: (text) => notices.announce(text) });
+const notices = new Notices(at("notices"));
 const status = new Status(at("connection"), { announce: notices.announce, onRefused: notices.problem });
 const scrolling = new Scrolling({ scroller: at("scroller"), button: at("to-newest") });
 const stop = at("stop");
@@ -30,7 +31,7 @@ const conversation = new Conversation({
   transcript: at("transcript"),
   goingOn: at("going-on"),
   announce: notices.announce,
-  canHear: () => loudspeaker.running,
+  canHear: () => loudspeaker.running && !announcesAnswers(),
   onChange: () => stop.setAttribute("aria-disabled", String(!conversation?.busy)),
 });
 const { port1: mouth, port2: ears } = new MessageChannel();
@@ -104,6 +105,7 @@ const inOrder = (show) => (event) => (held ? held.push(() => show(event)) : show
 function remember(id) {
   if (page.conversation === id) return;
   page.conversation = id;
+  composer.moved(id);
   history.replaceState(null, "", `/c/${id}`);
   for (const form of document.querySelectorAll("form[data-says]")) form.action = `/c/${id}/messages`;
 }
@@ -136,28 +138,27 @@ connection.on("transcription_chunk", (event) => {
 });
 connection.on("listening", ({ speaking }) => talk.hears(speaking));
 connection.on("status", (event) => notices.show(event.notices));
+connection.on("cast", () => composer.askWho());
+connection.on("turn_started", () => composer.askWho());
 connection.on("error", failed);
 connection.on("unheard", () => hint("Press any key or click anywhere to hear the characters."));
 
 stop.addEventListener("click", interrupt);
-addEventListener("keydown", (event) => event.key === "Escape" && interrupt());
+addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && interrupt());
 at("composer").addEventListener("submit", () => scrolling.follow());
 at("stage").addEventListener("click", ({ target }) => {
   const name = target.closest("[data-mention]")?.dataset.mention;
   if (name) composer.mention(name);
 });
-at("log").addEventListener("click", ({ target }) => {
-  const button = target.closest("[data-say-rest]");
-  if (!button) return;
-  connection.sayRest(button.dataset.sayRest);
-  button.remove();
-  composer.box.focus(); // where the focus was is gone
-});
+connection.on("unwished", () => notices.problem("Not connected, so nothing was sent. Try again when the connection is back."));
+new Messages({ log: at("stage"), connection }); // the log itself may be replaced
+tendPanels();
+tendSearch();
 at("suggestions").addEventListener("submit", (event) => {
   event.preventDefault();
   if (composer.say(event.submitter.value)) composer.box.focus();
 });
 
-foldOnPhones(at("rail"));
 loudspeaker.arm(() => notices.problem("The browser gives us no sound. Reload the page, or read along."));
 connection.open();
+composer.enrich();

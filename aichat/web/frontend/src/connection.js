@@ -7,7 +7,9 @@ export function openConnection({ worker: script, conversation, characters }) {
     state: "connecting",
     on: (type, handler) => handlers.set(type, [...(handlers.get(type) ?? []), handler]),
     say: (text) => worker.postMessage({ do: "say", text }),
-    sayRest: (message) => worker.postMessage({ do: "rest", message }),
+    /** Sends a frame whose answer is a turn: whoever speaks now falls silent. */
+    wish: (frame) => worker.postMessage({ do: "wish", frame }),
+    draft: (text, number) => worker.postMessage({ do: "draft", text, number }),
     interrupt: () => worker.postMessage({ do: "interrupt" }),
     attach: (part, port) => worker.postMessage({ do: part, port }, [port]),
     /** Call once, when every handler is in place. */

@@ -2,7 +2,9 @@
 import SwaggerUI from "swagger-ui-dist/swagger-ui-bundle.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+const { theme } = document.documentElement.dataset;
+const isDark = () => theme === "dark" || (theme === "system" && dark.matches);
+const follow = () => document.documentElement.classList.toggle("dark-mode", isDark());
 dark.addEventListener("change", follow);
 follow();
 

@@ -101,8 +101,9 @@ function say(text) {
   else page.postMessage({ type: "unsent", text });
 }
 
-function sayRest(message) {
-  if (link.send({ type: "say_rest", message_id: message })) silence();
+function wish(frame) {
+  if (link.send(frame)) silence();
+  else page.postMessage({ type: "unwished" });
 }
 
 function interrupt() {
@@ -120,7 +121,8 @@ function connect(conversation, characters) {
 const orders = {
   connect: ({ conversation, characters }) => connect(conversation, characters),
   say: ({ text }) => say(text),
-  rest: ({ message }) => sayRest(message),
+  wish: ({ frame }) => wish(frame),
+  draft: ({ text, number }) => link.send({ type: "draft", text, number }),
   interrupt,
   player: ({ port }) => attachPlayer(port),
   microphone: ({ port }) => attachMicrophone(port),

@@ -1,0 +1,82 @@
+"""Tools in a reply: what the model asked for is called, and it is told what came of it.
+
+One reply may go through several rounds: the model writes, asks for tools, and writes on when their
+results are there. Nothing is called while the turn is provisional.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+from attrs import define, evolve
+
+from aichat.core import AichatError, BadValue, Bus, Character, Prompt, PromptMessage, Tool, ToolCall
+from aichat.core.events import Event, Line, ToolUsed
+
+ROUNDS = 4
+"""So often a character may ask for tools in one reply; then it has to answer."""
+CALLS = 8
+"""So many calls at once; the others are refused."""
+
+
+def tools_of(character: Character, tools: Mapping[str, Tool]) -> tuple[Tool, ...]:
+    """Return those of the *tools* that ``extensions["tools"]`` names; unknown ones are none."""
+    names = character.extensions.get("tools")
+    if not isinstance(names, list | tuple):
+        return ()
+    return tuple(tool for name, tool in tools.items() if name in names)
+
+
+@define
+class Toolbox:
+    """Uses the tools of one line."""
+
+    bus: Bus
+    line: Line
+    tools: Sequence[Tool]
+
+    async def go_on(self, sent: Prompt, said: str, calls: Sequence[ToolCall], last: bool) -> Prompt:
+        """Do what was asked for; return the prompt of the next round, after the *last* no tools.
+
+        *said* is what the model wrote in the round in which it asked.
+        """
+        await self.bus.committed(self.line.turn)
+        results: dict[int, PromptMessage] = {}
+
+        async def use(place: int, call: ToolCall) -> None:
+            results[place] = await self._use(call, refused=place >= CALLS)
+
+        async with anyio.create_task_group() as tasks:
+            for place, call in enumerate(calls):
+                tasks.start_soon(use, place, call)
+        asked = PromptMessage("assistant", said, calls=tuple(calls))
+        told = [results[place] for place in range(len(calls))]
+        tools = () if last else sent.tools
+        return evolve(sent, messages=(*sent.messages, asked, *told), tools=tools)
+
+    async def _use(self, call: ToolCall, refused: bool) -> PromptMessage:
+        """Make one call, tell everybody, and return what the model is told."""
+        arguments: dict[str, Any] = {}
+        failed = True
+        try:
+            if refused:
+                raise BadValue(f"These were more than {CALLS} calls.", "Ask for fewer at once.")
+            tool = self._named(call.name)
+            arguments = tool.arguments(call.arguments)
+            result, failed = await tool.use(arguments), False
+        except AichatError as error:
+            result = error.line
+        except Exception as error:
+            self.bus.report(Event(self.line.turn), error)
+            result = f"The tool broke ({type(error).__name__})."
+        await self.bus.publish(ToolUsed(self.line, call.name, arguments, result, failed))
+        return PromptMessage("tool", result, call.name, call_id=call.id)
+
+    def _named(self, name: str) -> Tool:
+        for tool in self.tools:
+            if tool.name == name:
+                return tool
+        known = ", ".join(tool.name for tool in self.tools)
+        raise BadValue(f"There is no tool {name[:64]!r}.", f"There are: {known}.")

@@ -1,0 +1,42 @@
+"""Pictures of characters over REST."""
+
+from __future__ import annotations
+
+from litestar import Controller, post
+from litestar.datastructures import State
+from litestar.params import MultipartBody
+
+from aichat.web.uploads.pictures import LIMIT_BYTES, Pictures
+
+from . import voice_schemas
+from .forms import read_form
+from .params import errors
+from .reach import storage
+
+FORM_BYTES = LIMIT_BYTES + 100_000
+
+
+class Images(Controller):
+    """Pictures that characters may have."""
+
+    path = "/images"
+    tags = ("characters",)
+
+    @post(
+        operation_id="uploadImage",
+        before_request=read_form,
+        request_max_body_size=FORM_BYTES,
+        responses=errors(400, 413),
+    )
+    async def add(
+        self, state: State, data: MultipartBody[voice_schemas.PictureUpload]
+    ) -> voice_schemas.Picture:
+        """Keep a picture: PNG, JPEG or WebP. It is made anew, at most 512 pixels a side.
+
+        Name its address in a character's `image_url` or `images` within a day; else it is swept.
+        """
+        pictures: Pictures = state.pictures
+        try:
+            return voice_schemas.Picture(await pictures.keep(storage(state), data.file))
+        finally:
+            await data.file.close()

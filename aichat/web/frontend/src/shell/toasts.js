@@ -1,0 +1,42 @@
+// Short words in a corner: what failed stays until it is dismissed, what worked goes by itself.
+import { announce } from "./announcer.js";
+
+const MOST = 4;
+const GOES_MS = 6_000;
+
+const box = () => document.getElementById("toasts");
+
+/** Shows *text*; the same text is shown once. *kind*: "bad" or "good". */
+export function toast(text, kind = "bad") {
+  const shown = [...box().children];
+  if (shown.some((one) => one.querySelector(".toast-text").textContent === text)) return;
+  if (shown.length >= MOST) dismiss(shown[0]);
+  const made = document.getElementById("toast-template").content.firstElementChild.cloneNode(true);
+  made.className = `toast is-${kind}`;
+  made.querySelector(".toast-text").textContent = text;
+  box().append(made);
+}
+
+function begin(shown) {
+  announce(shown.querySelector(".toast-text").textContent);
+  if (shown.classList.contains("is-good")) setTimeout(() => goUnlessUsed(shown), GOES_MS);
+}
+
+function goUnlessUsed(shown) {
+  if (shown.matches(":hover, :focus-within")) setTimeout(() => goUnlessUsed(shown), GOES_MS);
+  else shown.remove();
+}
+
+function dismiss(shown) {
+  const focused = shown.contains(document.activeElement);
+  shown.remove();
+  if (focused) document.querySelector("#composer-text, #stage").focus();
+}
+
+/** Takes over those that the server draws, now and later. */
+export function watchToasts() {
+  box().addEventListener("click", ({ target }) => target.closest("button") && dismiss(target.closest(".toast")));
+  for (const shown of box().children) begin(shown);
+  const begins = (changes) => changes.flatMap(({ addedNodes }) => [...addedNodes]).filter((one) => one.matches?.(".toast")).forEach(begin);
+  new MutationObserver(begins).observe(box(), { childList: true });
+}

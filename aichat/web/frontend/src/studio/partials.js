@@ -1,0 +1,68 @@
+// Buttons with data-partial="id": their form is sent, and of the page that answers only that part is taken over.
+import { tendTabs } from "../shell/tabs.js";
+import { toast } from "../shell/toasts.js";
+import { tendRecorders } from "./recorder.js";
+
+export function tendPartials() {
+  document.addEventListener("submit", (event) => {
+    const id = event.submitter?.dataset.partial;
+    if (!id) return;
+    event.preventDefault();
+    if (event.submitter.getAttribute("aria-disabled") !== "true") send(event.target, event.submitter, id);
+  });
+}
+
+/** Switches with data-sends: their form is sent as soon as they are turned. */
+export function tendSwitches() {
+  document.addEventListener("change", async ({ target }) => {
+    const form = target.closest("form[data-sends]");
+    if (!form) return;
+    const was = !target.checked;
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const told = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#toasts .toast-text");
+      if (!answer.ok) throw new Error(`the server answered with ${answer.status}`);
+      form.closest(".card").classList.toggle("is-resting", was);
+      if (told) toast(told.textContent, "good");
+    } catch (error) {
+      target.checked = was;
+      toast(`That was not kept: ${error.message}. Try again in a moment.`);
+    }
+  });
+}
+
+async function send(form, button, id) {
+  button.setAttribute("aria-disabled", "true");
+  document.getElementById(id).setAttribute("aria-busy", "true");
+  const sent = new FormData(form, button);
+  try {
+    const answer = await fetch(button.formAction || form.action, { method: "POST", body: sent, headers: { Accept: "text/html" } });
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
+    if (fresh) return takeOver(document.getElementById(id), fresh, sent);
+    toast(`The server answered with ${answer.status}. Try again in a moment.`);
+  } catch (error) {
+    toast(`The server could not be reached (${error.message}). Try again in a moment.`);
+  }
+  button.removeAttribute("aria-disabled");
+  document.getElementById(id).removeAttribute("aria-busy");
+}
+
+/** What was typed meanwhile stays, and so does the focus. */
+function takeOver(shown, fresh, sent) {
+  const focused = shown.contains(document.activeElement) ? sameAs(document.activeElement) : "";
+  const typed = [...shown.querySelectorAll("input:is([type=text], :not([type])), textarea")].filter((field) => field.name && field.value !== sent.get(field.name));
+  shown.replaceWith(fresh);
+  for (const { name, value } of typed) {
+    const field = fresh.querySelector(`[name="${CSS.escape(name)}"]`);
+    if (field) field.value = value;
+  }
+  tendTabs(fresh);
+  tendRecorders(fresh);
+  if (focused) fresh.querySelector(focused)?.focus();
+  for (const button of document.querySelectorAll("[data-partial][aria-disabled]")) button.removeAttribute("aria-disabled");
+}
+
+function sameAs({ id, name, value, tagName }) {
+  if (id) return `#${CSS.escape(id)}`;
+  return name ? `${tagName}[name="${CSS.escape(name)}"][value="${CSS.escape(value)}"]` : "";
+}

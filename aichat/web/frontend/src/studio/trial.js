@@ -1,0 +1,57 @@
+// The try-out box: a character that is not kept yet answers, word by word, and then aloud.
+import { announce } from "../shell/announcer.js";
+
+export function tendTrials() {
+  document.addEventListener("submit", (event) => {
+    const address = event.submitter?.dataset.trial;
+    if (!address) return;
+    event.preventDefault();
+    if (event.submitter.getAttribute("aria-disabled") !== "true") answer(event.target, event.submitter, address);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches("[data-trial-field]")) return;
+    event.preventDefault();
+    event.target.form.requestSubmit(event.target.form.querySelector("[data-trial]"));
+  });
+}
+
+async function answer(form, button, address) {
+  const shown = document.getElementById("trial-answer");
+  const player = document.getElementById("trial-player");
+  button.setAttribute("aria-disabled", "true");
+  shown.textContent = "…";
+  shown.classList.remove("is-problem");
+  player.hidden = true;
+  player.pause();
+  try {
+    const reply = await fetch(address, { method: "POST", body: new FormData(form, button) });
+    if (!reply.ok) throw new Error((await reply.json()).detail);
+    const text = await streamed(reply, shown);
+    announce(text);
+    if (form.elements.aloud.checked) await speak(form, text, player);
+  } catch (error) {
+    shown.classList.add("is-problem");
+    shown.append(`${shown.textContent ? " " : ""}${error.message}`);
+  } finally {
+    button.removeAttribute("aria-disabled");
+  }
+}
+
+async function streamed(reply, shown) {
+  const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+  shown.textContent = "";
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) shown.append(piece.value);
+  return shown.textContent;
+}
+
+async function speak(form, text, player) {
+  const sent = new FormData(form);
+  sent.set("text", text);
+  const reply = await fetch("/characters/speak", { method: "POST", body: sent });
+  if (!reply.ok) throw new Error((await reply.json()).detail);
+  const sound = URL.createObjectURL(await reply.blob());
+  if (player.src) URL.revokeObjectURL(player.src);
+  player.src = sound;
+  player.hidden = false;
+  await player.play().catch(() => {}); // a browser that wants another click shows the player
+}

@@ -1,0 +1,96 @@
+"""The page to talk on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from litestar import Router, get, post
+from litestar.datastructures import State
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect
+
+from aichat.core import Character, Conversation, Message, Parts, new_id
+from aichat.core.events import UserSaid
+from aichat.web import incoming
+from aichat.web.defaults import new_conversation
+from aichat.web.listing import Listing
+from aichat.web.rooms import Rooms
+from aichat.web.shell import Page, Req, page
+from aichat.web.views import view
+
+SHOWN = 200
+"""The last messages of a conversation that its page shows."""
+
+
+async def _page(
+    request: Req,
+    state: State,
+    conversation: Conversation | None,
+    cast: Sequence[Character],
+    messages: Sequence[Message],
+) -> Page:
+    parts: Parts = state.parts
+    listing: Listing = state.listing
+    return page(
+        request,
+        "pages/chat.html",
+        conversation_id=conversation.conversation_id if conversation else "",
+        title=conversation.title if conversation else None,
+        characters=cast,
+        messages=[view(message) for message in messages],
+        conversations=await listing.entries(parts.storage),
+        notices=parts.notices(),
+    )
+
+
+@get("/")
+async def start(request: Req, state: State) -> Page:
+    """A new conversation with everybody who is active; the page's socket makes it."""
+    return await _page(request, state, None, await state.parts.storage.characters(active=True), ())
+
+
+@get("/c/{conversation_id:str}")
+async def conversation(request: Req, state: State, conversation_id: FromPath[str]) -> Page:
+    """One conversation."""
+    storage = state.parts.storage
+    if conversation_id in state.leaving:
+        return page(request, "pages/conversation_gone.html", 404, conversation_id=conversation_id)
+    found, cast = await storage.cast(conversation_id)
+    messages = await storage.recent_messages(conversation_id, SHOWN)
+    return await _page(request, state, found, cast, messages)
+
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@post("/messages", status_code=303)
+async def begin(state: State, data: Form) -> Redirect:
+    """Take the first message of a conversation from a page without scripts."""
+    text, storage = incoming.checked_text(data.get("text", "")), state.parts.storage
+    cast = await storage.characters(active=True)
+    made = await new_conversation(storage, [who.id for who in cast])
+    return await _say(state, made, cast, text)
+
+
+@post("/c/{conversation_id:str}/messages", status_code=303)
+async def say(state: State, data: Form, conversation_id: FromPath[str]) -> Redirect:
+    """Take a typed message from a page without scripts."""
+    text = incoming.checked_text(data.get("text", ""))
+    found, cast = await state.parts.storage.cast(conversation_id)
+    return await _say(state, found, cast, text)
+
+
+async def _say(
+    state: State, conversation: Conversation, cast: Sequence[Character], text: str
+) -> Redirect:
+    rooms: Rooms = state.rooms
+    id = rooms.room(conversation, cast).conversation
+    await rooms.bus.publish(UserSaid(rooms.bus.new_turn(id), text, "text", new_id()))
+    return Redirect(f"/c/{id}", status_code=303)
+
+
+def routes() -> Router:
+    """Return the routes of this page."""
+    return Router("/", route_handlers=[start, conversation, begin, say])

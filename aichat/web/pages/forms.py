@@ -1,0 +1,80 @@
+"""What the forms of pages hold, and what is wrong with it, in words beside each field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from litestar.datastructures import FormMultiDict, UploadFile
+
+from aichat.core import AichatError, BadValue
+from aichat.web.api.bodies import BadBody
+
+Values = dict[str, str]
+Problems = dict[str, str]
+
+IN_WORDS = (
+    (re.compile(r"of length >= 1\.|matching regex"), "Write something here."),
+    (re.compile(r"of length <= (\d+)\."), r"At most \1 letters, please."),
+    (re.compile(r"`(?:float|int)` >= (\S+)\."), r"At least \1, please."),
+    (re.compile(r"`(?:float|int)` <= (\S+)\."), r"At most \1, please."),
+    (re.compile(r"Expected `int[^`]*`, got `float`"), "Write a whole number."),
+    (re.compile(r"Expected `(?:float|int)"), "Write a number."),
+)
+
+
+def texts(form: FormMultiDict, names: Iterable[str]) -> Values:
+    """Return the text of these fields, as people wrote it; empty where there is none."""
+    return {name: text(form, name) for name in names}
+
+
+def text(form: FormMultiDict, name: str) -> str:
+    """Return a field's text; browsers write line ends as for a teletype."""
+    value = form.get(name, "")
+    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else ""
+
+
+def all_texts(form: FormMultiDict, name: str) -> list[str]:
+    """Return the texts of a field that may be there several times."""
+    return [one for one in form.getall(name, []) if isinstance(one, str)]
+
+
+def file(form: FormMultiDict, name: str) -> UploadFile | None:
+    """Return the file of a field; None where none was chosen."""
+    value = form.get(name)
+    return value if isinstance(value, UploadFile) and value.filename else None
+
+
+def number(value: str) -> float | str | None:
+    """Read a number, with a comma or a point; what is none stays text, and will be refused."""
+    try:
+        read = float(value.replace(",", ".")) if value else None
+    except ValueError:
+        return value
+    return int(read) if read is not None and read.is_integer() else read
+
+
+def whole(value: str) -> int | None:
+    """Read a whole number that our own page has written; None for anything else."""
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else None
+
+
+def problems(error: AichatError, renamed: Mapping[str, str] | None = None) -> Problems:
+    """Tell each wrong field what is wrong; the rest is told for the whole form, as "".
+
+    *renamed* gives the names of the page's fields for those of the record's.
+    """
+    names = renamed or {}
+    if isinstance(error, BadBody):
+        told = {one.field.split("[")[0].split(".")[0]: plain(one.message) for one in error.mistakes}
+        return {names.get(field, field): message for field, message in told.items()}
+    field = error.field if isinstance(error, BadValue) else ""
+    return {names.get(field, field): error.line}
+
+
+def plain(message: str) -> str:
+    """Put what the schema says into words for people."""
+    for pattern, words in IN_WORDS:
+        if found := pattern.search(message):
+            return found.expand(words)
+    return message

@@ -1,0 +1,28 @@
+"""What a browser prefers, changed by a form: colours, the rail, announcements, shortcuts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Response, Router, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+
+from aichat.web.preferences import preferences
+from aichat.web.shell import OWN_PATH, Page, Req
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@post("/preferences", status_code=303)
+async def prefer(request: Req, data: Form) -> Page:
+    """Keep what the form names, and go back to the page that it was sent from."""
+    kept = preferences(request.cookies).changed(data)
+    back = data.get("next", "/")
+    headers = {"Location": back if OWN_PATH.fullmatch(back) else "/", "Set-Cookie": kept.cookie()}
+    return Response("", status_code=303, headers=headers)
+
+
+def routes() -> Router:
+    """Return the routes of this form."""
+    return Router("/", route_handlers=[prefer])

@@ -1,0 +1,137 @@
+"""A voice on its way: what the forms of the page Voices hold, and the voice it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import define, evolve, field
+from litestar.datastructures import FormMultiDict
+
+from aichat.core import BadValue, Parts, Storage, Voice, with_tokens_dropped
+from aichat.core.models import Method
+from aichat.web.api.bodies import fill
+from aichat.web.api.voice_schemas import NewVoice
+from aichat.web.api.voices import require_key
+from aichat.web.previews import SENTENCE, Previews, seeded
+from aichat.web.uploads import Uploads, consented, keep_words
+from aichat.web.values import sent
+
+from . import forms, takes
+from .forms import Problems, Values
+from .takes import Take
+
+FIELDS = ("voice", "speaker_desc", "scene_prompt", "text", "audio_path", "transcript", "consent")
+UNNAMED = "A voice without a name"
+"""What a voice is called while it is tried before anybody has named it."""
+
+
+@define
+class VoiceForm:
+    """*values* as they were typed; *seed* of the chosen take; *known* is the voice being edited."""
+
+    method: Method
+    values: Values
+    seed: int | None = None
+    takes: Sequence[Take] = ()
+    problems: Problems = field(factory=dict)
+    known: Voice | None = None
+
+    @classmethod
+    def blank(cls, method: Method) -> VoiceForm:
+        """Begin anew."""
+        return cls(method, {**dict.fromkeys(FIELDS, ""), "text": SENTENCE})
+
+    @classmethod
+    async def of(cls, storage: Storage, voice: Voice) -> VoiceForm:
+        """Begin with a voice that is there."""
+        words = await storage.clip(voice.text_path) if voice.text_path else b""
+        values = {
+            "voice": voice.voice,
+            "speaker_desc": voice.speaker_desc,
+            "scene_prompt": voice.scene_prompt,
+            "text": SENTENCE,
+            "audio_path": voice.audio_path or "",
+            "transcript": words.decode(errors="replace"),
+            "consent": "on" if voice.settings.get("consent") else "",
+        }
+        seed = voice.settings.get("seed")
+        return cls(voice.method, values, seed if isinstance(seed, int) else None, known=voice)
+
+    @classmethod
+    def read(cls, method: Method, form: FormMultiDict, known: Voice | None = None) -> VoiceForm:
+        """Read what was sent."""
+        values = forms.texts(form, FIELDS)
+        if known:
+            values["voice"] = known.voice
+        chosen = forms.whole(forms.text(form, "seed"))
+        return cls(method, values, chosen, takes.read(forms.all_texts(form, "take")), known=known)
+
+    async def take_in(self, uploads: Uploads, parts: Parts, form: FormMultiDict) -> None:
+        """Keep the clip that came with the form, and write down what is said in it."""
+        sent_file = forms.file(form, "file")
+        if sent_file is None:
+            return
+        try:
+            clip = await uploads.keep(parts, sent_file, self.values["transcript"])
+        finally:
+            await sent_file.close()
+        self.values |= {"audio_path": clip.audio_path, "transcript": clip.transcript}
+        self.takes = ()
+
+    async def voice(self, storage: Storage) -> Voice:
+        """Return the voice that it would be. Raises BadValue, which names what is wrong."""
+        wanted: dict[str, Any] = {
+            "voice": self.values["voice"] or UNNAMED,
+            "method": self.method,
+            "speaker_desc": self.values["speaker_desc"],
+            "scene_prompt": self.values["scene_prompt"],
+        }
+        if self.method == "clone":
+            if not self.values["audio_path"]:
+                raise BadValue("There is no clip yet.", "Choose a file, or record one.", "file")
+            wanted["audio_path"] = self.values["audio_path"]
+            wanted["text_path"] = await keep_words(storage, self.values["transcript"])
+        require_key(wanted["voice"], "voice")
+        made = Voice(**sent(fill(wanted, NewVoice)))
+        settings = dict(self.known.settings) if self.known else {}
+        return seeded(evolve(made, settings=settings), self.seed)
+
+    async def hear(self, previews: Previews, parts: Parts, *, another: bool) -> None:
+        """Add a take; *another* throws the dice anew."""
+        if another:
+            used = [one.seed for one in self.takes if one.seed is not None]
+            self.seed = max([*used, self.seed or 0]) + 1
+        made = await previews.speak(parts, await self.voice(parts.storage), self.values["text"])
+        self.takes = takes.added(self.takes, Take(self.seed, made.key))
+
+    async def save(self, storage: Storage) -> Voice:
+        """Keep the voice. Raises BadValue and Conflict."""
+        if not self.values["voice"]:
+            raise BadValue("It needs a name.", "Write one that you will know it by.", "voice")
+        if self.method == "clone" and not self.values["consent"]:
+            raise BadValue(
+                "The speaker's consent is missing.",
+                "Ask whoever is heard in the clip, then tick the box.",
+                "consent",
+            )
+        made = await self.voice(storage)
+        if self.method == "clone" and "consent" not in made.settings:
+            made = evolve(made, settings={**made.settings, **consented()})
+        if self.known is None:
+            return await storage.add_voice(made)
+        return await storage.change_voice(made.voice, self._changes(self.known, made))
+
+    def _changes(self, known: Voice, made: Voice) -> dict[str, Any]:
+        names = ("speaker_desc", "scene_prompt", "audio_path", "text_path", "settings")
+        changes = {name: getattr(made, name) for name in names}
+        is_same = all(getattr(known, name) == value for name, value in changes.items())
+        return changes if is_same else with_tokens_dropped(changes)
+
+    async def stale(self, previews: Previews, parts: Parts) -> set[str]:
+        """Return the keys of the takes that were made of other words than the form holds now."""
+        if not self.takes:
+            return set()
+        voice, text = await self.voice(parts.storage), " ".join(self.values["text"].split())
+        now = {previews.key(parts, seeded(voice, take.seed), text) for take in self.takes}
+        return {take.key for take in self.takes} - now

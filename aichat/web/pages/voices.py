@@ -1,0 +1,173 @@
+"""How characters sound: describe a voice, clone one, hear them all, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Router, get, post
+from litestar.datastructures import FormMultiDict, State
+from litestar.params import FromPath
+
+from aichat.core import AichatError, Parts, Storage, Voice
+from aichat.core.models import Method
+from aichat.web.api.forms import read_form
+from aichat.web.api.voices import FORM_BYTES
+from aichat.web.previews import SENTENCE
+from aichat.web.shell import Page, Req, done, failed, page
+
+from . import forms, takes
+from .takes import Take
+from .voice_form import VoiceForm
+
+FORM: dict[str, Any] = {"before_request": read_form, "request_max_body_size": FORM_BYTES}
+METHODS: dict[str, Method] = {"describe": "description", "clone": "clone"}
+
+
+@get("/voices")
+async def library(request: Req, state: State) -> Page:
+    """All voices, and who uses them."""
+    return await _library(request, state, FormMultiDict())
+
+
+@post("/voices/hear", status_code=200, **FORM)
+async def hear(request: Req, state: State) -> Page:
+    """Let a voice of the library speak; those heard before stay to compare."""
+    return await _library(request, state, await request.form())
+
+
+@get("/voices/{way:str}")
+async def begin(request: Req, state: State, way: FromPath[str]) -> Page:
+    """A new voice, described or cloned."""
+    if way not in METHODS:
+        return failed("/voices", "There is no such page. These are your voices.")
+    return await _form(request, state, VoiceForm.blank(METHODS[way]))
+
+
+@post("/voices/{way:str}", status_code=200, **FORM)
+async def add(request: Req, state: State, way: FromPath[str]) -> Page:
+    """Try or keep a new voice."""
+    if way not in METHODS:
+        return failed("/voices", "There is no such page. These are your voices.")
+    sent = await request.form()
+    return await _used(request, state, VoiceForm.read(METHODS[way], sent), sent)
+
+
+@get("/voices/of/{key:str}")
+async def edit(request: Req, state: State, key: FromPath[str]) -> Page:
+    """A voice that is there."""
+    storage: Storage = state.parts.storage
+    return await _form(request, state, await VoiceForm.of(storage, await storage.voice(key)))
+
+
+@post("/voices/of/{key:str}", status_code=200, **FORM)
+async def change(request: Req, state: State, key: FromPath[str]) -> Page:
+    """Try or keep changes of a voice."""
+    known, sent = await state.parts.storage.voice(key), await request.form()
+    return await _used(request, state, VoiceForm.read(known.method, sent, known), sent)
+
+
+@post("/voices/of/{key:str}/delete", status_code=303)
+async def remove(state: State, key: FromPath[str]) -> Page:
+    """Remove a voice that nobody uses."""
+    try:
+        await state.parts.storage.delete_voice(key)
+    except AichatError as error:
+        return failed(path_of(key), error.line)
+    return done("/voices", f"The voice {key} is gone.")
+
+
+def path_of(key: str) -> str:
+    """Return the address of a voice's page."""
+    return f"/voices/of/{quote(key, safe='')}"
+
+
+async def _used(request: Req, state: State, form: VoiceForm, sent: FormMultiDict) -> Page:
+    """Do what the button says that the form was sent with."""
+    parts: Parts = state.parts
+    wanted = forms.text(sent, "do") or "save"
+    try:
+        await form.take_in(state.uploads, parts, sent)
+        if wanted == "save":
+            made = await form.save(parts.storage)
+            return done("/voices", f"The voice {made.voice} is kept.")
+        if wanted in ("hear", "another"):
+            await form.hear(state.previews, parts, another=wanted == "another")
+    except AichatError as error:
+        form.problems = forms.problems(error)
+        return await _form(request, state, form, 400)
+    return await _form(request, state, form)
+
+
+async def _form(request: Req, state: State, form: VoiceForm, code: int = 200) -> Page:
+    parts: Parts = state.parts
+    try:
+        stale = await form.stale(state.previews, parts)
+    except AichatError:  # what is wrong stands beside the fields already
+        stale = set()
+    return page(
+        request,
+        "pages/voice.html",
+        code,
+        form=form,
+        to=path_of(form.known.voice) if form.known else f"/voices/{_way(form.method)}",
+        stale=stale,
+        letters=takes.LETTERS,
+        users=await _users(parts.storage, form.known.voice) if form.known else [],
+        engine=engine(parts),
+    )
+
+
+def _way(method: Method) -> str:
+    return next(way for way, known in METHODS.items() if known == method)
+
+
+async def _users(storage: Storage, key: str) -> list[Any]:
+    return [who for who in await storage.characters() if who.voice == key]
+
+
+async def _library(request: Req, state: State, sent: FormMultiDict) -> Page:
+    parts: Parts = state.parts
+    storage = parts.storage
+    text = forms.text(sent, "text") or SENTENCE
+    heard, problem = takes.read(forms.all_texts(sent, "take")), ""
+    try:
+        heard = await _heard(state, heard, forms.text(sent, "voice"), text)
+    except AichatError as error:
+        problem = error.line
+    characters = await storage.characters()
+    voices: Sequence[Voice] = await storage.voices()
+    return page(
+        request,
+        "pages/voices.html",
+        400 if problem else 200,
+        voices=voices,
+        users={one.voice: [who for who in characters if who.voice == one.voice] for one in voices},
+        text=text,
+        heard=heard,
+        letters=takes.LETTERS,
+        problem=problem,
+        engine=engine(parts),
+        path_of=path_of,
+    )
+
+
+async def _heard(state: State, heard: list[Take], key: str, text: str) -> list[Take]:
+    if not key:
+        return heard
+    voice = await state.parts.storage.voice(key)
+    made = await state.previews.speak(state.parts, voice, text)
+    return takes.added(heard, Take(None, made.key, key))
+
+
+def engine(parts: Parts) -> dict[str, Any]:
+    """Tell which voice engine serves, and what it can do with voices."""
+    serving = parts.roles["tts"].serving
+    able: frozenset[str] = getattr(serving and serving.backend, "abilities", frozenset())
+    return {"name": serving.name if serving else "", "abilities": able}
+
+
+def routes() -> Router:
+    """Return the routes of this page."""
+    return Router("/", route_handlers=[library, hear, begin, add, edit, change, remove])

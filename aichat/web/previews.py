@@ -1,0 +1,196 @@
+"""A sentence in a voice, before anybody uses it: made once, and kept by what it was made of.
+
+Nothing of it is in the store: the files are a cache in the data folder, and go when it is full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import wave
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from attrs import define, evolve, field, frozen
+
+from aichat.core import (
+    BackendFailed,
+    BadValue,
+    Config,
+    NotFound,
+    NotReady,
+    Parts,
+    TimedOut,
+    Tts,
+    Voice,
+    closing,
+    introduce,
+)
+
+SENTENCE = "Hello, it is good to meet you. Shall we take a walk, or would you rather sit and talk?"
+"""What every voice says unless something else is asked for, so that they can be compared."""
+LONGEST_TEXT = 300
+"""Letters."""
+LONGEST_SECONDS = 30
+"""More of a voice is not made."""
+PATIENCE_SECONDS = 90.0
+WAITING = 4
+"""So many previews may wait for the one that is being made."""
+MOST_BYTES = 100_000_000
+KEY = re.compile(r"[0-9a-f]{64}")
+PREVIEWS = "/previews/"
+
+
+@frozen
+class Preview:
+    """What was made: *key* names it; *is_new* if it was made just now."""
+
+    key: str
+    wav: bytes
+    is_new: bool
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds it."""
+        return f"{PREVIEWS}{self.key}.wav"
+
+
+@define(eq=False)
+class Previews:
+    """Makes previews, one at a time: people who talk come first. *folder* is the cache."""
+
+    folder: Path
+    config: Config
+    slot: anyio.CapacityLimiter = field(factory=lambda: anyio.CapacityLimiter(1))
+
+    async def speak(self, parts: Parts, voice: Voice, text: str) -> Preview:
+        """Say *text* in *voice* with the engine that serves.
+
+        Raises BadValue for a text that cannot be said, BackendFailed, TimedOut, and NotReady while
+        no engine serves or too many wait.
+        """
+        text = _checked(text)
+        tts, key = parts.tts, self.key(parts, voice, text)
+        if found := await anyio.to_thread.run_sync(self._found, key):
+            return Preview(key, found, is_new=False)
+        if self.slot.statistics().tasks_waiting >= WAITING:
+            raise NotReady("Too many voices are being tried.", "Try again in a moment.")
+        async with self.slot:
+            wav = await _spoken(tts, await introduce(voice, tts, parts.storage), text)
+        await anyio.to_thread.run_sync(self._keep, key, wav)
+        return Preview(key, wav, is_new=True)
+
+    def key(self, parts: Parts, voice: Voice, text: str) -> str:
+        """Name what is said by all that it is made of: engine, its settings, voice and text."""
+        serving = parts.roles["tts"].serving
+        engine = serving.name if serving else ""
+        chosen = self.config.parts.get("tts")
+        made_of = {
+            "engine": engine,
+            "settings": dict(chosen.settings.get(engine, {})) if chosen else {},
+            "voice": _fields(voice),
+            "text": text,
+        }
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+    async def again(self, key: str) -> bytes:
+        """Return a preview that was made before. Raises NotFound when it is no longer there."""
+        found = await anyio.to_thread.run_sync(self._found, key) if KEY.fullmatch(key) else None
+        if found is None:
+            raise NotFound("This preview is no longer kept.", "Listen to the voice once more.")
+        return found
+
+    def _found(self, key: str) -> bytes | None:
+        path = self.folder / f"{key}.wav"
+        try:
+            wav = path.read_bytes()
+            os.utime(path)  # who was heard last goes last
+        except FileNotFoundError:
+            return None
+        return wav
+
+    def _keep(self, key: str, wav: bytes) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self.folder / f"{key}.draft"
+        draft.write_bytes(wav)
+        draft.replace(self.folder / f"{key}.wav")
+        for path in self._surplus():
+            path.unlink(missing_ok=True)
+
+    def _surplus(self) -> Iterator[Path]:
+        """Yield those that were heard longest ago, as many as are too many."""
+        files = [(path, path.stat()) for path in self.folder.iterdir()]
+        room = MOST_BYTES
+        for path, state in sorted(files, key=lambda pair: pair[1].st_mtime, reverse=True):
+            room -= state.st_size
+            if room < 0:
+                yield path
+
+
+def seeded(voice: Voice, seed: int | None) -> Voice:
+    """Return the voice with another throw of its engine's dice; None leaves it as it is."""
+    if seed is None or seed == voice.settings.get("seed"):
+        return voice
+    return evolve(voice, settings={**voice.settings, "seed": seed}, audio_tokens=None)
+
+
+def _fields(voice: Voice) -> Mapping[str, Any]:
+    """Return what a voice sounds by; whoever is heard in a clip sounds alike with and without."""
+    settings = {key: value for key, value in voice.settings.items() if key != "consent"}
+    return {
+        "voice": voice.voice,
+        "method": voice.method,
+        "speaker_desc": voice.speaker_desc,
+        "scene_prompt": voice.scene_prompt,
+        "audio_path": voice.audio_path,
+        "text_path": voice.text_path,
+        "settings": settings,
+    }
+
+
+def _checked(text: str) -> str:
+    text = " ".join(text.split())
+    if not any(letter.isalnum() for letter in text):
+        raise BadValue("There is nothing to say.", "Write a sentence.", "text")
+    if len(text) > LONGEST_TEXT:
+        raise BadValue(
+            f"The sentence has over {LONGEST_TEXT} letters.", "Write a shorter one.", "text"
+        )
+    return text
+
+
+async def _spoken(tts: Tts, voice: Voice, text: str) -> bytes:
+    most = LONGEST_SECONDS * tts.sample_rate * 2
+    pcm = bytearray()
+    try:
+        with anyio.fail_after(PATIENCE_SECONDS):
+            async with closing(tts.speak(text, voice)) as chunks:
+                async for chunk in chunks:
+                    if isinstance(chunk, bytes):  # word marks come between
+                        pcm += chunk
+                    if len(pcm) >= most:
+                        break
+    except TimeoutError:
+        raise TimedOut(
+            f"The voice did not finish within {PATIENCE_SECONDS:g} seconds.",
+            "Try a shorter sentence, or another [tts] backend.",
+        ) from None
+    if not pcm:
+        raise BackendFailed("The voice made no sound.", "Describe it differently, and try again.")
+    return _wav(bytes(pcm[:most]), tts.sample_rate)
+
+
+def _wav(pcm: bytes, rate: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(rate)
+        writer.writeframes(pcm)
+    return file.getvalue()

@@ -1,0 +1,42 @@
+"""Short words after an action: kept in a cookie over the redirect, shown once by the next page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import quote, unquote
+
+from attrs import frozen
+
+COOKIE = "aichat-toast"
+SECONDS = 60
+LONGEST = 300
+"""Letters; a cookie has room for 4,096 bytes."""
+Kind = Literal["good", "bad"]
+GONE = f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+"""The header that takes it away, once it was shown."""
+
+
+@frozen
+class Toast:
+    """What happened, in a sentence, and whether that is good."""
+
+    text: str
+    kind: Kind = "good"
+
+    def cookie(self) -> str:
+        """Write the header that carries it to the next page."""
+        value = quote(json.dumps([self.kind, self.text[:LONGEST]], ensure_ascii=False))
+        return f"{COOKIE}={value}; Path=/; Max-Age={SECONDS}; HttpOnly; SameSite=Lax"
+
+
+def toast(cookies: Mapping[str, str]) -> Toast | None:
+    """Read the one that a browser carries; None where it carries none that we wrote."""
+    try:
+        kind, text = json.loads(unquote(cookies.get(COOKIE, "")))
+    except ValueError:
+        return None
+    if kind not in ("good", "bad") or not isinstance(text, str):
+        return None
+    return Toast(text[:LONGEST], kind)

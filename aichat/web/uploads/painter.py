@@ -1,0 +1,109 @@
+"""Makes a small WebP of one picture: a program of its own, as ``decoder.py`` is for sound.
+
+It reads a PNG, JPEG or WebP from its standard input and writes a WebP of at most 512 pixels a side,
+upright, and without whatever else was in the file (camera, place, time, comments); or it ends with
+status 3 and one line of JSON on its standard error. No demuxer is asked: the file is handed to the
+decoder that its first bytes name, which is told how many pixels it may make.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+sys.path.insert(0, str(Path(__file__).parent))  # an isolated program does not find its neighbours
+limits: Any = importlib.import_module("decoder")
+
+SIDE = 512
+"""Pixels; the longer side of what is kept."""
+MOST_PIXELS = 40_000_000
+QUALITY = "84"
+KINDS = "PNG, JPEG or WebP"
+
+Pixels = npt.NDArray[np.uint8]
+TURNS = {90: 1, 180: 2, -180: 2, -90: 3, 270: 3}
+"""Quarters that a picture is turned counter-clockwise, by what its camera noted."""
+
+
+def codec(head: bytes) -> str:
+    """Name the decoder for a file that begins so."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "mjpeg"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    raise limits.Refused("The file is no picture that can be read.", f"Send {KINDS}.")
+
+
+def decode(data: bytes) -> Pixels:
+    """Return a picture's pixels, RGBA, upright, at most :data:`SIDE` a side."""
+    context: Any = av.CodecContext.create(codec(data[:16]), "r")
+    context.thread_count = 1
+    context.options = {"max_pixels": str(MOST_PIXELS)}
+    try:
+        frames = [*context.decode(av.Packet(data)), *context.decode(None)]
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a decoder makes of a broken file
+        raise _unreadable() from error
+    if not frames:
+        raise _unreadable()
+    return _small(frames[0])
+
+
+def _unreadable() -> Exception:
+    refused: Exception = limits.Refused(
+        f"The picture is damaged, or has over {MOST_PIXELS // 10**6} million pixels.",
+        f"Send a whole {KINDS}, and a smaller one.",
+    )
+    return refused
+
+
+def _small(frame: Any) -> Pixels:
+    scale = min(1.0, SIDE / max(frame.width, frame.height))
+    width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+    small = frame.reformat(width, height, "rgba", interpolation="AREA")
+    return np.rot90(small.to_ndarray(), TURNS.get(round(frame.rotation), 0))
+
+
+def encode(pixels: Pixels) -> bytes:
+    """Write WebP. The frame is a new one: nothing of the file travels with it."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgba")
+    is_opaque = bool((pixels[..., 3] == 255).all())
+    frame = frame.reformat(format="yuv420p" if is_opaque else "yuva420p")
+    context: Any = av.CodecContext.create("libwebp", "w")
+    context.width, context.height, context.pix_fmt = frame.width, frame.height, frame.format.name
+    context.options = {"quality": QUALITY}
+    return b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
+
+
+def warm_up() -> None:
+    """Write and read a picture, so that all that is imported late is there before the limits."""
+    decode(encode(np.full((600, 8, 4), 128, np.uint8)))
+
+
+def main() -> int:
+    """Make a WebP of standard input on standard output."""
+    av.logging.set_level(None)
+    warm_up()
+    limits.limit()
+    try:
+        made = encode(decode(sys.stdin.buffer.read()))
+    except limits.Refused as refused:
+        sys.stderr.write(json.dumps(refused.told))
+        return int(limits.REFUSED)
+    sys.stdout.buffer.write(made)
+    sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

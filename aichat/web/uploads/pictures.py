@@ -1,0 +1,48 @@
+"""From an uploaded picture to one that is kept: made anew in a process of its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import anyio
+from attrs import define, field
+
+from aichat.core import BadValue, NotFound, Storage
+
+from .clips import TooLarge, run
+from .files import AT_ONCE, WAITING, Busy, File, read_at_most
+
+PAINTER = Path(__file__).with_name("painter.py")
+LIMIT_BYTES = 12_000_000
+KEY = re.compile(r"[0-9a-f]{64}\.webp")
+"""The key of a clip that is a picture."""
+ADDRESS = "/images/"
+
+
+@define(eq=False)
+class Pictures:
+    """Keeps pictures, a few at a time."""
+
+    slots: anyio.CapacityLimiter = field(factory=lambda: anyio.CapacityLimiter(AT_ONCE))
+
+    async def keep(self, storage: Storage, file: File) -> str:
+        """Keep a picture; return its address. Raises BadValue, TooLarge, or Busy."""
+        if self.slots.statistics().tasks_waiting >= WAITING:
+            raise Busy("Too many pictures are being read.", "Try again in a minute.")
+        async with self.slots:
+            data = await read_at_most(file, LIMIT_BYTES, "Send a smaller picture.")
+            if not data:
+                raise BadValue("The file is empty.", "Choose a picture.", "file")
+            made = await run(PAINTER, data, "Save it anew, as PNG for example, and try again.")
+        return ADDRESS + await storage.add_clip(made, "webp")
+
+
+async def picture(storage: Storage, key: str) -> bytes:
+    """Return a picture that is kept. Raises NotFound, also for clips that are none."""
+    if not KEY.fullmatch(key):
+        raise NotFound(f"There is no picture {key[:80]!r}.", "Look at the character that has it.")
+    return await storage.clip(key)
+
+
+__all__ = ["ADDRESS", "LIMIT_BYTES", "Pictures", "TooLarge", "picture"]

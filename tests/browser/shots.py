@@ -1,0 +1,63 @@
+"""Pictures of every page, to look at: `python tests/browser/shots.py FOLDER [WORD...]`.
+
+Each is made at a desktop's size and a phone's, light and dark; words pick by name.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from browsing import chromium
+from playwright.sync_api import Page, sync_playwright
+from running import Server
+
+PAGES = {
+    "chat": "/",
+    "characters": "/characters",
+    "voices": "/voices",
+    "models": "/models",
+    "speech": "/speech",
+    "agents": "/agents",
+    "settings": "/settings",
+    "components": "/components",
+    "lost": "/no/such/page",
+}
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+
+
+def shoot(page: Page, server: Server, folder: Path, name: str, path: str) -> None:
+    page.goto(server.url + path)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(300)  # the socket's word about itself
+    page.screenshot(path=folder / f"{name}.png", full_page=name.split("-")[0] != "chat")
+
+
+def main(folder: Path, words: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    server = Server(Path(tempfile.mkdtemp()))
+    server.start()
+    try:
+        with sync_playwright() as playwright, chromium(playwright) as browser:
+            for (size, (width, height)), scheme in product(SIZES.items(), ("light", "dark")):
+                context = browser.new_context(
+                    viewport={"width": width, "height": height},
+                    color_scheme=scheme,
+                    is_mobile=size == "phone",
+                )
+                page = context.new_page()
+                for name, path in PAGES.items():
+                    full = f"{name}-{size}-{scheme}"
+                    if not words or any(word in full for word in words):
+                        shoot(page, server, folder, full, path)
+                context.close()
+    finally:
+        server.kill()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

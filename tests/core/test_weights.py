@@ -1,0 +1,185 @@
+"""Weights are fetched from a hub that cuts, lies and vanishes: what came is never fetched twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from urllib.request import Request
+
+import anyio
+import huggingface_hub
+import pytest
+from hub import Hub, a_hub
+
+from aichat.core import CannotStart, Weights, fetched, needed_weights, resuming
+from aichat.core.resuming import Stopped
+from aichat.core.weights import cache_folder, fetch, find, held_bytes
+
+BIG = Random(5).randbytes(3_500_000)
+PARROT = Weights("parrot", "me/parrot", ("*.bin", "config.json"), "model.bin")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setattr(resuming, "PAUSE_SECONDS", 0.01)
+    with a_hub() as hub:
+        files = {"model.bin": BIG, "config.json": b"{}", "README.md": b"No."}
+        hub.add("me/parrot", files)
+        hub.use(monkeypatch, tmp_path / "hub")
+        yield hub
+
+
+def got(told: list[tuple[int, int]] | None = None) -> Path:
+    tell = (told if told is not None else []).append
+    return fetch(PARROT, huggingface_hub, lambda *sizes: tell(sizes), threading.Event())
+
+
+def test_what_is_needed_is_fetched_once_and_found_without_the_network(hub: Hub) -> None:
+    assert find(PARROT, huggingface_hub) is None
+    told: list[tuple[int, int]] = []
+    folder = got(told)
+    assert (folder / "model.bin").read_bytes() == BIG
+    assert {path.name for path in folder.iterdir()} == {"model.bin", "config.json"}
+    assert (told[0], told[-1]) == ((0, len(BIG)), (len(BIG), len(BIG)))
+    asked = len(hub.asked)
+    assert find(PARROT, huggingface_hub) == folder
+    assert len(hub.asked) == asked
+    assert held_bytes(PARROT, huggingface_hub) == len(BIG) + 2
+
+
+def test_a_download_that_is_cut_goes_on_where_it_was(hub: Hub) -> None:
+    hub.cuts = [1_000_000, 1_500_000]
+    told: list[tuple[int, int]] = []
+    assert (got(told) / "model.bin").read_bytes() == BIG
+    assert hub.ranges() == ["bytes=0-", "bytes=1000000-", "bytes=2500000-"]
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_the_next_start_goes_on_where_the_last_one_ended(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "ATTEMPTS", 1)
+    hub.cuts = [2_000_000, 0]
+    with pytest.raises(OSError, match="2000000 of 3500000"):
+        got()
+    assert find(PARROT, huggingface_hub) is None
+    assert held_bytes(PARROT, huggingface_hub) == 2_000_000
+    told: list[tuple[int, int]] = []
+    assert (got(told) / "model.bin").read_bytes() == BIG
+    assert hub.ranges()[-1] == "bytes=2000000-"
+    assert told[1] == (2_000_000, 3_500_000)
+
+
+def test_a_server_that_cannot_go_on_is_read_from_the_start(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.cuts = [1_000_000]
+    monkeypatch.setattr("urllib.request.Request", lambda url, headers: Request(url))  # for all
+    told: list[tuple[int, int]] = []
+    assert (got(told) / "model.bin").read_bytes() == BIG
+    assert hub.ranges() == ["", ""]
+    assert told[-1] == (3_500_000, 3_500_000)
+
+
+def test_what_is_not_what_was_promised_is_thrown_away(hub: Hub) -> None:
+    hub.wrong = True
+    with pytest.raises(ValueError, match="not what was promised"):
+        got()
+    assert held_bytes(PARROT, huggingface_hub) == 0
+    hub.wrong = False
+    assert (got() / "model.bin").read_bytes() == BIG
+
+
+def test_a_server_that_brings_nothing_is_given_up(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.cuts = [0] * 20
+    with pytest.raises(OSError, match="after 0 of 3500000"):
+        got()
+    assert len(hub.ranges()) == resuming.ATTEMPTS
+
+
+def test_two_at_once_fetch_it_once(hub: Hub) -> None:
+    hub.held.clear()
+    folders: list[Path] = []
+    threads = [threading.Thread(target=lambda: folders.append(got())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while not hub.ranges():
+        threading.Event().wait(0.01)
+    hub.held.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(folders) == 2
+    assert hub.ranges() == ["bytes=0-"]
+
+
+def test_a_full_disk_is_told_before_anything_is_fetched(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type("Usage", (), {"free": 1_000_000})
+    monkeypatch.setattr("aichat.core.weights.disk_usage", lambda folder: usage)
+    with pytest.raises(OSError, match="3 MB are needed and 1 MB free"):
+        got()
+    assert hub.ranges() == []
+
+
+@pytest.mark.anyio
+async def test_a_start_that_is_cancelled_leaves_at_once_and_keeps_what_came(hub: Hub) -> None:
+    hub.held.clear()
+    lines: list[str] = []
+    begun = anyio.Event()
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if line.startswith("weights: 3 of"):
+            begun.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fetched, PARROT, huggingface_hub, report)
+        with anyio.fail_after(20):
+            await begun.wait()
+        tasks.cancel_scope.cancel()
+    hub.held.set()
+    assert lines[0] == "weights: 0 of 4 MB"
+    with anyio.fail_after(20):
+        while held_bytes(PARROT, huggingface_hub) < 3_000_000:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+    assert await fetched(PARROT, huggingface_hub, report)
+
+
+@pytest.mark.anyio
+async def test_the_refusal_tells_why_and_the_mend(hub: Hub) -> None:
+    unknown = Weights("nobody's", "no/body")
+    with pytest.raises(CannotStart) as caught:
+        await fetched(unknown, huggingface_hub, lambda line: None, otherwise="set a folder.")
+    assert "The weights of nobody's are not here and could not be" in caught.value.problem
+    assert caught.value.mend == "Connect once, or set a folder."
+    with pytest.raises(CannotStart, match="may not be downloaded"):
+        await fetched(PARROT, huggingface_hub, lambda line: None, allowed=False)
+
+
+def test_a_path_is_where_the_user_says_and_is_not_fetched(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(bytes(10))
+    mine = Weights(str(tmp_path))
+    assert find(mine, huggingface_hub) == tmp_path
+    assert held_bytes(mine, huggingface_hub) == 10
+    assert find(Weights(str(tmp_path / "no")), huggingface_hub) is None
+
+
+def test_a_backend_says_what_it_needs_or_nothing() -> None:
+    class Needy:
+        weights = (PARROT,)
+
+    assert needed_weights(Needy()) == (PARROT,)
+    assert needed_weights(object()) == ()
+
+
+def test_the_cache_is_the_one_of_the_hub_client(hub: Hub, tmp_path: Path) -> None:
+    got()
+    blob = cache_folder(PARROT, huggingface_hub) / "blobs" / sha256(BIG).hexdigest()
+    assert blob.is_file()
+    assert not issubclass(Stopped, OSError)

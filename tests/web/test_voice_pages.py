@@ -1,0 +1,178 @@
+"""The page Voices, as a browser without scripts uses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from server import Server, a_server
+from sounds import tone, wav
+
+from aichat.core import Voice
+from aichat.core.testing.fakes import FakeStt
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AICHAT_DATA", str(tmp_path_factory.mktemp("data")))
+        with a_server(stt=FakeStt("The quick brown fox.")) as server:
+            yield server
+
+
+@pytest.fixture
+def browser(server: Server) -> Iterator[httpx.Client]:
+    headers = {"accept": "text/html"}
+    with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=60) as browser:
+        yield browser
+
+
+def hidden(page: str, name: str) -> list[str]:
+    return [unescape(one) for one in re.findall(rf'name="{name}" value="([^"]*)"', page)]
+
+
+def problem(page: str, field: str) -> str:
+    found = re.search(rf'id="field-{field}-problem">([^<]*)<', page)
+    return unescape(found[1]) if found else ""
+
+
+def stored(server: Server, key: str) -> Voice:
+    voice: Voice = anyio.run(server.store.voice, key)
+    return voice
+
+
+def described(**fields: Any) -> dict[str, Any]:
+    return {
+        "voice": "",
+        "speaker_desc": "Female, warm",
+        "scene_prompt": "",
+        "text": "Hi.",
+        **fields,
+    }
+
+
+def test_a_voice_is_described_heard_and_kept(server: Server, browser: httpx.Client) -> None:
+    assert browser.get("/voices/describe").status_code == 200
+    first = browser.post("/voices/describe", data=described(do="hear"))
+    assert first.status_code == 200
+    (take,) = hidden(first.text, "take")
+    key = take.split(" ")[1]
+    assert browser.get(f"/previews/{key}.wav").headers["content-type"] == "audio/wav"
+    assert "Female, warm" in first.text
+    second = browser.post("/voices/describe", data=described(do="another", take=[take], seed=""))
+    takes = hidden(second.text, "take")
+    assert [one.split(" ")[0] for one in takes] == ["", "1"]
+    kept = browser.post(
+        "/voices/describe", data=described(do="save", voice="Warm one", take=takes, seed="1")
+    )
+    assert (kept.status_code, kept.headers["location"]) == (303, "/voices")
+    voice = stored(server, "Warm one")
+    assert (voice.speaker_desc, voice.settings) == ("Female, warm", {"seed": 1})
+
+
+def test_takes_of_other_words_are_marked(browser: httpx.Client) -> None:
+    first = browser.post("/voices/describe", data=described(do="hear"))
+    takes = hidden(first.text, "take")
+    changed = described(do="another", take=takes, seed="", speaker_desc="Male, deep")
+    second = browser.post("/voices/describe", data=changed).text
+    assert second.count("of other words than now") == 1
+
+
+def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(browser: httpx.Client) -> None:
+    answer = browser.post("/voices/describe", data=described(do="save"))
+    assert answer.status_code == 400
+    assert problem(answer.text, "voice").startswith("It needs a name.")
+    assert "Female, warm" in answer.text
+    slash = browser.post("/voices/describe", data=described(do="save", voice="a/b")).text
+    assert "cannot be a voice" in problem(slash, "voice")
+    long = browser.post("/voices/describe", data=described(do="save", voice="x" * 101)).text
+    assert problem(long, "voice") == "At most 100 letters, please."
+    mute = browser.post("/voices/describe", data=described(do="hear", text="…")).text
+    assert "nothing to say" in problem(mute, "text")
+    assert browser.post("/voices/describe", data=described(do="hear", text="y" * 301)).is_error
+
+
+def test_a_voice_is_cloned_written_down_and_kept_with_consent(
+    server: Server, browser: httpx.Client
+) -> None:
+    form = {"voice": "Me", "transcript": "", "text": "Hi."}
+    tried = browser.post(
+        "/voices/clone", data={**form, "do": "hear"}, files={"file": ("me.wav", wav(tone()))}
+    )
+    assert tried.status_code == 200, tried.text
+    (path,) = hidden(tried.text, "audio_path")
+    assert "The quick brown fox." in tried.text
+    assert browser.get(f"/clips/{path}").headers["content-type"] == "audio/wav"
+    form |= {"audio_path": path, "transcript": "The quick red fox."}
+    refused = browser.post("/voices/clone", data={**form, "do": "save"}, files={"file": ("", b"")})
+    assert "consent is missing" in problem(refused.text, "consent")
+    assert hidden(refused.text, "audio_path") == [path]
+    kept = browser.post("/voices/clone", data={**form, "do": "save", "consent": "on"})
+    assert kept.status_code == 303, kept.text
+    voice = stored(server, "Me")
+    assert (voice.method, voice.audio_path) == ("clone", path)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*\+00:00", voice.settings["consent"])
+    assert anyio.run(server.store.clip, voice.text_path) == b"The quick red fox."
+    assert "The quick red fox." in browser.get("/voices/of/Me").text
+
+
+def test_without_a_clip_there_is_nothing_to_clone(browser: httpx.Client) -> None:
+    form = {"voice": "Nobody", "consent": "on", "text": "Hi.", "do": "save"}
+    answer = browser.post("/voices/clone", data=form)
+    assert problem(answer.text, "file").startswith("There is no clip yet.")
+    broken = browser.post("/voices/clone", data=form, files={"file": ("a.wav", b"nothing")})
+    assert "no audio that can be read" in problem(broken.text, "file")
+
+
+def test_a_voice_is_changed_and_what_it_is_not_asked_about_stays(
+    server: Server, browser: httpx.Client
+) -> None:
+    anyio.run(server.store.add_voice, Voice("ä & b", settings={"espeak": {"pitch": 9}, "seed": 4}))
+    page = browser.get("/voices/of/%C3%A4%20%26%20b")
+    assert page.status_code == 200
+    assert hidden(page.text, "seed") == ["4"]
+    (action,) = re.findall(r'id="voice-form"[^>]*action="([^"]*)"', page.text)
+    form = described(do="save", seed="4", speaker_desc="Old, slow")
+    assert browser.post(unescape(action), data=form).status_code == 303
+    voice = stored(server, "ä & b")
+    assert voice.speaker_desc == "Old, slow"
+    assert voice.settings == {"espeak": {"pitch": 9}, "seed": 4}
+
+
+def test_a_voice_in_use_is_not_deleted(server: Server, browser: httpx.Client) -> None:
+    anyio.run(server.store.add_voice, Voice("used"))
+    anyio.run(server.store.change_character, "mark", {"voice": "used"})
+    assert "Mark uses it" in browser.get("/voices/of/used").text
+    answer = browser.post("/voices/of/used/delete")
+    assert answer.headers["location"] == "/voices/of/used"
+    assert "Mark" in browser.get("/voices/of/used").text
+    anyio.run(server.store.change_character, "mark", {"voice": None})
+    assert browser.post("/voices/of/used/delete").headers["location"] == "/voices"
+    assert browser.get("/voices/of/used").status_code == 404
+
+
+def test_voices_of_the_library_say_the_same_and_are_compared(
+    server: Server, browser: httpx.Client
+) -> None:
+    for name in ("left", "right"):
+        anyio.run(server.store.add_voice, Voice(name))
+    first = browser.post("/voices/hear", data={"voice": "left", "text": "Hello."}).text
+    second = browser.post(
+        "/voices/hear", data={"voice": "right", "text": "Hello.", "take": hidden(first, "take")}
+    ).text
+    assert [one.split(" ")[2] for one in hidden(second, "take")] == ["left", "right"]
+    assert "A: left" in second
+    assert "B: right" in second
+    lost = browser.post("/voices/hear", data={"voice": "nobody", "text": "Hello."})
+    assert lost.status_code == 400
+    assert "It could not be heard." in lost.text
+
+
+def test_a_place_that_is_none_leads_to_the_library(browser: httpx.Client) -> None:
+    assert browser.get("/voices/sing").headers["location"] == "/voices"
+    assert browser.post("/voices/sing").headers["location"] == "/voices"
