@@ -7,6 +7,9 @@ export function openConnection({ worker: script, conversation, characters }) {
     state: "connecting",
     on: (type, handler) => handlers.set(type, [...(handlers.get(type) ?? []), handler]),
     say: (text) => worker.postMessage({ do: "say", text }),
+    ask: (characters) => worker.postMessage({ do: "ask", characters }),
+    /** How loud a character is to be heard here, 0..1. */
+    volume: (character, gain) => worker.postMessage({ do: "volume", character, gain }),
     draft: (text, number) => worker.postMessage({ do: "draft", text, number }),
     sayRest: (message) => worker.postMessage({ do: "rest", message }),
     interrupt: () => worker.postMessage({ do: "interrupt" }),

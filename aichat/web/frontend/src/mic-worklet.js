@@ -36,6 +36,7 @@ class Microphone extends AudioWorkletProcessor {
   #obey({ port, mouth, gate }) {
     if (port) [this.#worker, this.#mouth] = [port, mouth];
     if (gate === "open" || gate === "hold") this.#open(gate === "hold");
+    if (gate === "end" && this.#left === Infinity) this.#worker.postMessage("end_of_speech");
     if (gate === "close" && this.#left === Infinity) this.#left = TAIL;
   }
 
