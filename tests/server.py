@@ -80,12 +80,19 @@ class Server:
 
 @contextmanager
 def a_server(
-    web: Web = AT_EASE, plugins: Sequence[object] = (), host: str = "127.0.0.1", **backends: Any
+    web: Web = AT_EASE,
+    plugins: Sequence[object] = (),
+    host: str = "127.0.0.1",
+    disable: Sequence[str] = (),
+    **backends: Any,
 ) -> Iterator[Server]:
-    """Serve until the block ends. *web* is the table [web]; *plugins* come beside the backends."""
+    """Serve until the block ends. *web* is the table [web].
+
+    *plugins* come beside the backends; *disable* keeps built-in ones out.
+    """
     backends.setdefault("storage", anyio.run(a_store))
     given = Given(**backends)
-    app = create_app(Setup(given.config(web), load_plugins(extra=[given, *plugins])))
+    app = create_app(Setup(given.config(web), load_plugins(disable, [given, *plugins])))
     listener = socket.create_server((host, 0))
     server = uvicorn.Server(uvicorn.Config(app, **SETTINGS))
     thread = threading.Thread(target=server.run, args=([listener],))

@@ -23,6 +23,7 @@ from .backends import (
     Written,
     charges,
 )
+from .briefs import briefing
 from .bus import Bus
 from .casting import Parts, State, Status
 from .clock import Clock
@@ -121,6 +122,7 @@ __all__ = [
     "Weights",
     "WordMark",
     "Written",
+    "briefing",
     "cast_parts",
     "charges",
     "chosen",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from functools import partial
 from importlib import import_module
@@ -18,6 +19,7 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
+import anyio
 from anyio import from_thread, to_thread
 from anyio.lowlevel import current_token
 from attrs import define, frozen
@@ -135,16 +137,30 @@ async def fetched(
 
 
 async def _fetched(weights: Weights, hub: Any, report: Callable[[str], None]) -> Path:
-    stop, loop = threading.Event(), current_token()
+    """Fetch in a daemon thread: a server that has gone silent holds up no end of the program."""
+    stop, done, loop = threading.Event(), anyio.Event(), current_token()
+    come: list[Path | Exception] = []
 
     def tell(done: int, total: int) -> None:
         line = f"weights: {done // MB} of {-(-total // MB)} MB"
         from_thread.run_sync(report, line, token=loop)
 
+    def work() -> None:
+        try:
+            come.append(fetch(weights, hub, tell, stop))
+        except Exception as error:
+            come.append(error)  # raised where it is waited for
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            from_thread.run_sync(done.set, token=loop)
+
+    threading.Thread(target=work, name="weights", daemon=True).start()
     try:
-        return await to_thread.run_sync(fetch, weights, hub, tell, stop, abandon_on_cancel=True)
+        await done.wait()
     finally:
         stop.set()
+    if isinstance(come[0], Exception):
+        raise come[0]
+    return come[0]
 
 
 @define

@@ -32,7 +32,7 @@ from aichat.core import (
 )
 from aichat.core.errors import BackendError
 
-from . import api, health, metrics, pages, paths, prompts, socket, stills
+from . import api, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
 from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
@@ -45,8 +45,10 @@ from .incoming import BadFrame
 from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
-from .shell import page, wants_page
+from .shell import is_fragment, page, told, wants_page
+from .starting import Starting
 from .templating import environment
+from .trying import Trials
 from .uploads import Pictures, TooLarge, Uploads
 from .views import Painter
 
@@ -126,6 +128,8 @@ def create_app(setup: Setup | None = None) -> Litestar:
     app = Application(
         [
             socket.talk,
+            watching.watch,
+            echoing.echo,
             health.health,
             health.ready,
             metrics.metrics,
@@ -170,12 +174,14 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
         tasks.start_soon(gate.watch)
         app.state.bus, app.state.parts = bus, parts
+        parts.watchers.append(Starting(parts).look)
         app.state.prompts = prompts.Prompts()
         app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
+        app.state.trials = Trials()
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
         gc.collect()
@@ -239,11 +245,15 @@ def _answer(
     headers: dict[str, str],
     extra: Extra,
 ) -> Response[Any]:
+    if is_fragment(request):
+        alarm = told(request, detail, "bad", status)
+        alarm.headers.update(headers)
+        return alarm
     if wants_page(request):
         again = request.url.path if request.method == "GET" and status >= 500 else ""
-        told = page(request, "error.html", status, status=status, detail=detail, again=again)
-        told.headers.update(headers)
-        return told
+        drawn = page(request, "error.html", status, status=status, detail=detail, again=again)
+        drawn.headers.update(headers)
+        return drawn
     body: dict[str, Any] = {"status_code": status, "detail": detail}
     if extra:
         body["extra"] = extra

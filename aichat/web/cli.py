@@ -15,6 +15,7 @@ from aichat.core import AichatError, read_config
 
 from . import paths
 from .access import commands
+from .models_command import models
 
 
 def _set_up() -> None:
@@ -45,11 +46,16 @@ def cli() -> None:
 
 
 @cli.command()
-def doctor() -> None:
-    """Start every backend, and tell which part is played by whom, and why the others do not."""
+@click.option("--paid", is_flag=True, help="Try engines whose use costs money, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def doctor(paid: bool, as_json: bool) -> None:
+    """Start every backend and try it; tell who plays which part, and why the others do not.
+
+    Ends with status 1 when a part is not played or does not work.
+    """
     from .doctor import examine
 
-    raise SystemExit(0 if examine() else 1)
+    raise SystemExit(0 if examine(paid=paid, as_json=as_json) else 1)
 
 
 @cli.command()
@@ -78,5 +84,6 @@ def replay(file: Path, config: Path | None, speed: str) -> None:
     play_again(file, config, is_virtual=speed == "max")
 
 
+cli.add_command(models)
 cli.add_command(commands.login)
 cli.add_command(commands.token)

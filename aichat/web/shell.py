@@ -11,7 +11,7 @@ from litestar.enums import MediaType
 
 from . import toasts
 from .preferences import preferences
-from .toasts import Toast
+from .toasts import Kind, Toast
 
 Req = Request[Any, Any, Any]
 Page = Response[str]
@@ -58,6 +58,25 @@ def failed(to: str, text: str) -> Page:
 
 def _onward(to: str, told: Toast) -> Page:
     return Response("", status_code=303, headers={"Location": to, "Set-Cookie": told.cookie()})
+
+
+def told(request: Req, text: str, kind: Kind = "good", code: int = 200) -> Page:
+    """Answer htmx with a toast, and change nothing else on the page."""
+    jinja: Environment = request.app.state.jinja
+    drawn_toast = jinja.get_template("fragments/toast.html").render(toast=Toast(text, kind))
+    html = f'<hx-partial hx-target="#toasts" hx-swap="beforeend">{drawn_toast}</hx-partial>'
+    headers = {"HX-Reswap": "none", "Cache-Control": "no-store"}
+    return Response(html, status_code=code, media_type=MediaType.HTML, headers=headers)
+
+
+def is_fragment(request: Req) -> bool:
+    """Tell whether htmx asks, from a page that stays."""
+    return request.headers.get("hx-request") == "true"
+
+
+def saved(request: Req, to: str, text: str) -> Page:
+    """Answer a form that was kept: htmx with a toast, a browser with the page *to* and a toast."""
+    return told(request, text) if is_fragment(request) else done(to, text)
 
 
 def wants_page(request: Req) -> bool:

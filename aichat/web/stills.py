@@ -51,13 +51,15 @@ async def preview(state: State, file: FromPath[str]) -> Response[bytes]:
     return Response(sound, media_type="audio/wav", headers=FOR_GOOD)
 
 
-def face_of(character: Character) -> str:
-    """Return the address of a character's picture: its own, where our pages may show it.
+def is_own(address: str) -> bool:
+    """Tell whether our pages may show a picture: their CSP lets no other site be asked."""
+    return OWN_PICTURE.match(address) is not None
 
-    The page's CSP lets no other site be asked.
-    """
+
+def face_of(character: Character) -> str:
+    """Return the address of a character's picture: its own, where our pages may show it."""
     shown = character.image_url or ""
-    return shown if OWN_PICTURE.match(shown) else avatars.address(character.name)
+    return shown if is_own(shown) else avatars.address(character.name)
 
 
 def routes() -> Router:

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from aichat.core import AichatError
 
 from . import avatars, paths
-from .stills import face_of
+from .stills import face_of, is_own
 
 
 class NotBuilt(AichatError):
@@ -69,5 +69,5 @@ def environment(plugin_folders: Iterable[Path]) -> Environment:
     )
     jinja.filters["attributes"] = attributes
     jinja.globals["asset"] = Assets(paths.static())
-    jinja.globals["face_of"], jinja.globals["avatar"] = face_of, avatars.address
+    jinja.globals |= {"face_of": face_of, "avatar": avatars.address, "is_own": is_own}
     return jinja

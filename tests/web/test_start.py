@@ -134,19 +134,3 @@ def test_a_store_that_cannot_open_stops_the_start_with_the_mend(tmp_path: Path) 
     said = failing(tmp_path)
     assert "storage" in said
     assert "Mend:" in said
-
-
-def test_the_doctor_tells_what_serves_and_why_the_others_do_not(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [LITESTAR, "aichat", "doctor"],
-        cwd=tmp_path,
-        env=environment(tmp_path, OPENROUTER_API_KEY=""),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "* llm        demo" in done.stdout
-    assert "No API key" in done.stdout
-    assert "* tts        espeak" in done.stdout

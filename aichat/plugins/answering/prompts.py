@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
+from aichat.core import Character, Conversation, Message, Prompt, PromptMessage, briefing
 
 HISTORY_TOKENS = 6_000
 """The oldest messages are left out beyond this; the system prompt and the newest never are."""
@@ -64,7 +64,8 @@ def prompt(
 ) -> Prompt:
     """Build the prompt for *character*'s next line, for a model that reads *context_tokens*."""
     settings = {key: conversation.settings[key] for key in SETTINGS if key in conversation.settings}
-    system = PromptMessage("system", _system(character, cast))
+    others = [who.name for who in cast if who.id != character.id]
+    system = PromptMessage("system", briefing(character, others))
     room = HISTORY_TOKENS
     if context_tokens:
         reply = settings.get("max_tokens") or REPLY_TOKENS
@@ -73,18 +74,6 @@ def prompt(
     if history and history[-1].role == "assistant":
         history.append(GO_ON)
     return Prompt(character, tuple(cast), (system, *history), settings)
-
-
-def _system(character: Character, cast: Sequence[Character]) -> str:
-    others = [who.name for who in cast if who.id != character.id]
-    company = f", {' and '.join(others)}" if others else ""
-    return (
-        f"{character.system_prompt}\n\n"
-        f"You are {character.name}, in a spoken conversation with the user{company}. "
-        "Everything you write is read out: answer in a few short spoken sentences, without lists "
-        "or headings. Write only your own words, without your name in front, and never write "
-        "what somebody else says."
-    ).strip()
 
 
 def _newest(character_id: str, messages: Sequence[Told], room: int) -> list[PromptMessage]:

@@ -25,6 +25,9 @@ PLUGIN = "aichat.web.access"
 """The name under which aichat's own ``authenticate`` is registered."""
 EVERYBODYS = ("/health", "/login")
 STATIC = "/static/"
+TALK = "/ws"
+WATCHING = 4
+"""For each conversation that a client may have open, so many pages that merely watch."""
 BURST_SECONDS = 10
 """A client may use at once what it would be allowed in so many seconds."""
 RECHECK_SECONDS = 1.0
@@ -81,7 +84,8 @@ class Gate:
         self._ask = manager.hook.authenticate
         self._has_login = web.access == "token"
         self._requests = Buckets(web.max_requests_per_s, BURST_SECONDS * web.max_requests_per_s)
-        self._sockets = Sockets(web.max_sockets)
+        self._talks = Sockets(web.max_sockets)
+        self._watchers = Sockets(WATCHING * web.max_sockets)
         self._open: set[Line] = set()
 
     @property
@@ -113,10 +117,11 @@ class Gate:
     async def _websocket(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
         client = client_of(connection.client)
+        sockets = self._talks if connection.path == TALK else self._watchers
         try:
             self._count(connection)
             scope["user"] = actor = await self._identify(connection)
-            self._sockets.enter(client)
+            sockets.enter(client)
         except AichatError as error:
             status, headers = _answer(error)
             code = 1013 if error.retryable else 1008  # 1013: the page tries again by itself
@@ -125,7 +130,7 @@ class Gate:
         try:
             await self._serve(Line(connection, actor), scope, receive, send)
         finally:
-            self._sockets.leave(client)
+            sockets.leave(client)
 
     async def _serve(self, line: Line, scope: Scope, receive: Receive, send: Send) -> None:
         self._open.add(line)

@@ -1,19 +1,73 @@
-"""What characters can do beside talking."""
+"""What characters can do beside talking: the tools that plug-ins offer, for each character."""
 
 from __future__ import annotations
 
-from litestar import Router, get
-from litestar.datastructures import State
+from collections.abc import Iterable, Mapping
+from typing import Annotated
 
-from aichat.web.shell import Page, Req, page
+from attrs import frozen
+from litestar import Router, get, post
+from litestar.datastructures import State
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+
+from aichat.core import Character, Parts, Tool
+from aichat.web.rooms import Rooms
+from aichat.web.shell import Page, Req, page, saved
+
+Form = Annotated[dict[str, list[str] | str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@frozen
+class Ability:
+    """A tool as a character has it, or not. *tool* is None where no plug-in offers it any more."""
+
+    name: str
+    tool: Tool | None
+    is_on: bool
 
 
 @get("/agents")
 async def agents(request: Req, state: State) -> Page:
-    """Which tools each character may use."""
-    return page(request, "pages/agents.html", characters=await state.parts.storage.characters())
+    """Which tools there are, and which each character may use."""
+    parts: Parts = state.parts
+    characters = await parts.storage.characters()
+    return page(
+        request,
+        "pages/agents.html",
+        tools=list(parts.tools.values()),
+        abilities={who.id: abilities(who, parts.tools) for who in characters},
+        characters=characters,
+    )
+
+
+@post("/agents/{id:str}")
+async def allow(request: Req, state: State, data: Form, id: FromPath[str]) -> Page:
+    """Let a character use the tools that the form names, and no others."""
+    parts: Parts = state.parts
+    rooms: Rooms = state.rooms
+    wanted = data.get("tool", [])
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    who = await parts.storage.character(id)
+    kept = [one.name for one in abilities(who, parts.tools) if one.name in wanted]
+    await parts.storage.change_character(id, {"extensions": {**who.extensions, "tools": kept}})
+    await rooms.character_changed(id)
+    return saved(request, "/agents", _words(who, kept))
+
+
+def abilities(who: Character, tools: Mapping[str, Tool]) -> list[Ability]:
+    """Return every tool that there is, and those that *who* still names."""
+    named = who.extensions.get("tools")
+    names = [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
+    offered = [Ability(name, tool, name in names) for name, tool in tools.items()]
+    return [*offered, *(Ability(name, None, True) for name in names if name not in tools)]
+
+
+def _words(who: Character, names: Iterable[str]) -> str:
+    listed = ", ".join(names)
+    return f"{who.name} may use {listed}." if listed else f"{who.name} uses no tools."
 
 
 def routes() -> Router:
     """Return the routes of this page."""
-    return Router("/", route_handlers=[agents])
+    return Router("/", route_handlers=[agents, allow])

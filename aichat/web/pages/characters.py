@@ -1,19 +1,214 @@
-"""Who may answer."""
+"""Who may answer: find them, make them, try them before they are kept."""
 
 from __future__ import annotations
 
-from litestar import Router, get
-from litestar.datastructures import State
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from urllib.parse import quote
 
-from aichat.web.shell import Page, Req, page
+import anyio
+from attrs import evolve
+from litestar import Response, Router, get, post
+from litestar.datastructures import FormMultiDict, State
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Stream
+
+from aichat.core import AichatError, Character, Parts, Storage, closing
+from aichat.web.api.characters import found
+from aichat.web.api.forms import read_form
+from aichat.web.api.images import FORM_BYTES
+from aichat.web.defaults import new_conversation
+from aichat.web.previews import LONGEST_TEXT, SENTENCE
+from aichat.web.shell import Page, Req, done, page
+from aichat.web.uploads.pictures import LIMIT_BYTES
+
+from . import forms
+from .character_form import NEW_VOICE, CharacterForm
+
+FORM: dict[str, Any] = {"before_request": read_form, "request_max_body_size": FORM_BYTES}
+Words = Annotated[str, QueryParameter(required=False, max_length=1_000)]
+CATALOGUE_SECONDS = 3.0
+"""So long the page waits for the names of models; without them one can be typed."""
 
 
 @get("/characters")
-async def everybody(request: Req, state: State) -> Page:
-    """All characters."""
-    return page(request, "pages/characters.html", characters=await state.parts.storage.characters())
+async def everybody(request: Req, state: State, q: Words = "") -> Page:
+    """All characters, or those that a word finds."""
+    known = await state.parts.storage.characters()
+    shown = found(known, q) if q.strip() else known
+    return page(request, "pages/characters.html", characters=known, shown=shown, q=q)
+
+
+@get("/characters/new")
+async def begin(request: Req, state: State) -> Page:
+    """A new character."""
+    return await _form(request, state, CharacterForm.blank())
+
+
+@post("/characters/new", status_code=200, **FORM)
+async def add(request: Req, state: State) -> Page:
+    """Try or keep a new character."""
+    sent = await request.form()
+    return await _used(request, state, CharacterForm.read(sent), sent)
+
+
+@get("/characters/{id:str}")
+async def edit(request: Req, state: State, id: FromPath[str]) -> Page:
+    """A character that is there."""
+    who = await state.parts.storage.character(id)
+    return await _form(request, state, CharacterForm.of(who))
+
+
+@post("/characters/{id:str}", status_code=200, **FORM)
+async def change(request: Req, state: State, id: FromPath[str]) -> Page:
+    """Try or keep changes of a character."""
+    known, sent = await state.parts.storage.character(id), await request.form()
+    return await _used(request, state, CharacterForm.read(sent, known), sent)
+
+
+@post("/characters/{id:str}/active", status_code=303)
+async def activate(request: Req, state: State, id: FromPath[str]) -> Page:
+    """Let a character take part in new conversations, or not."""
+    is_active = bool((await request.form()).get("is_active"))
+    who = await state.parts.storage.change_character(id, {"is_active": is_active})
+    await state.rooms.character_changed(id)
+    told = "takes part in new conversations" if is_active else "rests"
+    return done("/characters", f"{who.name} {told}.")
+
+
+@post("/characters/{id:str}/duplicate", status_code=303)
+async def duplicate(state: State, id: FromPath[str]) -> Page:
+    """Make another one like it."""
+    storage: Storage = state.parts.storage
+    who = await storage.character(id)
+    made = await storage.add_character(evolve(who, id="", name=f"{who.name[:90]} (copy)"))
+    return done(path_of(made), f"This is a copy of {who.name}.")
+
+
+@post("/characters/{id:str}/talk", status_code=303)
+async def talk(state: State, id: FromPath[str]) -> Page:
+    """Begin a conversation with this character alone."""
+    storage: Storage = state.parts.storage
+    who = await storage.character(id)
+    made = await new_conversation(storage, [id])
+    return done(f"/c/{made.conversation_id}", f"You are alone with {who.name}.")
+
+
+@post("/characters/{id:str}/delete", status_code=303)
+async def remove(state: State, id: FromPath[str]) -> Page:
+    """Remove a character; what it said stays."""
+    who = await state.parts.storage.character(id)
+    await state.parts.storage.delete_character(id)
+    await state.rooms.character_changed(id)
+    return done("/characters", f"{who.name} is gone.")
+
+
+@post("/characters/try", status_code=200, **FORM)
+async def answer(request: Req, state: State) -> Stream:
+    """Answer in a character that is not kept, word by word."""
+    form = CharacterForm.read(await request.form())
+    pieces = state.trials.answer(state.parts, form.draft(), form.values["say"])
+    first = await anext(pieces)  # what is wrong is told before the answer begins
+
+    async def written() -> AsyncIterator[str]:
+        async with closing(pieces):
+            yield first
+            try:
+                async for piece in pieces:
+                    yield piece
+            except AichatError as error:
+                yield f" [{error.line}]"
+
+    return Stream(written, media_type="text/plain; charset=utf-8")
+
+
+@post("/characters/speak", status_code=200, **FORM)
+async def speak(request: Req, state: State) -> Response[bytes]:
+    """Say a text in the voice that the form chooses."""
+    sent = await request.form()
+    voice = await CharacterForm.read(sent).voice(state.parts.storage)
+    made = await state.previews.speak(state.parts, voice, _beginning(forms.text(sent, "text")))
+    return Response(made.wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+
+
+def _beginning(text: str) -> str:
+    """Take as many whole sentences, or words, as a preview says."""
+    text = " ".join(text.split())
+    if len(text) <= LONGEST_TEXT:
+        return text
+    cut = text[:LONGEST_TEXT]
+    end = max(cut.rfind(mark) for mark in (". ", "! ", "? "))
+    return cut[: end + 1] if end > 0 else cut.rpartition(" ")[0] or cut
+
+
+def path_of(who: Character) -> str:
+    """Return the address of a character's page."""
+    return f"/characters/{quote(who.id, safe='')}"
+
+
+async def _used(request: Req, state: State, form: CharacterForm, sent: FormMultiDict) -> Page:
+    """Do what the button says that the form was sent with."""
+    parts: Parts = state.parts
+    wanted, _, what = (forms.text(sent, "do") or "save").partition(" ")
+    try:
+        await form.take_in(state.pictures, parts.storage, sent)
+        if wanted == "save":
+            who = await form.save(parts.storage)
+            await state.rooms.character_changed(who.id)
+            return done(path_of(who), f"{who.name} is kept.")
+        if wanted == "remove":
+            form.take_out(what)
+        if wanted == "hear":
+            voice = await form.voice(parts.storage)
+            form.heard = (await state.previews.speak(parts, voice, SENTENCE)).address
+        if wanted == "try":
+            await _tried(state, form, bool(sent.get("aloud")))
+    except AichatError as error:
+        form.problems = forms.problems(error)
+        return await _form(request, state, form, 400)
+    return await _form(request, state, form)
+
+
+async def _tried(state: State, form: CharacterForm, aloud: bool) -> None:
+    pieces = state.trials.answer(state.parts, form.draft(), form.values["say"])
+    form.answer = "".join([piece async for piece in pieces])
+    if aloud:
+        voice = await form.voice(state.parts.storage)
+        said = _beginning(form.answer)
+        form.heard = (await state.previews.speak(state.parts, voice, said)).address
+
+
+async def _form(request: Req, state: State, form: CharacterForm, code: int = 200) -> Page:
+    storage: Storage = state.parts.storage
+    return page(
+        request,
+        "pages/character.html",
+        code,
+        form=form,
+        to=path_of(form.known) if form.known else "/characters/new",
+        voices=[one.voice for one in await storage.voices()],
+        new_voice=NEW_VOICE,
+        models=await _models(state),
+        most_mb=LIMIT_BYTES // 1_000_000,
+    )
+
+
+async def _models(state: State) -> list[Any]:
+    """Return the models that can be chosen; none where the provider does not tell in time."""
+    with anyio.move_on_after(CATALOGUE_SECONDS):
+        try:
+            return list(await state.catalogue.ask(state.parts))
+        except AichatError:  # the page Models tells why
+            return []
+    return []
 
 
 def routes() -> Router:
     """Return the routes of this page."""
-    return Router("/", route_handlers=[everybody])
+    return Router(
+        "/",
+        route_handlers=[
+            *(everybody, begin, add, answer, speak),
+            *(edit, change, activate, duplicate, talk, remove),
+        ],
+    )

@@ -164,7 +164,7 @@ async def _heard(state: State, heard: list[Take], key: str, text: str) -> list[T
 def engine(parts: Parts) -> dict[str, Any]:
     """Tell which voice engine serves, and what it can do with voices."""
     serving = parts.roles["tts"].serving
-    able = getattr(serving.backend, "abilities", frozenset()) if serving else frozenset()
+    able: frozenset[str] = getattr(serving and serving.backend, "abilities", frozenset())
     return {"name": serving.name if serving else "", "abilities": able}
 
 

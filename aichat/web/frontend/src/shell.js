@@ -1,7 +1,11 @@
-// Every page: the rail, toasts, dialogs, tabs, and htmx for what a page asks for with attributes.
-import "./htmx.js";
+// Every page: the rail, toasts, dialogs, tabs, keys, and htmx for what a page asks for with attributes.
+import { applyFragments } from "./htmx.js";
 import { tendDialogs } from "./shell/dialogs.js";
+import { tellOf } from "./shell/line-of-page.js";
+import { Line } from "./shell/line.js";
 import { tendRail } from "./shell/rail.js";
+import { tendForms } from "./shell/saving.js";
+import { tendShortcuts } from "./shell/shortcuts.js";
 import { tendTabs } from "./shell/tabs.js";
 import { watchToasts } from "./shell/toasts.js";
 
@@ -9,3 +13,12 @@ tendRail();
 watchToasts();
 tendDialogs();
 tendTabs();
+tendShortcuts();
+
+const banner = document.getElementById("offline"); // the page to talk on has a line of its own
+if (banner) {
+  const line = new Line({ state: document.getElementById("connection"), banner, onHtml: applyFragments });
+  tendForms(line);
+  tellOf(line);
+  line.open();
+}

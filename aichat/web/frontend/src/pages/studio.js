@@ -1,10 +1,11 @@
 // The pages where characters and voices are made: all of it works without this, page by page.
-import { tendPartials } from "../studio/partials.js";
+import { tendPartials, tendSwitches } from "../studio/partials.js";
 import { oneAtATime } from "../studio/players.js";
 import { tendRecorders } from "../studio/recorder.js";
 import { tendTrials } from "../studio/trial.js";
 
 tendPartials();
+tendSwitches();
 oneAtATime();
 tendRecorders();
 tendTrials();

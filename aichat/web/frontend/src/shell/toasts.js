@@ -12,10 +12,9 @@ export function toast(text, kind = "bad") {
   if (shown.some((one) => one.querySelector(".toast-text").textContent === text)) return;
   if (shown.length >= MOST) dismiss(shown[0]);
   const made = document.getElementById("toast-template").content.firstElementChild.cloneNode(true);
-  made.classList.add(`is-${kind}`);
+  made.className = `toast is-${kind}`;
   made.querySelector(".toast-text").textContent = text;
   box().append(made);
-  begin(made);
 }
 
 function begin(shown) {
@@ -34,8 +33,10 @@ function dismiss(shown) {
   if (focused) document.querySelector("#composer-text, #stage").focus();
 }
 
-/** Takes over those that the server has drawn. */
+/** Takes over those that the server draws, now and later. */
 export function watchToasts() {
   box().addEventListener("click", ({ target }) => target.closest("button") && dismiss(target.closest(".toast")));
   for (const shown of box().children) begin(shown);
+  const begins = (changes) => changes.flatMap(({ addedNodes }) => [...addedNodes]).filter((one) => one.matches?.(".toast")).forEach(begin);
+  new MutationObserver(begins).observe(box(), { childList: true });
 }

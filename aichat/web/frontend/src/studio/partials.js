@@ -12,6 +12,25 @@ export function tendPartials() {
   });
 }
 
+/** Switches with data-sends: their form is sent as soon as they are turned. */
+export function tendSwitches() {
+  document.addEventListener("change", async ({ target }) => {
+    const form = target.closest("form[data-sends]");
+    if (!form) return;
+    const was = !target.checked;
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const told = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#toasts .toast-text");
+      if (!answer.ok) throw new Error(`the server answered with ${answer.status}`);
+      form.closest(".card").classList.toggle("is-resting", was);
+      if (told) toast(told.textContent, "good");
+    } catch (error) {
+      target.checked = was;
+      toast(`That was not kept: ${error.message}. Try again in a moment.`);
+    }
+  });
+}
+
 async function send(form, button, id) {
   button.setAttribute("aria-disabled", "true");
   document.getElementById(id).setAttribute("aria-busy", "true");

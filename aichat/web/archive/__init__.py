@@ -1,0 +1,11 @@
+"""Everything that was made here, in one file to take away, and back in again.
+
+An archive is a zip. ``aichat.json`` says what it is; ``voices.json``, ``characters.json`` and
+``settings.json`` hold records as the REST API shows them, each file in ``conversations/`` one
+conversation with its messages, and ``clips/`` the recordings and pictures that they name.
+"""
+
+from .reading import BadArchive, Policy, Taken, take_in
+from .writing import KINDS, packed
+
+__all__ = ["KINDS", "BadArchive", "Policy", "Taken", "packed", "take_in"]

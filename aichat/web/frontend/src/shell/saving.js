@@ -1,0 +1,24 @@
+// Forms: one that saves itself takes a change back when that failed; none is sent to a server that is away.
+import { toast } from "./toasts.js";
+
+const AWAY = "The server does not answer, so nothing was sent. What you wrote is still here.";
+
+export function tendForms(line) {
+  let changed = null;
+  document.addEventListener("change", ({ target }) => {
+    if (target.form?.matches("[data-saves]")) changed = target;
+  });
+  for (const failure of ["htmx:response:error", "htmx:error"]) {
+    document.addEventListener(failure, ({ detail }) => {
+      if (failure === "htmx:error") toast(AWAY);
+      const form = detail.ctx?.sourceElement;
+      if (!form?.matches?.("[data-saves]") || changed?.form !== form) return;
+      if (changed.type === "checkbox") changed.checked = !changed.checked;
+    });
+  }
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented || line.works || event.target.method !== "post") return;
+    event.preventDefault();
+    toast(AWAY);
+  });
+}

@@ -1,0 +1,38 @@
+// Single keys that do something. They keep quiet while somebody writes, in dialogs, and when switched off.
+import { prefer, preference } from "./preferences.js";
+
+const WRITING = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable=true]";
+
+const actions = {
+  "?": () => document.getElementById("shortcuts").showModal(),
+  n: () => location.assign("/"),
+  g: () => firstPlace(),
+  t: () => prefer("theme", isDark() ? "light" : "dark"),
+  "/": () => document.querySelector("#composer-text, input[type=search]")?.focus(),
+};
+
+function isDark() {
+  const theme = preference("theme");
+  return theme === "dark" || (theme === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
+}
+
+function firstPlace() {
+  document.getElementById("rail").open = true;
+  document.querySelector(".place[aria-current], .place").focus();
+}
+
+/** Adds a key; tell of it in templates/fragments/keys.html. */
+export function shortcut(key, action) {
+  actions[key] = action;
+}
+
+export function tendShortcuts() {
+  addEventListener("keydown", (event) => {
+    const action = actions[event.key];
+    if (!action || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (preference("shortcuts") === "off") return;
+    if (event.target.closest?.(WRITING) || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    action();
+  });
+}

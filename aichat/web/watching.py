@@ -1,0 +1,90 @@
+"""The WebSocket ``/ws/status``: tells a page how the parts get on, as soon as that changes.
+
+Pages that talk hear it in their room; the others listen here. It is also how they know that the
+server is there, and how far away: a text frame ``{"type": "ping", "t": …}`` is answered by a
+``pong`` with the same ``t``. Fragments come as ``{"type": "html", "html": …}``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+from jinja2 import Environment
+from litestar import WebSocket, websocket
+from litestar.exceptions import WebSocketDisconnect
+
+from aichat.core import Parts
+
+from .limits import Bucket
+from .views import partial
+
+PINGS = 20.0
+"""So many frames a second may come, in the long run ..."""
+BURST = 60.0
+"""... and at once."""
+LONGEST = 200
+"""Letters of a frame."""
+
+
+@websocket("/ws/status")
+async def watch(socket: WebSocket[Any, Any, Any]) -> None:
+    """Tell a page how those of its parts get on that the query *parts* names (else all)."""
+    parts: Parts = socket.app.state.parts
+    names = set((socket.query_params.get("parts") or "").split(",")) - {""}
+    send_news, news = anyio.create_memory_object_stream[None](1)
+
+    def changed() -> None:
+        if not send_news.statistics().current_buffer_used:  # one word for all that has changed
+            send_news.send_nowait(None)
+
+    await socket.accept()
+    changed()  # what has changed since the page was drawn
+    parts.watchers.append(changed)
+    try:
+        async with anyio.create_task_group() as tasks, send_news, news:
+
+            async def tell() -> None:
+                async for _ in news:
+                    html = statuses(socket.app.state.jinja, parts, names)
+                    await socket.send_json({"type": "html", "html": html})
+
+            tasks.start_soon(tell)
+            await _answer(socket)
+            tasks.cancel_scope.cancel()
+    finally:
+        parts.watchers.remove(changed)
+
+
+def statuses(jinja: Environment, parts: Parts, names: set[str]) -> str:
+    """Draw the list of candidates anew, as a fragment."""
+    wanted = [one for one in parts.statuses() if not names or one.part in names]
+    html = jinja.get_template("fragments/statuses.html").render(statuses=wanted)
+    return partial("#statuses", "outerHTML", html)
+
+
+async def _answer(socket: WebSocket[Any, Any, Any]) -> None:
+    """Answer pings until the page is gone; whoever sends anything else is no page of ours."""
+    allowed = Bucket(PINGS, BURST, anyio.current_time)
+    try:
+        while True:
+            text = await socket.receive_data("text")
+            time = _ping(text)
+            if time is None or allowed.take():
+                await socket.close(1008, "Send pings only, and not that many.")
+                return
+            await socket.send_json({"type": "pong", "t": time})
+    except WebSocketDisconnect:
+        return
+
+
+def _ping(text: str | bytes) -> float | None:
+    try:
+        frame = json.loads(text) if len(text) <= LONGEST else None
+    except ValueError:
+        return None
+    if not isinstance(frame, dict) or frame.get("type") != "ping":
+        return None
+    time = frame.get("t")
+    return time if isinstance(time, int | float) else None

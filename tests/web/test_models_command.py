@@ -1,0 +1,123 @@
+"""`litestar aichat models` against a hub that cuts: list, download, go on, remove."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from attrs import define
+from click.testing import CliRunner
+from hub import Hub, a_hub
+
+from aichat.core import resuming
+from aichat.web.models_command import models
+
+LITESTAR = Path(sys.executable).with_name("litestar")
+BIG = Random(7).randbytes(3_000_000)
+SETTINGS = (
+    '[stt]\nuse = ["faster_whisper", "pocketsphinx"]\n[stt.faster_whisper]\nmodel = "me/ears"\n'
+)
+
+
+@define
+class Terminal:
+    """Where somebody types commands."""
+
+    folder: Path
+    hub: Hub
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Run a command in a process of its own."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+        return subprocess.Popen(
+            [LITESTAR, "aichat", "models", *words],
+            cwd=self.folder,
+            env={**kept, **self.hub.environment(self.folder / "hub")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def type(self, *words: str, answer: str = "") -> tuple[int, str]:
+        """Run a command in this process, which takes less long."""
+        done = CliRunner().invoke(models, words, input=answer)
+        return done.exit_code, done.output
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    shipped = (Path(__file__).parents[2] / "plugins.toml").read_text()
+    begin, end = shipped.index("[stt]"), shipped.index("[llm]")
+    (tmp_path / "plugins.toml").write_text(shipped[:begin] + SETTINGS + shipped[end:])
+    with a_hub() as hub:
+        hub.add("me/ears", {"model.bin": BIG, "config.json": b"{}"})
+        hub.use(monkeypatch, tmp_path / "hub")
+        monkeypatch.setattr(resuming, "PAUSE_SECONDS", 0.01)
+        monkeypatch.setenv("AICHAT_CONFIG", str(tmp_path / "plugins.toml"))
+        yield Terminal(tmp_path, hub)
+
+
+def test_weights_are_listed_fetched_with_resume_and_removed(terminal: Terminal) -> None:
+    status, said = terminal.type("list")
+    assert status == 0
+    assert "* stt    faster_whisper   me/ears            missing" in said
+    assert "  turn   smart_turn       smart-turn-v3      missing" in said
+
+    terminal.hub.cuts = [1_200_000, *[0] * 4]
+    status, said = terminal.type("download", "me/ears")
+    assert status == 0, said
+    assert terminal.hub.ranges() == ["bytes=0-", *["bytes=1200000-"] * 5]
+    assert "1.2 MB of 3.0 MB" in said
+    assert "3.0 MB of 3.0 MB" in said
+    assert "me/ears is here, and checked: " in said
+
+    assert "me/ears is here: " in terminal.type("download", "me/ears")[1]
+    assert "me/ears            here, 3.0 MB" in terminal.type("list")[1]
+
+    status, said = terminal.type("remove", "me/ears", answer="n\n")
+    assert status == 1
+    assert "Delete " in said
+    assert (terminal.folder / "hub" / "models--me--ears").exists()
+    assert terminal.type("remove", "me/ears", "--yes") == (
+        0,
+        "me/ears is deleted: 3.0 MB are free.\n",
+    )
+    assert terminal.type("remove", "me/ears", "--yes") == (0, "me/ears is not here.\n")
+
+
+def test_a_download_that_is_stopped_by_hand_goes_on_next_time(terminal: Terminal) -> None:
+    terminal.hub.held.clear()
+    process = terminal.start("download", "me/ears")
+    partial = terminal.folder / "hub" / "models--me--ears" / "blobs"
+    end = time.monotonic() + 30
+    while not (partial.exists() and any(f.stat().st_size for f in partial.iterdir())):
+        assert time.monotonic() < end, process.poll()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "What came is kept: run it again to go on." in said
+    assert "partly here, " in terminal.type("list")[1]
+    terminal.hub.held.set()
+    status, said = terminal.type("download", "me/ears")
+    assert status == 0, said
+    assert terminal.hub.ranges()[-1] not in ("", "bytes=0-")
+
+
+def test_what_cannot_be_had_is_told_with_the_mend(terminal: Terminal) -> None:
+    status, said = terminal.type("download", "me/earz")
+    assert status == 1
+    assert "No backend needs 'me/earz'" in said
+    assert "Did you mean 'me/ears'?" in said
+    terminal.hub.files.clear()
+    status, said = terminal.type("download", "me/ears")
+    assert status == 1
+    assert "me/ears could not be downloaded" in said
+    assert "Traceback" not in said
