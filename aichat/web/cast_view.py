@@ -62,12 +62,9 @@ async def cast_view(
 
 def muted(settings: Mapping[str, Any]) -> frozenset[str]:
     """Return the ids that never answer; what the store holds that makes no sense is left out."""
-    ids = settings.get("muted")
-    return frozenset(one for one in ids if isinstance(one, str)) if _is_list(ids) else frozenset()
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple)
+    stored = settings.get("muted")
+    ids = stored if isinstance(stored, list | tuple) else ()
+    return frozenset(one for one in ids if isinstance(one, str))
 
 
 def _count(value: object) -> int | None:

@@ -40,7 +40,7 @@ async def change_cast(state: State, data: Form, conversation_id: FromPath[str]) 
     id = rooms.room(conversation, cast).conversation
     change = Change(rooms.parts.storage, conversation)
     if verb == "ask":
-        await rooms.bus.publish(SpeakersAsked(rooms.bus.new_turn(id), change.here(whom)))
+        await rooms.bus.publish(SpeakersAsked(rooms.bus.new_turn(id), (change.here(whom),)))
     else:
         await change.apply(verb, whom or data.get("character", ""), data)
         await rooms.conversation_changed(id)
@@ -59,11 +59,11 @@ class Change:
         """The characters that are in it, in order."""
         return self.conversation.active_characters
 
-    def here(self, whom: str) -> tuple[str, ...]:
+    def here(self, whom: str) -> str:
         """Return *whom*, who must be in the conversation."""
         if whom not in self.ids:
             raise BadForm(f"{whom or 'Nobody'} is not in this conversation.", "Reload the page.")
-        return (whom,)
+        return whom
 
     async def apply(self, verb: str, whom: str, data: Mapping[str, str]) -> None:
         """Make the change. Raises :class:`BadForm`."""
@@ -71,13 +71,13 @@ class Change:
         if verb == "add":
             await self.storage.join_conversation(id, whom)
         elif verb == "remove":
-            await self.storage.leave_conversation(id, *self.here(whom))
+            await self.storage.leave_conversation(id, self.here(whom))
         elif verb in ("up", "down"):
-            await self._order(moved(self.ids, *self.here(whom), -1 if verb == "up" else 1))
+            await self._order(moved(self.ids, self.here(whom), -1 if verb == "up" else 1))
         elif verb == "order":
             await self._order(ordered(self.ids, whom.split(",")))
         elif verb in ("mute", "unmute"):
-            await self._set(muted=self._muted(verb == "mute", *self.here(whom)))
+            await self._set(muted=self._muted(verb == "mute", self.here(whom)))
         elif verb == "rules":
             await self._set(**rules(data))
         else:

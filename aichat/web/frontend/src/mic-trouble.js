@@ -4,8 +4,10 @@ import { explain } from "./microphone.js";
 export class MicTrouble {
   constructor(box, { onAgain, announce }) {
     Object.assign(this, { box, announce });
-    [this.what, this.mend, this.again] = box.children;
+    [this.what, this.mend] = box.children;
+    [this.again, this.dismiss] = box.querySelectorAll("button");
     this.again.addEventListener("click", onAgain);
+    this.dismiss.addEventListener("click", () => this.hide());
     this.#watch(onAgain);
   }
 
