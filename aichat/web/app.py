@@ -42,6 +42,8 @@ from .api.bodies import BadBody
 from .api.params import wrong_parameters
 from .guard import Guard
 from .incoming import BadFrame
+from .leaving import Leaving
+from .listing import Listing
 from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
@@ -178,6 +180,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.prompts = prompts.Prompts()
         app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks)
+        app.state.leaving = Leaving(parts, app.state.rooms, tasks)
+        app.state.listing = Listing(app.state.leaving)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
@@ -187,6 +191,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
         yield
+        await app.state.leaving.finish()
         tasks.cancel_scope.cancel()
 
 

@@ -29,7 +29,7 @@ def address(name: str) -> str:
 
 def svg(name: str) -> str:
     """Draw a face: a ground, one of four patterns in its light ink, and the initials."""
-    dice = hashlib.sha256(name.encode("utf-8", "replace")).digest()
+    dice = hashlib.sha256(name.encode("utf-8", "replace")).digest()[3:]
     ground, ink = GROUNDS[dice[0] % len(GROUNDS)]
     pattern = PATTERNS[dice[1] % len(PATTERNS)](dice[2:])
     return (
@@ -37,7 +37,7 @@ def svg(name: str) -> str:
         f'width="{SIDE}" height="{SIDE}" role="img" aria-label="{escape(name)}">'
         f'<rect width="{SIDE}" height="{SIDE}" fill="{ground}"/>'
         f'<g fill="{ink}" opacity="0.24">{pattern}</g>'
-        '<text x="48" y="50" text-anchor="middle" dominant-baseline="central" '
+        '<text x="48" y="48" text-anchor="middle" dominant-baseline="central" '
         'font-family="Georgia, serif" font-size="38" font-weight="600" fill="#ffffff">'
         f"{escape(initials(name))}</text></svg>"
     )

@@ -24,7 +24,7 @@ from .outbox import Connection
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
 from .views import Painter
-from .wire import StatusOut
+from .wire import Html, StatusOut
 
 DELETED = "This conversation was deleted. Begin a new one."
 
@@ -47,6 +47,12 @@ class Rooms:
         """Tell everybody who serves now."""
         for room in self.open.values():
             room.send(StatusOut(notices=self.parts.notices()))
+
+    def show(self, html: str) -> None:
+        """Change every page that is open, whatever its conversation."""
+        for room in self.open.values():
+            if room.has_pages:
+                room.send(Html(html=html), pages_only=True)
 
     def room(self, conversation: Conversation, cast: Sequence[Character]) -> Room:
         """Return the conversation's room; it closes when nobody comes."""

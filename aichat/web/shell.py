@@ -43,7 +43,7 @@ def drawn(request: Req, template: str, **context: Any) -> str:
 def section(path: str) -> str:
     """Name the place in the rail that a path belongs to."""
     first = path.split("/")[1]
-    return "chats" if first in ("", "c") else first
+    return "chats" if first in ("", "c", "conversations") else first
 
 
 def done(to: str, text: str) -> Page:

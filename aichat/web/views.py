@@ -10,7 +10,7 @@ from attrs import frozen
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from aichat.core import Character, Message
+from aichat.core import Character, Message, shown, versions
 from aichat.core.events import (
     Event,
     Line,
@@ -27,36 +27,61 @@ from .markdown import render
 UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
 """Whose words they are when the message does not say."""
 
+UNTIL = 3
+"""So many words tell where somebody was interrupted."""
+
 
 @frozen
 class MessageView:
     """A message as the templates show it."""
 
     id: str
+    conversation_id: str
     role: str
     name: str
     character_id: str | None
     html: Markup
+    """What is to be seen of it at once: all of it, or what was heard."""
     state: str
-    heard: str | None
     time: str
+    place: int = 0
+    """Of one that is yet to come: its place in the turn, from 0."""
+    unheard: Markup | None = None
+    """All of it, when not all of it was heard."""
+    until: str = ""
+    """The last words that were heard of it."""
+    version: int = 0
+    versions: int = 1
+    """Which text of how many is shown."""
     tools: Sequence[Mapping[str, Any]] = ()
     """What it used: each has a name, arguments, a result, and whether it failed."""
 
 
 def view(message: Message) -> MessageView:
     """Prepare a stored message."""
+    heard = render(message.said)
+    whole = render(message.content)
     return MessageView(
         message.message_id,
+        message.conversation_id,
         message.role,
         message.name or UNNAMED[message.role],
         message.character_id,
-        render(message.content),
-        "interrupted" if message.interrupted else "",
-        message.heard,
+        heard,
+        _state(message),
         message.created_at.isoformat(),
-        _tools(message.extensions.get("tools")),
+        unheard=whole if whole.striptags() != heard.striptags() else None,
+        until=" ".join(message.said.split()[-UNTIL:]) if message.interrupted else "",
+        version=shown(message),
+        versions=len(versions(message)),
+        tools=_tools(message.extensions.get("tools")),
     )
+
+
+def _state(message: Message) -> str:
+    if message.interrupted:
+        return "interrupted"
+    return "spoken" if message.character_id else ""
 
 
 def _tools(stored: object) -> Sequence[Mapping[str, Any]]:
@@ -68,8 +93,17 @@ def _tools(stored: object) -> Sequence[Mapping[str, Any]]:
 def _draft(line: Line) -> MessageView:
     state = "thinking" if line.place == 0 else "queued"
     now = datetime.now(UTC).isoformat()
+    conversation, empty = line.turn.conversation, Markup("")
     return MessageView(
-        line.message_id, "assistant", line.name, line.character, Markup(""), state, None, now
+        line.message_id,
+        conversation,
+        "assistant",
+        line.name,
+        line.character,
+        empty,
+        state,
+        now,
+        line.place,
     )
 
 

@@ -10,6 +10,8 @@ from . import (
     characters,
     chat,
     components,
+    conversations,
+    messages,
     models,
     preferring,
     settings,
@@ -25,6 +27,8 @@ def routes() -> Router:
         for one in (
             chat,
             cast,
+            messages,
+            conversations,
             characters,
             voices,
             models,

@@ -18,6 +18,7 @@ IN_WORDS = (
     (re.compile(r"of length <= (\d+)\."), r"At most \1 letters, please."),
     (re.compile(r"`(?:float|int)` >= (\S+)\."), r"At least \1, please."),
     (re.compile(r"`(?:float|int)` <= (\S+)\."), r"At most \1, please."),
+    (re.compile(r"Expected `int[^`]*`, got `float`"), "Write a whole number."),
     (re.compile(r"Expected `(?:float|int)"), "Write a number."),
 )
 

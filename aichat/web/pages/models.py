@@ -1,28 +1,220 @@
-"""The language models that conversations and characters may name."""
+"""Who writes the answers: the models there are, and how they are asked."""
 
 from __future__ import annotations
 
-from litestar import Router, get
-from litestar.datastructures import State
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
-from aichat.core import AichatError
-from aichat.web.shell import Page, Req, page
+import anyio
+from attrs import frozen
+from litestar import Router, get, post
+from litestar.datastructures import FormMultiDict, State
+from litestar.params import QueryParameter
+
+from aichat.core import AichatError, Conversation, Model, Parts, Status, Storage
+from aichat.web.api.bodies import BadBody, fill
+from aichat.web.api.schemas import SettingsChanges
+from aichat.web.defaults import defaults, merged
+from aichat.web.shell import Page, Req, done, page
+from aichat.web.values import sent
+
+from . import forms
+from .forms import Problems, Values
+
+SHOWN = 40
+"""Models on one page."""
+CATALOGUE_SECONDS = 10.0
+CONVERSATIONS = 20
+Words = Annotated[str, QueryParameter(required=False, max_length=1_000)]
+Id = Annotated[str, QueryParameter(required=False, max_length=200)]
+Count = Annotated[int, QueryParameter(required=False, ge=1, le=5_000)]
+
+
+@frozen
+class Setting:
+    """One parameter, in plain words. *kind* is how its field is typed and read."""
+
+    name: str
+    label: str
+    hint: str
+    kind: str = "number"
+
+
+SETTINGS = (
+    Setting("model", "Model", "Choose one below, or write the name of one.", "text"),
+    Setting(
+        "temperature",
+        "Temperature",
+        "How much chance there is in each word. 0 always says the most likely thing, 0.7 is "
+        "lively, 2 is wild.",
+    ),
+    Setting(
+        "top_p",
+        "Top p",
+        "Of all words that could follow, only the likeliest are looked at, that together make up "
+        "this much (0 to 1). 1 looks at all. Change this or the temperature, not both.",
+    ),
+    Setting(
+        "max_tokens",
+        "Longest reply",
+        "In tokens; a token is about three quarters of a word. Short replies are heard sooner.",
+    ),
+    Setting(
+        "stop", "Stop at", "The reply ends before any of these texts. One on each line.", "lines"
+    ),
+)
+KNOWN = tuple(one for one in SETTINGS if one.name in SettingsChanges.__struct_fields__)
 
 
 @get("/models")
-async def offered(request: Req, state: State) -> Page:
-    """What the serving backend offers, or why it cannot tell."""
-    models, problem = [], ""
+async def offered(
+    request: Req, state: State, q: Words = "", conversation: Id = "", n: Count = SHOWN
+) -> Page:
+    """What the serving backend offers, or why it cannot tell; and how it is asked."""
+    subject = await _subject(state, conversation)
+    return await _page(request, state, subject, q=q, count=n)
+
+
+@post("/models", status_code=200)
+async def change(request: Req, state: State) -> Page:
+    """Set parameters, choose a model, or take one setting back to its default."""
+    form = await request.form()
+    subject = await _subject(state, forms.text(form, "conversation"))
+    wanted, _, what = (forms.text(form, "do") or "save").partition(" ")
     try:
-        models = list(await state.catalogue.ask(state.parts))
-    except AichatError as error:
-        problem = error.line
-    settings = await state.parts.storage.settings()
+        changes = _wanted(form, wanted, what)
+    except BadBody as error:
+        typed = forms.texts(form, [one.name for one in KNOWN])
+        problems = forms.problems(error)
+        return await _page(request, state, subject, 400, typed=typed, problems=problems)
+    await _keep(state, subject, changes)
+    told = {"use": f"{what} writes from now on.", "reset": "That is as by default again."}
+    return done(_address(subject), told.get(wanted, "The settings are kept."))
+
+
+async def _subject(state: State, id: str) -> Conversation | None:
+    """Return the conversation that the page is about; None: all new ones."""
+    found: Conversation | None = await state.parts.storage.conversation(id) if id else None
+    return found
+
+
+def _address(subject: Conversation | None) -> str:
+    return f"/models?conversation={quote(subject.conversation_id)}" if subject else "/models"
+
+
+def _wanted(form: FormMultiDict, wanted: str, what: str) -> Mapping[str, Any]:
+    """Read what is to be changed. Raises :class:`BadBody`, which names what is wrong."""
+    if wanted == "use":
+        return sent(fill({"model": what}, SettingsChanges))
+    if wanted == "reset":
+        return sent(fill({what: None}, SettingsChanges))
+    return sent(fill({one.name: _read(one, form) for one in KNOWN}, SettingsChanges))
+
+
+def _read(setting: Setting, form: FormMultiDict) -> Any:
+    value = forms.text(form, setting.name)
+    if setting.kind == "number":
+        return forms.number(value)
+    if setting.kind == "lines":
+        return [line for line in value.split("\n") if line.strip()] or None
+    return value or None
+
+
+async def _keep(state: State, subject: Conversation | None, changes: Mapping[str, Any]) -> None:
+    storage: Storage = state.parts.storage
+    if subject is None:
+        await storage.change_settings(changes)
+        return
+    settings = merged(subject.settings, changes)
+    await storage.change_conversation(subject.conversation_id, {"settings": settings})
+    await state.rooms.conversation_changed(subject.conversation_id)
+
+
+async def _page(
+    request: Req,
+    state: State,
+    subject: Conversation | None,
+    code: int = 200,
+    *,
+    q: str = "",
+    count: int = SHOWN,
+    typed: Values | None = None,
+    problems: Problems | None = None,
+) -> Page:
+    parts: Parts = state.parts
+    models, problem = await _models(state)
+    own = await defaults(parts.storage)
+    chosen = dict(subject.settings) if subject else own
+    found = _found(models, q)
+    here = {"conversation": subject.conversation_id} if subject else {}
     return page(
-        request, "pages/models.html", models=models, problem=problem, chosen=settings.get("model")
+        request,
+        "pages/models.html",
+        code,
+        subject=subject,
+        conversations=await _conversations(parts.storage, subject),
+        settings=KNOWN,
+        values=typed or {one.name: _shown(chosen.get(one.name)) for one in KNOWN},
+        differs=_differing(chosen, own if subject else {}),
+        problems=problems or {},
+        chosen=chosen.get("model"),
+        models=found[:count],
+        count=len(found),
+        known=len(models),
+        more="/models?" + urlencode({**here, "q": q, "n": count + 200}),
+        problem=problem,
+        q=q,
+        serving=_serving(parts),
+        failed=[one for one in _llms(parts) if one.state == "failed"],
     )
+
+
+async def _models(state: State) -> tuple[Sequence[Model], str]:
+    """Return the models, or why they cannot be listed."""
+    try:
+        with anyio.fail_after(CATALOGUE_SECONDS):
+            return await state.catalogue.ask(state.parts), ""
+    except TimeoutError:
+        return (), f"The provider did not answer within {CATALOGUE_SECONDS:g} s. Try again."
+    except AichatError as error:
+        return (), error.line
+
+
+def _found(models: Sequence[Model], q: str) -> list[Model]:
+    words = q.casefold().split()
+    return [m for m in models if all(w in f"{m.id}\n{m.name}".casefold() for w in words)]
+
+
+async def _conversations(storage: Storage, subject: Conversation | None) -> list[Conversation]:
+    recent = [one for one in await storage.conversations(CONVERSATIONS) if one.title]
+    ids = [one.conversation_id for one in recent]
+    return recent if subject is None or subject.conversation_id in ids else [subject, *recent]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "\n".join(value)
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _differing(chosen: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings that are not as by default, with what that would be."""
+    return {
+        one.name: _shown(usual.get(one.name)) or "what the model's provider uses"
+        for one in KNOWN
+        if chosen.get(one.name) is not None and chosen.get(one.name) != usual.get(one.name)
+    }
+
+
+def _llms(parts: Parts) -> list[Status]:
+    return [one for one in parts.statuses() if one.part == "llm"]
+
+
+def _serving(parts: Parts) -> Status | None:
+    return next((one for one in _llms(parts) if one.serving), None)
 
 
 def routes() -> Router:
     """Return the routes of this page."""
-    return Router("/", route_handlers=[offered])
+    return Router("/", route_handlers=[offered, change])

@@ -8,8 +8,11 @@ import { refresh, reloadLog } from "./htmx.js";
 import { Loudspeaker } from "./loudspeaker.js";
 import { MicTrouble } from "./mic-trouble.js";
 import { Microphone } from "./microphone.js";
+import { Messages } from "./messages.js";
 import { Notices } from "./notices.js";
+import { tendPanels } from "./panels.js";
 import { Scrolling } from "./scrolling.js";
+import { tendSearch } from "./searching.js";
 import { Status } from "./status.js";
 import { TalkButton } from "./talk.js";
 import { TurnQueue } from "./turn-queue.js";
@@ -175,13 +178,10 @@ at("stage").addEventListener("click", ({ target }) => {
   const name = target.closest("[data-mention]")?.dataset.mention;
   if (name) composer.mention(name);
 });
-at("log").addEventListener("click", ({ target }) => {
-  const button = target.closest("[data-say-rest]");
-  if (!button) return;
-  connection.sayRest(button.dataset.sayRest);
-  button.remove();
-  composer.box.focus(); // where the focus was is gone
-});
+connection.on("unwished", () => notices.problem("Not connected, so nothing was sent. Try again when the connection is back."));
+new Messages({ log: at("stage"), connection }); // the log itself may be replaced
+tendPanels();
+tendSearch();
 at("suggestions").addEventListener("submit", (event) => {
   event.preventDefault();
   if (composer.say(event.submitter.value)) composer.box.focus();

@@ -47,7 +47,7 @@ export class CastPanel {
   /** Nobody speaks any more: whoever was asked to speak next does. */
   quiet() {
     if (!this.#next) return;
-    this.connection.ask([this.#next]);
+    this.connection.wish({ type: "ask", character_ids: [this.#next] });
     this.takeBack();
   }
 
@@ -70,7 +70,7 @@ export class CastPanel {
 
   #ask(id) {
     if (!this.isBusy()) {
-      this.connection.ask([id]);
+      this.connection.wish({ type: "ask", character_ids: [id] });
       return;
     }
     this.#next = id;

@@ -123,8 +123,9 @@ function say(text) {
   else page.postMessage({ type: "unsent", text });
 }
 
-function sayRest(message) {
-  if (link.send({ type: "say_rest", message_id: message })) silence();
+function wish(frame) {
+  if (link.send(frame)) silence();
+  else page.postMessage({ type: "unwished" });
 }
 
 function interrupt() {
@@ -142,10 +143,9 @@ function connect(conversation, characters) {
 const orders = {
   connect: ({ conversation, characters }) => connect(conversation, characters),
   say: ({ text }) => say(text),
-  ask: ({ characters }) => link.send({ type: "ask", character_ids: characters }) && silence(),
   volume: ({ character, gain }) => setVolume(character, gain),
+  wish: ({ frame }) => wish(frame),
   draft: ({ text, number }) => link.send({ type: "draft", text, number }),
-  rest: ({ message }) => sayRest(message),
   interrupt,
   player: ({ port }) => attachPlayer(port),
   microphone: ({ port }) => attachMicrophone(port),
