@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import BackendFailed, TimedOut, Voice, closing, next_within
+from aichat.core import Ability, BackendFailed, TimedOut, Voice, closing, next_within
 
 from .openai_client import Server, may_pass
 
@@ -62,9 +62,9 @@ class OpenAiTts:
         return not self._server.is_here
 
     @property
-    def abilities(self) -> frozenset[str]:
+    def abilities(self) -> frozenset[Ability]:
         """A description shapes the voice, if the model follows instructions."""
-        return frozenset({"describe"} if self.instructions else ())
+        return frozenset({"describe"}) if self.instructions else frozenset()
 
     async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes]:
         for part in parts(text):

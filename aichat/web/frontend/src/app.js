@@ -12,6 +12,7 @@ import { Messages } from "./messages.js";
 import { Notices } from "./notices.js";
 import { tendPanels } from "./panels.js";
 import { Scrolling } from "./scrolling.js";
+import { announcesAnswers } from "./shell/announcer.js";
 import { tendSearch } from "./searching.js";
 import { Status } from "./status.js";
 import { TalkButton } from "./talk.js";
@@ -34,7 +35,7 @@ const conversation = new Conversation({
   transcript: at("transcript"),
   goingOn: at("going-on"),
   announce: notices.announce,
-  canHear: () => loudspeaker.running,
+  canHear: () => loudspeaker.running && !announcesAnswers(),
   onChange: changed,
 });
 const queue = new TurnQueue(at("queue"));

@@ -1,7 +1,7 @@
 // The microphone: permission, the worklet behind it, and its gate.
+import { chosen, openMicrophone } from "./devices.js";
 
 const IDLE_MS = 60_000; // then the browser's recording sign goes out; the next use asks the device again
-const WANTED = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 const PROBLEMS = {
   NotAllowedError: [
@@ -46,7 +46,7 @@ export class Microphone {
   async prepare() {
     clearTimeout(this.#idle);
     if (this.#stream) return;
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: WANTED });
+    const stream = await openMicrophone();
     if (!this.#context) await this.#build();
     await this.#context.resume();
     this.#listenTo(stream);
@@ -76,7 +76,8 @@ export class Microphone {
     this.#node = new AudioWorkletNode(context, "aichat-microphone", { numberOfOutputs: 0 });
     this.#node.port.onmessage = ({ data }) => this.onLevel(data.level);
     const { port1, port2 } = new MessageChannel();
-    this.#node.port.postMessage({ port: port1, mouth: this.mouth }, [port1, this.mouth]);
+    const setup = { port: port1, mouth: this.mouth, sensitivity: chosen("sensitivity") };
+    this.#node.port.postMessage(setup, [port1, this.mouth]);
     this.attach(port2);
     this.#context = context;
   }
