@@ -35,8 +35,8 @@ def with_tokens_dropped(changes: Mapping[str, Any]) -> dict[str, Any]:
 async def introduce(voice: Voice, tts: Tts, storage: Storage) -> Voice:
     """Let *tts* get to know *voice*, if it has to; return it with the codes, which are kept.
 
-    A voice that is not in *storage* yet only gets them. Raises :class:`BadValue` for a clip that
-    is no sound, and what the engine and the store raise.
+    A voice that is not in *storage*, or is another there, only gets them. Raises
+    :class:`BadValue` for a clip that is no sound, and what the engine and the store raise.
     """
     if not isinstance(tts, Clones) or tts.knows(voice):
         return voice
@@ -44,9 +44,15 @@ async def introduce(voice: Voice, tts: Tts, storage: Storage) -> Voice:
     if codes is None or codes == voice.audio_tokens:
         return voice
     try:
-        return await storage.change_voice(voice.voice, {"audio_tokens": codes})
+        if _sounds_like(await storage.voice(voice.voice), voice):
+            return await storage.change_voice(voice.voice, {"audio_tokens": codes})
     except NotFound:
-        return evolve(voice, audio_tokens=codes)
+        pass
+    return evolve(voice, audio_tokens=codes)
+
+
+def _sounds_like(one: Voice, other: Voice) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in MADE_OF)
 
 
 async def _reference(voice: Voice, storage: Storage) -> Reference | None:

@@ -435,6 +435,13 @@ async def test_a_voice_that_is_not_kept_yet_can_be_tried(tts):
     assert tried.audio_tokens
 
 
+async def test_trying_a_change_does_not_touch_what_is_kept(tts):
+    store = await a_store(Voice("Olivia", speaker_desc="Female"))
+    tried = await introduce(Voice("Olivia", speaker_desc="A deep man"), tts, store)
+    assert tried.audio_tokens
+    assert (await store.voice("Olivia")).audio_tokens is None
+
+
 async def test_a_clip_at_another_rate_is_understood(tts):
     store = await a_store()
     known = await introduce(await a_clone(store, engine_rate=44_100), tts, store)

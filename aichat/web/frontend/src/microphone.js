@@ -19,11 +19,11 @@ const INSECURE = [
   "Open this page with https://, or as http://localhost on the machine that runs it.",
 ];
 
-/** What went wrong and how to mend it, in one line for people. */
+/** What went wrong, and how to mend it: two lines for people. */
 export function explain(error) {
-  if (!navigator.mediaDevices) return INSECURE.join(" ");
-  const known = PROBLEMS[error.name];
-  return known ? known.join(" ") : `The microphone could not be used (${error.name}: ${error.message}).`;
+  if (!navigator.mediaDevices) return INSECURE;
+  const unknown = [`The microphone could not be used (${error.name}: ${error.message}).`, "Try again, or type instead."];
+  return PROBLEMS[error.name] ?? unknown;
 }
 
 export class Microphone {
@@ -63,6 +63,11 @@ export class Microphone {
     this.#node?.port.postMessage({ gate: "close" });
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => this.#release(), IDLE_MS);
+  }
+
+  /** What was said so far is all; the gate stays open. */
+  endSpeech() {
+    this.#node?.port.postMessage({ gate: "end" });
   }
 
   async #build() {
