@@ -14,7 +14,6 @@ from attrs import define
 from litestar import Litestar, Request, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
-from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 from pluggy import PluginManager
 
@@ -32,7 +31,7 @@ from aichat.core import (
 )
 from aichat.core.errors import BackendError
 
-from . import api, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
+from . import api, bundle, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
 from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
@@ -42,6 +41,8 @@ from .api.bodies import BadBody
 from .api.params import wrong_parameters
 from .guard import Guard
 from .incoming import BadFrame
+from .leaving import Leaving
+from .listing import Listing
 from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
@@ -136,13 +137,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
             api.routes(),
             pages.routes(),
             stills.routes(),
-            create_static_files_router(
-                "/static",
-                [paths.static()],
-                name="static",
-                cache_control=None,
-                include_in_schema=False,
-            ),
+            bundle.bundled,
             *routes,
         ],
         lifespan=[chat],
@@ -178,6 +173,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.prompts = prompts.Prompts()
         app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks)
+        app.state.leaving = Leaving(parts, app.state.rooms, tasks)
+        app.state.listing = Listing(app.state.leaving)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
@@ -187,6 +184,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
         yield
+        await app.state.leaving.finish()
         tasks.cancel_scope.cancel()
 
 

@@ -19,11 +19,12 @@ from aichat.core.events import (
     PlaybackResumed,
 )
 
+from .cast_view import cast_view
 from .outbox import Connection
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
 from .views import Painter
-from .wire import StatusOut
+from .wire import Html, StatusOut
 
 DELETED = "This conversation was deleted. Begin a new one."
 
@@ -47,6 +48,12 @@ class Rooms:
         for room in self.open.values():
             room.send(StatusOut(notices=self.parts.notices()))
 
+    def show(self, html: str) -> None:
+        """Change every page that is open, whatever its conversation."""
+        for room in self.open.values():
+            if room.has_pages:
+                room.send(Html(html=html), pages_only=True)
+
     def room(self, conversation: Conversation, cast: Sequence[Character]) -> Room:
         """Return the conversation's room; it closes when nobody comes."""
         id = conversation.conversation_id
@@ -60,8 +67,9 @@ class Rooms:
     async def conversation_changed(self, id: str) -> None:
         """Show those who are in a conversation its cast and title as they are now."""
         if room := self.open.get(id):
-            conversation, cast = await self.parts.storage.cast(id)
-            room.change(conversation.title, cast)
+            storage = self.parts.storage
+            conversation, cast = await storage.cast(id)
+            room.change(conversation, await cast_view(storage, conversation, cast))
 
     async def character_changed(self, id: str) -> None:
         """Show a character as it is now wherever it takes part."""

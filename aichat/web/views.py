@@ -10,7 +10,7 @@ from attrs import frozen
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from aichat.core import Character, Message
+from aichat.core import Character, Message, shown, versions
 from aichat.core.events import (
     Event,
     Line,
@@ -21,10 +21,14 @@ from aichat.core.events import (
     ToolUsed,
 )
 
+from .cast_view import CastView
 from .markdown import render
 
 UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
 """Whose words they are when the message does not say."""
+
+UNTIL = 3
+"""So many words tell where somebody was interrupted."""
 
 
 @frozen
@@ -32,30 +36,52 @@ class MessageView:
     """A message as the templates show it."""
 
     id: str
+    conversation_id: str
     role: str
     name: str
     character_id: str | None
     html: Markup
+    """What is to be seen of it at once: all of it, or what was heard."""
     state: str
-    heard: str | None
     time: str
+    place: int = 0
+    """Of one that is yet to come: its place in the turn, from 0."""
+    unheard: Markup | None = None
+    """All of it, when not all of it was heard."""
+    until: str = ""
+    """The last words that were heard of it."""
+    version: int = 0
+    versions: int = 1
+    """Which text of how many is shown."""
     tools: Sequence[Mapping[str, Any]] = ()
     """What it used: each has a name, arguments, a result, and whether it failed."""
 
 
 def view(message: Message) -> MessageView:
     """Prepare a stored message."""
+    heard = render(message.said)
+    whole = render(message.content)
     return MessageView(
         message.message_id,
+        message.conversation_id,
         message.role,
         message.name or UNNAMED[message.role],
         message.character_id,
-        render(message.content),
-        "interrupted" if message.interrupted else "",
-        message.heard,
+        heard,
+        _state(message),
         message.created_at.isoformat(),
-        _tools(message.extensions.get("tools")),
+        unheard=whole if whole.striptags() != heard.striptags() else None,
+        until=" ".join(message.said.split()[-UNTIL:]) if message.interrupted else "",
+        version=shown(message),
+        versions=len(versions(message)),
+        tools=_tools(message.extensions.get("tools")),
     )
+
+
+def _state(message: Message) -> str:
+    if message.interrupted:
+        return "interrupted"
+    return "spoken" if message.character_id else ""
 
 
 def _tools(stored: object) -> Sequence[Mapping[str, Any]]:
@@ -67,8 +93,17 @@ def _tools(stored: object) -> Sequence[Mapping[str, Any]]:
 def _draft(line: Line) -> MessageView:
     state = "thinking" if line.place == 0 else "queued"
     now = datetime.now(UTC).isoformat()
+    conversation, empty = line.turn.conversation, Markup("")
     return MessageView(
-        line.message_id, "assistant", line.name, line.character, Markup(""), state, None, now
+        line.message_id,
+        conversation,
+        "assistant",
+        line.name,
+        line.character,
+        empty,
+        state,
+        now,
+        line.place,
     )
 
 
@@ -84,6 +119,7 @@ class Painter:
         self._message = environment.get_template("fragments/message.html")
         self._tool = environment.get_template("fragments/tool.html")
         self._cast = environment.get_template("fragments/cast.html")
+        self._tools = environment.get_template("fragments/cast_tools.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
         """Return the fragments that show *event*; empty if none do."""
@@ -101,10 +137,11 @@ class Painter:
             return self._added(event.message, cast)
         return ""
 
-    def cast(self, characters: Sequence[Character], title: str | None) -> str:
-        """Return the fragments that show who is here, and what the conversation is called."""
-        here = partial("#cast", "outerHTML", self._cast.render(characters=characters))
-        return here + partial("#title", "innerHTML", escape(title or "New conversation"))
+    def cast(self, view: CastView) -> str:
+        """Return the fragments that show who is here, by which rules, and the title."""
+        here = partial("#cast", "outerHTML", self._cast.render(cast=view))
+        rules = partial("#cast-tools", "outerHTML", self._tools.render(cast=view))
+        return here + rules + partial("#title", "innerHTML", escape(view.title))
 
     def gone(self, lines: Iterable[Line]) -> str:
         """Return fragments that take away lines which left no message."""

@@ -49,6 +49,7 @@ async def delete(state: State, id: str) -> Message:
         message = await parts.storage.message(id)
         await parts.storage.delete_message(id)
         rooms.message_deleted(message)
+        state.listing.forget(message.conversation_id)  # it is no activity
     return message
 
 

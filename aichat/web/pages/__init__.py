@@ -6,9 +6,12 @@ from litestar import Router
 
 from . import (
     agents,
+    cast,
     characters,
     chat,
     components,
+    conversations,
+    messages,
     models,
     preferring,
     settings,
@@ -23,6 +26,9 @@ def routes() -> Router:
         one.routes()
         for one in (
             chat,
+            cast,
+            messages,
+            conversations,
             characters,
             voices,
             models,

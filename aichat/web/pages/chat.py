@@ -14,15 +14,15 @@ from litestar.response import Redirect
 from aichat.core import Character, Conversation, Message, Parts, new_id
 from aichat.core.events import UserSaid
 from aichat.web import incoming
+from aichat.web.cast_view import cast_view
 from aichat.web.defaults import new_conversation
+from aichat.web.listing import Listing
 from aichat.web.rooms import Rooms
 from aichat.web.shell import Page, Req, page
 from aichat.web.views import view
 
 SHOWN = 200
 """The last messages of a conversation that its page shows."""
-LISTED = 30
-"""Conversations in the list."""
 
 
 async def _page(
@@ -33,16 +33,16 @@ async def _page(
     messages: Sequence[Message],
 ) -> Page:
     parts: Parts = state.parts
-    listed = await parts.storage.conversations(LISTED)
+    listing: Listing = state.listing
     return page(
         request,
         "pages/chat.html",
         conversation_id=conversation.conversation_id if conversation else "",
         title=conversation.title if conversation else None,
+        cast=await cast_view(parts.storage, conversation, cast),
         characters=cast,
         messages=[view(message) for message in messages],
-        # every visit opens a conversation; those in which nobody has spoken have no title
-        conversations=[one for one in listed if one.title],
+        conversations=await listing.entries(parts.storage),
         notices=parts.notices(),
     )
 
@@ -57,6 +57,8 @@ async def start(request: Req, state: State) -> Page:
 async def conversation(request: Req, state: State, conversation_id: FromPath[str]) -> Page:
     """One conversation."""
     storage = state.parts.storage
+    if conversation_id in state.leaving:
+        return page(request, "pages/conversation_gone.html", 404, conversation_id=conversation_id)
     found, cast = await storage.cast(conversation_id)
     messages = await storage.recent_messages(conversation_id, SHOWN)
     return await _page(request, state, found, cast, messages)

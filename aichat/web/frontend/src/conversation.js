@@ -1,5 +1,6 @@
 // What the server and the loudspeaker say, shown: streamed text, who speaks, what was heard of the user.
 import { applyFragments } from "./htmx.js";
+import { keepingPlace } from "./messages.js";
 import { localTimes } from "./times.js";
 
 const LINGER_MS = 4_000;
@@ -23,9 +24,8 @@ export class Conversation {
   }
 
   html({ html }) {
-    applyFragments(html);
+    keepingPlace(() => applyFragments(html));
     localTimes(document);
-    this.#colour();
     this.#show();
   }
 
@@ -54,14 +54,6 @@ export class Conversation {
     if (!this.canHear()) this.announce(`${name}: ${box.textContent}`);
     const next = this.#turn && this.#lines.get(`${this.#turn.generation}/${sequence + 1}`);
     messageOf(next?.message_id)?.classList.replace("is-queued", "is-thinking");
-  }
-
-  /** A bubble that came alone does not know its speaker's colour; the cast does. */
-  #colour() {
-    for (const message of document.querySelectorAll(".message[data-character]:not([class*='voice-'])")) {
-      const voice = /voice-\w+/.exec(castOf(message.dataset.character)?.className);
-      message.classList.add(voice ? voice[0] : "voice-none");
-    }
   }
 
   lineFinished({ sequence_number: sequence }) {

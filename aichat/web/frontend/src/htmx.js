@@ -13,7 +13,16 @@ document.addEventListener("htmx:before:swap", replaceShown);
 
 /** Applies a text of <hx-partial hx-target hx-swap> fragments; the page has changed when this returns. */
 export function applyFragments(text) {
-  htmx.swap({ sourceElement: document.body, target: document.body, swap: "none", text });
+  htmx.swap({ sourceElement: document.body, target: document.body, swap: "none", text: withTargets(text) });
+}
+
+/** Leaves out fragments for what this page does not show: an old message, a list that is not there. */
+function withTargets(text) {
+  const box = document.createElement("template");
+  box.innerHTML = text;
+  const lost = [...box.content.children].filter((one) => !document.querySelector(one.getAttribute("hx-target")));
+  for (const one of lost) one.remove();
+  return lost.length ? box.innerHTML : text;
 }
 
 /** Fetches the page again and takes its log: for when the server no longer knows what we missed. */

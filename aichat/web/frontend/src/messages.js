@@ -1,0 +1,108 @@
+// What can be done with messages: said again, written anew, copied, changed. All but sound works as plain forms too.
+import { toast } from "./shell/toasts.js";
+
+const FOCUSABLE = "a[href], button, summary";
+const nameOf = (element) => element.getAttribute("aria-label") ?? element.textContent.trim();
+const idOf = (element) => element.closest(".message").id.slice(2);
+
+/** What is to be sent for each wish; the server answers with events. */
+const wishes = {
+  say_rest: (id) => ({ type: "say_rest", message_id: id }),
+  play_again: (id) => ({ type: "play_again", message_id: id }),
+  new_take: (id) => ({ type: "play_again", message_id: id, new_take: true }),
+};
+
+export class Messages {
+  constructor({ log, connection }) {
+    Object.assign(this, { log, connection });
+    log.addEventListener("click", (event) => this.#clicked(event));
+    log.addEventListener("submit", (event) => this.#submitted(event));
+    document.addEventListener("click", ({ target }) => closeMenus(target));
+    log.addEventListener("keydown", (event) => event.key === "Escape" && this.#escaped(event));
+  }
+
+  #clicked({ target }) {
+    const button = target.closest("button[type=button]");
+    if (!button) return;
+    if ("copy" in button.dataset) copy(button.closest(".message"));
+    else if (!button.dataset.wish) return;
+    else this.#wish(button);
+    refocusMenu(button);
+    closeMenus(null);
+  }
+
+  #wish(button) {
+    this.connection.wish(wishes[button.dataset.wish](idOf(button)));
+  }
+
+  /** The change comes back over the socket, to every window alike. */
+  async #submitted(event) {
+    if (!event.target.matches(".message-tools")) return;
+    event.preventDefault();
+    const button = event.submitter;
+    if (!button || button.getAttribute("aria-disabled") === "true") return;
+    await send(event.target.action, new URLSearchParams([[button.name, button.value]]));
+  }
+
+  #escaped(event) {
+    const open = event.target.closest("details.more[open]");
+    if (!open) return;
+    event.stopPropagation(); // it closes the menu, and interrupts nobody
+    open.open = false;
+    open.querySelector("summary").focus();
+  }
+}
+
+/** Sends a form's fields; says what came of it. Tells whether it worked. */
+export async function send(address, fields) {
+  try {
+    const answer = await fetch(address, { method: "POST", body: fields, headers: { Accept: "text/plain" } });
+    const told = await answer.text();
+    if (!answer.ok) toast(JSON.parse(told).detail);
+    else if (told) toast(told, "good");
+    return answer.ok;
+  } catch {
+    toast("The server cannot be reached, so nothing was changed. Try again.");
+    return false;
+  }
+}
+
+async function copy(message) {
+  try {
+    await navigator.clipboard.writeText(message.querySelector(".message-text").innerText);
+    toast("Copied.", "good");
+  } catch {
+    toast("The browser lets nothing be copied here. Select the text instead.");
+  }
+}
+
+/** What was pressed in a menu is gone with it: the focus goes back to what opened it. */
+function refocusMenu(button) {
+  button.closest("details.more")?.querySelector("summary").focus();
+}
+
+function closeMenus(target) {
+  for (const menu of document.querySelectorAll("details.more[open]")) {
+    if (!target || !menu.contains(target) || target.closest("[data-panel]")) menu.open = false;
+  }
+}
+
+/** Changes the page, and leaves the focus and what is unfolded where they were, though messages are replaced. */
+export function keepingPlace(change) {
+  const focused = document.activeElement;
+  const message = focused?.closest?.(".message");
+  const place = message && focused !== message ? nameOf(focused) : null;
+  const open = [...document.querySelectorAll(".message details[open]")].map((one) => [one.closest(".message").id, one.className]);
+  change();
+  for (const [id, kind] of open) {
+    const again = document.getElementById(id)?.querySelector(`details.${kind}`);
+    if (again) again.open = true;
+  }
+  if (place !== null && !focused.isConnected) refocus(message.id, place);
+}
+
+function refocus(id, name) {
+  const all = [...(document.getElementById(id)?.querySelectorAll(FOCUSABLE) ?? [])];
+  const same = all.find((one) => nameOf(one) === name) ?? all.at(-1) ?? document.getElementById("scroller");
+  same.focus({ preventScroll: true });
+}

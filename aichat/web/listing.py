@@ -1,0 +1,95 @@
+"""The list of conversations: who is in each, and what was said last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import anyio
+from attrs import define, field, frozen
+
+from aichat.core import Character, Conversation, Storage
+
+from .leaving import Leaving
+
+LISTED = 30
+"""Conversations in the list."""
+SEARCHED = 200
+"""The titles of so many, and as many messages that hold the words, are looked at."""
+LETTERS = 90
+"""So much of the last line is shown."""
+REMEMBERED = 1_000
+FACES = 3
+
+
+@frozen
+class Entry:
+    """One conversation in the list."""
+
+    id: str
+    title: str
+    time: str
+    cast: Sequence[Character]
+    last: str
+
+
+@define(eq=False)
+class Listing:
+    """Reads the list; what was said last is remembered until a conversation has new activity."""
+
+    leaving: Leaving
+    lasts: dict[str, tuple[datetime, str]] = field(factory=dict)
+
+    async def entries(self, storage: Storage, query: str = "") -> list[Entry]:
+        """Return those in which somebody has spoken, newest activity first.
+
+        With a *query*: those whose title holds it, or in which its words were said.
+        """
+        found = await storage.conversations(SEARCHED if query else LISTED)
+        if query:
+            found = await self._matching(storage, found, query)
+        # every visit opens a conversation; those in which nobody has spoken have no title
+        shown = [one for one in found if one.title and one.conversation_id not in self.leaving]
+        characters = {who.id: who for who in await storage.characters()}
+        await self._read_lasts(storage, shown[:LISTED])
+        return [self._entry(one, characters) for one in shown[:LISTED]]
+
+    def forget(self, id: str) -> None:
+        """What was said last in a conversation was changed without new activity."""
+        self.lasts.pop(id, None)
+
+    async def _matching(
+        self, storage: Storage, listed: Iterable[Conversation], query: str
+    ) -> list[Conversation]:
+        known = {one.conversation_id: one for one in listed}
+        said = {m.conversation_id for m in await storage.search_messages(query, SEARCHED)}
+        for id in said - known.keys():
+            known[id] = await storage.conversation(id)
+        words = query.casefold()
+        hits = [
+            one
+            for one in known.values()
+            if one.conversation_id in said or words in (one.title or "").casefold()
+        ]
+        return sorted(hits, key=lambda one: one.updated_at, reverse=True)
+
+    async def _read_lasts(self, storage: Storage, shown: Iterable[Conversation]) -> None:
+        async def read(one: Conversation) -> None:
+            said = await storage.recent_messages(one.conversation_id, 1)
+            line = " ".join(said[-1].said.split())[:LETTERS] if said else ""
+            name = said[-1].name or ("You" if said[-1].role == "user" else "") if said else ""
+            told = f"{name.split()[0]}: {line}" if name else line
+            self.lasts[one.conversation_id] = (one.updated_at, told)
+
+        async with anyio.create_task_group() as tasks:
+            for one in shown:
+                if self.lasts.get(one.conversation_id, (None,))[0] != one.updated_at:
+                    tasks.start_soon(read, one)
+        while len(self.lasts) > REMEMBERED:
+            del self.lasts[next(iter(self.lasts))]
+
+    def _entry(self, one: Conversation, characters: Mapping[str, Character]) -> Entry:
+        cast = [characters[id] for id in one.active_characters if id in characters]
+        _, last = self.lasts.get(one.conversation_id, (None, ""))
+        time = one.updated_at.isoformat()
+        return Entry(one.conversation_id, one.title or "", time, cast[:FACES], last)

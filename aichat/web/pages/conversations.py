@@ -1,0 +1,95 @@
+"""The list of conversations, and what can be done with one: rename, delete, take that back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Response, Router, get, post
+from litestar.datastructures import State
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, FromQuery
+from markupsafe import escape
+
+from aichat.core import BadValue, is_clean
+from aichat.web.leaving import UNDO_SECONDS, Leaving
+from aichat.web.listing import Listing
+from aichat.web.rooms import Rooms
+from aichat.web.shell import Page, Req, done, page, wants_page
+from aichat.web.views import partial
+
+LONGEST_TITLE = 200
+LONGEST_QUERY = 1_000
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@get("/conversations")
+async def several(
+    request: Req, state: State, q: FromQuery[str] = "", gone: FromQuery[str] = ""
+) -> Page:
+    """All conversations, or those in which some words were said; *gone* was deleted just now."""
+    listing: Listing = state.listing
+    query = q.strip()[:LONGEST_QUERY]
+    found = await listing.entries(state.parts.storage, query if is_clean(query) else "")
+    undo = gone if gone in state.leaving else ""
+    return page(
+        request,
+        "pages/conversations.html",
+        conversations=found,
+        conversation_id="",
+        query=query,
+        undo=undo,
+        seconds=round(UNDO_SECONDS),
+    )
+
+
+@get("/c/{conversation_id:str}/edit")
+async def edit(request: Req, state: State, conversation_id: FromPath[str]) -> Page:
+    """Rename or delete a conversation."""
+    found = await state.parts.storage.conversation(conversation_id)
+    return page(request, "pages/conversation_edit.html", conversation=found)
+
+
+@post("/c/{conversation_id:str}", status_code=200)
+async def act(request: Req, state: State, data: Form, conversation_id: FromPath[str]) -> Page:
+    """Rename a conversation, delete it, or take its deletion back."""
+    leaving: Leaving = state.leaving
+    match data.get("do"):
+        case "rename":
+            await _rename(state, conversation_id, data.get("title", ""))
+            told = "The conversation was renamed."
+        case "delete":
+            await state.parts.storage.conversation(conversation_id)
+            leaving.begin(conversation_id)
+            _show(state, partial(f"#talk-{conversation_id}", "delete", ""))
+            to = f"/conversations?gone={conversation_id}"
+            return Response("", status_code=303, headers={"Location": to})
+        case "restore":
+            leaving.take_back(conversation_id)
+            told = "The conversation is back."
+        case _:
+            raise BadValue("The form says not what to do.", "Reload the page, try again.", "do")
+    if wants_page(request):
+        return done(f"/c/{conversation_id}", told)
+    return Response(told, media_type="text/plain")
+
+
+async def _rename(state: State, id: str, title: str) -> None:
+    title = " ".join(title.split())
+    if not title or len(title) > LONGEST_TITLE or not is_clean(title):
+        problem = f"A title has 1 to {LONGEST_TITLE} letters."
+        raise BadValue(problem, "Write a shorter one, or any at all.", "title")
+    await state.parts.storage.change_conversation(id, {"title": title})
+    await state.rooms.conversation_changed(id)
+    _show(state, partial(f"#talk-{id} .conversation-title", "innerHTML", str(escape(title))))
+
+
+def _show(state: State, html: str) -> None:
+    """Change the list on every page that is open."""
+    rooms: Rooms = state.rooms
+    rooms.show(html)
+
+
+def routes() -> Router:
+    """Return the routes of these pages."""
+    return Router("/", route_handlers=[several, edit, act])

@@ -1,0 +1,166 @@
+"""What can be done with one message: forms that work without scripts, and what led to it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Response, Router, get, post
+from litestar.datastructures import State
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+
+from aichat.core import BadValue, Message, NotFound, Parts, Prompt, shown, versions
+from aichat.core.events import RewriteWanted
+from aichat.web import incoming
+from aichat.web.api import changing
+from aichat.web.metrics import Metrics
+from aichat.web.prompts import Prompts
+from aichat.web.rooms import Rooms
+from aichat.web.shell import Page, Req, done, page, wants_page
+from aichat.web.views import view
+from aichat.web.waterfall import stages, waterfall
+
+TURNS = 50
+"""So many of a conversation's last turns are drawn."""
+
+TOOK = {"model": "Model", "prompt_tokens": "Tokens read", "reply_tokens": "Tokens written"}
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@post("/c/{conversation_id:str}/messages/{message_id:str}", status_code=200)
+async def act(
+    request: Req,
+    state: State,
+    data: Form,
+    conversation_id: FromPath[str],
+    message_id: FromPath[str],
+) -> Page:
+    """Edit, delete or rewrite a message, or show another of its versions."""
+    await _message(state, conversation_id, message_id)
+    told = await _done(state, data, conversation_id, message_id)
+    return _answer(request, f"/c/{conversation_id}#m-{message_id}", told)
+
+
+async def _done(state: State, data: dict[str, str], conversation: str, message: str) -> str:
+    """Do what the form asks for; return what to say of it, if anything."""
+    if "version" in data:
+        await changing.change(state, message, version=_number(data["version"]))
+        return ""
+    match data.get("do"):
+        case "edit":
+            text = incoming.checked_text(data.get("text", ""))
+            await changing.change(state, message, content=text)
+            return "The message was changed."
+        case "delete":
+            await changing.delete(state, message)
+            return "The message was deleted."
+        case "regenerate":
+            await _rewrite(state, conversation, message)
+            return ""
+    raise BadValue("The form says not what to do.", "Reload the page, and try again.", "do")
+
+
+async def _rewrite(state: State, conversation: str, message: str) -> None:
+    rooms: Rooms = state.rooms
+    found, cast = await rooms.parts.storage.cast(conversation)
+    rooms.room(found, cast)  # what is said reaches whoever comes
+    await rooms.bus.publish(RewriteWanted(rooms.bus.new_turn(conversation), message))
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 4:
+        raise BadValue(f"{text[:20]!r} is no version.", "Choose one that is there.", "version")
+    return int(text)
+
+
+def _answer(request: Req, to: str, told: str) -> Page:
+    """Go on to the page; a script of the page gets the words alone."""
+    if not wants_page(request):
+        return Response(told, media_type="text/plain")
+    if told:
+        return done(to, told)
+    return Response("", status_code=303, headers={"Location": to})
+
+
+@get("/c/{conversation_id:str}/messages/{message_id:str}/edit")
+async def edit(
+    request: Req, state: State, conversation_id: FromPath[str], message_id: FromPath[str]
+) -> Page:
+    """Mend or delete a message."""
+    message = await _message(state, conversation_id, message_id)
+    return page(request, "pages/message_edit.html", message=message)
+
+
+@get("/c/{conversation_id:str}/messages/{message_id:str}/inspect")
+async def inspect(
+    request: Req, state: State, conversation_id: FromPath[str], message_id: FromPath[str]
+) -> Page:
+    """What led to a message: the prompt, the model, what it took and how long."""
+    message = await _message(state, conversation_id, message_id)
+    timed = _metrics(state).turns.get(message.turn_id)
+    return page(
+        request,
+        "pages/message_inspect.html",
+        message=message,
+        view=view(message),
+        prompt=_prompt(state, message),
+        usage=_usage(message),
+        versions=versions(message),
+        version=shown(message),
+        waterfall=waterfall(timed) if timed else None,
+    )
+
+
+@get("/c/{conversation_id:str}/turns")
+async def turns(request: Req, state: State, conversation_id: FromPath[str]) -> Page:
+    """How long the turns of a conversation took."""
+    parts: Parts = state.parts
+    found = await parts.storage.conversation(conversation_id)
+    kept = _metrics(state).turns.values()
+    timed = [event for event in kept if event.turn.conversation == conversation_id][-TURNS:]
+    drawn = [(event, waterfall(event)) for event in reversed(timed)]
+    return page(
+        request,
+        "pages/turns.html",
+        conversation=found,
+        turns=drawn,
+        stages=stages(timed),
+    )
+
+
+async def _message(state: State, conversation: str, id: str) -> Message:
+    message: Message = await state.parts.storage.message(id)
+    if message.conversation_id != conversation:
+        raise NotFound("That message is in another conversation.", "Open that one first.")
+    return message
+
+
+def _metrics(state: State) -> Metrics:
+    kept: Metrics = state.metrics
+    return kept
+
+
+def _prompt(state: State, message: Message) -> Prompt | None:
+    kept: Prompts = state.prompts
+    return kept.by_message.get(message.message_id)
+
+
+def _usage(message: Message) -> list[tuple[str, str]]:
+    """Say what a reply took, in words; clients may have written anything there."""
+    usage = message.extensions.get("usage")
+    if not isinstance(usage, dict):
+        return []
+    told = [
+        (words, str(usage[name]))
+        for name, words in TOOK.items()
+        if isinstance(usage.get(name), str | int)
+    ]
+    if isinstance(cost := usage.get("cost"), int | float):
+        told.append(("Cost", f"${cost:.6f}".rstrip("0").rstrip(".")))
+    return told
+
+
+def routes() -> Router:
+    """Return the routes of these pages."""
+    return Router("/", route_handlers=[act, edit, inspect, turns])

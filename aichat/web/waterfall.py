@@ -1,0 +1,105 @@
+"""A turn's waterfall as a picture: bars of an SVG, and the same figures for a table beside it.
+
+Numbers are milliseconds after the turn's first mark, and units of the picture (``WIDTH`` wide).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from statistics import quantiles
+
+from attrs import frozen
+
+from aichat.core.events import MARKS, TurnTimed
+
+WIDTH, ROW, LABEL = 600, 26, 170
+"""The picture's width, the height of a row, and the room for its words."""
+WORDS = {
+    "speech_ended": "You stopped speaking",
+    "turn_decided": "End of your turn decided",
+    "transcribed": "Your words known",
+    "first_text": "First word written",
+    "first_clause": "First clause written",
+    "first_speech": "First sound made",
+    "first_audio": "First sound sent",
+    "first_heard": "First sound heard",
+}
+
+
+@frozen
+class Bar:
+    """One stage: from the mark before it to its own."""
+
+    name: str
+    words: str
+    took: float
+    at: float
+    x: float
+    y: float
+    width: float
+
+
+@frozen
+class Waterfall:
+    """All of a turn, or of several."""
+
+    bars: Sequence[Bar]
+    total: float
+    height: float
+    gaps: Sequence[float] = ()
+
+
+def waterfall(event: TurnTimed) -> Waterfall:
+    """Draw one turn."""
+    return _drawn(_stages(event), event.gaps)
+
+
+@frozen
+class Stage:
+    """How long one stage took over several turns: the median, and what 95 % kept below."""
+
+    words: str
+    count: int
+    p50: float
+    p95: float
+
+
+def stages(events: Iterable[TurnTimed]) -> list[Stage]:
+    """Return what each stage took, in the order of the marks, and the silences at the end."""
+    took: dict[str, list[float]] = {}
+    gaps: list[float] = []
+    for event in events:
+        for name, ms in _stages(event).items():
+            took.setdefault(name, []).append(ms)
+        gaps += event.gaps
+    told = [(WORDS[name], took[name]) for name in MARKS if name in took]
+    if gaps:
+        told.append(("Silence between two speakers", gaps))
+    return [_stage(words, values) for words, values in told]
+
+
+def _stage(words: str, values: Sequence[float]) -> Stage:
+    if len(values) == 1:
+        return Stage(words, 1, values[0], values[0])
+    cuts = quantiles(values, n=20, method="inclusive")
+    return Stage(words, len(values), cuts[9], cuts[18])
+
+
+def _stages(event: TurnTimed) -> dict[str, float]:
+    """Return what each stage took; the first mark has no stage, everything is counted from it."""
+    reached = sorted(event.marks, key=lambda mark: mark[1])
+    return {name: ms - before for (_, before), (name, ms) in pairwise(reached)}
+
+
+def _drawn(took: Mapping[str, float], gaps: Sequence[float]) -> Waterfall:
+    total = sum(took.values())
+    scale = (WIDTH - LABEL - 70) / total if total else 0.0
+    bars, at = [], 0.0
+    for row, (name, ms) in enumerate(took.items()):
+        x, width = LABEL + at * scale, max(ms * scale, 1.5)
+        bars.append(
+            Bar(name, WORDS.get(name, name), ms, at, round(x, 1), row * ROW, round(width, 1))
+        )
+        at += ms
+    return Waterfall(bars, total, len(bars) * ROW, gaps)
