@@ -38,7 +38,7 @@ const loudspeaker = new Loudspeaker(page.playerWorklet, {
   ears,
   attach: (port) => connection.attach("player", port),
   onSounding: sounding,
-  onLevel: (level) => conversation.level(level),
+  onLevel: (level, played) => conversation.level(level, played),
 });
 const microphone = new Microphone(page.micWorklet, {
   mouth,
@@ -125,6 +125,7 @@ connection.on("connection", (event) => status.show(event));
 connection.on("ready", ready);
 connection.on("turn_complete", listed);
 connection.on("interrupted", listed);
+connection.on("captions", (event) => conversation.captions.told(event));
 connection.on("html", inOrder((event) => conversation.html(event)));
 connection.on("turn_started", inOrder((event) => conversation.turnStarted(event)));
 connection.on("turn_started", ({ note }) => note && hint(note));
