@@ -33,7 +33,12 @@ $(VENV)/.run: pyproject.toml hatch_build.py $(shell find aichat/web/frontend -ty
 	@$(PIP) --editable ".[whisper,offline]"
 	@touch $@
 
+# torch comes without CUDA (200 MB, not 3 GB) where pip finds it so, as its own index has it
 $(VENV)/.test: $(VENV)/.run
+	@$(BIN)/python -c "import torch" 2>/dev/null \
+	  || $(PIP) "torch==2.13.0+cpu" 2>/dev/null \
+	  || $(PIP) --index-url https://download.pytorch.org/whl/cpu "torch>=2.6" 2>/dev/null \
+	  || $(PIP) "torch>=2.6"
 	@$(PIP) --group dev
 	@touch $@
 

@@ -12,6 +12,8 @@ import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from email.parser import BytesParser
+from email.policy import HTTP
 
 import anyio
 from anyio.abc import ByteStream
@@ -32,6 +34,24 @@ class Request:
     path: str
     headers: dict[str, str]
     body: dict
+    """The fields that were sent, as JSON or as a form."""
+
+
+def _is_form(headers: dict[str, str]) -> bool:
+    return headers.get("content-type", "").startswith("multipart/form-data")
+
+
+def read_form(kind: str, body: bytes) -> dict:
+    """Read multipart/form-data: texts, and files as bytes."""
+    mail = BytesParser(policy=HTTP).parsebytes(f"content-type: {kind}\r\n\r\n".encode() + body)
+    return {
+        part.get_param("name", header="content-disposition"): (
+            part.get_payload(decode=True)
+            if part.get_filename()
+            else part.get_payload(decode=True).decode()
+        )
+        for part in mail.iter_parts()
+    }
 
 
 @define
@@ -49,7 +69,9 @@ class Wire:
         while len(self.buffer) < size:
             self.buffer += await self.stream.receive()
         body, self.buffer = self.buffer[:size], self.buffer[size:]
-        return Request(head[0].split()[1], headers, json.loads(body) if body else {})
+        fields = read_form(headers["content-type"], body) if _is_form(headers) else body
+        read = fields if isinstance(fields, dict) else json.loads(body) if body else {}
+        return Request(head[0].split()[1], headers, read)
 
     async def _until(self, mark: bytes) -> bytes:
         while mark not in self.buffer:
@@ -73,10 +95,9 @@ class Wire:
             + data
         )
 
-    async def begin(self) -> None:
+    async def begin(self, kind: bytes = b"text/event-stream") -> None:
         await self.stream.send(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-            b"transfer-encoding: chunked\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n" % kind
         )
 
     async def raw(self, data: bytes) -> None:
@@ -98,6 +119,9 @@ class Wire:
         await self.stream.send(b"0\r\n\r\n")
 
 
+Behaviour = Callable[["FakeOpenRouter", Wire], Awaitable[None]]
+
+
 @define
 class FakeOpenRouter:
     """What the server has seen, and how it behaves."""
@@ -105,6 +129,8 @@ class FakeOpenRouter:
     words: str = WORDS
     lists: str = "models"
     """How it answers when asked for its models; any behaviour."""
+    usual: dict[str, Behaviour] = Factory(dict)
+    """What it does, by the end of the path, when the model names no behaviour."""
     seconds_per_word: float = 0.0
     port: int = 0
     requests: list[Request] = Factory(list)
@@ -152,13 +178,15 @@ class FakeOpenRouter:
     async def _behave(self, wire: Wire, model: str) -> None:
         model, once, _ = model.partition("-once")
         if once and len(self.requests) > 1:
-            model = "good"
+            model = ""
         if model.startswith("e") and model[1:].isdecimal():
             status = int(model[1:])
             error = {"code": status, "message": "secret-key was used to say: private words"}
             await wire.json(status, {"error": error})
         else:
-            await BEHAVIOURS.get(model, good)(self, wire)
+            path = self.requests[-1].path
+            usual = next((one for end, one in self.usual.items() if path.endswith(end)), good)
+            await BEHAVIOURS.get(model, usual)(self, wire)
 
     async def say(self, wire: Wire, words: list[str]) -> None:
         for word in words:
@@ -208,6 +236,65 @@ async def reasoning(fake: FakeOpenRouter, wire: Wire) -> None:
     await fake.say(wire, fake.pieces)
     await wire.chunk({}, "stop")
     await wire.end()
+
+
+async def thinking(fake: FakeOpenRouter, wire: Wire) -> None:
+    """Think aloud in the text, as a local server without a parser does."""
+    await wire.begin()
+    for piece in ("\n<th", "ink>private ", "tho</thin", "k thoughts", "</think>", "\n\n"):
+        await wire.chunk({"content": piece})
+    await fake.say(wire, fake.pieces)
+    await wire.chunk({}, "stop")
+    await wire.end()
+
+
+async def tools(fake: FakeOpenRouter, wire: Wire) -> None:
+    """Ask for two tools, their arguments in fragments; answer when the results are there."""
+    body = fake.requests[-1].body
+    if not body.get("tools") or body["messages"][-1]["role"] == "tool":
+        return await good(fake, wire)
+    await wire.begin()
+    await wire.chunk({"role": "assistant", "content": "Let me look. "})
+    wanted = [("clock", ["{", "}"]), ("dice", ['{"di', 'ce":"d6"}'])]
+    for index, (name, pieces) in enumerate(wanted):
+        call = {"index": index, "id": f"call_{index}", "type": "function"}
+        call |= {"function": {"name": name, "arguments": ""}}
+        await wire.chunk({"tool_calls": [call]})
+        for piece in pieces:
+            await wire.chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+    await wire.chunk({}, "tool_calls")
+    await wire.data({"choices": [], "usage": USAGE})
+    await wire.end()
+
+
+async def toolless(fake: FakeOpenRouter, wire: Wire) -> None:
+    """Refuse tools, as OpenRouter and Ollama do for models that take none."""
+    if fake.requests[-1].body.get("tools"):
+        error = {"code": 404, "message": "No endpoints found that support tool use."}
+        await wire.json(404, {"error": error})
+    else:
+        await good(fake, wire)
+
+
+async def dangling(fake: FakeOpenRouter, wire: Wire) -> None:
+    """Say all, and that it is all, and then nothing more."""
+    await wire.begin()
+    await fake.say(wire, fake.pieces)
+    await wire.chunk({}, "stop")
+    await anyio.sleep_forever()
+
+
+async def dropped(fake: FakeOpenRouter, wire: Wire) -> None:
+    """Say all, and that it is all, and hang up."""
+    await wire.begin()
+    await fake.say(wire, fake.pieces)
+    await wire.chunk({}, "stop")
+    raise HungUp
+
+
+async def busy(fake: FakeOpenRouter, wire: Wire) -> None:
+    """Want to be left alone for a minute."""
+    await wire.json(429, {"error": {"code": 429, "message": "busy"}}, "retry-after: 60\r\n")
 
 
 async def nothing(fake: FakeOpenRouter, wire: Wire) -> None:
@@ -333,11 +420,11 @@ async def redirect(fake: FakeOpenRouter, wire: Wire) -> None:
     await wire.json(307, {}, where)
 
 
-Behaviour = Callable[[FakeOpenRouter, Wire], Awaitable[None]]
 BEHAVIOURS: dict[str, Behaviour] = {
     function.__name__: function
     for function in (
-        good, models, reasoning, nothing, silent, slow, stall, endless, cut, refuse, short, error,
+        good, models, reasoning, thinking, tools, toolless, dangling, dropped, busy, nothing,
+        silent, slow, stall, endless, cut, refuse, short, error,
         early_error, corrupt, broken_json, odd, unclean, no_http, html, redirect,
     )
 }  # fmt: skip

@@ -3,12 +3,16 @@
 from .access import Actor, Connection
 from .backends import (
     PARTS,
+    Ability,
     Backend,
+    Clones,
+    Codes,
     ListsModels,
     Llm,
     Model,
     Pause,
     Playable,
+    Reference,
     Sequenced,
     Sequencer,
     SoundJudge,
@@ -21,12 +25,15 @@ from .backends import (
     VadStream,
     WordMark,
     Written,
+    abilities,
     charges,
+    languages,
 )
-from .briefs import briefing
+from .briefs import asked_with, briefing
 from .bus import Bus
 from .casting import Parts, State, Status
 from .clock import Clock
+from .cloning import introduce, with_tokens_dropped
 from .config import Config, Web, read_config
 from .errors import (
     AichatError,
@@ -58,11 +65,13 @@ from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
 from .versions import chosen, edited, rewritten, shown, versions
 from .weights import Weights, fetched, needed_weights
+from .workers import Left, Listener, Workers
 
 __all__ = [
     "PARTS",
     "READY_CHARACTERS",
     "READY_VOICES",
+    "Ability",
     "Actor",
     "AichatError",
     "BackedUp",
@@ -75,6 +84,8 @@ __all__ = [
     "Changes",
     "Character",
     "Clock",
+    "Clones",
+    "Codes",
     "Config",
     "Conflict",
     "Connection",
@@ -84,6 +95,8 @@ __all__ = [
     "EventLog",
     "Header",
     "LaneFull",
+    "Left",
+    "Listener",
     "ListsModels",
     "Llm",
     "LogWriter",
@@ -97,6 +110,7 @@ __all__ = [
     "Playable",
     "Prompt",
     "PromptMessage",
+    "Reference",
     "Sequenced",
     "Sequencer",
     "SoundJudge",
@@ -121,7 +135,10 @@ __all__ = [
     "Web",
     "Weights",
     "WordMark",
+    "Workers",
     "Written",
+    "abilities",
+    "asked_with",
     "briefing",
     "cast_parts",
     "charges",
@@ -130,8 +147,10 @@ __all__ = [
     "edited",
     "fetched",
     "hookimpl",
+    "introduce",
     "is_clean",
     "is_this_machine",
+    "languages",
     "load_plugins",
     "needed_weights",
     "new_id",
@@ -147,4 +166,5 @@ __all__ = [
     "slug",
     "tool",
     "versions",
+    "with_tokens_dropped",
 ]

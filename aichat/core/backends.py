@@ -21,9 +21,9 @@ thread, or in a process of its own when it holds the GIL.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .events import (
     AudioReady,
@@ -40,10 +40,26 @@ from .tools import ToolCall
 
 T = TypeVar("T", covariant=True)
 
+Codes = Sequence[Sequence[int]]
+"""A voice's ``audio_tokens``: for each codebook, a code for each frame."""
+
 
 def charges(backend: object) -> bool:
     """Tell whether a backend's use costs money."""
     return bool(getattr(backend, "charges", False))
+
+
+Ability = Literal["clone", "describe", "word_times", "emotions", "seed"]
+
+
+def abilities(tts: object) -> frozenset[Ability]:
+    """Return what a voice backend says it can do, beside speaking."""
+    return frozenset(getattr(tts, "abilities", ()))
+
+
+def languages(tts: object) -> tuple[str, ...]:
+    """Return the languages a voice backend says it speaks, as BCP 47 tags; none: any."""
+    return tuple(getattr(tts, "languages", ()))
 
 
 # -- vad: voice activity ---------------------------------------------------------------------
@@ -156,7 +172,8 @@ class Stt(Protocol):
     """Speech to text.
 
     One that serves only so many calls at once says so in an attribute ``max_concurrent``; it is
-    then shared fairly, finals first. Without it, every call is made at once.
+    then shared fairly, finals first. Without it, every call is made at once. One that must not be
+    asked before the user has finished, as it costs money, has a false attribute ``guesses``.
     """
 
     async def transcribe(self, utterance: Utterance) -> str:
@@ -241,7 +258,18 @@ class WordMark:
 
 
 class Tts(Protocol):
-    """Text to speech."""
+    """Text to speech.
+
+    What else it can do is in an attribute ``abilities``, a frozenset of
+
+    * "clone": a voice sounds like its clip (the backend also :class:`Clones`),
+    * "describe": the description of a voice shapes how it sounds,
+    * "word_times": it yields :class:`WordMark`,
+    * "emotions": it acts on tags as [laugh] in the text,
+    * "seed": ``settings["seed"]`` of a voice makes another take of it;
+
+    and the languages it speaks in an attribute ``languages``, a tuple of BCP 47 tags (empty: any).
+    """
 
     @property
     def sample_rate(self) -> int:
@@ -255,6 +283,36 @@ class Tts(Protocol):
 
     def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
         """Say *text* in *voice*, in chunks of whole samples, as soon as they exist."""
+        ...
+
+
+@frozen
+class Reference:
+    """What a voice is cloned from: mono PCM16 at *rate*, and the words in it ("" if not known)."""
+
+    pcm: bytes = field(repr=False)
+    rate: int
+    transcript: str = field(default="", repr=False)
+
+
+@runtime_checkable
+class Clones(Protocol):
+    """What a voice backend is as well that has to get to know a voice before it speaks in it.
+
+    It also speaks in a voice that it does not know, as well as it can.
+    :func:`~aichat.core.cloning.introduce` does what is to be done.
+    """
+
+    def knows(self, voice: Voice) -> bool:
+        """Tell, at once, whether *voice* has nothing to be learnt (any more)."""
+        ...
+
+    async def learn(self, voice: Voice, reference: Reference | None) -> Codes | None:
+        """Get to know a voice; *reference* is None for one that was described.
+
+        Return codes to be kept in ``Voice.audio_tokens``, which are there when the voice is spoken
+        with next, also after a restart; None if there are none. May be cancelled at any time.
+        """
         ...
 
 

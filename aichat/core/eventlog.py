@@ -151,6 +151,8 @@ def _plain(value: Any) -> Any:
         return {name: getattr(value, name) for name in told}
     if isinstance(value, AichatError):
         return value.code
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if value is None or isinstance(value, str | int | float | bool):

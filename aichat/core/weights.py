@@ -119,8 +119,8 @@ async def fetched(
     """Return where the weights are, after a download if they are not here and it is *allowed*.
 
     *report* gets lines on the event loop, as a backend's own ``report``. Raises
-    :class:`CannotStart`, which says "Connect once, or *otherwise*". When cancelled it leaves at
-    once, and its thread ends at the next piece.
+    :class:`CannotStart`, which says "Connect once, or *otherwise*", or how to ask for a download
+    that is not *allowed*. When cancelled it leaves at once, and its thread ends at the next piece.
     """
     if folder := await to_thread.run_sync(find, weights, hub, abandon_on_cancel=True):
         return folder
@@ -131,8 +131,10 @@ async def fetched(
         except Exception as error:  # the client and the network raise many kinds
             why = error
     tried = f"could not be downloaded ({_reason(why)})" if why else "may not be downloaded"
+    first = "Connect once" if allowed else f"Run `litestar aichat models download {weights.name}`"
     raise CannotStart(
-        f"The weights of {weights.name} are not here and {tried}.", f"Connect once, or {otherwise}"
+        f"The weights of {weights.name} are not here and {tried}.",
+        f"{first}, or {otherwise}" if weights.repository else f"Please {otherwise}",
     ) from why
 
 

@@ -20,10 +20,10 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from attrs import define
 
-from aichat.core import Backend, CannotStart, NotReady, Voice, WordMark, hookimpl
+from aichat.core import Ability, Backend, CannotStart, NotReady, Voice, WordMark, hookimpl
 
 from .espeak_library import RATE, Engine, Spoken, has_word
-from .espeak_voices import Profile, profile
+from .espeak_voices import SPOKEN, Profile, profile
 
 AHEAD = 8
 """Chunks of 60 ms that may wait for the listener before the synthesiser pauses."""
@@ -53,6 +53,8 @@ class Espeak:
     """Speaks through espeak-ng, with at most *max_concurrent* voices at once."""
 
     sample_rate = RATE
+    abilities: frozenset[Ability] = frozenset({"describe", "word_times"})
+    languages = SPOKEN
 
     def __init__(self, max_concurrent: int = 3, words_per_minute: int = 165) -> None:
         self.max_concurrent = max(1, max_concurrent)

@@ -57,8 +57,13 @@ LANGUAGES = {
     "japanese": "ja",
     "korean": "ko",
 }
+_TAGS = {"cmn": "zh", "pt-br": "pt-BR"}
+SPOKEN = ("en", *dict.fromkeys(_TAGS.get(name, name) for name in LANGUAGES.values()))
+"""Those that a description can choose, as BCP 47 tags."""
 WOMAN = r"female|wom[ae]n|girl|lady|feminine|she|her|mother|grandmother|grandma|queen"
 MAN = r"male|m[ae]n|boy|gentleman|masculine|he|his|father|grandfather|grandpa|king"
+WOMANS_NAME = r"(?!joshua|luca|ezra|nikita|noah|elijah|jonah|micah)\w+(?:ah?|ine|elle|ette|lyn)"
+"""First names that are mostly women's, for a voice without a description, as a cloned one."""
 TRAITS = {  # (pitch, words per minute, liveliness) to add
     r"deep|low|bass|baritone": (-18, 0, 0),
     r"high(?!.quality)|squeaky|shrill|soprano": (18, 0, 0),
@@ -85,6 +90,8 @@ def profile(voice: Voice, words_per_minute: int = 165) -> Profile:
     about = voice.speaker_desc.lower()
     chance = _chance(voice)
     added = [amounts for words, amounts in TRAITS.items() if _says(about, words)]
+    if not voice.speaker_desc and re.match(rf"{WOMANS_NAME}\b", voice.voice.lower()):
+        about = "woman"
     pitch, rate, lively = (sum(column) for column in zip((0, 0, 0), *added, strict=True))
     return _overridden(
         Profile(

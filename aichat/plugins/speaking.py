@@ -13,12 +13,14 @@ from attrs import define, field
 from aichat.core import (
     BackendFailed,
     Bus,
+    NotReady,
     Parts,
     Tts,
     Voice,
     WordMark,
     closing,
     hookimpl,
+    introduce,
     patience,
 )
 from aichat.core.events import (
@@ -70,9 +72,13 @@ class Rate:
 
 @define
 class Engine:
-    """The voice synthesiser that serves now, and how many clauses it may speak at once."""
+    """The voice synthesiser that serves now, and how many clauses it may speak at once.
+
+    An engine may lower that when it finds that it cannot do so much.
+    """
 
     tts: Tts
+    count: int
     slots: Slots
 
 
@@ -147,6 +153,8 @@ class Speaking:
     engine: Engine | None = None
     voices: dict[str, dict[str, Voice]] = field(factory=dict)
     """The voices of each conversation's characters, read once a turn."""
+    looking: dict[str, anyio.Lock] = field(factory=dict)
+    """Who holds a conversation's lock looks for its voices."""
     plans: dict[str, Plan] = field(factory=dict)
     """The plan of each conversation's latest turn."""
     takes: Takes = field(factory=Takes)
@@ -209,24 +217,39 @@ class Speaking:
 
     def _engine(self) -> Engine:
         tts = self.parts.tts
-        if self.engine is None or self.engine.tts is not tts:
-            self.engine = Engine(tts, Slots(tts.max_concurrent))
-        return self.engine
+        engine, count = self.engine, tts.max_concurrent
+        if engine is None or engine.tts is not tts or engine.count != count:
+            engine = self.engine = Engine(tts, count, Slots(count))
+        return engine
 
     async def _voice(self, line: Line) -> Voice:
+        """Return a line's voice, which the engine knows; who asks meanwhile waits for that."""
         known = self.voices.setdefault(line.turn.conversation, {})
-        if line.character not in known:
-            character = await self.parts.storage.character(line.character)
-            known[line.character] = (
-                await self.parts.storage.voice(character.voice)
-                if character.voice
-                else Voice(character.name)
-            )
+        lock = self.looking.setdefault(line.turn.conversation, anyio.Lock(fast_acquire=True))
+        async with lock:
+            if line.character not in known:
+                character = await self.parts.storage.character(line.character)
+                if not character.voice:  # its name will do
+                    return known.setdefault(line.character, Voice(character.name))
+                voice = await self.parts.storage.voice(character.voice)
+                try:
+                    known[line.character] = await self._introduced(voice)
+                except Exception:
+                    known[line.character] = voice  # told once; it speaks as well as it can
+                    raise
         return known[line.character]
+
+    async def _introduced(self, voice: Voice) -> Voice:
+        try:
+            tts = self.parts.tts
+        except NotReady:
+            return voice  # which is told when there is something to speak
+        return await introduce(voice, tts, self.parts.storage)
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""
         self.voices.pop(event.turn.conversation, None)
+        self.looking.pop(event.turn.conversation, None)
         self.plans.pop(event.turn.conversation, None)
 
 

@@ -30,6 +30,7 @@ from aichat.core import (
     Tts,
     Voice,
     closing,
+    introduce,
 )
 
 SENTENCE = "Hello, it is good to meet you. Shall we take a walk, or would you rather sit and talk?"
@@ -81,7 +82,7 @@ class Previews:
         if self.slot.statistics().tasks_waiting >= WAITING:
             raise NotReady("Too many voices are being tried.", "Try again in a moment.")
         async with self.slot:
-            wav = await _spoken(tts, voice, text)
+            wav = await _spoken(tts, await introduce(voice, tts, parts.storage), text)
         await anyio.to_thread.run_sync(self._keep, key, wav)
         return Preview(key, wav, is_new=True)
 
@@ -134,7 +135,9 @@ class Previews:
 
 def seeded(voice: Voice, seed: int | None) -> Voice:
     """Return the voice with another throw of its engine's dice; None leaves it as it is."""
-    return voice if seed is None else evolve(voice, settings={**voice.settings, "seed": seed})
+    if seed is None or seed == voice.settings.get("seed"):
+        return voice
+    return evolve(voice, settings={**voice.settings, "seed": seed}, audio_tokens=None)
 
 
 def _fields(voice: Voice) -> Mapping[str, Any]:

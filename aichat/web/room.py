@@ -12,7 +12,7 @@ from time import time
 
 from attrs import define, field
 
-from aichat.core import AichatError, Bus, Character, Message, Parts
+from aichat.core import AichatError, Bus, Character, Conversation, Message, Parts
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -39,6 +39,7 @@ from aichat.core.events import (
 
 from . import wire
 from .audio import audio_chunk, audio_frame
+from .cast_view import CastView
 from .faults import error_message, stage_of
 from .outbox import Connection, Goodbye
 from .sessions import Session, Sessions
@@ -139,12 +140,13 @@ class Room:
             else:
                 connection.put(item)
 
-    def change(self, title: str | None, cast: Sequence[Character]) -> None:
-        """Show who is in the conversation now, and what it is called."""
-        self.cast = cast
-        characters = [wire.Speaker(who.id, who.name, who.image_url) for who in cast]
-        self.send(wire.CastOut(characters=characters, title=title))
-        self.send(wire.Html(html=self.painter.cast(cast, title)), pages_only=True)
+    def change(self, conversation: Conversation, view: CastView) -> None:
+        """Show who is in the conversation now, by which rules, and what it is called."""
+        self.cast = view.characters
+        characters = [wire.Speaker(who.id, who.name, who.image_url) for who in view.characters]
+        title, settings = conversation.title, dict(conversation.settings)
+        self.send(wire.CastOut(characters=characters, title=title, settings=settings))
+        self.send(wire.Html(html=self.painter.cast(view)), pages_only=True)
 
     def dismiss(self, code: str, line: str) -> None:
         """Tell everybody why this is the end, and let them go."""

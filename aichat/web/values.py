@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from aichat.core import BadValue
 
 FRAME_LIMIT = 65_536
 """Bytes in one frame from a client."""
@@ -17,6 +21,7 @@ ModelName = Annotated[str, Meta(min_length=1, max_length=200)]
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 MaxTokens = Annotated[int, Meta(ge=1, le=100_000)]
 TopP = Annotated[float, Meta(ge=0, le=1)]
+Stop = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=4)]
 Strategy = Literal["all", "first", "round_robin", "natural", "manual"]
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Ids = Annotated[list[Id], Meta(max_length=100)]
@@ -36,10 +41,36 @@ class SettingsChanges(Struct):
     temperature: Temperature | UnsetType | None = UNSET
     max_tokens: MaxTokens | UnsetType | None = UNSET
     top_p: TopP | UnsetType | None = UNSET
+    stop: Stop | UnsetType | None = UNSET
     strategy: Strategy | UnsetType | None = UNSET
     max_replies: Replies | UnsetType | None = UNSET
     auto: bool | UnsetType | None = UNSET
     auto_cap: Replies | UnsetType | None = UNSET
+
+
+class OwnSettings(Struct):
+    """``extensions["llm"]`` of a character: its own choices beside model and temperature."""
+
+    max_tokens: MaxTokens | None = None
+    top_p: TopP | None = None
+    stop: Stop | None = None
+
+
+ToolNames = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=64)]
+KNOWN = {"llm": OwnSettings, "tools": ToolNames}
+"""The extensions of a character that mean something to aichat; all others are kept as they are."""
+
+
+def check_extensions(extensions: Mapping[str, Any]) -> None:
+    """Look at those that aichat reads. Raises :class:`BadValue` that names the field."""
+    for name, kind in KNOWN.items():
+        try:
+            msgspec.convert(extensions.get(name), kind | None)
+        except msgspec.ValidationError as error:
+            wrong, _, place = str(error).partition(" - at `$")
+            field = f"extensions.{name}{place.rstrip('`')}"
+            mend = "Mend it and send it again."
+            raise BadValue(f"{field} is wrong: {wrong}.", mend, field) from None
 
 
 def sent(body: Struct) -> dict[str, Any]:

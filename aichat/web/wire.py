@@ -248,10 +248,11 @@ class LatencyOut(Outgoing, tag="latency", kw_only=True):
 
 
 class CastOut(Outgoing, tag="cast", kw_only=True):
-    """Who is in the conversation from the next turn on; the conversation's title."""
+    """Who is in the conversation from the next turn on; its title and its settings."""
 
     characters: list[Speaker]
     title: str | None
+    settings: dict[str, Any]
 
 
 class Html(Outgoing, tag="html", kw_only=True):

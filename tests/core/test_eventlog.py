@@ -31,6 +31,7 @@ from aichat.core.events import (
     SpeakersChosen,
     SpeechSynthesized,
     SpokenWord,
+    ToolUsed,
     Turn,
     TurnTimed,
     UserSaid,
@@ -136,6 +137,9 @@ LINE = Line(TURN, "olivia", 1, "message-id", "Olivia")
         (TurnTimed(TURN, (("transcribed", 0.0),), (1.0,), True, False, 100.5), {
             "marks": [["transcribed", 0.0]], "gaps": [1.0], "final": True,
             "interrupted": False, "began": 0.5}),
+        (ToolUsed(LINE, "dice", {"dice": "d6", "n": [1]}, "4"), {
+            "name": "dice", "arguments": {"dice": "d6", "n": [1]}, "result": "4",
+            "failed": False}),
         (HandlerFailed(TURN, "a.b", UserSaid(TURN, "x"), LaneFull("secret", "b")), {
             "handler": "a.b", "event": "UserSaid", "error": "too_many_waiting"}),
     ],

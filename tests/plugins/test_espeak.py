@@ -51,7 +51,22 @@ def test_a_seed_gives_another_take_that_stays_the_same():
 
 def test_a_voice_sounds_the_same_each_time():
     assert described("A woman") == described("A woman")
-    assert described("", "Olivia") == Profile("en-us+m3", 57, 160, 50)
+    assert described("", "Olivia") == Profile("en-us+Annie", 57, 160, 50)
+
+
+@pytest.mark.parametrize("name", ["Olivia", "Rosa Alvarez", "Hannah", "Noelle"])
+def test_without_a_description_the_name_tells_most_women(name):
+    assert described("", name).name.split("+")[1] in WOMEN
+
+
+def test_a_cloned_voice_without_a_description_has_a_sound_of_its_own():
+    looks = {profile(Voice(f"Speaker {n}", "clone", audio_path="k.wav")) for n in range(9)}
+    assert len(looks) == 9
+
+
+def test_espeak_says_what_it_can():
+    assert Espeak.abilities == {"describe", "word_times"}
+    assert {"en", "de", "pt-BR", "zh"} <= set(Espeak.languages)
 
 
 @pytest.mark.parametrize(

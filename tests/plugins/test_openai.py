@@ -3,7 +3,9 @@ import logging
 
 import anyio
 import pytest
+from attrs import evolve
 from fake_openrouter import open_fake
+from fault_proxy import open_proxy
 
 from aichat.core import (
     AichatError,
@@ -15,12 +17,15 @@ from aichat.core import (
     Prompt,
     PromptMessage,
     TimedOut,
+    ToolCall,
     Usage,
     closing,
+    tool,
 )
 from aichat.core.config import build, read_config
 from aichat.core.testing.llm_contract import LlmContract, ask, whole
 from aichat.plugins.openai import OpenAiLlm, llm_backend
+from aichat.plugins.openai_client import origin
 
 pytestmark = pytest.mark.anyio
 
@@ -45,8 +50,9 @@ class TestContract(LlmContract):
 
 
 def ask_model(model, **more):
-    zoe = Character("zoe-001", "Zoë", model=model, **more)
-    return Prompt(zoe, [zoe], [PromptMessage("user", "private words", "The user")])
+    zoe = Character("zoe-001", "Zoë")
+    words = PromptMessage("user", "private words", "The user")
+    return Prompt(zoe, [zoe], [words], {"model": model, **more})
 
 
 async def failure(llm, model, kind=BackendFailed):
@@ -129,27 +135,109 @@ async def test_words_come_as_the_model_writes_them(fake, llm):
     }
 
 
-async def test_the_characters_choices_win_over_the_conversations(fake, llm):
-    settings = {"model": "a", "temperature": 0.1, "max_tokens": 50, "top_p": 0.9, "turns": "all"}
-    for character in (Character("c", "C"), Character("c", "C", model="b", temperature=0.0)):
-        await whole(llm, Prompt(character, [character], [PromptMessage("user", "Hi")], settings))
-    await whole(llm, Prompt(character, [character], [PromptMessage("user", "Hi")]))
+async def test_what_was_chosen_is_asked_for(fake, llm):
+    chosen = {"temperature": 0.0, "max_tokens": 50, "top_p": 0.9, "stop": ["\n", "END"]}
+    await whole(llm, ask_model("a", **chosen, turns="all"))
+    await whole(llm, ask_model(None, stop=[]))
     for request in fake.requests:
         del request.body["messages"], request.body["stream"], request.body["stream_options"]
     assert [request.body for request in fake.requests] == [
-        {"model": "a", "temperature": 0.1, "max_tokens": 50, "top_p": 0.9},
-        {"model": "b", "temperature": 0.0, "max_tokens": 50, "top_p": 0.9},
-        {"model": "b", "temperature": 0.0},
+        {"model": "a", **chosen},
+        {"model": "good"},
     ]
 
 
+@pytest.mark.parametrize(
+    ("base_url", "body"),
+    [
+        ("https://openrouter.ai/api/v1", {"reasoning": {"effort": "low"}}),
+        ("http://localhost:8080/v1", {"reasoning_effort": "low"}),
+    ],
+)
+def test_how_much_it_thinks_can_be_set(base_url, body):
+    more = {"provider": {"sort": "latency"}}
+    llm = OpenAiLlm("m", base_url=base_url, reasoning="low", extra_body=more)
+    assert llm._request(ask_model("m"))["extra_body"] == {**body, **more}
+
+
+def test_openai_has_another_name_for_the_longest_reply():
+    llm = OpenAiLlm("m", base_url="https://api.openai.com/v1")
+    assert llm._request(ask_model("m", max_tokens=9))["max_completion_tokens"] == 9
+
+
 def test_openrouter_is_told_who_asks():
-    assert OpenAiLlm("m")._headers()["X-Title"] == "aichat"
-    assert OpenAiLlm("m", base_url="http://127.0.0.1:1/v1")._headers() == {}
+    assert OpenAiLlm("m")._server._headers()["X-Title"] == "aichat"
+    assert OpenAiLlm("m", base_url="http://127.0.0.1:1/v1")._server._headers() == {}
+
+
+async def test_what_the_environment_says_of_openai_goes_nowhere_else(fake, monkeypatch):
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    async with OpenAiLlm("good", base_url=fake.url) as llm:
+        await whole(llm, ask("Hi"))
+    assert "secret" not in str(fake.requests[0].headers)
+
+
+# -- whose key ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base_url", ["https://evil.example/v1", "http://openrouter.ai/api/v1"])
+@pytest.mark.parametrize("key", ["sk-or-v1-1234", "of the environment"])
+async def test_openrouters_key_goes_to_nobody_else(monkeypatch, base_url, key):
+    monkeypatch.setenv("OPENROUTER_API_KEY", "of the environment")
+    with pytest.raises(CannotStart) as told:
+        async with OpenAiLlm("m", key, base_url):
+            pass
+    assert "OpenRouter's key is not sent to" in told.value.problem
+    assert "key_origin" in told.value.mend
+    assert key not in told.value.line
+
+
+async def test_a_local_server_does_not_get_openrouters_key(fake):
+    async with OpenAiLlm("good", "sk-or-v1-1234", fake.url) as llm:
+        await whole(llm, ask("Hi"))
+    assert fake.requests[0].headers["authorization"] == "Bearer none"
+
+
+async def test_plugins_toml_may_send_a_key_elsewhere(fake):
+    async with OpenAiLlm("good", "sk-or-v1-1234", fake.url, key_origin=fake.url) as llm:
+        await whole(llm, ask("Hi"))
+    assert fake.requests[0].headers["authorization"] == "Bearer sk-or-v1-1234"
+
+
+@pytest.mark.parametrize("key_origin", ["https://other.example", "http://127.0.0.1", "nonsense"])
+async def test_a_key_for_another_origin_is_not_sent(fake, key_origin):
+    with pytest.raises(CannotStart, match="The key is for"):
+        async with OpenAiLlm("good", "secret-key", fake.url, key_origin=key_origin):
+            pass
+
+
+@pytest.mark.parametrize("base_url", ["", "openrouter.ai/api/v1", "ftp://x/v1", "http://x:y/v1"])
+async def test_what_is_no_address_is_told(base_url):
+    with pytest.raises(CannotStart, match="base_url is no address"):
+        async with OpenAiLlm("m", "key", base_url):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://openrouter.ai:443/api", "https://openrouter.ai"),
+        ("HTTPS://OpenRouter.AI/x?y#z", "https://openrouter.ai"),
+        ("https://user:word@openrouter.ai/", "https://openrouter.ai"),
+        ("http://[::1]:8080/v1", "http://[::1]:8080"),
+        ("https://openrouter.ai.evil.example/", "https://openrouter.ai.evil.example"),
+        ("https://openrouter.ai@evil.example/", "https://evil.example"),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(url, same):
+    assert origin(url) == same
 
 
 async def test_reasoning_is_not_said(fake, llm):
-    assert (await whole(llm, ask_model("reasoning"))).strip() == fake.words
+    for model in ("reasoning", "thinking"):
+        assert (await whole(llm, ask_model(model))).strip() == fake.words
 
 
 async def test_letters_that_cannot_be_stored_are_replaced(llm):
@@ -263,10 +351,134 @@ async def test_a_server_that_stumbles_gets_a_second_chance(fake, llm, model):
     assert len(fake.requests) == 2
 
 
-@pytest.mark.parametrize(("model", "tries"), [("e401", 1), ("e404", 1), ("e429", 2), ("e500", 2)])
+@pytest.mark.parametrize(
+    ("model", "tries"), [("e401", 1), ("e404", 1), ("e429", 2), ("e500", 2), ("busy", 1)]
+)
 async def test_it_tries_twice_at_most(fake, llm, model, tries):
     await failure(llm, model)
     assert len(fake.requests) == tries
+
+
+@pytest.mark.parametrize("model", ["dangling", "dropped"])
+async def test_a_reply_that_is_complete_is_not_failed_by_what_follows(fake, llm, model):
+    with anyio.fail_after(10):
+        assert (await whole(llm, ask_model(model))).strip() == fake.words
+        assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+# -- the wire itself ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def proxied(fake):
+    """A proxy whose faults are to be switched, and a model behind it."""
+    async with open_proxy(fake.port) as proxy:
+        url = f"http://127.0.0.1:{proxy.own_port}/api/v1"
+        async with OpenAiLlm("good", "secret-key", url, 2, 0.3) as llm:
+            yield proxy, llm
+
+
+async def test_letters_torn_apart_on_the_wire_are_whole(fake, proxied):
+    proxy, llm = proxied
+    proxy.slice = 1
+    assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+@pytest.mark.parametrize("cut_after", range(400, 2_900, 400))
+async def test_a_line_cut_anywhere_is_told_and_the_next_reply_is_whole(fake, proxied, cut_after):
+    proxy, llm = proxied
+    proxy.cut_after = cut_after
+    said, line = await failure(llm, "good")
+    assert fake.words.startswith(said.strip())
+    assert "127.0.0.1" in line
+    proxy.cut_after = None
+    assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+async def test_a_line_that_stalls_is_given_up_and_let_go(fake, proxied):
+    proxy, llm = proxied
+    proxy.stall_after = 1_500
+    said, _ = await failure(llm, "good", TimedOut)
+    assert fake.words.startswith(said.strip())
+    with anyio.fail_after(5):
+        await proxy.lost.wait()
+    proxy.stall_after = None
+    assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+async def test_whatever_bytes_are_wrong_the_failure_is_ours(fake, proxied):
+    proxy, llm = proxied
+    proxy.corrupt, proxy.slice = 0.3, 200
+    failed = 0
+    for _ in range(30):
+        try:
+            await whole(llm, ask("Hi"))
+        except AichatError as error:
+            failed += "secret" not in error.line
+    assert failed > 10
+    proxy.corrupt = 0.0
+    assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+# -- tools -------------------------------------------------------------------------------------
+
+
+def look(dice: str = "d6") -> str:
+    """Look."""
+    return dice
+
+
+HANDY = (tool(look, name="clock"), tool(look, name="dice"))
+
+
+async def test_tools_are_offered_and_calls_put_together(fake, llm):
+    prompt = evolve(ask_model("tools"), tools=HANDY)
+    async with closing(llm.reply(prompt)) as stream:
+        pieces = [piece async for piece in stream]
+    calls = [ToolCall("call_0", "clock", "{}"), ToolCall("call_1", "dice", '{"dice":"d6"}')]
+    assert pieces == ["Let me look. ", *calls, Usage("m", 3, 5, 0.00012)]
+    offered = fake.requests[0].body["tools"]
+    assert [one["function"]["name"] for one in offered] == ["clock", "dice"]
+    assert offered[1]["function"]["parameters"] == HANDY[1].parameters
+
+    asked = PromptMessage("assistant", "Let me look. ", calls=tuple(calls))
+    told = PromptMessage("tool", "12:00", "clock", call_id="call_0")
+    again = evolve(prompt, messages=(*prompt.messages, asked, told))
+    assert (await whole(llm, again)).strip() == fake.words
+    sent = [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        }
+        for call in calls
+    ]
+    assert fake.requests[1].body["messages"][1:] == [
+        {"role": "assistant", "content": "Let me look. ", "tool_calls": sent},
+        {"role": "tool", "tool_call_id": "call_0", "content": "12:00"},
+    ]
+
+
+async def test_a_model_that_must_answer_is_told_so_and_what_the_tools_are(fake, llm):
+    await whole(llm, evolve(ask_model("good"), tools=HANDY, must_answer=True))
+    await whole(llm, ask_model("good", must_answer=True))
+    assert fake.requests[0].body["tool_choice"] == "none"
+    assert len(fake.requests[0].body["tools"]) == 2
+    assert "tool_choice" not in fake.requests[1].body
+
+
+async def test_a_model_that_takes_no_tools_does_without(fake, llm, caplog):
+    prompt = evolve(ask_model("toolless"), tools=HANDY)
+    for _ in range(2):
+        assert (await whole(llm, prompt)).strip() == fake.words
+    assert ["tools" in request.body for request in fake.requests] == [True, False, False]
+    assert "toolless takes no tools" in caplog.text
+
+
+async def test_what_is_refused_for_another_reason_is_told(fake, llm):
+    with pytest.raises(BackendFailed, match="refused the request"):
+        await whole(llm, evolve(ask_model("e400"), tools=HANDY))
+    assert len(fake.requests) == 2
 
 
 async def test_a_redirect_is_not_followed(fake, llm):

@@ -9,12 +9,13 @@ from pathlib import Path
 import anyio
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from speech import say
 from tiny_onnx import build
 
 from aichat.core import CannotStart, NotReady, Pause, SoundJudge
+from aichat.core.testing import SoundTurnContract, TurnContract
 from aichat.core.testing.probes import assert_no_stall
 from aichat.plugins import smart_turn
 from aichat.plugins.silence import Silence
@@ -33,6 +34,22 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 async def detector(model: str) -> AsyncIterator[SmartTurn]:
     async with SmartTurn(model) as detector:
         yield detector
+
+
+class TestSmartTurn(SoundTurnContract):
+    @pytest.fixture
+    async def turn(self, detector: SmartTurn) -> SmartTurn:
+        return detector
+
+    @pytest.fixture
+    def speech_pcm(self) -> bytes:
+        return say("What is the weather like in London?")
+
+
+class TestSilence(TurnContract):
+    @pytest.fixture
+    def turn(self) -> Silence:
+        return Silence()
 
 
 # -- the front end ---------------------------------------------------------------------------
@@ -55,6 +72,7 @@ def test_the_spectrogram_is_whispers() -> None:
         assert np.abs(ours - theirs[:, : ours.shape[1]]).max() < 1e-3
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20 * 16_000))
 def test_any_length_gives_the_last_eight_seconds(samples: int) -> None:
     pcm = (np.arange(samples) % 251 * 100).astype("<i2").tobytes()

@@ -220,6 +220,20 @@ async def test_a_guess_that_fails_is_told_once_and_the_final_transcript_comes() 
         assert [s.text for s in chat.heard.of(UserSaid)] == ["the final words"]
 
 
+async def test_a_recogniser_that_wants_no_guesses_hears_each_utterance_once() -> None:
+    class Dear(FakeStt):
+        charges = True
+        guesses = False
+
+    recogniser = Dear("hello Mark")
+    async with a_chat(stt=recogniser, turn=FakeTurn(end_ms=300)) as chat:
+        for _ in range(2):
+            await hear(chat, *[SPEECH] * 100, *[QUIET] * 30)
+            await chat.bus.settled()
+    assert [utterance.final for utterance in recogniser.asked] == [True, True]
+    assert [s.text for s in chat.heard.of(UserSaid)] == ["hello Mark"] * 2
+
+
 class Unsteady(FakeStt):
     """Changes its mind about the last word until it has heard the next one."""
 

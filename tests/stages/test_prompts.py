@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +52,29 @@ def test_others_are_named_and_only_what_was_heard_is_told() -> None:
 def test_who_spoke_last_is_told_to_go_on() -> None:
     assert asked([said(1, "o", "Hello.")]).messages[-1] == GO_ON
     assert asked([said(1, "m", "Hello.")]).messages[-1] != GO_ON
+
+
+@pytest.mark.parametrize(
+    ("own", "settings", "told"),
+    [
+        ({}, {}, {}),
+        ({}, {"model": "a", "temperature": 0, "stop": ["x"], "strategy": "all"}, ...),
+        ({"model": "b", "temperature": 0.0}, {"model": "a"}, {"model": "b", "temperature": 0.0}),
+        (
+            {"extensions": {"llm": {"max_tokens": 9, "top_p": 1, "stop": ["END"], "model": "x"}}},
+            {"max_tokens": 5, "top_p": 0.5, "temperature": 1.5},
+            {"temperature": 1.5, "max_tokens": 9, "top_p": 1, "stop": ["END"]},
+        ),
+        ({"extensions": {"llm": {"max_tokens": "9", "top_p": True}}}, {"top_p": 0.5}, ...),
+        ({"extensions": {"llm": ["max_tokens"]}}, {"max_tokens": 5}, ...),
+    ],
+)
+def test_a_characters_own_settings_win(
+    own: dict[str, Any], settings: dict[str, Any], told: Any
+) -> None:
+    who, conversation = Character("o", "Olivia", **own), Conversation("c", settings=settings)
+    known = {name: value for name, value in settings.items() if name != "strategy"}
+    assert prompt(who, [who], [], conversation).settings == (known if told is ... else told)
 
 
 CLEAN = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)

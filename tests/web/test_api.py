@@ -484,6 +484,33 @@ def test_each_wrong_field_is_named(api: httpx.Client) -> None:
     assert "There are: name, system_prompt" in wrong["surprise"]
 
 
+@pytest.mark.parametrize(
+    ("extensions", "field"),
+    [
+        ({"llm": {"top_p": 2}}, "extensions.llm.top_p"),
+        ({"llm": {"stop": "END"}}, "extensions.llm.stop"),
+        ({"llm": {"stop": ["a", "b", "c", "d", "e"]}}, "extensions.llm.stop"),
+        ({"llm": {"max_tokens": 0.5}}, "extensions.llm.max_tokens"),
+        ({"llm": []}, "extensions.llm"),
+        ({"tools": "dice"}, "extensions.tools"),
+        ({"tools": ["dice", 1]}, "extensions.tools[1]"),
+    ],
+)
+def test_extensions_that_aichat_reads_are_looked_at(
+    api: httpx.Client, extensions: dict[str, Any], field: str
+) -> None:
+    body = {"name": "Olivia", "extensions": extensions}
+    assert refused(api.post("/characters", json=body), 400).keys() == {field}
+    id = a_character(api)["id"]
+    changes = {"extensions": extensions}
+    assert refused(api.put(f"/characters/{id}", json=changes), 400).keys() == {field}
+
+
+def test_what_a_character_chooses_itself_is_kept(api: httpx.Client) -> None:
+    own = {"llm": {"top_p": 0.5, "stop": ["END"], "seed": 7}, "tools": ["dice"], "other": {"x": 1}}
+    assert a_character(api, extensions=own)["extensions"] == own
+
+
 def test_each_wrong_setting_inside_a_conversation_is_named(api: httpx.Client) -> None:
     settings = {"temperature": -1, "max_tokens": 0, "top_p": "all", "strategy": "?"}
     answer = api.post("/conversations", json={"settings": settings, "title": ""})
@@ -586,6 +613,7 @@ def test_settings_are_what_new_conversations_begin_with(server: Server, api: htt
         "temperature": None,
         "max_tokens": None,
         "top_p": None,
+        "stop": None,
         "strategy": None,
         "max_replies": None,
         "auto": None,
@@ -599,6 +627,7 @@ def test_settings_are_what_new_conversations_begin_with(server: Server, api: htt
         "temperature": None,
         "max_tokens": 99,
         "top_p": None,
+        "stop": None,
         "strategy": None,
         "max_replies": None,
         "auto": None,

@@ -109,7 +109,7 @@ def test_a_port_in_use_is_told_in_one_message(tmp_path: Path) -> None:
     ("right", "wrong", "words"),
     [
         ("[tts]", "[tts", ["is not TOML"]),
-        ('use = ["espeak"]', 'use = "espaek"', ["[tts]", "Did you mean 'espeak'"]),
+        ('"espeak"]', '"espaek"]', ["[tts]", "Did you mean 'espeak'"]),
         ("[tts]", "[tss]", ["'tss'", "Did you mean 'tts'"]),
         ("port = 8000", 'port = "many"', ["[web] port", "0 to 65535"]),
         ("end_ms", "end_sm", ["[turn.silence]", "end_sm", "Did you mean 'end_ms'"]),

@@ -6,26 +6,46 @@
             async with MyVoice() as voice:
                 yield voice
 
-The contract tests need pytest and run under anyio's plug-in for it; a fixture ``anyio_backend``
-chooses the event loop. What else is here needs nothing more than aichat: ``fakes``, ``simulated``,
-``simulated_user``, ``memory`` and ``virtual`` also serve ``litestar aichat replay``.
+There is a contract for each part that has engines: `VadContract`, `TurnContract` (or
+`SoundTurnContract`), `SttContract`, `LlmContract`, `TtsContract`, `StorageContract`. They need
+pytest (that of storage also hypothesis) and run under anyio's plug-in for it; a fixture
+``anyio_backend`` chooses the event loop. What else is here needs nothing more than aichat:
+``fakes``, ``simulated``, ``simulated_user``, ``memory`` and ``virtual`` also serve ``litestar
+aichat replay``.
 """
 
 import sys
 from importlib import import_module
 from typing import Any
 
-_ASSERTING = ("contracts", "llm_contract", "probes", "storage_contract", "storage_program")
+_CONTRACTS = {
+    "LlmContract": "llm_contract",
+    "SoundTurnContract": "turn_contract",
+    "StorageContract": "storage_contract",
+    "SttContract": "stt_contract",
+    "TtsContract": "tts_contract",
+    "TurnContract": "turn_contract",
+    "VadContract": "vad_contract",
+}
+_ASSERTING = (*set(_CONTRACTS.values()), "probes", "storage_program")
 _EXAMPLES = ("storage_cast", "storage_talk", "storage_together", "storage_values")
 if pytest := sys.modules.get("pytest"):
     # a failed assertion shows its values, as in a test of one's own
     pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _ASSERTING + _EXAMPLES))
 
-__all__ = ["SttContract", "TtsContract", "VadContract"]
+__all__ = [
+    "LlmContract",
+    "SoundTurnContract",
+    "StorageContract",
+    "SttContract",
+    "TtsContract",
+    "TurnContract",
+    "VadContract",
+]
 
 
 def __getattr__(name: str) -> Any:
     # types are in __init__.pyi; pytest is imported by who tests, and by nobody else
-    if name in __all__:
-        return getattr(import_module(".contracts", __name__), name)
+    if name in _CONTRACTS:
+        return getattr(import_module(f".{_CONTRACTS[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

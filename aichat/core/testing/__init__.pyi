@@ -1,5 +1,17 @@
-from .contracts import SttContract as SttContract
-from .contracts import TtsContract as TtsContract
-from .contracts import VadContract as VadContract
+from .llm_contract import LlmContract as LlmContract
+from .storage_contract import StorageContract as StorageContract
+from .stt_contract import SttContract as SttContract
+from .tts_contract import TtsContract as TtsContract
+from .turn_contract import SoundTurnContract as SoundTurnContract
+from .turn_contract import TurnContract as TurnContract
+from .vad_contract import VadContract as VadContract
 
-__all__ = ["SttContract", "TtsContract", "VadContract"]
+__all__ = [
+    "LlmContract",
+    "SoundTurnContract",
+    "StorageContract",
+    "SttContract",
+    "TtsContract",
+    "TurnContract",
+    "VadContract",
+]

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import anyio
 import pytest
 
-from aichat.core.backends import Llm, Usage
+from aichat.core.backends import Llm, Usage, charges
 from aichat.core.fields import is_clean
 from aichat.core.models import Character, Prompt, PromptMessage
 from aichat.core.streams import closing
 
-STALL_SECONDS = 0.5
-"""Generous: a shared test machine stalls by itself for a while."""
+from .probes import (
+    assert_it_leaves_nothing,
+    assert_no_stall,
+    assert_prompt_close,
+    at_once,
+    cut_off,
+)
+
+PAGE = ("It was a dark and stormy night, and the rain fell in torrents. " * 160)[:10_000]
 
 TEXTS = {
     "nothing": "",
@@ -21,6 +30,8 @@ TEXTS = {
     "chinese": "你今天好吗？",
     "marks": "…?!",
     "combining": "e\u0301" * 50,
+    "all planes": "".join(chr((plane << 16) + 0x0041) for plane in range(17)),
+    "mark-up": "<b>&amp;[[x]] {{y}} </s> <|im_end|> ```",
 }
 
 
@@ -50,13 +61,16 @@ class LlmContract:
         assert "".join(pieces).strip()
 
     async def test_it_stops_when_it_is_closed(self, llm: Llm) -> None:
-        """In the middle of a reply, within a second; the next reply is whole."""
-        stream = llm.reply(ask("Tell me a long story, please."))
-        assert await anext(stream)
-        with anyio.fail_after(1):
-            async with closing(stream):
-                pass
-        assert await anext(stream, None) is None
+        """In the middle of a reply, promptly; the next reply is whole."""
+        streams: list[AsyncIterator[object]] = []
+
+        async def begin() -> AsyncIterator[object]:
+            streams.append(llm.reply(ask("Tell me a long story, please.")))
+            assert await anext(streams[-1])
+            return streams[-1]
+
+        await assert_prompt_close(begin)
+        assert [await anext(stream, None) for stream in streams] == [None] * len(streams)
         assert (await whole(llm, ask("And now?"))).strip()
 
     async def test_it_stops_when_it_is_cancelled(self, llm: Llm) -> None:
@@ -98,19 +112,74 @@ class LlmContract:
         """Whatever a recogniser or a keyboard brings."""
         assert (await whole(llm, ask(TEXTS[name]))).strip()
 
+    @pytest.mark.parametrize("place", ["in what the user said", "in the system prompt"])
+    async def test_it_takes_10_000_characters(self, llm: Llm, place: str) -> None:
+        """Somebody pastes a page."""
+        prompt = ask(PAGE if place == "in what the user said" else "And now?")
+        if place == "in the system prompt":
+            prompt.messages[0] = PromptMessage("system", PAGE)  # type: ignore[index]
+        assert (await whole(llm, prompt)).strip()
+
+    async def test_somebody_without_a_system_prompt_answers(self, llm: Llm) -> None:
+        """A character is only a name at first."""
+        bare = Character("bare-001", "Bare")
+        assert (await whole(llm, Prompt(bare, [bare], [PromptMessage("user", "Hello.")]))).strip()
+
+    async def test_a_character_may_begin(self, llm: Llm) -> None:
+        """Nobody has said anything yet."""
+        prompt = ask("")
+        first = Prompt(prompt.character, prompt.cast, prompt.messages[:1])
+        assert (await whole(llm, first)).strip()
+
+    async def test_several_characters_in_a_row_may_have_spoken(self, llm: Llm) -> None:
+        """The roles need not take turns."""
+        earlier = [PromptMessage("assistant", f"I am number {n}.", f"Bot {n}") for n in range(5)]
+        assert (await whole(llm, ask("And you?", *earlier))).strip()
+
+    async def test_it_is_cancelled_after_its_first_piece(self, llm: Llm) -> None:
+        """As a user does who breaks in; promptly, and the next reply is whole."""
+
+        async def leave() -> None:
+            async with anyio.create_task_group() as tasks:
+
+                async def listen() -> None:
+                    async with closing(llm.reply(ask("Tell me a long story."))) as stream:
+                        await anext(stream)
+                        tasks.cancel_scope.cancel()
+                        await anyio.sleep_forever()
+
+                tasks.start_soon(listen)
+
+        with anyio.fail_after(5):
+            await leave()
+        assert (await whole(llm, ask("And now?"))).strip()
+
+    async def test_five_may_answer_at_once(self, llm: Llm) -> None:
+        """A whole cast, and several conversations."""
+        texts: list[str] = []
+
+        async def answer(number: int) -> None:
+            texts.append(await whole(llm, ask(f"You are number {number}.")))
+
+        await at_once(5, answer)
+        assert len(texts) == 5
+        assert all(text.strip() for text in texts)
+
+    async def test_what_it_declares_can_be_used(self, llm: Llm) -> None:
+        """What it can read, in tokens, and whether it costs money."""
+        assert isinstance(charges(llm), bool)
+        assert getattr(llm, "context_tokens", None) is None or llm.context_tokens > 0  # type: ignore[attr-defined]
+
     async def test_the_event_loop_goes_on_meanwhile(self, llm: Llm) -> None:
         """Others must not wait while a reply is made."""
-        longest = 0.0
+        await whole(llm, ask("Hello."))
+        await assert_no_stall(lambda: whole(llm, ask("What do you think of this?")))
 
-        async def watch() -> None:
-            nonlocal longest
-            while True:
-                before = anyio.current_time()
-                await anyio.sleep(0.01)
-                longest = max(longest, anyio.current_time() - before - 0.01)
+    async def test_no_thread_and_no_task_is_left_behind(self, llm: Llm) -> None:
+        """After whole replies, and after those that were cut off."""
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(watch)
-            await whole(llm, ask("What do you think of this?"))
-            tasks.cancel_scope.cancel()
-        assert longest < STALL_SECONDS
+        async def work() -> None:
+            await whole(llm, ask("Hello."))
+            await cut_off(lambda: whole(llm, ask("Tell me a long story, please.")))
+
+        await assert_it_leaves_nothing(work)

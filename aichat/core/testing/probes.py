@@ -1,41 +1,63 @@
-"""What contract tests measure: a blocked event loop, a slow close, threads left behind."""
+"""What contract tests measure: a blocked event loop, a slow close, what is left behind."""
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from time import perf_counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from time import perf_counter, thread_time
+from typing import Any
 
 import anyio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ..backends import Tts, WordMark
 from ..models import Voice
 from ..streams import closing
 
+WORK_SECONDS = 0.01
+"""Time that the loop's thread may compute before others have their turn. It is the thread's own
+processor time, so that a busy machine does not count."""
 STALL_SECONDS = 0.05
+"""Time that nobody has a turn, for whatever reason: a call that blocks, a lock that is held."""
 PROMPT_SECONDS = 0.5
+SETTLE_SECONDS = 5.0
 ATTEMPTS = 3
 """A busy machine can stop any program for 50 ms; a blocking call does so every time."""
 
+LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+"""The form of a BCP 47 tag."""
 
-async def longest_stall(work: Callable[[], Awaitable[object]]) -> float:
-    """Return the longest time, in seconds, that *work* kept the event loop from others."""
-    worst = 0.0
+
+@frozen
+class Stall:
+    """The longest time between two turns of a watcher, in seconds: computing, and in all."""
+
+    work: float
+    wall: float
+
+
+async def longest_stall(work: Callable[[], Awaitable[object]]) -> Stall:
+    """Return how long *work* kept the event loop from others."""
+    computing = waiting = 0.0
+    watching = anyio.Event()
 
     async def watch() -> None:
-        nonlocal worst
+        nonlocal computing, waiting
+        watching.set()
         while True:
-            before = perf_counter()
+            worked, before = thread_time(), perf_counter()
             await anyio.sleep(0.002)
-            worst = max(worst, perf_counter() - before - 0.002)
+            computing = max(computing, thread_time() - worked)
+            waiting = max(waiting, perf_counter() - before - 0.002)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch)
+        await watching.wait()
         await work()
         await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
-    return worst
+    return Stall(computing, waiting)
 
 
 async def assert_no_stall(work: Callable[[], Awaitable[object]]) -> None:
@@ -43,9 +65,14 @@ async def assert_no_stall(work: Callable[[], Awaitable[object]]) -> None:
     stalls = []
     for _ in range(ATTEMPTS):
         stalls.append(await longest_stall(work))
-        if stalls[-1] < STALL_SECONDS:
+        if stalls[-1].work < WORK_SECONDS and stalls[-1].wall < STALL_SECONDS:
             return
-    raise AssertionError(f"the event loop stood still for {min(stalls):.3f} s or longer")
+    computing = min(stall.work for stall in stalls)
+    waiting = min(stall.wall for stall in stalls)
+    raise AssertionError(
+        f"others waited for the event loop for {waiting:.3f} s or longer, "
+        f"of which it computed {computing:.3f} s"
+    )
 
 
 async def assert_prompt(work: Callable[[], Awaitable[object]]) -> None:
@@ -60,12 +87,63 @@ async def assert_prompt(work: Callable[[], Awaitable[object]]) -> None:
     raise AssertionError(f"it took {min(times):.3f} s or longer")
 
 
+async def assert_prompt_close(begin: Callable[[], Awaitable[AsyncIterator[object]]]) -> None:
+    """Fail when the stream that *begin* has opened takes long to close, each time it is tried."""
+    times = []
+    for _ in range(ATTEMPTS):
+        stream = await begin()
+        before = perf_counter()
+        async with closing(stream):
+            pass
+        times.append(perf_counter() - before)
+        if times[-1] < PROMPT_SECONDS:
+            return
+    raise AssertionError(f"it took {min(times):.3f} s or longer to close")
+
+
 async def assert_threads_settle(before: int) -> None:
     """Fail when there are more threads than *before*. Threads that wait to be used again count."""
-    with anyio.move_on_after(5):
+    with anyio.move_on_after(SETTLE_SECONDS):
         while threading.active_count() > before:
             await anyio.sleep(0.01)
     assert threading.active_count() <= before, [thread.name for thread in threading.enumerate()]
+
+
+async def assert_tasks_settle(before: int) -> None:
+    """Fail when more tasks run than *before*."""
+    with anyio.move_on_after(SETTLE_SECONDS):
+        while count_tasks() > before:
+            await anyio.sleep(0.01)
+    assert count_tasks() <= before, [task.name for task in anyio.get_running_tasks()]
+
+
+def count_tasks() -> int:
+    """Return how many tasks the event loop has."""
+    return len(anyio.get_running_tasks())
+
+
+async def assert_it_leaves_nothing(work: Callable[[], Awaitable[object]]) -> None:
+    """Fail when *work*, done again and again, leaves threads or tasks behind."""
+    await work()  # threads that are kept for the next call are made now
+    await anyio.sleep(0.1)
+    threads, tasks = threading.active_count(), count_tasks()
+    for _ in range(5):
+        await work()
+    await assert_threads_settle(threads + 1)
+    await assert_tasks_settle(tasks)
+
+
+async def at_once(count: int, work: Callable[[int], Coroutine[Any, Any, object]]) -> None:
+    """Do *work* so many times, all at once; each gets its number."""
+    async with anyio.create_task_group() as tasks:
+        for number in range(count):
+            tasks.start_soon(work, number)
+
+
+async def cut_off(work: Callable[[], Awaitable[object]], seconds: float = 0.01) -> None:
+    """Cancel *work* after a little while."""
+    with anyio.move_on_after(seconds):
+        await work()
 
 
 @define

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from aichat.core import Character, Conversation, Message, Prompt, PromptMessage, briefing
+from aichat.core import (
+    Character,
+    Conversation,
+    Message,
+    Prompt,
+    PromptMessage,
+    asked_with,
+    briefing,
+)
 
 HISTORY_TOKENS = 6_000
 """The oldest messages are left out beyond this; the system prompt and the newest never are."""
@@ -15,7 +23,6 @@ MESSAGE_TOKENS = 5
 REPLY_TOKENS = 512
 """Room for the reply in a model's context when the conversation sets no ``max_tokens``."""
 
-SETTINGS = ("model", "temperature", "max_tokens", "top_p")
 GO_ON = PromptMessage("user", "Please go on.")
 """Said to a character that is to speak twice in a row: most models only answer somebody."""
 
@@ -63,7 +70,7 @@ def prompt(
     context_tokens: int | None = None,
 ) -> Prompt:
     """Build the prompt for *character*'s next line, for a model that reads *context_tokens*."""
-    settings = {key: conversation.settings[key] for key in SETTINGS if key in conversation.settings}
+    settings = asked_with(character, conversation.settings)
     others = [who.name for who in cast if who.id != character.id]
     system = PromptMessage("system", briefing(character, others))
     room = HISTORY_TOKENS

@@ -68,6 +68,8 @@ class Writing:
         """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
         conversation = event.turn.conversation
         ear = self.ear(conversation)
+        if not getattr(self.parts.stt, "guesses", True):
+            return  # also for the rest of this utterance
         if ear.key == event.key:  # else it is over; its final transcript comes next
             with anyio.move_on_after(GUESS_SECONDS) as ear.guess:
                 await self._guess(conversation, ear)

@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.params import JSONBody, QueryParameter
 
 from aichat.core import Character
-from aichat.web.values import sent
+from aichat.web.values import check_extensions, sent
 
 from . import schemas
 from .params import Id, Query, errors
@@ -50,6 +50,7 @@ class Characters(Controller):
     @post(operation_id="createCharacter", responses=errors(400, 404))
     async def add(self, state: State, data: JSONBody[schemas.NewCharacter]) -> schemas.Character:
         """Make a character; its id is made of its name."""
+        check_extensions(data.extensions)
         made = await storage(state).add_character(Character("", **sent(data)))
         return out(schemas.Character, made)
 
@@ -58,6 +59,7 @@ class Characters(Controller):
         self, state: State, id: Id, data: JSONBody[schemas.CharacterChanges]
     ) -> schemas.Character:
         """Change the fields that are sent."""
+        check_extensions(sent(data).get("extensions", {}))
         return await _change(state, id, sent(data))
 
     @put("/{id:str}/active", operation_id="activateCharacter", responses=errors(400, 404))

@@ -142,6 +142,7 @@ class Settings(Struct):
     temperature: float | None = None
     max_tokens: int | None = None
     top_p: float | None = None
+    stop: list[str] | None = None
     strategy: str | None = None
     max_replies: int | None = None
     auto: bool | None = None

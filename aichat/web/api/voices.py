@@ -6,7 +6,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.datastructures import State
 from litestar.params import JSONBody, MultipartBody
 
-from aichat.core import BadValue, Voice
+from aichat.core import BadValue, Voice, with_tokens_dropped
 from aichat.web.previews import Previews, seeded
 from aichat.web.uploads import LIMIT_BYTES, Uploads
 from aichat.web.values import sent
@@ -51,9 +51,7 @@ class Voices(Controller):
         self, state: State, voice: VoiceKey, data: JSONBody[voice_schemas.VoiceChanges]
     ) -> voice_schemas.Voice:
         """Change the fields that are sent."""
-        changed = sent(data)
-        if changed.keys() & {"audio_path", "text_path"}:
-            changed.setdefault("audio_tokens", None)  # they were made of the clip before
+        changed = with_tokens_dropped(sent(data))
         return out(voice_schemas.Voice, await storage(state).change_voice(voice, changed))
 
     @delete(

@@ -6,6 +6,6 @@ conversation with its messages, and ``clips/`` the recordings and pictures that 
 """
 
 from .reading import BadArchive, Policy, Taken, take_in
-from .writing import KINDS, packed
+from .writing import KINDS, packed, today
 
-__all__ = ["KINDS", "BadArchive", "Policy", "Taken", "packed", "take_in"]
+__all__ = ["KINDS", "BadArchive", "Policy", "Taken", "packed", "take_in", "today"]

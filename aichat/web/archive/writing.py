@@ -26,6 +26,11 @@ PAGE = 500
 CHUNK = 256 * 1024
 
 
+def today() -> datetime:
+    """Return the time, for the name of a file."""
+    return datetime.now(UTC)
+
+
 async def packed(storage: Storage, kinds: Collection[str]) -> tuple[int, AsyncIterator[bytes]]:
     """Pack these *kinds* of records; return the size of the archive in bytes, and its pieces."""
     file = TemporaryFile()  # noqa: SIM115  (the iterator closes it)

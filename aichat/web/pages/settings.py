@@ -1,14 +1,45 @@
-"""How aichat is set up, and how it looks in this browser."""
+"""How aichat is set up, how it looks in this browser, and everything that it keeps."""
 
 from __future__ import annotations
 
+import platform
 from importlib.metadata import version
+from typing import Annotated, Any
 
-from litestar import Router, get
-from litestar.datastructures import State
+from attrs import frozen
+from litestar import Router, get, post
+from litestar.datastructures import State, UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Stream
+from pluggy import PluginManager
 
-from aichat.core import Parts
-from aichat.web.shell import Page, Req, page
+from aichat.core import BackedUp, BadValue, Config, Parts
+from aichat.web import archive
+from aichat.web.api.bodies import fill
+from aichat.web.api.forms import read_form
+from aichat.web.api.schemas import SettingsChanges
+from aichat.web.rooms import Rooms
+from aichat.web.shell import Page, Req, page, saved
+from aichat.web.tuning import goes_to, settings_of
+from aichat.web.values import sent
+
+from . import forms
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+ARCHIVE_BYTES = 1_000_000_000
+FILE = "aichat-{:%Y-%m-%d}.zip"
+CASTS = ("strategy", "max_replies", "auto", "auto_cap")
+"""The settings of new conversations that stand here; those of the model are on its own page."""
+
+
+@frozen
+class Way:
+    """Where what you say or write goes: *place* is another machine, or None."""
+
+    part: str
+    name: str
+    place: str | None
 
 
 @get("/settings")
@@ -16,10 +47,101 @@ async def settings(request: Req, state: State) -> Page:
     """Everything that can be set."""
     parts: Parts = state.parts
     return page(
-        request, "pages/settings.html", statuses=parts.statuses(), version=version("aichat")
+        request,
+        "pages/settings.html",
+        statuses=parts.statuses(),
+        plugins=_plugins(state.manager),
+        ways=_ways(state.config, state.manager, parts),
+        chosen=await parts.storage.settings(),
+        counts=await _counts(parts),
+        storage=next(one.name for one in parts.statuses() if one.part == "storage" and one.serving),
+        has_backup=isinstance(parts.storage, BackedUp),
+        version=version("aichat"),
+        python=platform.python_version(),
     )
+
+
+@post("/settings")
+async def keep(request: Req, state: State, data: Form) -> Page:
+    """Keep what new conversations begin with."""
+    given: dict[str, Any] = {name: data.get(name, "").strip() or None for name in CASTS}
+    given["auto"] = bool(given["auto"]) or None
+    for name in ("max_replies", "auto_cap"):
+        given[name] = forms.number(given[name] or "")
+    changes = fill(given, SettingsChanges)
+    await state.parts.storage.change_settings(sent(changes))
+    return saved(request, "/settings#conversations", "New conversations begin so from now on.")
+
+
+@get("/settings/export")
+async def export(request: Req, state: State) -> Stream:
+    """Everything, or the kinds that the query names, as one file."""
+    wanted = set(request.query_params.getall("with", [])) & set(archive.KINDS)
+    size, pieces = await archive.packed(state.parts.storage, wanted or archive.KINDS)
+    name = FILE.format(archive.today())
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Length": str(size),
+        "Cache-Control": "no-store",
+    }
+    return Stream(pieces, media_type="application/zip", headers=headers)
+
+
+@post("/settings/import", before_request=read_form, request_max_body_size=ARCHIVE_BYTES)
+async def take_in(request: Req, state: State) -> Page:
+    """Take in a file that was exported."""
+    form = await request.form()
+    file = form.get("file")
+    if not isinstance(file, UploadFile) or not file.filename:
+        raise BadValue("There is no file.", "Choose one that aichat exported.", "file")
+    policy: archive.Policy = "replace" if form.get("existing") == "replace" else "keep"
+    try:
+        taken = await archive.take_in(state.parts.storage, file.file, policy)
+    finally:
+        await file.close()
+    rooms: Rooms = state.rooms
+    for id in taken.changed:
+        await rooms.character_changed(id)
+    return saved(request, "/settings#data", taken.line)
+
+
+@post("/settings/forget")
+async def forget(request: Req, state: State, data: Form) -> Page:
+    """Delete all conversations, and what was said in them."""
+    if data.get("sure") != "yes":
+        raise BadValue("Nothing was deleted.", "Tick that you are sure, then try again.", "sure")
+    parts: Parts = state.parts
+    rooms: Rooms = state.rooms
+    count = 0
+    while found := await parts.storage.conversations(100):
+        for one in found:
+            await parts.storage.delete_conversation(one.conversation_id)
+            rooms.dismiss(one.conversation_id)
+            count += 1
+    words = "1 conversation is" if count == 1 else f"{count} conversations are"
+    return saved(request, "/settings#data", f"{words} gone.")
+
+
+def _plugins(manager: PluginManager) -> list[tuple[str, bool]]:
+    """Name those that are registered, and those that plugins.toml keeps out."""
+    named = manager.list_name_plugin()
+    return sorted((name, plugin is not None) for name, plugin in named if not name.isdigit())
+
+
+def _ways(config: Config, manager: PluginManager, parts: Parts) -> list[Way]:
+    """Tell of the parts that see what people say where they take it."""
+    return [
+        Way(one.part, one.name, goes_to(settings_of(config, manager, one.part, one.name)))
+        for one in parts.statuses()
+        if one.serving and one.part in ("stt", "llm", "tts", "storage")
+    ]
+
+
+async def _counts(parts: Parts) -> dict[str, int]:
+    characters, voices = await parts.storage.characters(), await parts.storage.voices()
+    return {"characters": len(characters), "voices": len(voices)}
 
 
 def routes() -> Router:
     """Return the routes of this page."""
-    return Router("/", route_handlers=[settings])
+    return Router("/", route_handlers=[settings, keep, export, take_in, forget])

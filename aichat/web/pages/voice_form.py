@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, evolve, field
 from litestar.datastructures import FormMultiDict
 
-from aichat.core import BadValue, Parts, Storage, Voice
+from aichat.core import BadValue, Parts, Storage, Voice, with_tokens_dropped
 from aichat.core.models import Method
 from aichat.web.api.bodies import fill
 from aichat.web.api.voice_schemas import NewVoice
@@ -125,9 +125,8 @@ class VoiceForm:
     def _changes(self, known: Voice, made: Voice) -> dict[str, Any]:
         names = ("speaker_desc", "scene_prompt", "audio_path", "text_path", "settings")
         changes = {name: getattr(made, name) for name in names}
-        if (known.audio_path, known.text_path) != (made.audio_path, made.text_path):
-            changes["audio_tokens"] = None  # they were made of the clip before
-        return changes
+        is_same = all(getattr(known, name) == value for name, value in changes.items())
+        return changes if is_same else with_tokens_dropped(changes)
 
     async def stale(self, previews: Previews, parts: Parts) -> set[str]:
         """Return the keys of the takes that were made of other words than the form holds now."""

@@ -1,7 +1,19 @@
 // Plays what the characters say. Browsers allow sound only after a first gesture, so it starts then.
 
+import { useLoudspeaker } from "./devices.js";
+import { preference } from "./shell/preferences.js";
+
 const RATE = 24_000;
 const GESTURES = ["pointerdown", "keydown"];
+
+/** A screen reader reads the answers out; what is played still keeps the time. */
+const isSilent = () => preference("voices") === "reader";
+
+function silenced(context) {
+  const gain = new GainNode(context, { gain: 0 });
+  gain.connect(context.destination);
+  return gain;
+}
 
 export class Loudspeaker {
   #context = null;
@@ -46,7 +58,8 @@ export class Loudspeaker {
     const { port1, port2 } = new MessageChannel();
     player.port.postMessage({ port: port1, ears: this.ears }, [port1, this.ears]);
     this.attach(port2);
-    player.connect(context.destination);
+    player.connect(isSilent() ? silenced(context) : context.destination);
+    await useLoudspeaker(context);
     this.#player = player;
     await context.resume();
   }

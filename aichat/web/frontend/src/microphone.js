@@ -1,7 +1,7 @@
 // The microphone: permission, the worklet behind it, and its gate.
+import { chosen, openMicrophone } from "./devices.js";
 
 const IDLE_MS = 60_000; // then the browser's recording sign goes out; the next use asks the device again
-const WANTED = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 const PROBLEMS = {
   NotAllowedError: [
@@ -19,11 +19,11 @@ const INSECURE = [
   "Open this page with https://, or as http://localhost on the machine that runs it.",
 ];
 
-/** What went wrong and how to mend it, in one line for people. */
+/** What went wrong, and how to mend it: two lines for people. */
 export function explain(error) {
-  if (!navigator.mediaDevices) return INSECURE.join(" ");
-  const known = PROBLEMS[error.name];
-  return known ? known.join(" ") : `The microphone could not be used (${error.name}: ${error.message}).`;
+  if (!navigator.mediaDevices) return INSECURE;
+  const unknown = [`The microphone could not be used (${error.name}: ${error.message}).`, "Try again, or type instead."];
+  return PROBLEMS[error.name] ?? unknown;
 }
 
 export class Microphone {
@@ -46,7 +46,7 @@ export class Microphone {
   async prepare() {
     clearTimeout(this.#idle);
     if (this.#stream) return;
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: WANTED });
+    const stream = await openMicrophone();
     if (!this.#context) await this.#build();
     await this.#context.resume();
     this.#listenTo(stream);
@@ -65,13 +65,19 @@ export class Microphone {
     this.#idle = setTimeout(() => this.#release(), IDLE_MS);
   }
 
+  /** What was said so far is all; the gate stays open. */
+  endSpeech() {
+    this.#node?.port.postMessage({ gate: "end" });
+  }
+
   async #build() {
     const context = new AudioContext({ latencyHint: "interactive" }); // the device's own rate
     await context.audioWorklet.addModule(this.script);
     this.#node = new AudioWorkletNode(context, "aichat-microphone", { numberOfOutputs: 0 });
     this.#node.port.onmessage = ({ data }) => this.onLevel(data.level);
     const { port1, port2 } = new MessageChannel();
-    this.#node.port.postMessage({ port: port1, mouth: this.mouth }, [port1, this.mouth]);
+    const setup = { port: port1, mouth: this.mouth, sensitivity: chosen("sensitivity") };
+    this.#node.port.postMessage(setup, [port1, this.mouth]);
     this.attach(port2);
     this.#context = context;
   }

@@ -4,7 +4,7 @@
 const FRAME = 160; // samples at 16 kHz: 10 ms
 const ONSET = 3; // loud frames in a row begin speech,
 const HANGOVER = 30; // quiet ones end it
-const ABOVE = 4; // times the noise floor (12 dB): loud
+const ABOVE = { low: 8, normal: 4, high: 2.8 }; // times the noise floor (18, 12, 9 dB): loud, as the user likes
 const BELOW = 2; // times the noise floor (6 dB): quiet
 const QUIETEST = 0.01; // nothing below it is speech (-40 dBFS)
 const LOWEST = 0.0005; // a dead line is not the measure of a room
@@ -20,6 +20,7 @@ export class SpeechDetector {
   constructor(tell) {
     this.tell = tell; // told true when speech begins and false when it ends
     this.speaking = false;
+    this.sensitivity = "normal";
   }
 
   add(sample) {
@@ -37,7 +38,7 @@ export class SpeechDetector {
   #judge() {
     const level = Math.sqrt(this.#sum / FRAME);
     this.#sum = this.#count = 0;
-    const limit = this.speaking ? Math.max(BELOW * this.#floor, QUIETEST / 2) : Math.max(ABOVE * this.#floor, QUIETEST);
+    const limit = this.speaking ? Math.max(BELOW * this.#floor, QUIETEST / 2) : Math.max(ABOVE[this.sensitivity] * this.#floor, QUIETEST);
     const changes = this.speaking ? level < limit : level > limit;
     this.#run = changes ? this.#run + 1 : 0;
     if (this.#run >= (this.speaking ? HANGOVER : ONSET)) this.#say(!this.speaking);

@@ -1,11 +1,16 @@
 // One voice for screen readers: a polite live region apart from everything that is read.
+import { preference } from "./preferences.js";
 
 const SAY_AGAIN_MS = 50; // a live region says only what changes
 const FORGET_MS = 5_000; // or it would be read again by whoever walks through the page
 
 let forgetting = 0;
 
+/** Answers are told as a whole, also where they can be heard. */
+export const announcesAnswers = () => preference("announce") === "whole" || preference("voices") === "reader";
+
 export function announce(text) {
+  if (preference("announce") === "off" && preference("voices") !== "reader") return;
   const region = document.getElementById("announcer");
   region.textContent = "";
   clearTimeout(forgetting);

@@ -8,12 +8,16 @@ export function tendRail() {
   const fit = () => (rail.open = ROOMY.matches);
   ROOMY.addEventListener("change", fit);
   fit();
-  for (const form of document.querySelectorAll("form[data-prefers]")) form.addEventListener("submit", submitted);
+  for (const form of document.querySelectorAll("form[data-prefers]")) {
+    form.addEventListener("submit", submitted);
+    form.addEventListener("change", ({ target }) => prefer(target.name, target.value));
+  }
 }
 
 function submitted(event) {
   event.preventDefault();
   const { name, value } = event.submitter;
+  if (!name) return; // "Save", which nobody needs who has scripts
   prefer(name, value);
   const other = [...event.target.querySelectorAll("button")].find((button) => button !== event.submitter);
   other?.focus(); // the one that was pressed is hidden now

@@ -1,0 +1,80 @@
+"""What is to be said, in the form that Higgs was trained on, and in pieces that it can say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+PUNCTUATION = str.maketrans(
+    {
+        "，": ", ", "。": ".", "：": ":", "；": ";", "？": "?", "！": "!", "、": ",", "·": ".",
+        "（": " ", "）": " ", "(": " ", ")": " ", "【": "[", "】": "]",
+        "《": '"', "》": '"', "「": '"', "」": '"', "『": '"', "』": '"', "“": '"', "”": '"',
+        "‘": "'", "’": "'", "—": "-", "…": "...",
+    }
+)  # fmt: skip
+UNITS = {"°F": " degrees Fahrenheit", "°C": " degrees Celsius"}
+SOUNDS = {
+    "[laugh]": "<SE>[Laughter]</SE>",
+    "[humming start]": "<SE_s>[Humming]</SE_s>",
+    "[humming end]": "<SE_e>[Humming]</SE_e>",
+    "[music start]": "<SE_s>[Music]</SE_s>",
+    "[music end]": "<SE_e>[Music]</SE_e>",
+    "[music]": "<SE>[Music]</SE>",
+    "[sing start]": "<SE_s>[Singing]</SE_s>",
+    "[sing end]": "<SE_e>[Singing]</SE_e>",
+    "[applause]": "<SE>[Applause]</SE>",
+    "[cheering]": "<SE>[Cheering]</SE>",
+    "[cough]": "<SE>[Cough]</SE>",
+}
+"""Tags that it knows, as people write them and as it reads them."""
+
+ENDS = (".", "!", "?", ",", ";", '"', "'", "</SE_e>", "</SE>")
+SAMPLE = "Hello there. I am glad that we can talk, and I am curious what you have to say."
+"""What a described voice says first, to be known by it from then on."""
+
+LONGEST = 300
+"""Letters in a piece: about 20 s of speech."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+_SPECIAL = re.compile(r"<\|[^|<>]*\|>|\[SPEAKER\d+\]")
+_RUN = re.compile(r"(\w)\1{4,}")
+_SENTENCE = re.compile(r".+?(?:[.!?;:]+[\"')\]]*(?=\s|$)|$)", re.DOTALL)
+
+
+def plain(text: str) -> str:
+    """Take out what would mean something to the model that the writer cannot have meant."""
+    while _SPECIAL.search(text):  # taking one out may make another
+        text = _SPECIAL.sub(" ", text)
+    text = _RUN.sub(r"\1\1\1\1", text)  # on "noooooooo" it would not find back
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def normal(text: str) -> str:
+    """Write *text* as Higgs has it; nothing if there is no word and no sound in it."""
+    text = plain(text).translate(PUNCTUATION)
+    for written, meant in (UNITS | SOUNDS).items():
+        text = text.replace(written, meant)
+    text = " ".join(text.split())
+    if not any(letter.isalnum() for letter in text):
+        return ""
+    return text if text.endswith(ENDS) else f"{text}."
+
+
+def pieces(text: str, longest: int = LONGEST) -> Iterator[str]:
+    """Cut a normal text at the ends of sentences, else between words, else anywhere."""
+    piece = ""
+    for part in _parts(text, longest):
+        if piece and len(piece) + 1 + len(part) > longest:
+            yield piece
+            piece = ""
+        piece = f"{piece} {part}" if piece else part
+    if piece:
+        yield piece
+
+
+def _parts(text: str, longest: int) -> Iterator[str]:
+    for sentence in (found.group().strip() for found in _SENTENCE.finditer(text)):
+        words = [sentence] if len(sentence) <= longest else sentence.split()
+        for word in words:
+            yield from (word[at : at + longest] for at in range(0, len(word), longest))

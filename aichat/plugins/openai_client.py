@@ -1,0 +1,225 @@
+"""The client that the OpenAI-compatible recogniser, language model and voice share.
+
+It follows no redirect, keeps its key to the server that the key is for, and turns whatever the
+library raises into a sentence of ours, which repeats nothing that the server said: that can hold
+the key or the chat.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+from attrs import define, field
+
+from aichat.core import AichatError, BackendFailed, CannotStart, TimedOut, is_this_machine
+
+IDLE_SECONDS = 300.0
+"""So long a connection is kept for the next turn, which then needs no new handshake."""
+LONGEST_WAIT = 3.0
+"""A server that wants to be asked again later than this, in seconds, is not."""
+
+OPENROUTER = "https://openrouter.ai"
+OPENROUTER_KEY = "OPENROUTER_API_KEY"
+VARIABLES = {OPENROUTER: OPENROUTER_KEY, "https://api.openai.com": "OPENAI_API_KEY"}
+PORTS = {"http": 80, "https": 443}
+
+PROBLEMS = {
+    400: ("The {what} refused the request (400).", "Check {table}, or begin a new conversation."),
+    401: (
+        "The key was refused (401).",
+        "Put a valid {variable}=... into .env, see {table}.",
+    ),
+    402: ("There is no credit left for the {what} (402).", "Buy credit, or change model."),
+    403: ("The {what} may not answer this (403).", "Say it differently, or change model."),
+    404: ("The server does not know the model (404).", "Check model and base_url in {table}."),
+    408: ("The {what} took too long (408).", "Try again."),
+    413: ("That is too long for the {what} (413).", "Begin a new conversation."),
+    429: ("Too many requests to the {what} (429).", "Wait a moment, or change model."),
+}
+
+
+@define(eq=False)
+class Server:
+    """One server, as one *part* sees it; *what* it is called in messages. Times are in seconds.
+
+    *key_origin* is where the key belongs; empty: where *base_url* is, but for OpenRouter's key.
+    """
+
+    part: str
+    what: str
+    base_url: str
+    api_key: str = field(repr=False)
+    key_origin: str
+    seconds: float
+    """The longest silence of the server; the part's own limits are shorter."""
+    client: Any = field(default=None, init=False, repr=False)
+
+    @property
+    def host(self) -> str:
+        """The name of the machine."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def is_here(self) -> bool:
+        """It is on this machine: it costs nothing and needs no key."""
+        return is_this_machine(self.host)
+
+    async def open(self) -> None:
+        """Make the client. Raises :class:`CannotStart` when a key is missing, or not for here."""
+        key = self._key()
+        if not key and not self.is_here:
+            raise self._keyless()
+        self.client = await anyio.to_thread.run_sync(self._connect, key)
+
+    async def close(self) -> None:
+        """End every connection."""
+        if self.client is not None:
+            with anyio.move_on_after(2, shield=True):
+                await self.client.close()
+
+    def _keyless(self) -> CannotStart:
+        table = f"[{self.part}.openai]"
+        if (variable := VARIABLES.get(origin(self.base_url))) is None:
+            return CannotStart(
+                f"No API key for {self.host}.",
+                f'Put NAME=... into .env, and api_key = "$NAME" into {table}.',
+            )
+        return CannotStart(
+            f"No API key: {variable} is not set.",
+            f"Put {variable}=... into .env, or use a local server with {table} base_url.",
+        )
+
+    def _key(self) -> str:
+        """Return the key, if it may be sent to this server."""
+        here = origin(self.base_url)
+        if not here:
+            raise CannotStart(
+                f"[{self.part}.openai] base_url is no address.",
+                'Write one as "http://localhost:11434/v1".',
+            )
+        if self.key_origin:
+            if origin(self.key_origin) != here:
+                raise CannotStart(
+                    f"The key is for {self.key_origin}, but base_url is at {here}.",
+                    f"Make key_origin and base_url agree in [{self.part}.openai].",
+                )
+        elif here != OPENROUTER and _is_openrouters(self.api_key):
+            if self.is_here:
+                return ""  # it needs none, and shall not have this one
+            raise CannotStart(
+                f"OpenRouter's key is not sent to {here}.",
+                f'Give [{self.part}.openai] that server\'s own api_key, or key_origin = "{here}" '
+                "if it is to have this one.",
+            )
+        return self.api_key
+
+    def _connect(self, key: str) -> Any:
+        """Import the library and make the client; both take long, so this runs in a thread."""
+        openai = importlib.import_module("openai")
+        # httpx, or httpx2 from version 3 on
+        http = importlib.import_module(openai.DefaultAsyncHttpxClient.__base__.__module__)
+        timeout = openai.Timeout(self.seconds, connect=5)
+        client = openai.AsyncOpenAI(
+            api_key=key or "none",
+            base_url=self.base_url,
+            default_headers=self._headers(),
+            max_retries=0,
+            timeout=timeout,
+            http_client=openai.DefaultAsyncHttpxClient(
+                follow_redirects=False,  # a redirect would send the chat, and the key, elsewhere
+                timeout=timeout,
+                limits=http.Limits(keepalive_expiry=IDLE_SECONDS),
+                trust_env=not self.is_here,  # no proxy on the way to this machine
+            ),
+        )
+        client.organization = client.project = None  # of the environment: they are for OpenAI alone
+        return client
+
+    def _headers(self) -> dict[str, str]:
+        if origin(self.base_url) != OPENROUTER:
+            return {}
+        return {"HTTP-Referer": "https://aichat.local", "X-Title": "aichat"}
+
+    # -- what goes wrong ---------------------------------------------------------------------
+
+    def silent(self, seconds: float) -> TimedOut:
+        """Say that nothing came."""
+        return TimedOut(
+            f"The {self.what} at {self.host} did not answer within {seconds:g} seconds.",
+            "Try again, or choose another model.",
+        )
+
+    def explained(self, error: Exception) -> AichatError:
+        """Turn what the library raised into a sentence of ours."""
+        if isinstance(error, AichatError):
+            return error
+        status, kind = status_of(error), type(error).__name__
+        if kind == "APITimeoutError" or isinstance(error, TimeoutError):
+            return self.silent(self.seconds)
+        if status in PROBLEMS:
+            return BackendFailed(*(self._filled(text) for text in PROBLEMS[status]))
+        if status is not None and 300 <= status < 400:
+            mend = f"Put the address that it moved to into [{self.part}.openai] base_url."
+            return BackendFailed(f"{self.host} redirects elsewhere ({status}).", mend)
+        if status is not None:
+            problem = f"The {self.what}'s server has a fault ({status})."
+        elif kind == "APIConnectionError":
+            problem = f"The connection to the {self.what} at {self.host} failed."
+        else:
+            problem = f"The {self.what} at {self.host} broke off ({kind})."
+        return BackendFailed(problem, "Try again, or choose another model.")
+
+    def _filled(self, text: str) -> str:
+        table = f"[{self.part}.openai]"
+        variable = VARIABLES.get(origin(self.base_url), "NAME")
+        return text.format(what=self.what, table=table, variable=variable)
+
+
+def origin(url: str) -> str:
+    """Return the origin of an address, as browsers write it; empty if it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in PORTS or not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    is_usual = port in (None, PORTS[parts.scheme])
+    return f"{parts.scheme}://{host}" + ("" if is_usual else f":{port}")
+
+
+def _is_openrouters(key: str) -> bool:
+    """Tell whether a key is OpenRouter's: by its look, or because the environment says so."""
+    return bool(key) and (key.startswith("sk-or-") or key == os.environ.get(OPENROUTER_KEY))
+
+
+def status_of(error: Exception) -> int | None:
+    """Find the HTTP status of an error, or the code of one in the middle of a stream."""
+    status = getattr(error, "status_code", None)
+    if status is None and isinstance(body := getattr(error, "body", None), Mapping):
+        status = body.get("code")
+    return int(str(status)) if str(status).isdecimal() else None
+
+
+def may_pass(error: Exception) -> bool:
+    """Tell whether a second try may succeed, soon."""
+    status = status_of(error)
+    if status is None:
+        return type(error).__name__ == "APIConnectionError"
+    return (status == 429 or status >= 500) and _wait(error) <= LONGEST_WAIT
+
+
+def _wait(error: Exception) -> float:
+    """Return how long the server asks to be left alone, in seconds."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return float(headers.get("retry-after", 0))
+    except ValueError:  # it may be a date as well: that is no matter of seconds
+        return LONGEST_WAIT + 1
