@@ -78,10 +78,14 @@ class UserResumed(Event):
 
 @frozen
 class UtteranceGrew(Event):
-    """What the user has said so far in one breath, 16 kHz. *key* names the utterance."""
+    """What the user has said so far in one breath, 16 kHz. *key* names the utterance.
+
+    *number* counts those of one utterance from 0.
+    """
 
     key: str
     pcm: bytes = field(repr=size)
+    number: int = 0
 
     urgent: ClassVar[bool] = True
 
