@@ -48,7 +48,7 @@ const loudspeaker = new Loudspeaker(page.playerWorklet, {
   ears,
   attach: (port) => connection.attach("player", port),
   onSounding: sounding,
-  onLevel: (level) => conversation.level(level),
+  onLevel: (level, played) => conversation.level(level, played),
 });
 const microphone = new Microphone(page.micWorklet, {
   mouth,
@@ -157,6 +157,7 @@ connection.on("connection", (event) => status.show(event));
 connection.on("ready", ready);
 connection.on("turn_complete", listed);
 connection.on("interrupted", listed);
+connection.on("captions", (event) => conversation.captions.told(event));
 connection.on("html", inOrder((event) => conversation.html(event)));
 connection.on("html", inOrder(({ html }) => html.includes('id="cast"') && cast.drawn()));
 connection.on("turn_started", inOrder((event) => conversation.turnStarted(event)));
