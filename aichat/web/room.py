@@ -12,10 +12,11 @@ from time import time
 
 from attrs import define, field
 
-from aichat.core import AichatError, Bus, Character, Message, Parts
+from aichat.core import AichatError, Bus, Character, Conversation, Message, Parts
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
+    ClauseTimed,
     Event,
     HandlerFailed,
     Interrupted,
@@ -38,6 +39,7 @@ from aichat.core.events import (
 
 from . import wire
 from .audio import audio_chunk, audio_frame
+from .cast_view import CastView
 from .faults import error_message, stage_of
 from .outbox import Connection, Goodbye
 from .sessions import Session, Sessions
@@ -83,7 +85,13 @@ class Room:
 
     def listen(self) -> None:
         """Subscribe to the conversation."""
-        for handler in (self.show_text, self.show_tool, self.play, self.finish_line):
+        for handler in (
+            self.show_text,
+            self.show_tool,
+            self.play,
+            self.caption,
+            self.finish_line,
+        ):
             self.bus.tap(handler, interruptible=True, conversation=self.conversation)
         for other in (
             self.transcribe,
@@ -132,12 +140,13 @@ class Room:
             else:
                 connection.put(item)
 
-    def change(self, title: str | None, cast: Sequence[Character]) -> None:
-        """Show who is in the conversation now, and what it is called."""
-        self.cast = cast
-        characters = [wire.Speaker(who.id, who.name, who.image_url) for who in cast]
-        self.send(wire.CastOut(characters=characters, title=title))
-        self.send(wire.Html(html=self.painter.cast(cast, title)), pages_only=True)
+    def change(self, conversation: Conversation, view: CastView) -> None:
+        """Show who is in the conversation now, by which rules, and what it is called."""
+        self.cast = view.characters
+        characters = [wire.Speaker(who.id, who.name, who.image_url) for who in view.characters]
+        title, settings = conversation.title, dict(conversation.settings)
+        self.send(wire.CastOut(characters=characters, title=title, settings=settings))
+        self.send(wire.Html(html=self.painter.cast(view)), pages_only=True)
 
     def dismiss(self, code: str, line: str) -> None:
         """Tell everybody why this is the end, and let them go."""
@@ -262,6 +271,21 @@ class Room:
     def play(self, event: AudioReady) -> None:
         """Send speech."""
         self._audio(event.line, event.pcm, event.last)
+
+    def caption(self, event: ClauseTimed) -> None:
+        """Tell pages when words are heard; nobody who comes later needs it."""
+        if not self.has_pages:
+            return
+        line = event.line
+        words = [wire.WordOut(text, round(event.at + ms, 1)) for text, ms in event.words]
+        told = wire.CaptionsOut(
+            turn_id=line.turn.id,
+            message_id=line.message_id,
+            sequence_number=line.place,
+            clause=event.index,
+            words=words,
+        )
+        self.send(told, pages_only=True)
 
     def finish_line(self, event: LineFinished) -> None:
         """Tell that a speaker has finished."""

@@ -21,6 +21,7 @@ from aichat.core.events import (
     ToolUsed,
 )
 
+from .cast_view import CastView
 from .markdown import render
 
 UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
@@ -118,6 +119,7 @@ class Painter:
         self._message = environment.get_template("fragments/message.html")
         self._tool = environment.get_template("fragments/tool.html")
         self._cast = environment.get_template("fragments/cast.html")
+        self._tools = environment.get_template("fragments/cast_tools.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
         """Return the fragments that show *event*; empty if none do."""
@@ -135,10 +137,11 @@ class Painter:
             return self._added(event.message, cast)
         return ""
 
-    def cast(self, characters: Sequence[Character], title: str | None) -> str:
-        """Return the fragments that show who is here, and what the conversation is called."""
-        here = partial("#cast", "outerHTML", self._cast.render(characters=characters))
-        return here + partial("#title", "innerHTML", escape(title or "New conversation"))
+    def cast(self, view: CastView) -> str:
+        """Return the fragments that show who is here, by which rules, and the title."""
+        here = partial("#cast", "outerHTML", self._cast.render(cast=view))
+        rules = partial("#cast-tools", "outerHTML", self._tools.render(cast=view))
+        return here + rules + partial("#title", "innerHTML", escape(view.title))
 
     def gone(self, lines: Iterable[Line]) -> str:
         """Return fragments that take away lines which left no message."""

@@ -9,8 +9,11 @@ import httpx
 from chat import a_store
 from server import a_server
 
+from aichat.core.events import Line, ToolUsed, Turn
 from aichat.core.testing.memory import MemoryStorage
 from aichat.plugins.demo import Demo
+from aichat.web.templating import environment
+from aichat.web.views import Painter
 
 
 async def _a_handy_store() -> MemoryStorage:
@@ -40,6 +43,17 @@ def test_a_tool_that_is_used_is_told_and_shown() -> None:
             {"name": "dice", "arguments": '{"dice": "2d6+1"}'}
         ]
         assert (prompt["messages"][-1]["role"], prompt["messages"][-1]["name"]) == ("tool", "dice")
+
+
+def test_what_a_tool_gave_is_shown_as_text() -> None:
+    line = Line(Turn("c", 1, "t"), "mark", 0, "m1", "Mark")
+    paint = Painter(environment([]))
+    shown = paint(ToolUsed(line, "<b>", {}, "<img src=x onerror=alert(1)>" + "y" * 400, True), ())
+    assert "<img" not in shown
+    assert "<b>" not in shown
+    assert "has-failed" in shown
+    assert "&lt;img" in shown
+    assert "y" * 300 not in shown
 
 
 def test_tools_are_listed_with_their_plug_in() -> None:

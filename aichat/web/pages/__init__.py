@@ -6,6 +6,7 @@ from litestar import Router
 
 from . import (
     agents,
+    cast,
     characters,
     chat,
     components,
@@ -25,6 +26,7 @@ def routes() -> Router:
         one.routes()
         for one in (
             chat,
+            cast,
             messages,
             conversations,
             characters,
