@@ -16,6 +16,7 @@ from aichat.core import AichatError, Bus, Character, Conversation, Message, Part
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
+    ClauseTimed,
     Event,
     HandlerFailed,
     Interrupted,
@@ -84,7 +85,13 @@ class Room:
 
     def listen(self) -> None:
         """Subscribe to the conversation."""
-        for handler in (self.show_text, self.show_tool, self.play, self.finish_line):
+        for handler in (
+            self.show_text,
+            self.show_tool,
+            self.play,
+            self.caption,
+            self.finish_line,
+        ):
             self.bus.tap(handler, interruptible=True, conversation=self.conversation)
         for other in (
             self.transcribe,
@@ -264,6 +271,21 @@ class Room:
     def play(self, event: AudioReady) -> None:
         """Send speech."""
         self._audio(event.line, event.pcm, event.last)
+
+    def caption(self, event: ClauseTimed) -> None:
+        """Tell pages when words are heard; nobody who comes later needs it."""
+        if not self.has_pages:
+            return
+        line = event.line
+        words = [wire.WordOut(text, round(event.at + ms, 1)) for text, ms in event.words]
+        told = wire.CaptionsOut(
+            turn_id=line.turn.id,
+            message_id=line.message_id,
+            sequence_number=line.place,
+            clause=event.index,
+            words=words,
+        )
+        self.send(told, pages_only=True)
 
     def finish_line(self, event: LineFinished) -> None:
         """Tell that a speaker has finished."""

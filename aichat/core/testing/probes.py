@@ -9,7 +9,7 @@ from time import perf_counter, thread_time
 from typing import Any
 
 import anyio
-from attrs import define, field, frozen
+from attrs import frozen
 
 from ..backends import Tts, WordMark
 from ..models import Voice
@@ -146,25 +146,25 @@ async def cut_off(work: Callable[[], Awaitable[object]], seconds: float = 0.01) 
         await work()
 
 
-@define
+@frozen
 class Said:
     """What a voice gave for one text."""
 
-    pcm: bytes = b""
-    marks: list[WordMark] = field(factory=list)
+    pcm: bytes
+    marks: list[WordMark]
 
 
 async def say(tts: Tts, text: str, voice: Voice) -> Said:
     """Let *tts* say all of *text*."""
-    said = Said()
+    marks, pcm = list[WordMark](), bytearray()
     async with closing(tts.speak(text, voice)) as stream:
         async for piece in stream:
             if isinstance(piece, WordMark):
-                said.marks.append(piece)
+                marks.append(piece)
             else:
                 assert len(piece) % 2 == 0, "a chunk ends within a sample"
-                said.pcm += piece
-    return said
+                pcm += piece
+    return Said(bytes(pcm), marks)
 
 
 async def first_audio(stream: AsyncIterator[bytes | WordMark]) -> bytes:
