@@ -1,11 +1,11 @@
-"""How soon the engines that need no download give their first result, and how long they stop others.
+"""How soon engines give their first result, and how long they keep others from the event loop.
 
     python bench/engines.py [rounds] [--no-torch]
 
-For each engine: ms to its first result (p50, p95), and the longest time that a watcher on the event
-loop waited for its turn while the engine worked, in three kinds: *computing*, the processor time of
-the loop's own thread (the engine's or the framework's fault on any machine); *waiting*, in all, which
-other work on the machine lengthens; and the same waiting with nothing at work, to compare.
+For each engine: ms to its first result (p50, p95), and the longest that a watcher on the event loop
+waited for its turn while the engine worked. *computing* is the processor time of the loop's own
+thread in that; it is the engine's or the framework's on any machine. *waiting* is all of it, which
+other work on the machine lengthens: the line "nothing" tells it for when no engine works.
 
 Models are tiny or random: Whisper that says one sentence, Higgs and smart-turn with random weights.
 """
@@ -133,9 +133,8 @@ async def idle() -> float:
 
 
 async def main(rounds: int, torch: bool) -> None:
-    print(
-        f"{'ms':22} {'first p50':>9} {'p95':>9} {'computing':>11} {'waiting':>9}   {rounds} rounds"
-    )
+    heads = f"{'first p50':>9} {'p95':>9} {'computing':>11} {'waiting':>9}"
+    print(f"{'ms':22} {heads}   {rounds} rounds")
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as stack:
             ready = await engines(stack, Path(folder), torch)
