@@ -1,6 +1,6 @@
 """How soon somebody answers, with and without working ahead, and what that wastes.
 
-    python bench/speculation.py [--turns 300] [--seed 1]
+    python bench/speculation.py [--turns 300] [--seed 1] [--known 0.6]
 
 On virtual time, with the product's own stages and turn detectors. Engines are simulated: the
 recogniser takes 150 ms for any call, the model 250 ms to its first word and 10 ms for each further
@@ -14,6 +14,10 @@ The model of smart_turn, which takes 60 ms, is right about 19 pauses of 20.
 The delay counts from the true end of the voice to the first audio that leaves for the loudspeaker.
 Waste is the share of the engines' working time that went into answers which were revoked; how many
 answers were begun in vain is shown beside it. "Cut off": turns that were begun too early.
+
+"Bound" is what could be had by who knows all but the words: the recogniser is asked in the very
+frame in which the last word becomes known, and what it says is answered at once. Nobody who waits
+for all of the words can be sooner. `--known 0.3` is a recogniser that guesses words sooner.
 """
 
 from __future__ import annotations
@@ -119,12 +123,23 @@ class Engines:
     work: list[Work] = field(factory=list)
     sample_rate: int = 24_000
     max_concurrent: int = 3
+    known: float = KNOWN
 
     async def transcribe(self, heard: Utterance) -> str:
         await anyio.sleep(STT)
         counts = numbers(heard.pcm)
-        known = [n for n, count in counts.items() if count >= KNOWN * self.saying[n - 1].frames]
+        known = [n for n, count in counts.items() if count >= self.needed(self.saying[n - 1])]
         return " ".join(self.saying[number - 1].text for number in known)
+
+    def needed(self, word: Word) -> int:
+        """How many frames of a word are heard before it is known."""
+        return max(1, math.ceil(self.known * word.frames))
+
+    def bound(self) -> float:
+        """The soonest answer to what is being said, in seconds after its end."""
+        last = self.saying[-1]
+        lead = (last.frames - self.needed(last)) * FRAME_SECONDS
+        return max(0.0, STT + FIRST_TOKEN + FIRST_AUDIO - lead)
 
     def begin(self) -> Work:
         self.work.append(Work(anyio.current_time()))
@@ -171,9 +186,14 @@ class Judging(SmartTurn):
 # -- the measurement -------------------------------------------------------------------------
 
 
+def percentile(seconds: list[float], share: float) -> float:
+    return sorted(seconds)[math.ceil(share * len(seconds)) - 1] * 1000
+
+
 @define
 class Result:
     delays: list[float] = field(factory=list)
+    bounds: list[float] = field(factory=list)
     cut_off: int = 0
     begun: int = 0
     in_vain: int = 0
@@ -181,7 +201,7 @@ class Result:
     wasted: float = 0.0
 
     def percentile(self, share: float) -> float:
-        return sorted(self.delays)[math.ceil(share * len(self.delays)) - 1] * 1000
+        return percentile(self.delays, share)
 
     @property
     def waste(self) -> float:
@@ -211,6 +231,7 @@ class Measuring:
         while not self.since(said, AudioReady):
             await self.hear(bytes(640))
         self.result.delays.append(self.answered - ended)
+        self.result.bounds.append(self.engines.bound())
         while self.chat.bus.live_turn("c"):
             await self.hear(bytes(640))
         await self.chat.bus.settled()
@@ -251,11 +272,13 @@ BATCH = 25
 """Turns in one conversation: each user has a rhythm of their own."""
 
 
-async def measure(turns: int, seed: int, detector: str, speculate: str) -> Result:
+async def measure(
+    turns: int, seed: int, detector: str, speculate: str, known: float = KNOWN
+) -> Result:
     """Let so many turns be answered."""
     result = Result()
     for batch in range(math.ceil(turns / BATCH)):
-        chance, engines = random.Random(seed * 1000 + batch), Engines()
+        chance, engines = random.Random(seed * 1000 + batch), Engines(known=known)
         turn = Silence(speculate=speculate)
         if detector == "smart_turn":
             turn = Judging(engines, random.Random(batch), speculate)
@@ -274,17 +297,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--known", type=float, default=KNOWN)
     options = parser.parse_args()
-    print("detector     ahead   p50 ms   p95 ms   cut off   begun in vain   engine time wasted")
+    print("detector     ahead   p50 ms   p95 ms   cut off   begun in vain    engine time wasted")
     for detector in ("silence", "smart_turn"):
         for ahead in ("off", "on"):
-            result = run_virtual(measure, options.turns, options.seed, detector, ahead)
+            result = run_virtual(
+                measure, options.turns, options.seed, detector, ahead, options.known
+            )
             half, most = result.percentile(0.5), result.percentile(0.95)
-            begun = f"{result.in_vain} of {result.begun}"
+            share = result.in_vain / max(1, result.begun)
+            begun = f"{result.in_vain} of {result.begun} {share:4.0%}"
             print(
-                f"{detector:12} {ahead:5} {half:8.0f} {most:8.0f} {result.cut_off:9} {begun:>15} "
+                f"{detector:12} {ahead:5} {half:8.0f} {most:8.0f} {result.cut_off:9} {begun:>16} "
                 f"{result.waste:20.1%}"
             )
+    half, most = percentile(result.bounds, 0.5), percentile(result.bounds, 0.95)
+    print(f"bound        {half:14.0f} {most:8.0f}")
 
 
 if __name__ == "__main__":

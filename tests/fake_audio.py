@@ -20,10 +20,11 @@ ODD = 1_001
 """Bytes in a piece of sound: not a whole number of samples."""
 
 
-def sound(text: str) -> bytes:
-    """A tone as long as the text, PCM16."""
+def sound(text: str, instructions: str = "") -> bytes:
+    """A tone as long as the text, PCM16; a low one if a deep voice is asked for."""
     times = np.arange(int(len(text) * SECONDS_PER_LETTER * RATE)) / RATE
-    return (8_000 * np.sin(2 * np.pi * 220 * times)).astype("<i2").tobytes()
+    pitch = 110 if "deep" in instructions else 220
+    return (8_000 * np.sin(2 * np.pi * pitch * times)).astype("<i2").tobytes()
 
 
 async def hear(fake: FakeOpenRouter, wire: Wire) -> None:
@@ -37,7 +38,8 @@ async def hear(fake: FakeOpenRouter, wire: Wire) -> None:
 async def speak(fake: FakeOpenRouter, wire: Wire) -> None:
     """Send the sound in odd pieces."""
     await wire.begin(b"audio/pcm")
-    pcm = sound(fake.requests[-1].body["input"])
+    body = fake.requests[-1].body
+    pcm = sound(body["input"], body.get("instructions", ""))
     for at in range(0, len(pcm), ODD):
         await wire.raw(pcm[at : at + ODD])
         await anyio.sleep(fake.seconds_per_word)

@@ -29,7 +29,7 @@ from .backends import (
     charges,
     languages,
 )
-from .briefs import briefing
+from .briefs import asked_with, briefing
 from .bus import Bus
 from .casting import Parts, State, Status
 from .clock import Clock
@@ -138,6 +138,7 @@ __all__ = [
     "Workers",
     "Written",
     "abilities",
+    "asked_with",
     "briefing",
     "cast_parts",
     "charges",

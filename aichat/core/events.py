@@ -15,6 +15,7 @@ from attrs import field, frozen
 from .drafts import DraftWritten as DraftWritten
 from .drafts import SpeakersForeseen as SpeakersForeseen
 from .figures import MARKS as MARKS
+from .figures import ClauseTimed as ClauseTimed
 from .figures import ReplyUsage as ReplyUsage
 from .figures import TurnTimed as TurnTimed
 from .models import Message, Prompt, Source
@@ -77,10 +78,14 @@ class UserResumed(Event):
 
 @frozen
 class UtteranceGrew(Event):
-    """What the user has said so far in one breath, 16 kHz. *key* names the utterance."""
+    """What the user has said so far in one breath, 16 kHz. *key* names the utterance.
+
+    *number* counts those of one utterance from 0.
+    """
 
     key: str
     pcm: bytes = field(repr=size)
+    number: int = 0
 
     urgent: ClassVar[bool] = True
 

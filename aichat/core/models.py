@@ -160,7 +160,8 @@ class Prompt:
     *messages* begin with the system prompt and are the conversation from its own point of view.
     *settings* hold what was chosen, for the character or else for the conversation: ``model``,
     ``temperature``, ``max_tokens``, ``top_p``, ``stop`` (a list of texts). The model may ask for
-    *tools*; a backend that cannot offer them leaves them out.
+    *tools*, unless it has done so often enough and *must_answer* (the calls in the messages still
+    refer to them); a backend that cannot offer tools leaves them out.
     """
 
     character: Character
@@ -168,3 +169,4 @@ class Prompt:
     messages: Sequence[PromptMessage]
     settings: Mapping[str, Any] = Factory(dict)
     tools: Sequence[Tool] = ()
+    must_answer: bool = False

@@ -46,7 +46,7 @@ class Demo:
     async def reply(self, prompt: Prompt) -> AsyncIterator[str | ToolCall]:
         seconds = 1 / self.words_per_second if self.words_per_second > 0 else 0
         result = told(prompt.messages)
-        if not result and (call := wanted(prompt, listen(prompt).user)):
+        if not (result or prompt.must_answer) and (call := wanted(prompt, listen(prompt).user)):
             await anyio.sleep(seconds)
             yield call
             return

@@ -110,6 +110,8 @@ class OpenAiLlm:
             request["max_completion_tokens"] = request.pop("max_tokens")
         if prompt.tools and request["model"] not in self._toolless:
             request["tools"] = [_tool(tool) for tool in prompt.tools]
+            if prompt.must_answer:
+                request["tool_choice"] = "none"
         request["messages"] = [_message(message) for message in prompt.messages]
         return {**request, "extra_body": {**self._thinking(), **self.extra_body}}
 

@@ -1,14 +1,36 @@
-"""Who would answer, as a line for people."""
+"""Who would answer what a client is writing: told to that client alone, as a line for people."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from aichat.core import Character
+from aichat.core import Bus, Character
 from aichat.core.events import SpeakersForeseen
 
+from . import wire
+from .outbox import Connection
+from .room import Room
 
-def foreseen_line(event: SpeakersForeseen, cast: Sequence[Character]) -> str:
+
+@contextmanager
+def foresight(bus: Bus, room: Room, session: str, connection: Connection) -> Iterator[None]:
+    """Tell the client of *session* who would answer its drafts, for the length of a block."""
+
+    def tell(event: SpeakersForeseen) -> None:
+        if event.writer == session:
+            line, ids = in_words(event, room.cast), list(event.characters)
+            told = wire.Foreseen(number=event.number, speakers=ids, line=line)
+            room.send_to(connection, told)
+
+    listener = bus.tap(tell, conversation=room.conversation)
+    try:
+        yield
+    finally:
+        bus.unsubscribe(listener)
+
+
+def in_words(event: SpeakersForeseen, cast: Sequence[Character]) -> str:
     """Say it with first names where they tell the cast apart; nobody: say why."""
     names = [_called(who, cast) for id in event.characters for who in cast if who.id == id]
     if not names:

@@ -19,6 +19,7 @@ from aichat.core.events import (
     PlaybackResumed,
 )
 
+from .cast_view import cast_view
 from .outbox import Connection
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
@@ -66,8 +67,9 @@ class Rooms:
     async def conversation_changed(self, id: str) -> None:
         """Show those who are in a conversation its cast and title as they are now."""
         if room := self.open.get(id):
-            conversation, cast = await self.parts.storage.cast(id)
-            room.change(conversation.title, cast)
+            storage = self.parts.storage
+            conversation, cast = await storage.cast(id)
+            room.change(conversation, await cast_view(storage, conversation, cast))
 
     async def character_changed(self, id: str) -> None:
         """Show a character as it is now wherever it takes part."""

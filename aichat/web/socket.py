@@ -8,8 +8,7 @@ lives on; only a flood of it, a client that cannot keep up, or one that fell sil
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from time import monotonic
 from typing import Any, cast
@@ -41,7 +40,6 @@ from aichat.core.events import (
     RestWanted,
     RewriteWanted,
     SpeakersAsked,
-    SpeakersForeseen,
     TalkHeld,
     TalkReleased,
     UserSaid,
@@ -50,7 +48,7 @@ from aichat.core.events import (
 from . import incoming, values, wire
 from .defaults import merged, new_conversation
 from .faults import error_message
-from .foreseen import foreseen_line
+from .foreseen import foresight
 from .limits import Bucket
 from .markdown import start_of_word
 from .microphone import Microphone
@@ -113,7 +111,9 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
         connection = Connection(is_binary, query.get("view") == "html", too_slow.set)
         last_event_id = query.get("last_event_id", "")
         session, resumed = room.session(query.get("session_id"), last_event_id)
-        client = Client(socket, room, connection, session, rooms.bus, rooms.parts)
+        client = Client(
+            socket, room, connection, session, rooms.bus, rooms.parts, rooms.conversation_changed
+        )
         with rooms.joined(room, connection, session):
             if not resumed:
                 rooms.wake(room, resumed=False)
@@ -124,7 +124,7 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
             tasks.start_soon(client.write)
             tasks.start_soon(client.let_go_when, too_slow)
             tasks.start_soon(client.let_go_after, state.config.web.max_silence_s)
-            with client.foresight():
+            with foresight(rooms.bus, room, session.id, connection):
                 await client.read()
             tasks.cancel_scope.cancel()
 
@@ -173,6 +173,8 @@ class Client:
     session: Session
     bus: Bus
     parts: Parts
+    changed: Callable[[str], Awaitable[None]]
+    """Shows everybody in a conversation what it is now."""
     microphone: Microphone = field(factory=Microphone)
     mistakes: list[float] = field(factory=list)
     heard_at: float = 0.0
@@ -334,23 +336,6 @@ class Client:
             self.room.played(self.session, line, message.played_ms)
             self.bus.post(LinePlayed(line, message.played_ms, message.state))
 
-    @contextmanager
-    def foresight(self) -> Iterator[None]:
-        """Tell this client, and no other, who would answer what it is writing."""
-        listener = self.bus.tap(self.foreseen, conversation=self.room.conversation)
-        try:
-            yield
-        finally:
-            self.bus.unsubscribe(listener)
-
-    def foreseen(self, event: SpeakersForeseen) -> None:
-        """Pass the answer on, if it is to this client's question."""
-        if event.writer != self.session.id:
-            return
-        line, ids = foreseen_line(event, self.room.cast), list(event.characters)
-        told = wire.Foreseen(number=event.number, speakers=ids, line=line)
-        self.room.send_to(self.connection, told)
-
     async def _text(self, text: str) -> None:
         turn = self.bus.new_turn(self.room.conversation)
         await self.bus.publish(UserSaid(turn, text, "text", new_id()))
@@ -389,3 +374,4 @@ class Client:
         conversation = await storage.conversation(self.room.conversation)
         kept = merged(conversation.settings, settings)
         await storage.change_conversation(conversation.conversation_id, {"settings": kept})
+        await self.changed(conversation.conversation_id)

@@ -17,6 +17,7 @@ from aichat.core import (
     Prompt,
     PromptMessage,
     TimedOut,
+    asked_with,
     briefing,
     closing,
 )
@@ -81,10 +82,6 @@ async def _prompt(parts: Parts, who: Character, said: str) -> Prompt:
     if who.greeting:
         messages.append(PromptMessage("assistant", who.greeting))
     messages.append(PromptMessage("user", said))
-    settings = await defaults(parts.storage)
-    settings["max_tokens"] = min(settings.get("max_tokens") or MOST_TOKENS, MOST_TOKENS)
-    if who.model is not None:
-        settings["model"] = who.model
-    if who.temperature is not None:
-        settings["temperature"] = who.temperature
+    settings = asked_with(who, await defaults(parts.storage))
+    settings["max_tokens"] = min(settings.get("max_tokens", MOST_TOKENS), MOST_TOKENS)
     return Prompt(who, (who,), messages, settings)

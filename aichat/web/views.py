@@ -21,11 +21,14 @@ from aichat.core.events import (
     ToolUsed,
 )
 
+from .cast_view import CastView
 from .markdown import render
 
 UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
 """Whose words they are when the message does not say."""
 
+LINE = 90
+"""So many letters of a message are in a line about it."""
 UNTIL = 3
 """So many words tell where somebody was interrupted."""
 
@@ -77,6 +80,13 @@ def view(message: Message) -> MessageView:
     )
 
 
+def last_line(message: Message) -> str:
+    """Say in a line who said what."""
+    line = " ".join(message.said.split())[:LINE]
+    name = message.name or UNNAMED[message.role]
+    return f"{name.split()[0]}: {line}"
+
+
 def _state(message: Message) -> str:
     if message.interrupted:
         return "interrupted"
@@ -118,6 +128,7 @@ class Painter:
         self._message = environment.get_template("fragments/message.html")
         self._tool = environment.get_template("fragments/tool.html")
         self._cast = environment.get_template("fragments/cast.html")
+        self._tools = environment.get_template("fragments/cast_tools.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
         """Return the fragments that show *event*; empty if none do."""
@@ -135,10 +146,11 @@ class Painter:
             return self._added(event.message, cast)
         return ""
 
-    def cast(self, characters: Sequence[Character], title: str | None) -> str:
-        """Return the fragments that show who is here, and what the conversation is called."""
-        here = partial("#cast", "outerHTML", self._cast.render(characters=characters))
-        return here + partial("#title", "innerHTML", escape(title or "New conversation"))
+    def cast(self, view: CastView) -> str:
+        """Return the fragments that show who is here, by which rules, and the title."""
+        here = partial("#cast", "outerHTML", self._cast.render(cast=view))
+        rules = partial("#cast-tools", "outerHTML", self._tools.render(cast=view))
+        return here + rules + partial("#title", "innerHTML", escape(view.title))
 
     def gone(self, lines: Iterable[Line]) -> str:
         """Return fragments that take away lines which left no message."""
@@ -147,6 +159,11 @@ class Painter:
     def appended(self, message: Message, cast: Sequence[Character]) -> str:
         """Return the fragment that puts a message behind the others."""
         return self._append([view(message)], cast)
+
+    def last(self, message: Message) -> str:
+        """Return the fragment that tells in the list what was said last."""
+        target = f"#talk-{message.conversation_id} .conversation-last"
+        return partial(target, "innerHTML", escape(last_line(message)))
 
     def _begun(self, event: SpeakersChosen, cast: Sequence[Character]) -> str:
         """Show who is to speak; another version begins where the message is."""

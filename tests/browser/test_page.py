@@ -138,11 +138,12 @@ def test_a_microphone_that_is_denied_is_explained(server: Server, open_page: Ope
     page = open_page(server.url, permissions=())
     connected(page)
     page.locator("#talk").press("Space")
-    toast = page.locator("#toasts .toast")
-    expect(toast).to_contain_text("The browser may not use the microphone. Allow it")
+    problem = page.get_by_role("region", name="The browser may not use the microphone.")
+    expect(problem).to_contain_text("Allow it")
     expect(page.locator("#talk")).to_have_text("Hold to talk")
-    toast.get_by_role("button", name="Dismiss").click()
-    expect(toast).to_have_count(0)
+    problem.get_by_role("button", name="Dismiss").click()
+    expect(problem).to_be_hidden()
+    expect(page.locator("#talk")).to_be_focused()
 
 
 def test_a_conversation_that_does_not_exist_has_a_readable_page(
@@ -235,7 +236,7 @@ def test_axe_finds_nothing_to_complain_about(
         send(page, "Hello, both of you!")
         expect(speaking(page)).to_be_visible()
         assert violations(page, axe) == []
-        page.locator("#talk").press("Space")  # denied, so there is a toast
-        expect(page.locator("#toasts .toast")).to_be_visible()
+        page.locator("#talk").press("Space")  # denied, so it is explained
+        expect(page.locator("#mic-problem")).to_be_visible()
         expect(page.locator("#log .is-interrupted")).to_be_visible()
         assert violations(page, axe) == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -236,3 +238,17 @@ def test_tools_are_gathered_with_their_plug_in_and_no_two_have_one_name() -> Non
     assert found["clock"].plugin == "clock"
     with pytest.raises(PluginFailed, match="Two plug-ins offer a tool called 'dice'"):
         _tools(load_plugins(extra=[Offering("dice")]))
+
+
+def test_the_example_of_the_docs_is_a_tool() -> None:
+    page = Path(__file__).parents[2] / "docs" / "tools.md"
+    (example,) = re.findall("```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    module: dict[str, Any] = {}
+    exec(example, module)
+    (weather,) = module["tools"]()
+    assert (weather.name, weather.seconds) == ("weather", 5)
+    assert weather.parameters["required"] == ["city"]
+    assert weather.parameters["properties"]["unit"] == {
+        "enum": ["celsius", "fahrenheit"],
+        "default": "celsius",
+    }

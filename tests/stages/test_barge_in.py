@@ -219,7 +219,7 @@ async def test_where_the_loudspeaker_stopped_sets_the_lead_right() -> None:
 PAUSES = st.lists(st.tuples(st.floats(0, 1.5), st.floats(0, 2)), max_size=5)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(pauses=PAUSES, end=st.floats(0.05, 3))
 def test_however_often_they_hold_the_server_knows_what_was_heard(
     pauses: list[tuple[float, float]], end: float

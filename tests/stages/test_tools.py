@@ -170,7 +170,7 @@ async def test_a_model_that_asks_for_ever_gets_no_more_tools() -> None:
     def check(chat: Chat, llm: Scripted) -> None:
         assert len(llm.asked) == ROUNDS + 1
         assert len(chat.heard.of(ToolUsed)) == ROUNDS
-        assert [bool(prompt.tools) for prompt in llm.asked] == [True] * ROUNDS + [False]
+        assert [prompt.must_answer for prompt in llm.asked] == [False] * ROUNDS + [True]
         assert chat.heard.of(ReplyFinished)[0].text.split() == ["Again."] * (ROUNDS + 1)
 
     await said_with([["Again.", call()]], check)

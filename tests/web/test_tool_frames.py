@@ -9,8 +9,11 @@ import httpx
 from chat import a_store
 from server import a_server
 
+from aichat.core.events import Line, ToolUsed, Turn
 from aichat.core.testing.memory import MemoryStorage
 from aichat.plugins.demo import Demo
+from aichat.web.templating import environment
+from aichat.web.views import Painter
 
 
 async def _a_handy_store() -> MemoryStorage:
@@ -30,16 +33,27 @@ def test_a_tool_that_is_used_is_told_and_shown() -> None:
         assert (used["message_id"], used["failed"]) == (line["message_id"], False)
         assert re.fullmatch(r"2d6\+1: \d \+ \d \+ 1 = \d+", used["result"])
         shown = next(
-            html for _ in range(10) if "tool-name" in (html := client.until("html")["html"])
+            html for _ in range(10) if "used-tool-name" in (html := client.until("html")["html"])
         )
         assert f'hx-target="#m-{line["message_id"]} .message-text" hx-swap="beforebegin"' in shown
-        assert f'<span class="tool-name">dice</span> {used["result"]}</p>' in shown
+        assert f'<span class="used-tool-name">dice</span> {used["result"]}</p>' in shown
         client.until("turn_complete")
         prompt = httpx.get(f"{server.url}/api/messages/{line['message_id']}/prompt").json()
         assert prompt["messages"][-2]["tool_calls"] == [
             {"name": "dice", "arguments": '{"dice": "2d6+1"}'}
         ]
         assert (prompt["messages"][-1]["role"], prompt["messages"][-1]["name"]) == ("tool", "dice")
+
+
+def test_what_a_tool_gave_is_shown_as_text() -> None:
+    line = Line(Turn("c", 1, "t"), "mark", 0, "m1", "Mark")
+    paint = Painter(environment([]))
+    shown = paint(ToolUsed(line, "<b>", {}, "<img src=x onerror=alert(1)>" + "y" * 400, True), ())
+    assert "<img" not in shown
+    assert "<b>" not in shown
+    assert "has-failed" in shown
+    assert "&lt;img" in shown
+    assert "y" * 300 not in shown
 
 
 def test_tools_are_listed_with_their_plug_in() -> None:

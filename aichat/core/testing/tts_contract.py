@@ -7,12 +7,14 @@ generous (0.5 s to close): they find blocking calls, not slow machines.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import get_args
 
 import anyio
 import numpy as np
 import pytest
+from attrs import evolve
 
-from ..backends import Tts, WordMark
+from ..backends import Ability, Clones, Reference, Tts, WordMark, abilities, languages
 from ..models import Voice
 from ..streams import closing
 from .probes import (
@@ -25,6 +27,7 @@ from .probes import (
     at_once,
     first_audio,
     say,
+    sound_alike,
 )
 
 SENTENCE = "Hello there, my name is Olivia, and I would love to hear what you think."
@@ -48,7 +51,7 @@ OTHERS_VOICES = (
     Voice("你好 \U0001f389", speaker_desc="\u202e<b>[[voice]]</b>"),
 )
 """Voices that were made for other engines: none is a reason to be silent."""
-ABILITIES = {"clone", "describe", "word_times", "emotions", "seed"}
+ABILITIES = set(get_args(Ability))
 
 
 class TtsContract:
@@ -61,6 +64,14 @@ class TtsContract:
         """Return the voice to speak with."""
         return Voice("Contract", speaker_desc="A calm woman")
 
+    @pytest.fixture
+    def reference(self) -> Reference:
+        """Return what a voice is cloned from: two seconds of something like a vowel."""
+        time = np.arange(2 * 24_000) / 24_000
+        tone = sum(np.sin(2 * np.pi * 140 * n * time) / n for n in range(1, 12))
+        sound = 6_000 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
+        return Reference(sound.astype("<i2").tobytes(), 24_000, "Ah, ah, ah, ah, ah, ah.")
+
     # -- what it declares --------------------------------------------------------------------
 
     async def test_it_declares_a_usable_rate_and_concurrency(self, tts: Tts) -> None:
@@ -71,7 +82,7 @@ class TtsContract:
         assert abilities(tts) <= ABILITIES
 
     async def test_its_languages_are_tags(self, tts: Tts) -> None:
-        tags = tuple(getattr(tts, "languages", ()))
+        tags = languages(tts)
         assert all(isinstance(tag, str) and LANGUAGE.fullmatch(tag) for tag in tags)
         assert len(set(tags)) == len(tags)
 
@@ -84,6 +95,33 @@ class TtsContract:
         man = Voice("same", speaker_desc="An old man, very deep, speaking slowly")
         differs = (await say(tts, SENTENCE, woman)).pcm != (await say(tts, SENTENCE, man)).pcm
         assert differs or "describe" not in abilities(tts)
+
+    async def test_a_seed_makes_another_take_if_it_says_so(self, tts: Tts) -> None:
+        takes = [Voice("same", settings={"seed": seed}) for seed in (1, 1, 2)]
+        first, again, other = [(await say(tts, SENTENCE, take)).pcm for take in takes]
+        is_exact = first == again and first != other
+        is_close = sound_alike(first, again) and not sound_alike(first, other)
+        assert is_exact or is_close or "seed" not in abilities(tts)
+
+    async def test_it_speaks_in_a_cloned_voice_if_it_says_so(
+        self, tts: Tts, reference: Reference
+    ) -> None:
+        assert isinstance(tts, Clones) or "clone" not in abilities(tts)
+        if isinstance(tts, Clones):
+            cloned = Voice("a contract's clone", "clone", audio_path="clip", text_path="words")
+            codes = await tts.learn(cloned, reference)
+            cloned = evolve(cloned, audio_tokens=codes)
+            assert tts.knows(cloned)
+            assert (await say(tts, SENTENCE, cloned)).pcm
+
+    async def test_it_gets_to_know_a_described_voice_if_it_has_to(self, tts: Tts) -> None:
+        if isinstance(tts, Clones):
+            described = Voice("a contract's description", speaker_desc="An old man, slow")
+            described = evolve(described, audio_tokens=await tts.learn(described, None))
+            assert tts.knows(described)
+            assert (await say(tts, SENTENCE, described)).pcm
+        else:
+            assert "clone" not in abilities(tts)
 
     # -- what it says ------------------------------------------------------------------------
 
@@ -220,11 +258,6 @@ class TtsContract:
             await _listen_and_leave(tts, voice)
 
         await assert_it_leaves_nothing(work)
-
-
-def abilities(tts: Tts) -> frozenset[str]:
-    """Return what *tts* says it can do."""
-    return frozenset(getattr(tts, "abilities", ()))
 
 
 async def _listen_and_leave(tts: Tts, voice: Voice) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from aichat.core import Character, Conversation, Message, Prompt, PromptMessage, briefing
+from aichat.core import (
+    Character,
+    Conversation,
+    Message,
+    Prompt,
+    PromptMessage,
+    asked_with,
+    briefing,
+)
 
 HISTORY_TOKENS = 6_000
 """The oldest messages are left out beyond this; the system prompt and the newest never are."""
@@ -16,14 +23,6 @@ MESSAGE_TOKENS = 5
 REPLY_TOKENS = 512
 """Room for the reply in a model's context when the conversation sets no ``max_tokens``."""
 
-SETTINGS: Mapping[str, type | tuple[type, ...]] = {
-    "model": str,
-    "temperature": (int, float),
-    "max_tokens": int,
-    "top_p": (int, float),
-    "stop": (list, tuple),
-}
-"""What a model can be told beside messages, and of which type it is."""
 GO_ON = PromptMessage("user", "Please go on.")
 """Said to a character that is to speak twice in a row: most models only answer somebody."""
 
@@ -71,7 +70,7 @@ def prompt(
     context_tokens: int | None = None,
 ) -> Prompt:
     """Build the prompt for *character*'s next line, for a model that reads *context_tokens*."""
-    settings = chosen(character, conversation)
+    settings = asked_with(character, conversation.settings)
     others = [who.name for who in cast if who.id != character.id]
     system = PromptMessage("system", briefing(character, others))
     room = HISTORY_TOKENS
@@ -82,27 +81,6 @@ def prompt(
     if history and history[-1].role == "assistant":
         history.append(GO_ON)
     return Prompt(character, tuple(cast), (system, *history), settings)
-
-
-def chosen(character: Character, conversation: Conversation) -> dict[str, Any]:
-    """Return the settings for *character*: its own, else the conversation's.
-
-    Its own are its model and temperature, and the others in ``extensions["llm"]``. What is of the
-    wrong type there is left out: programs of all kinds write extensions.
-    """
-    free = character.extensions.get("llm")
-    own = dict(free) if isinstance(free, Mapping) else {}
-    own |= {"model": character.model, "temperature": character.temperature}
-    both = [own, conversation.settings]
-    return {
-        key: next(told[key] for told in both if _fits(told.get(key), kind))
-        for key, kind in SETTINGS.items()
-        if any(_fits(told.get(key), kind) for told in both)
-    }
-
-
-def _fits(value: object, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and value not in ("", [], ())
 
 
 def _newest(character_id: str, messages: Sequence[Told], room: int) -> list[PromptMessage]:

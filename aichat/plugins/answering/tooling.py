@@ -38,7 +38,7 @@ class Toolbox:
     tools: Sequence[Tool]
 
     async def go_on(self, sent: Prompt, said: str, calls: Sequence[ToolCall], last: bool) -> Prompt:
-        """Do what was asked for; return the prompt of the next round, after the *last* no tools.
+        """Do what was asked for; return the prompt of the next round, the one to answer if *last*.
 
         *said* is what the model wrote in the round in which it asked.
         """
@@ -53,8 +53,7 @@ class Toolbox:
                 tasks.start_soon(use, place, call)
         asked = PromptMessage("assistant", said, calls=tuple(calls))
         told = [results[place] for place in range(len(calls))]
-        tools = () if last else sent.tools
-        return evolve(sent, messages=(*sent.messages, asked, *told), tools=tools)
+        return evolve(sent, messages=(*sent.messages, asked, *told), must_answer=last)
 
     async def _use(self, call: ToolCall, refused: bool) -> PromptMessage:
         """Make one call, tell everybody, and return what the model is told."""

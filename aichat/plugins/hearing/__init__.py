@@ -37,13 +37,15 @@ from aichat.core.events import (
 from .agreement import Agreement
 from .ear import Ear, ms, size
 from .gate import Gate
-from .writing import Writing
+from .writing import AT_ONCE, Writing
 
 PRE_ROLL_MS = 320
 """So much audio before the first speech frame is kept: detection is late, first syllables soft."""
 GUESS_MS = 120
 """A live transcript is asked for after each such stretch of voice, once the last one has come."""
-PROBABLE_MS = 60
+SOONER_MS = 60
+"""After such a stretch where the end of a turn shows in the words: while the last is on its way."""
+PROBABLE_MS = 40
 """After so much silence the user may have finished."""
 CUT_OFF_MS = 1_200
 """Who speaks again so soon had not finished."""
@@ -62,6 +64,7 @@ class Hearing:
     bus: Bus
     parts: Parts
     gate: Gate
+    writing: Writing = field(init=False)
     ears: dict[str, Ear] = field(factory=dict)
 
     def ear(self, conversation: str) -> Ear:
@@ -143,6 +146,7 @@ class Hearing:
         ear.sound, ear.is_told = None, False
         ear.transcript, ear.words = "", Agreement()
         ear.asked_at, ear.covered = len(ear.said), 0
+        ear.asked = ear.came = 0
         ear.over = anyio.Event()
         self.bus.post(UserStartedSpeaking(self.bus.turn(conversation)))
 
@@ -181,16 +185,20 @@ class Hearing:
         ear.rhythm.note(ms(ear.silent_bytes))
         ear.sound, ear.is_told = None, False
 
-    @staticmethod
-    def _wants_guess(ear: Ear) -> bool:
-        """Tell whether there is enough new voice, and no guess on its way."""
-        if ear.asked == ear.key:
+    def _wants_guess(self, ear: Ear) -> bool:
+        """Tell whether there is enough new voice, and not too many guesses on their way."""
+        on_their_way, new = ear.asked - ear.came, len(ear.said) - ear.asked_at
+        if ear.voiced <= ear.asked_at or new < size(SOONER_MS):
             return False
-        return len(ear.said) >= ear.asked_at + size(GUESS_MS) and ear.voiced > ear.asked_at
+        if not on_their_way:
+            return new >= size(GUESS_MS)
+        return on_their_way < AT_ONCE and ear.odds.shows_early and self.writing.may_overlap()
 
     def _ask(self, conversation: str, ear: Ear) -> None:
-        ear.asked = ear.key
-        self.bus.post(UtteranceGrew(self.bus.turn(conversation), ear.key, bytes(ear.said)))
+        turn = self.bus.turn(conversation)
+        self.bus.post(UtteranceGrew(turn, ear.key, bytes(ear.said), ear.asked))
+        ear.asked_at = len(ear.said)
+        ear.asked += 1
 
     def _end(self, conversation: str, ear: Ear) -> None:
         if not ear.silent_bytes:
@@ -198,8 +206,8 @@ class Hearing:
         turn, key, pcm = self.bus.turn(conversation), ear.key, bytes(ear.said)
         ear.key, ear.said = "", bytearray()
         ear.over.set()
-        if ear.guess:
-            ear.guess.cancel()  # nobody waits for it any more
+        for guess in ear.guesses:
+            guess.cancel()  # nobody waits for it any more
         self.bus.post(UtteranceHeard(turn, key, pcm, ear.voice_ended))
 
     # -- in lanes ----------------------------------------------------------------------------
@@ -229,7 +237,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     gate = Gate(bus, parts)
     gate.listen()
     hearing = Hearing(bus, parts, gate)
-    writing = Writing(bus, parts, hearing.ear, gate)
+    hearing.writing = writing = Writing(bus, parts, hearing.ear, gate)
     bus.tap(hearing.hear)
     bus.tap(hearing.hold)
     bus.tap(hearing.release)
@@ -239,7 +247,11 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(hearing.close)
     bus.subscribe(hearing.watch)
     bus.subscribe(writing.meet, overflow=Overflow.COALESCE)
-    bus.subscribe(writing.guess, overflow=Overflow.COALESCE)
+    bus.subscribe(
+        writing.guess,
+        overflow=Overflow.COALESCE,
+        lane_by=lambda event: event.number % AT_ONCE,
+    )
     bus.subscribe(writing.expect, overflow=Overflow.COALESCE)
     bus.subscribe(writing.judge, overflow=Overflow.COALESCE)
     bus.subscribe(writing.write_down)

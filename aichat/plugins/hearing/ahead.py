@@ -16,9 +16,7 @@ from aichat.core.events import Speculated, TranscriptUpdated, Turn, UserSaid
 
 from .agreement import words
 from .completeness import has_words
-
-LIKELY = 0.3
-"""Nothing is answered ahead whose end is less likely than this."""
+from .odds import Odds, Sign
 
 
 @define(eq=False)
@@ -45,6 +43,7 @@ class Supposed:
     turn: Turn
     text: str
     began: float
+    odds: Odds
 
 
 @define
@@ -73,16 +72,19 @@ class Ahead:
             return False
         return wanted == "on" or not any(map(charges, backends))
 
-    async def suppose(self, conversation: str, text: str, likelihood: float) -> None:
-        """Let *text* be answered as if it were all; what was supposed before is revoked."""
+    async def suppose(self, conversation: str, text: str, odds: Odds, sign: Sign) -> None:
+        """Let *text* be answered as if it were all, if that is worth while.
+
+        What was supposed before is revoked, unless it has the same words.
+        """
         known = self.supposed.get(conversation)
         if known and words(known.text) == words(text):
             return
         self.revoke(conversation)
         is_idle = self.bus.live_turn(conversation) is None
-        if is_idle and likelihood >= LIKELY and has_words(text) and self.may_answer():
+        if is_idle and has_words(text) and odds.is_worth(sign) and self.may_answer():
             turn = self.bus.provisional_turn(conversation)
-            self.supposed[conversation] = Supposed(turn, text, self.bus.clock.now())
+            self.supposed[conversation] = Supposed(turn, text, self.bus.clock.now(), odds)
             self.bus.post(TranscriptUpdated(turn, text, final=True))
             await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
 
@@ -103,5 +105,6 @@ class Ahead:
             self._tell(known, self.bus.turn(conversation), kept=False)
 
     def _tell(self, known: Supposed, turn: Turn, *, kept: bool) -> None:
+        known.odds.begun.add(kept)
         seconds = self.bus.clock.now() - known.began
         self.bus.post(Speculated(turn, kept, seconds))

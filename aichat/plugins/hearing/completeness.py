@@ -14,8 +14,10 @@ from functools import lru_cache
 from .agreement import words
 
 UNKNOWN = 0.5
-OPEN, DICTATED, STATED, ASKED = 0.05, 0.15, 0.7, 0.9
+OPEN, DICTATED, STATED, ASKED = 0.05, 0.15, 0.7, 0.97
 """How likely it is that somebody has finished whose words end so."""
+HEARS_WELL = 0.95
+"""A model that listens is right about so many; it is not surer than that, whatever it says."""
 
 ENDS = ".!。．！।"
 QUESTIONS = "?？؟"
@@ -104,10 +106,10 @@ def _is_dictated(said: list[str]) -> bool:
 
 
 def fused(by_words: float, by_sound: float | None) -> float:
-    """Join two independent judgements; each of 0.5 leaves the other as it is."""
+    """Join two independent judgements; each of 0.5 leaves the other as it is, within bounds."""
     if by_sound is None:
         return by_words
-    odds = _logit(by_words) + _logit(by_sound)
+    odds = _logit(by_words) + _logit(min(max(by_sound, 1 - HEARS_WELL), HEARS_WELL))
     return 1 / (1 + math.exp(-odds))
 
 

@@ -12,6 +12,7 @@ from aichat.core.events import MIC_RATE, UtterancePaused
 
 from . import completeness
 from .agreement import Agreement
+from .odds import Odds, Sign
 from .rhythm import Rhythm
 
 GUESSED_MS = 200
@@ -49,18 +50,21 @@ class Ear:
     last_audio: float = 0.0
     voice_ended: float = 0.0
     over: anyio.Event = field(factory=anyio.Event)
-    guess: anyio.CancelScope | None = None
-    """The live transcript that is being made."""
-    asked: str = ""
-    """The utterance of which a live transcript was asked for and has not come;"""
+    guesses: list[anyio.CancelScope] = field(factory=list)
+    """The live transcripts that are being made."""
+    asked: int = 0
+    """So many live transcripts were asked for of this utterance;"""
+    came: int = 0
+    """so many have come, one that failed not among them."""
     asked_at: int = 0
-    """how much of it that one covers,"""
+    """How much of the utterance the latest one that was asked for covers,"""
     covered: int = 0
     """and how much the newest one that has come."""
     words: Agreement = field(factory=Agreement)
     transcript: str = ""
     """The newest hypothesis."""
     rhythm: Rhythm = field(factory=Rhythm)
+    odds: Odds = field(factory=Odds)
     sound: float | None = None
     """How likely the user has finished, by the sound of it; None where nobody has judged that."""
     is_told: bool = False
@@ -81,6 +85,11 @@ class Ear:
     def hypothesis(self) -> str:
         """The newest transcript if it may be all that was said, else nothing."""
         return self.transcript if self.voiced - self.covered <= size(GUESSED_MS) else ""
+
+    def sign(self) -> Sign:
+        """Say what speaks for an end just now."""
+        looks = completeness.finished(self.transcript)
+        return Sign(looks, ms(self.silent_bytes), self.sound, self.covered >= self.voiced)
 
     def pause(self) -> Pause:
         """Say what is known while the user is silent."""

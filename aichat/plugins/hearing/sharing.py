@@ -78,6 +78,11 @@ class Sharing:
         guessing = sum(not ticket.final for ticket in self.inside)
         return self.limit is None or guessing < max(1, self.limit - 1)
 
+    @property
+    def has_room(self) -> bool:
+        """One more guess, and a final beside it, would be let in at once."""
+        return self.limit is None or len(self.inside) + 2 <= self.limit
+
     def forget(self, session: str) -> None:
         """Drop what is kept of a session."""
         self.served.pop(session, None)

@@ -23,6 +23,7 @@ from aichat.core.events import (
     UtterancePaused,
 )
 
+from .agreement import words
 from .ahead import Ahead, Final
 from .ear import Ear
 from .gate import Gate
@@ -32,6 +33,8 @@ GUESS_SECONDS = 5.0
 """A live transcript that takes longer is given up."""
 STT_SECONDS = 30.0
 """The longest wait for a final transcript."""
+AT_ONCE = 2
+"""So many live transcripts of one utterance may be made at once, where the recogniser has room."""
 GUESSES = f"{__name__}.Writing.guess"
 """Under this name the bus counts guesses that were given up."""
 
@@ -71,12 +74,16 @@ class Writing:
         if not getattr(self.parts.stt, "guesses", True):
             return  # also for the rest of this utterance
         if ear.key == event.key:  # else it is over; its final transcript comes next
-            with anyio.move_on_after(GUESS_SECONDS) as ear.guess:
-                await self._guess(conversation, ear)
-            if ear.guess.cancelled_caught:
+            with anyio.move_on_after(GUESS_SECONDS) as scope:
+                ear.guesses.append(scope)
+                try:
+                    await self._guess(conversation, ear)
+                finally:
+                    ear.guesses.remove(scope)
+            if scope.cancelled_caught:
                 self.bus.dropped[GUESSES] += 1
-        if ear.asked == event.key:  # not after a failure: then this utterance gets no more of them
-            ear.asked = ""
+        if ear.key == event.key:  # not after a failure: then this utterance gets no more of them
+            ear.came += 1
 
     async def _guess(self, conversation: str, ear: Ear) -> None:
         recogniser, key = self._recogniser(), ear.key
@@ -85,13 +92,13 @@ class Writing:
             ear.asked_at = covered = len(pcm)
             utterance = Utterance(key, pcm, final=False, hotwords=ear.names)
             text = (await recogniser.stt.transcribe(utterance)).strip()
-        if covered >= ear.covered:  # the final transcript may have come first
-            ear.transcript, ear.covered = text, covered
+        if key != ear.key or covered < ear.covered:
+            return  # a newer one, or the final transcript, came first
+        ear.transcript, ear.covered = text, covered
         ear.words.add(text)
         turn = self.bus.turn(conversation)
         self.bus.post(TranscriptUpdated(turn, ear.words.text, tail=ear.words.tail))
-        if ear.is_told:
-            await self._suppose(conversation, ear)
+        await self._suppose(conversation, ear)
 
     async def expect(self, event: UtterancePaused) -> None:
         """Make the final transcript, and let it be answered, before the end is decided."""
@@ -113,8 +120,10 @@ class Writing:
             await self._suppose(conversation, ear)
 
     async def _suppose(self, conversation: str, ear: Ear) -> None:
-        if text := ear.hypothesis:
-            await self.ahead.suppose(conversation, text, ear.pause().finished)
+        if (text := ear.hypothesis) and not ear.held:
+            sign = ear.sign()
+            ear.odds.see(ear.key, sign, words(text))
+            await self.ahead.suppose(conversation, text, ear.odds, sign)
 
     async def judge(self, event: UtterancePaused) -> None:
         """Ask the detector how the end sounded, if it can tell."""
@@ -123,6 +132,11 @@ class Writing:
             judged = await detector.finished(event.pcm)
             if ear.is_still_in(event):
                 ear.sound = judged
+                await self._suppose(event.turn.conversation, ear)
+
+    def may_overlap(self) -> bool:
+        """Tell whether a guess may be begun while another is on its way: nobody waits for it."""
+        return self.ahead.may_answer() and self._recogniser().sharing.has_room
 
     def _recogniser(self) -> Recogniser:
         stt = self.parts.stt
@@ -140,6 +154,7 @@ class Writing:
             if not text:  # also after a failure: the page stops waiting
                 self.ahead.revoke(conversation)
                 self.bus.post(TranscriptUpdated(event.turn, "", final=True))
+        self.ear(conversation).odds.learn(event.key, words(text))
         if text and self.gate.settles(event.turn, text):
             self.ahead.revoke(conversation)
         elif text and not self.ahead.commit(conversation, text):
@@ -168,8 +183,9 @@ class Writing:
     # -- by tap ------------------------------------------------------------------------------
 
     def resume(self, event: UserResumed) -> None:
-        """The user goes on: what was done ahead is given up."""
-        self._revoke(event.turn.conversation)
+        """The user goes on: what was done ahead is given up, but for a gap within a word."""
+        if self.ear(event.turn.conversation).is_told:
+            self._revoke(event.turn.conversation)
 
     def close(self, event: ConversationClosed) -> None:
         """Give up what is being done for a conversation."""

@@ -6,6 +6,8 @@ from litestar import Router
 
 from . import (
     agents,
+    cast,
+    character_cards,
     characters,
     chat,
     components,
@@ -25,8 +27,10 @@ def routes() -> Router:
         one.routes()
         for one in (
             chat,
+            cast,
             messages,
             conversations,
+            character_cards,
             characters,
             voices,
             models,

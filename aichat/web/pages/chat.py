@@ -14,6 +14,7 @@ from litestar.response import Redirect
 from aichat.core import Character, Conversation, Message, Parts, new_id
 from aichat.core.events import UserSaid
 from aichat.web import incoming
+from aichat.web.cast_view import cast_view
 from aichat.web.defaults import new_conversation
 from aichat.web.listing import Listing
 from aichat.web.rooms import Rooms
@@ -38,6 +39,7 @@ async def _page(
         "pages/chat.html",
         conversation_id=conversation.conversation_id if conversation else "",
         title=conversation.title if conversation else None,
+        cast=await cast_view(parts.storage, conversation, cast),
         characters=cast,
         messages=[view(message) for message in messages],
         conversations=await listing.entries(parts.storage),

@@ -1,9 +1,12 @@
 // The page: joins the parts. Each part knows its own corner; only this file knows them all.
+import { Call } from "./call.js";
+import { CastPanel } from "./cast-panel.js";
 import { Composer } from "./composer.js";
 import { openConnection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { refresh, reloadLog } from "./htmx.js";
 import { Loudspeaker } from "./loudspeaker.js";
+import { MicTrouble } from "./mic-trouble.js";
 import { Microphone } from "./microphone.js";
 import { Messages } from "./messages.js";
 import { Notices } from "./notices.js";
@@ -13,6 +16,7 @@ import { announcesAnswers } from "./shell/announcer.js";
 import { tendSearch } from "./searching.js";
 import { Status } from "./status.js";
 import { TalkButton } from "./talk.js";
+import { TurnQueue } from "./turn-queue.js";
 import { localTimes } from "./times.js";
 
 const at = (id) => document.getElementById(id);
@@ -20,7 +24,7 @@ const page = document.body.dataset;
 
 const connection = openConnection(page);
 const composer = new Composer({ form: at("composer"), connection, announce: (text) => notices.announce(text) });
-const notices = new Notices(at("notices"));
+const notices = new Notices();
 const status = new Status(at("connection"), { announce: notices.announce, onRefused: notices.problem });
 const scrolling = new Scrolling({ scroller: at("scroller"), button: at("to-newest") });
 const stop = at("stop");
@@ -32,14 +36,19 @@ const conversation = new Conversation({
   goingOn: at("going-on"),
   announce: notices.announce,
   canHear: () => loudspeaker.running && !announcesAnswers(),
-  onChange: () => stop.setAttribute("aria-disabled", String(!conversation?.busy)),
+  onChange: changed,
+});
+const queue = new TurnQueue(at("queue"));
+const cast = new CastPanel({
+  panel: at("cast-panel"), connection, problem: notices.problem,
+  isBusy: () => conversation.busy, onAsked: (id) => queue.asked(id),
 });
 const { port1: mouth, port2: ears } = new MessageChannel();
 const loudspeaker = new Loudspeaker(page.playerWorklet, {
   ears,
   attach: (port) => connection.attach("player", port),
   onSounding: sounding,
-  onLevel: (level) => conversation.level(level),
+  onLevel: (level, played) => conversation.level(level, played),
 });
 const microphone = new Microphone(page.micWorklet, {
   mouth,
@@ -49,19 +58,31 @@ const microphone = new Microphone(page.micWorklet, {
 });
 const talk = new TalkButton({
   button: at("talk"), modes: at("talk-modes"), microphone,
-  onTalk: interrupt, onProblem: notices.problem, onHint: hint,
+  onTalk: interrupt, onTrouble: (error) => trouble.show(error), onReady: () => trouble.hide(), onHint: hint,
+  onOpen: (open) => (at("recording").hidden = !open),
 });
+const trouble = new MicTrouble(at("mic-problem"), { onAgain: () => talk.again(), announce: notices.announce });
+const call = new Call({ button: at("call"), end: at("end-call"), mute: at("mute"), talk, announce: notices.announce });
+
+function changed() {
+  stop.setAttribute("aria-disabled", String(!conversation?.busy));
+  if (conversation && !conversation.busy) cast?.quiet();
+}
 
 function sounding({ sounding: line, underruns, dropped }) {
   conversation.sounds(line);
+  queue.sounds(line);
+  at("sounding").hidden = !line;
   Object.assign(page, { underruns, dropped }); // for whoever looks into a stutter
 }
 
 function interrupt() {
+  cast.takeBack();
   if (!conversation.busy) return;
   loudspeaker.hush();
   connection.interrupt();
   conversation.sounds(null);
+  queue.sounds(null);
 }
 
 function lostMicrophone(problem) {
@@ -76,6 +97,7 @@ function hint(text) {
 
 function ready(event) {
   if (!event.resumed) conversation.reset();
+  if (!event.resumed) queue.reset();
   if (event.notices) notices.show(event.notices);
   if (page.conversation && !event.resumed && page.joined) readAgain(); // the server was restarted, say
   page.joined = "yes";
@@ -106,7 +128,8 @@ function remember(id) {
   if (page.conversation === id) return;
   page.conversation = id;
   composer.moved(id);
-  history.replaceState(null, "", `/c/${id}`);
+  cast.moved(id);
+  history.replaceState(null, "", `/c/${id}${location.hash}`);
   for (const form of document.querySelectorAll("form[data-says]")) form.action = `/c/${id}/messages`;
 }
 
@@ -118,6 +141,14 @@ async function listed() {
   conversation.title();
 }
 
+/** The user wants to change what was said last: the message's own form for that opens. */
+function editLast(event) {
+  const edit = [...document.querySelectorAll("#log .message.is-user [data-panel][href$='/edit']")].at(-1);
+  if (!edit) return;
+  event.preventDefault();
+  edit.click();
+}
+
 function failed({ code, message }) {
   if (code !== "conversation_not_found") notices.problem(message); // that one closes the connection, with words
 }
@@ -126,7 +157,9 @@ connection.on("connection", (event) => status.show(event));
 connection.on("ready", ready);
 connection.on("turn_complete", listed);
 connection.on("interrupted", listed);
+connection.on("captions", (event) => conversation.captions.told(event));
 connection.on("html", inOrder((event) => conversation.html(event)));
+connection.on("html", inOrder(({ html }) => html.includes('id="cast"') && cast.drawn()));
 connection.on("turn_started", inOrder((event) => conversation.turnStarted(event)));
 connection.on("turn_started", ({ note }) => note && hint(note));
 connection.on("text_chunk", inOrder((event) => conversation.text(event)));
@@ -136,6 +169,10 @@ connection.on("transcription_chunk", (event) => {
   if (event.is_final) talk.hears(false);
   conversation.transcribed(event);
 });
+connection.on("turn_started", (event) => queue.turnStarted(event));
+connection.on("text_chunk", (event) => queue.text(event));
+connection.on("turn_complete", (event) => queue.lineFinished(event));
+connection.on("interrupted", (event) => queue.interrupted(event));
 connection.on("listening", ({ speaking }) => talk.hears(speaking));
 connection.on("status", (event) => notices.show(event.notices));
 connection.on("cast", () => composer.askWho());
@@ -145,6 +182,8 @@ connection.on("unheard", () => hint("Press any key or click anywhere to hear the
 
 stop.addEventListener("click", interrupt);
 addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && interrupt());
+at("composer").addEventListener("submit", () => cast.takeBack());
+at("composer").addEventListener("edit-last", editLast);
 at("composer").addEventListener("submit", () => scrolling.follow());
 at("stage").addEventListener("click", ({ target }) => {
   const name = target.closest("[data-mention]")?.dataset.mention;

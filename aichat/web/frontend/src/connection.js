@@ -7,6 +7,8 @@ export function openConnection({ worker: script, conversation, characters }) {
     state: "connecting",
     on: (type, handler) => handlers.set(type, [...(handlers.get(type) ?? []), handler]),
     say: (text) => worker.postMessage({ do: "say", text }),
+    /** How loud a character is to be heard here, 0..1. */
+    volume: (character, gain) => worker.postMessage({ do: "volume", character, gain }),
     /** Sends a frame whose answer is a turn: whoever speaks now falls silent. */
     wish: (frame) => worker.postMessage({ do: "wish", frame }),
     draft: (text, number) => worker.postMessage({ do: "draft", text, number }),

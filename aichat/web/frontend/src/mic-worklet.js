@@ -37,6 +37,7 @@ class Microphone extends AudioWorkletProcessor {
     if (port) [this.#worker, this.#mouth] = [port, mouth];
     if (sensitivity) this.detector.sensitivity = sensitivity;
     if (gate === "open" || gate === "hold") this.#open(gate === "hold");
+    if (gate === "end" && this.#left === Infinity) this.#worker.postMessage("end_of_speech");
     if (gate === "close" && this.#left === Infinity) this.#left = TAIL;
   }
 

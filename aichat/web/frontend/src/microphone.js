@@ -21,9 +21,14 @@ const INSECURE = [
 
 /** What went wrong and how to mend it, in one line for people. */
 export function explain(error) {
-  if (!navigator.mediaDevices) return INSECURE.join(" ");
-  const known = PROBLEMS[error.name];
-  return known ? known.join(" ") : `The microphone could not be used (${error.name}: ${error.message}).`;
+  return reasons(error).join(" ");
+}
+
+/** What went wrong, and how to mend it. */
+export function reasons(error) {
+  if (!navigator.mediaDevices) return INSECURE;
+  const unknown = [`The microphone could not be used (${error.name}: ${error.message}).`, "Try again, or type instead."];
+  return PROBLEMS[error.name] ?? unknown;
 }
 
 export class Microphone {
@@ -63,6 +68,11 @@ export class Microphone {
     this.#node?.port.postMessage({ gate: "close" });
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => this.#release(), IDLE_MS);
+  }
+
+  /** What was said so far is all; the gate stays open. */
+  endSpeech() {
+    this.#node?.port.postMessage({ gate: "end" });
   }
 
   async #build() {

@@ -1,12 +1,21 @@
-// What the user must know: errors to dismiss, a banner of notices, and one voice for screen readers.
+// What the user must know: errors to dismiss, a folded banner of notices, and one voice for screen readers.
 import { announce } from "./shell/announcer.js";
 import { toast } from "./shell/toasts.js";
 
-const newNotice = () => document.getElementById("notice-template").content.firstElementChild.cloneNode(true);
+const KEY = "aichat.notices-seen";
+const at = (id) => document.getElementById(id);
+
+/** What is shown of a notice while it is folded; what stands after it may change, as of a download. */
+const head = (line) => line.split(":")[0];
+const newNotice = () => at("notice-template").content.firstElementChild.cloneNode(true);
+const short = (line) => Object.assign(document.createElement("span"), { textContent: head(line) });
 
 export class Notices {
-  constructor(banner) {
-    this.banner = banner;
+  constructor() {
+    this.fold = at("notices-fold");
+    this.lines = [...at("notices").children].map(({ textContent }) => textContent);
+    at("notices-dismiss").addEventListener("click", () => this.#dismiss());
+    this.#fit();
   }
 
   announce = announce;
@@ -16,6 +25,21 @@ export class Notices {
 
   /** Replaces the banner's lines. */
   show(lines) {
-    this.banner.replaceChildren(...lines.map((line) => Object.assign(newNotice(), { textContent: line })));
+    if (lines.join("\n") === this.lines.join("\n")) return;
+    this.lines = lines;
+    at("notices").replaceChildren(...lines.map((line) => Object.assign(newNotice(), { textContent: line })));
+    at("notices-short").replaceChildren(...lines.map(short));
+    this.#fit();
+  }
+
+  /** Hidden while there is nothing new in it. */
+  #fit() {
+    this.fold.hidden = !this.lines.length || localStorage.getItem(KEY) === this.lines.map(head).join("\n");
+  }
+
+  #dismiss() {
+    localStorage.setItem(KEY, this.lines.map(head).join("\n"));
+    this.#fit();
+    document.getElementById("scroller").focus(); // where the focus was is gone
   }
 }

@@ -5,6 +5,8 @@
 /** From one level towards another, without reaching it. */
 const glide = (from, to, length) => Float32Array.from({ length }, (_, i) => from + ((to - from) * (i + 1)) / (length + 1));
 
+const MOST_GAINS = 64; // lines whose volume is known
+
 const keyOf = ({ generation, sequence }) => generation * 65_536 + sequence;
 
 export class PlaybackQueue {
@@ -20,6 +22,8 @@ export class PlaybackQueue {
   #since = null;
   #paused = false; // somebody may be breaking in: the position is held
   #waited = 0; // while paused and nobody speaks
+  #gains = new Map(); // of lines that are not at full volume, key -> gain
+  #gain = 1; // of what sounds now; it glides to what is wanted
   #speaking = false; // our own microphone hears somebody
   #last = 0; // the sample that went out last
   underruns = 0;
@@ -31,8 +35,14 @@ export class PlaybackQueue {
     this.patience = 0.1 * rate; // or this long after the first of it
     this.fade = 0.005 * rate;
     this.rise = 0.002 * rate;
+    this.swell = 1 / (0.02 * rate); // the volume goes from nothing to full in 20 ms: no click
     this.longest = 5 * rate; // paused for so long without a word from the server: it goes on
     this.step = 0.1 * rate; // between two reports
+  }
+
+  /** Samples that have been played of the line that sounds. */
+  get played() {
+    return this.#line?.played ?? 0;
   }
 
   push(chunk) {
@@ -42,6 +52,13 @@ export class PlaybackQueue {
     }
     this.#chunks.push(chunk);
     this.#queued += chunk.samples.length;
+  }
+
+  /** How loud a line is to be, 0..1. */
+  volume(line, gain) {
+    if (gain === 1) this.#gains.delete(keyOf(line));
+    else this.#gains.set(keyOf(line), gain);
+    if (this.#gains.size > MOST_GAINS) this.#gains.delete(this.#gains.keys().next().value);
   }
 
   /** No more will come for this line, even if no chunk said that it was the last. */
@@ -120,7 +137,7 @@ export class PlaybackQueue {
   }
 
   #next() {
-    return this.#chunks[0].samples[this.#offset] / 32_768;
+    return (this.#chunks[0].samples[this.#offset] / 32_768) * this.#gain;
   }
 
   /** A chunk that comes late or twice never gets behind newer ones. */
@@ -164,7 +181,7 @@ export class PlaybackQueue {
       next.push(...samples.subarray(skip, skip + this.fade - next.length));
       skip = 0;
     }
-    return Float32Array.from(next, (sample, i) => (sample / 32_768) * (1 - i / next.length));
+    return Float32Array.from(next, (sample, i) => (sample / 32_768) * this.#gain * (1 - i / next.length));
   }
 
   #fadeInto(out) {
@@ -189,7 +206,11 @@ export class PlaybackQueue {
     const chunk = this.#chunks[0];
     if (!this.#line || keyOf(this.#line) !== keyOf(chunk)) this.#start(chunk);
     const count = Math.min(out.length - at, chunk.samples.length - this.#offset);
-    for (let k = 0; k < count; k++) out[at + k] = chunk.samples[this.#offset + k] / 32_768;
+    const wanted = this.#gains.get(keyOf(chunk)) ?? 1;
+    for (let k = 0; k < count; k++) {
+      if (this.#gain !== wanted) this.#gain += Math.max(-this.swell, Math.min(this.swell, wanted - this.#gain));
+      out[at + k] = (chunk.samples[this.#offset + k] / 32_768) * this.#gain;
+    }
     this.#advance(chunk, count);
     return count;
   }
@@ -208,6 +229,7 @@ export class PlaybackQueue {
   #start({ generation, sequence }) {
     if (this.#line) this.#finish();
     this.#sound({ generation, sequence, played: 0, told: 0 });
+    this.#gain = this.#gains.get(keyOf(this.#line)) ?? 1;
   }
 
   #finish() {

@@ -9,7 +9,7 @@ class Player extends AudioWorkletProcessor {
   constructor() {
     super();
     this.queue = new PlaybackQueue(sampleRate, (report) => this.#tell(report));
-    this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level }));
+    this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level, played: this.queue.played / (sampleRate / 1000) }));
     this.sounding = false;
     this.port.onmessage = ({ data }) => (data.port ? this.#attach(data) : this.queue.hush());
   }
@@ -30,6 +30,7 @@ class Player extends AudioWorkletProcessor {
     const { generation, sequence } = order;
     if (order.do === "play") this.queue.push({ ...order, samples: samplesOf(order.buffer) });
     if (order.do === "flush") this.queue.flush(generation, sequence);
+    if (order.do === "volume") this.queue.volume(order, order.gain);
     if (order.do === "pause") this.queue.pause();
     if (order.do === "resume") this.queue.resume();
     if (order.do === "end") this.queue.end({ generation, sequence });

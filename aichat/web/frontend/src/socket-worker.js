@@ -3,10 +3,13 @@ import { Link } from "./link.js";
 
 const SAMPLES_PER_MS = 24;
 const MOST_TURNS = 16; // turns whose number we can still translate
+const MOST_SPEAKERS = 64; // lines whose volume can still be changed
 const MOST_WAITING = 512; // frames kept for a player that is not there yet
 
 const page = self;
 const turns = new Map(); // generation -> turn_id
+const volumes = new Map(); // character -> gain, 0..1
+let speakers = []; // the lines that may still sound, and whose they are
 let link;
 let player = null;
 let waiting = [];
@@ -36,10 +39,29 @@ function began({ resumed, generation = -1 }) {
   tellPlayer({ do: "begin", floor: generation, resumed });
 }
 
-function turnStarted({ generation, turn_id: turn }) {
+function turnStarted({ generation, turn_id: turn, lines }) {
   latest = Math.max(latest, generation);
+  tellVolumes(generation, lines);
   turns.set(generation, turn);
   if (turns.size > MOST_TURNS) turns.delete(turns.keys().next().value);
+}
+
+// -- how loud each character is to be ------------------------------------------------------------
+
+/** Before any of its audio comes, so that no word is louder than the user wants. */
+function tellVolumes(generation, lines) {
+  for (const { sequence_number: sequence, character_id: character } of lines) {
+    speakers.push({ generation, sequence, character });
+    tellPlayer({ do: "volume", generation, sequence, gain: volumes.get(character) ?? 1 });
+  }
+  speakers = speakers.slice(-MOST_SPEAKERS);
+}
+
+function setVolume(character, gain) {
+  volumes.set(character, gain);
+  for (const line of speakers) {
+    if (line.character === character) tellPlayer({ do: "volume", generation: line.generation, sequence: line.sequence, gain });
+  }
 }
 
 function generationOf(turn) {
@@ -121,6 +143,7 @@ function connect(conversation, characters) {
 const orders = {
   connect: ({ conversation, characters }) => connect(conversation, characters),
   say: ({ text }) => say(text),
+  volume: ({ character, gain }) => setVolume(character, gain),
   wish: ({ frame }) => wish(frame),
   draft: ({ text, number }) => link.send({ type: "draft", text, number }),
   interrupt,

@@ -1,22 +1,32 @@
-// The big button: hold it to talk, or (hands-free) press it to keep the microphone open.
-import { explain } from "./microphone.js";
+// The microphone's one control. Hold: talk while it is held. Toggle: press to talk, press to send. Hands-free:
+// the microphone stays open, and a pause ends what is said. In a call it can be muted.
 
 const REMEMBER = "aichat.microphone";
+const MODES = ["hold", "toggle", "hands-free"];
 const HOLD_KEYS = new Set([" ", "Enter"]);
 
 export class TalkButton {
   #wanted = false; // the user holds it, or has switched it on
   #open = false;
+  #held = false; // held although hands-free: the pauses do not end what is said
+  #inCall = false;
+  #before = null; // the mode before the call
+  muted = false;
 
-  constructor({ button, modes, microphone, onTalk, onProblem, onHint }) {
-    Object.assign(this, { button, modes, microphone, onTalk, onProblem, onHint });
+  constructor({ button, modes, microphone, onTalk, onTrouble, onReady, onHint, onOpen }) {
+    Object.assign(this, { button, modes, microphone, onTalk, onTrouble, onReady, onHint, onOpen });
     this.word = button.querySelector(".talk-word");
     this.#listen();
     this.#recall();
   }
 
-  get handsFree() {
-    return this.modes.elements.microphone.value === "hands-free";
+  get mode() {
+    return this.modes.elements.microphone.value;
+  }
+
+  set mode(mode) {
+    this.modes.elements.microphone.value = mode;
+    this.#show();
   }
 
   /** How loud the microphone hears us, 0..1. */
@@ -35,6 +45,54 @@ export class TalkButton {
     this.#show();
   }
 
+  // -- for a call --------------------------------------------------------------------------------
+
+  /** Who never chose otherwise talks hands-free in a call; the microphone is asked for at once. */
+  joinCall() {
+    this.#inCall = true;
+    this.#before = this.mode;
+    if (!localStorage.getItem(REMEMBER)) this.mode = "hands-free";
+    if (this.#wanted) this.#show();
+    else if (this.mode === "hands-free") this.#start();
+    else this.#prepare();
+  }
+
+  leaveCall() {
+    this.#inCall = this.muted = false;
+    if (this.#wanted) this.#stop();
+    this.mode = this.#before ?? this.mode;
+  }
+
+  /** Shuts the microphone, or opens it again if it is to be open all the time. */
+  mute(muted) {
+    this.muted = muted;
+    if (muted && this.#wanted) this.#stop();
+    else if (!muted && this.mode === "hands-free") this.#start();
+    this.#show();
+  }
+
+  /** Space is held: talk, whatever the mode. */
+  hold() {
+    if (!this.#open) this.#start(true);
+    else if (this.mode === "hands-free") this.#holdOpen();
+  }
+
+  letGo() {
+    if (!this.#held) return;
+    this.#held = false;
+    if (this.mode === "hands-free" && !this.muted && this.#open) this.microphone.endSpeech();
+    else this.#stop();
+    this.#show();
+  }
+
+  /** The permission has come, or the device: try again. */
+  again() {
+    if (this.mode === "hands-free" && !this.muted) this.#start();
+    else this.#prepare();
+  }
+
+  // -- listening ---------------------------------------------------------------------------------
+
   #listen() {
     const { button } = this;
     button.addEventListener("pointerdown", (event) => this.#pointerDown(event));
@@ -43,72 +101,90 @@ export class TalkButton {
     }
     button.addEventListener("keydown", (event) => this.#keyDown(event));
     button.addEventListener("keyup", (event) => HOLD_KEYS.has(event.key) && this.#let());
-    button.addEventListener("click", () => this.handsFree && this.#toggle());
+    button.addEventListener("click", () => this.mode !== "hold" && this.#toggle());
     button.addEventListener("contextmenu", (event) => event.preventDefault()); // a long touch
     this.modes.addEventListener("change", () => this.#changeMode());
     document.addEventListener("visibilitychange", () => document.hidden && this.#let());
   }
 
   #pointerDown(event) {
-    if (this.handsFree || event.button !== 0) return;
+    if (this.mode !== "hold" || this.muted || event.button !== 0) return;
     this.button.setPointerCapture(event.pointerId);
     this.#start();
   }
 
   #keyDown(event) {
-    if (this.handsFree || !HOLD_KEYS.has(event.key)) return;
+    if (this.mode !== "hold" || this.muted || !HOLD_KEYS.has(event.key)) return;
     event.preventDefault(); // no click, no scrolling
     if (!event.repeat) this.#start();
   }
 
   #let() {
-    if (!this.handsFree && this.#wanted) this.#stop();
+    if (this.mode === "hold" && this.#wanted && !this.#held) this.#stop();
   }
 
   #toggle() {
+    if (this.muted) return;
     if (this.#wanted) this.#stop();
     else this.#start();
   }
 
   #changeMode() {
     if (this.#wanted) this.#stop();
-    localStorage.setItem(REMEMBER, this.modes.elements.microphone.value);
+    localStorage.setItem(REMEMBER, this.mode);
+    this.#before = this.mode;
     this.#show();
+    if (this.#inCall && this.mode === "hands-free" && !this.muted) this.#start();
   }
 
   #recall() {
     const mode = localStorage.getItem(REMEMBER);
-    if (mode === "hands-free" || mode === "hold") this.modes.elements.microphone.value = mode;
+    if (MODES.includes(mode)) this.mode = mode;
     this.#show();
   }
 
-  async #start() {
-    this.#wanted = true;
-    if (!this.handsFree) this.onTalk(); // whoever speaks is interrupted at once
-    this.#show();
+  // -- the microphone ----------------------------------------------------------------------------
+
+  async #prepare() {
     try {
       await this.microphone.prepare();
     } catch (error) {
       this.lost();
-      this.onProblem(explain(error));
-      return;
+      this.onTrouble(error);
+      return false;
     }
-    this.#begin();
+    this.onReady();
+    return true;
+  }
+
+  async #start(held = false) {
+    this.#wanted = true;
+    this.#held = held;
+    if (held || this.mode !== "hands-free") this.onTalk(); // whoever speaks is interrupted at once
+    this.#show();
+    if (await this.#prepare()) this.#begin();
   }
 
   #begin() {
     if (!this.#wanted) {
       this.microphone.closeGate(); // let go while the browser was asking
-      this.onHint("The microphone is ready. Hold the button while you talk.");
+      if (this.mode === "hold") this.onHint("The microphone is ready. Hold the button while you talk.");
       return;
     }
-    this.microphone.openGate(!this.handsFree);
+    this.microphone.openGate(this.#held || this.mode !== "hands-free");
     this.#open = true;
     this.#show();
   }
 
+  #holdOpen() {
+    this.#held = true;
+    this.onTalk();
+    this.microphone.openGate(true);
+    this.#show();
+  }
+
   #stop() {
-    this.#wanted = false;
+    this.#wanted = this.#held = false;
     if (this.#open) this.microphone.closeGate();
     this.#open = false;
     this.level(0);
@@ -118,13 +194,18 @@ export class TalkButton {
   #show() {
     this.button.classList.toggle("is-open", this.#open);
     this.button.setAttribute("aria-pressed", String(this.#wanted));
+    this.button.setAttribute("aria-disabled", String(this.muted));
     this.word.textContent = this.#words();
     if (!this.#open) this.button.classList.remove("is-heard");
+    this.onOpen(this.#open);
   }
 
   #words() {
     if (this.#wanted && !this.#open) return "One moment…";
-    if (this.handsFree) return this.#open ? "Listening: press to stop" : "Start listening";
+    if (this.#held) return "Let go of Space to send";
+    if (this.muted) return "Microphone muted";
+    if (this.mode === "hands-free") return this.#open ? "Listening: press to stop" : "Start listening";
+    if (this.mode === "toggle") return this.#open ? "Press to send" : "Press to talk";
     return this.#open ? "Let go to send" : "Hold to talk";
   }
 }

@@ -1,0 +1,134 @@
+"""Whether it is worth answering ahead: what each sign of an end has been worth so far.
+
+A sign is what speaks for an end when a transcript comes: how finished the words look, how long it
+has been quiet, how it sounded. Every sign that is seen is checked against what the user said in the
+end, whether an answer was begun or not; so a recogniser that puts a full stop after every guess is
+soon believed no more, and one that knows the end before the voice stops is believed at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from attrs import define, field, frozen
+
+from .completeness import UNKNOWN, fused
+
+SHARE = 0.25
+"""Of the answers that are begun ahead, no more than this share is to be in vain."""
+CREDIT = 1.5
+"""So many more may be in vain than that, so that a conversation can begin."""
+LIKELY = 0.4
+"""Nothing is answered ahead whose end is less likely than this."""
+IN_VOICE, PARTIAL = 0.1, 0.3
+"""How likely an end is of which nothing shows in the words: while the voice goes on; while the
+transcript does not cover all of it."""
+SHORT_MS = 150
+"""A silence may be within a word, or between two, up to here."""
+BELIEF = 4.0
+"""What is thought of a sign beforehand counts as much as so many that were seen."""
+FADES, BUDGET_FADES = 0.95, 0.98
+"""With each new sign of a kind, the older ones count so much less; with each utterance, the answers
+that were begun before."""
+
+
+class Kind(NamedTuple):
+    """Signs of one kind are worth the same."""
+
+    looks: float
+    is_quiet: bool
+    is_long: bool
+    is_whole: bool
+    sounds_finished: bool | None
+
+
+@frozen
+class Sign:
+    """What speaks for an end.
+
+    *looks* is how finished the words look, *sound* how finished it sounded, if that was judged.
+    *is_whole*: the transcript covers all that was said.
+    """
+
+    looks: float
+    silence_ms: int
+    sound: float | None = None
+    is_whole: bool = True
+
+    @property
+    def kind(self) -> Kind:
+        """What is told apart when signs are counted."""
+        sounds = None if self.sound is None else self.sound >= UNKNOWN
+        quiet, long = self.silence_ms > 0, self.silence_ms > SHORT_MS
+        return Kind(self.looks, quiet, long, self.is_whole, sounds)
+
+    @property
+    def thought(self) -> float:
+        """How likely it is the end, as long as no such sign has been seen."""
+        looks = self.looks
+        if looks == UNKNOWN and not self.is_whole:
+            looks = PARTIAL if self.silence_ms else IN_VOICE
+        return fused(looks, self.sound)
+
+
+@define
+class Tally:
+    """How often something was right, and how often it was seen; older ones count less."""
+
+    right: float = 0.0
+    seen: float = 0.0
+
+    def add(self, is_right: bool) -> None:
+        """Count one more."""
+        self.right, self.seen = self.right + is_right, self.seen + 1
+
+    def fade(self, by: float) -> None:
+        """Let all of them count less."""
+        self.right, self.seen = self.right * by, self.seen * by
+
+
+@define
+class Odds:
+    """What one user's signs are worth, and what has been begun in vain."""
+
+    tallies: defaultdict[Kind, Tally] = field(factory=lambda: defaultdict(Tally))
+    open: dict[str, dict[tuple[Kind, tuple[str, ...]], None]] = field(factory=dict)
+    """The signs seen in each utterance whose final transcript has not come, by its key."""
+    begun: Tally = field(factory=Tally)
+    """Answers; right are those that were kept."""
+    shows_early: bool = False
+    """An end has shown in the words before the voice stopped."""
+
+    def see(self, utterance: str, sign: Sign, said: Sequence[str]) -> None:
+        """Remember that this was a sign of the end when these words were known."""
+        self.open.setdefault(utterance, {})[sign.kind, tuple(said)] = None
+
+    def learn(self, utterance: str, said: Sequence[str]) -> None:
+        """The user has said these words, and no others: check what was a sign of that."""
+        if utterance not in self.open:
+            return
+        while (key := next(iter(self.open))) != utterance:
+            del self.open[key]  # it has come to nothing
+        for kind, words in self.open.pop(utterance):
+            is_right = words == tuple(said)
+            self.tallies[kind].fade(FADES)
+            self.tallies[kind].add(is_right)
+            self.shows_early |= is_right and kind.looks > UNKNOWN and not kind.is_quiet
+        self.begun.fade(BUDGET_FADES)  # so that what went wrong once is tried again some day
+
+    def likelihood(self, sign: Sign) -> float:
+        """Tell how likely the user has said all."""
+        tally = self.tallies[sign.kind]
+        return (sign.thought * BELIEF + tally.right) / (BELIEF + tally.seen)
+
+    def is_worth(self, sign: Sign) -> bool:
+        """Tell whether an answer may be begun: likely enough, and not too many were in vain.
+
+        What is likelier than the share of those in vain may be begun always: it makes that smaller.
+        """
+        likely = self.likelihood(sign)
+        vain = self.begun.seen - self.begun.right + 1 - likely
+        is_within = vain <= SHARE * (self.begun.seen + 1) + CREDIT
+        return likely >= 1 - SHARE or (likely >= LIKELY and is_within)
