@@ -131,6 +131,11 @@ class FakeOpenRouter:
     """How it answers when asked for its models; any behaviour."""
     usual: dict[str, Behaviour] = Factory(dict)
     """What it does, by the end of the path, when the model names no behaviour."""
+    calls: tuple[tuple[str, list[str]], ...] = (
+        ("clock", ["{", "}"]),
+        ("dice", ['{"di', 'ce":"d6"}']),
+    )
+    """The tools that it asks for, and the fragments of their arguments."""
     seconds_per_word: float = 0.0
     port: int = 0
     requests: list[Request] = Factory(list)
@@ -255,8 +260,7 @@ async def tools(fake: FakeOpenRouter, wire: Wire) -> None:
         return await good(fake, wire)
     await wire.begin()
     await wire.chunk({"role": "assistant", "content": "Let me look. "})
-    wanted = [("clock", ["{", "}"]), ("dice", ['{"di', 'ce":"d6"}'])]
-    for index, (name, pieces) in enumerate(wanted):
+    for index, (name, pieces) in enumerate(fake.calls):
         call = {"index": index, "id": f"call_{index}", "type": "function"}
         call |= {"function": {"name": name, "arguments": ""}}
         await wire.chunk({"tool_calls": [call]})

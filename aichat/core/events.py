@@ -15,6 +15,7 @@ from attrs import field, frozen
 from .drafts import DraftWritten as DraftWritten
 from .drafts import SpeakersForeseen as SpeakersForeseen
 from .figures import MARKS as MARKS
+from .figures import ClauseTimed as ClauseTimed
 from .figures import ReplyUsage as ReplyUsage
 from .figures import TurnTimed as TurnTimed
 from .models import Message, Prompt, Source

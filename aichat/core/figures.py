@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .turns import Event, LineEvent
 
@@ -39,6 +39,21 @@ class TurnTimed(Event):
     interrupted: bool = False
     began: float = 0.0
     """The moment of the earliest mark, in seconds of the bus clock."""
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
+class ClauseTimed(LineEvent):
+    """When the words of clause *index* are heard; a later one of the same clause replaces it.
+
+    *words* are as they are read out, each with the ms after the clause's beginning, which is *at*
+    ms after the line's.
+    """
+
+    index: int
+    at: float
+    words: tuple[tuple[str, float], ...] = field(repr=lambda words: f"<{len(words)} words>")
 
     urgent: ClassVar[bool] = True
 

@@ -83,7 +83,8 @@ class OpenAiTts:
             "response_format": "pcm",
             "extra_body": self.extra_body,
         }
-        told = " ".join(filter(None, (voice.speaker_desc.strip(), voice.scene_prompt.strip())))
+        described = (voice.speaker_desc.strip(), voice.scene_prompt.strip())
+        told = "\n".join(filter(None, described))
         if self.instructions and told:
             request["instructions"] = told
         if self.speed is not None:

@@ -14,7 +14,6 @@ from attrs import define
 from litestar import Litestar, Request, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
-from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 from pluggy import PluginManager
 
@@ -32,7 +31,7 @@ from aichat.core import (
 )
 from aichat.core.errors import BackendError
 
-from . import api, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
+from . import api, bundle, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
 from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
@@ -138,13 +137,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
             api.routes(),
             pages.routes(),
             stills.routes(),
-            create_static_files_router(
-                "/static",
-                [paths.static()],
-                name="static",
-                cache_control=None,
-                include_in_schema=False,
-            ),
+            bundle.bundled,
             *routes,
         ],
         lifespan=[chat],

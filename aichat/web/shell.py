@@ -10,22 +10,24 @@ from litestar import Request, Response
 from litestar.enums import MediaType
 
 from . import toasts
+from .compressing import packed
 from .preferences import preferences
 from .toasts import Kind, Toast
 
 Req = Request[Any, Any, Any]
-Page = Response[str]
+Page = Response[Any]
 OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 """A path of this server: never an address elsewhere."""
 
 
 def page(request: Req, template: str, code: int = 200, **context: Any) -> Page:
     """Answer with a page. It tells once what the form before it has done."""
-    headers = {"Cache-Control": "no-store"}
+    html = drawn(request, template, **context)
+    body, headers = packed(html, request.headers.get("accept-encoding", ""))
+    headers["Cache-Control"] = "no-store"
     if toasts.COOKIE in request.cookies:
         headers["Set-Cookie"] = toasts.GONE
-    html = drawn(request, template, **context)
-    return Response(html, status_code=code, media_type=MediaType.HTML, headers=headers)
+    return Response(body, status_code=code, media_type=MediaType.HTML, headers=headers)
 
 
 def drawn(request: Req, template: str, **context: Any) -> str:

@@ -137,6 +137,23 @@ class ToolOut(Outgoing, tag="tool", kw_only=True):
     failed: bool
 
 
+class WordOut(Struct):
+    """A word as it is read out, heard *at* so many ms after its line began."""
+
+    text: str
+    at: float
+
+
+class CaptionsOut(Outgoing, tag="captions", kw_only=True):
+    """When the words of a clause are heard; a later frame of the same clause replaces it."""
+
+    turn_id: str
+    message_id: str
+    sequence_number: int
+    clause: int
+    words: list[WordOut]
+
+
 class AudioChunkOut(Outgoing, tag="audio_chunk", kw_only=True):
     """Speech for clients without the subprotocol."""
 

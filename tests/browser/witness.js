@@ -3,6 +3,7 @@
 //   window.__witness
 //     .events      what the socket's worker tells the page: its fields, and `at` (performance.now())
 //     .speakers    names in the order in which they are shown as speaking
+//     .worker      the socket's worker itself; __tell gives the page events as if they came from it
 //     .gestures    {type, at} of each key and pointer press
 //     .violations  what the Content-Security-Policy refused
 //   window.__told(type, words)   resolves when the page was told of this type, with these words in it
@@ -15,6 +16,7 @@
   window.Worker = class extends Plain {
     constructor(...how) {
       super(...how);
+      witness.worker = this;
       this.addEventListener("message", ({ data }) => witness.events.push({ ...data, at: performance.now() }));
     }
   };
@@ -44,6 +46,8 @@
       };
       look();
     });
+
+  window.__tell = (data) => witness.worker.dispatchEvent(new MessageEvent("message", { data }));
 
   window.__quiet = (ms) =>
     new Promise((resolve) => {

@@ -459,6 +459,13 @@ async def test_tools_are_offered_and_calls_put_together(fake, llm):
     ]
 
 
+async def test_a_model_that_asks_for_tools_keeps_the_contract_as_well(fake):
+    fake.calls = fake.calls[:1]
+    async with OpenAiLlm("tools", base_url=fake.url) as llm:
+        await LlmContract().test_it_asks_for_tools_that_there_are_and_then_answers(llm)
+    assert [request.body.get("tool_choice") for request in fake.requests] == [None, "none"]
+
+
 async def test_a_model_that_must_answer_is_told_so_and_what_the_tools_are(fake, llm):
     await whole(llm, evolve(ask_model("good"), tools=HANDY, must_answer=True))
     await whole(llm, ask_model("good", must_answer=True))

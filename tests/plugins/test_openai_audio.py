@@ -162,7 +162,7 @@ async def test_the_voice_is_asked_for_by_name_and_description(fake, tts):
         "input": "Hello.",
         "voice": "nova",
         "response_format": "pcm",
-        "instructions": "Warm, quick A quiet room.",
+        "instructions": "Warm, quick\nA quiet room.",
         "speed": 1.1,
     }
     tts.instructions, tts.voice = False, "alloy"

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from attrs import define
 from chat import a_store
+from pictures import PNG
 from server import Server, a_server
-from test_pictures import PNG
 
 from aichat.core import Character, Prompt, Voice
 from aichat.core.backends import Usage

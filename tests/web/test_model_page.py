@@ -151,7 +151,7 @@ def test_the_demo_says_how_to_mend_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Given, "config", lambda self, *web: _with_demo(plain(self, *web)))
     with a_server(storage=anyio.run(a_store)) as server:
         page = httpx.get(f"{server.url}/models", headers={"accept": "text/html"}, trust_env=False)
-    assert "The demo writes" in page.text
+    assert "A script answers, no language model." in page.text
     assert "OPENROUTER_API_KEY" in page.text
 
 

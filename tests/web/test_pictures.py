@@ -7,16 +7,14 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-import av
 import httpx
 import numpy as np
-import numpy.typing as npt
 import pytest
+from pictures import JPEG, PNG, WEBP, Pixels, a_picture, encoded
 from server import Server, a_server
 from sounds import wav
 
@@ -24,24 +22,6 @@ from aichat.core import Character
 from aichat.web import avatars
 from aichat.web.stills import face_of
 from aichat.web.uploads import painter
-
-Pixels = npt.NDArray[np.uint8]
-
-
-def a_picture(width: int = 800, height: int = 600) -> Pixels:
-    """Red, with a green upper left quarter."""
-    pixels = np.zeros((height, width, 4), np.uint8)
-    pixels[...] = (200, 0, 0, 255)
-    pixels[: height // 2, : width // 2] = (0, 200, 0, 255)
-    return pixels
-
-
-def encoded(pixels: Pixels, codec: str, format: str) -> bytes:
-    frame = av.VideoFrame.from_ndarray(pixels, "rgba").reformat(format=format)
-    context = av.CodecContext.create(codec, "w")
-    context.width, context.height, context.pix_fmt = frame.width, frame.height, format
-    context.time_base = Fraction(1)
-    return b"".join(bytes(one) for one in (*context.encode(frame), *context.encode(None)))
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -55,9 +35,6 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-PNG = encoded(a_picture(), "png", "rgba")
-JPEG = encoded(a_picture(), "mjpeg", "yuvj420p")
-WEBP = encoded(a_picture(), "libwebp", "yuv420p")
 SECRET = b"GPS 48.8584 N, taken at home"
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0" + SECRET
 TURNED = JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(EXIF) + 2) + EXIF + JPEG[2:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -168,6 +169,16 @@ def test_a_store_that_fails_leaves_the_shell_and_a_way_to_try_again(path: str) -
         assert speech.status_code == 200
 
 
+def test_a_number_that_is_none_is_told_beside_its_field(client: httpx.Client) -> None:
+    page = client.post("/settings", data={"max_replies": "many", "auto_cap": "7", "strategy": ""})
+    assert page.status_code == 400
+    assert "Write a number." in page.text
+    assert 'aria-invalid="true"' in page.text
+    assert 'value="many"' in page.text
+    assert 'value="7"' in page.text
+    assert client.get("/settings").text.count('value="7"') == 0
+
+
 def test_models_that_cannot_be_listed_leave_the_page(server: Server) -> None:
     page = httpx.get(f"{server.url}/models", headers={"accept": "text/html"}, trust_env=False)
     assert page.status_code == 200
@@ -273,3 +284,61 @@ def test_pages_that_watch_do_not_use_up_the_talks_that_one_may_have(server: Serv
     finally:
         for watcher in watchers:
             watcher.close()
+
+
+# -- in few bytes --------------------------------------------------------------------------------
+
+BUDGET = 60_000
+"""Bytes until the page to talk on is there: HTML, styles, and the scripts that it waits for."""
+
+
+def first_paint(server: Server, encoding: str) -> list[tuple[str, int]]:
+    """What a browser fetches for the page to talk on, and how many bytes each takes on the line."""
+    fetched: dict[str, int] = {}
+    waiting = ["/"]
+    headers = {"accept": "text/html", "accept-encoding": encoding}
+    with httpx.Client(base_url=server.url, trust_env=False, headers=headers) as client:
+        while waiting:
+            path = waiting.pop()
+            if path in fetched:
+                continue
+            with client.stream("GET", path) as answer:
+                assert answer.status_code == 200
+                raw = b"".join(answer.iter_raw())
+                fetched[path] = len(raw)
+            text = client.get(path, headers={"accept-encoding": "identity"}).text
+            waiting += re.findall(r'<(?:link|script)[^>]+(?:href|src)="(/static/[^"]+)"', text)
+            if path.endswith(".js"):  # what it imports at once, not what it imports later
+                names = re.findall(r'(?:from|import)"\./([^"]+)"', text)
+                waiting += [f"/static/{name}" for name in names]
+    return sorted(fetched.items())
+
+
+@pytest.mark.parametrize("encoding", ["br, gzip", "gzip"])
+def test_the_page_to_talk_on_is_there_within_few_bytes(server: Server, encoding: str) -> None:
+    fetched = first_paint(server, encoding)
+    assert len(fetched) >= 10
+    assert sum(size for _, size in fetched) <= BUDGET, fetched
+
+
+def test_a_file_of_the_bundle_comes_as_the_browser_takes_it(server: Server) -> None:
+    path = re.findall(r'href="(/static/app-[^"]+\.css)"', httpx.get(server.url).text)[0]
+    plain = httpx.get(server.url + path, headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.headers["content-type"].startswith("text/css")
+    assert plain.headers["cache-control"] == "public, max-age=31536000, immutable"
+    for accepted, encoding in (("gzip", "gzip"), ("gzip;q=0", None), ("br;q=0.0, x", None)):
+        packed = httpx.get(server.url + path, headers={"accept-encoding": accepted})
+        assert packed.headers.get("content-encoding") == encoding
+        assert packed.headers["vary"] == "Accept-Encoding"
+        assert packed.text == plain.text
+    head = httpx.head(server.url + path)
+    assert head.status_code == 200
+    assert head.content == b""
+    manifest = httpx.get(f"{server.url}/static/manifest.json")
+    assert manifest.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("name", ["no-such.js", "%2e%2e", ".fingerprint", "a%2fb", "app.py"])
+def test_nothing_else_is_in_the_bundle(server: Server, name: str) -> None:
+    assert httpx.get(f"{server.url}/static/{name}").status_code == 404

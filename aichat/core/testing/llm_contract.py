@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 
 import anyio
 import pytest
+from attrs import evolve
 
 from aichat.core.backends import Llm, Usage, charges
 from aichat.core.fields import is_clean
 from aichat.core.models import Character, Prompt, PromptMessage
 from aichat.core.streams import closing
+from aichat.core.tools import ToolCall, tool
 
 from .probes import (
     assert_it_leaves_nothing,
@@ -40,6 +42,11 @@ def ask(text: str, *earlier: PromptMessage) -> Prompt:
     zoe = Character("zoe-001", "Zoë", "You are Zoë, a curious gardener. You love tall trees.")
     system = PromptMessage("system", zoe.system_prompt)
     return Prompt(zoe, [zoe], [system, *earlier, PromptMessage("user", text)])
+
+
+async def clock() -> str:
+    """Tell the time of day."""
+    return "Noon."
 
 
 async def whole(llm: Llm, prompt: Prompt) -> str:
@@ -135,6 +142,21 @@ class LlmContract:
         """The roles need not take turns."""
         earlier = [PromptMessage("assistant", f"I am number {n}.", f"Bot {n}") for n in range(5)]
         assert (await whole(llm, ask("And you?", *earlier))).strip()
+
+    async def test_it_asks_for_tools_that_there_are_and_then_answers(self, llm: Llm) -> None:
+        """Or it answers without, also if it knows of none."""
+        offered = evolve(ask("What's the time?"), tools=(tool(clock),))
+        async with closing(llm.reply(offered)) as stream:
+            pieces = [piece async for piece in stream]
+        calls = tuple(piece for piece in pieces if isinstance(piece, ToolCall))
+        text = "".join(piece for piece in pieces if isinstance(piece, str))
+        assert all(call.id and call.name == "clock" for call in calls)
+        assert calls or text.strip()
+        if calls:
+            asked = PromptMessage("assistant", text, calls=calls)
+            gave = [PromptMessage("tool", "Noon.", "clock", call_id=call.id) for call in calls]
+            messages = (*offered.messages, asked, *gave)
+            assert (await whole(llm, evolve(offered, messages=messages, must_answer=True))).strip()
 
     async def test_it_is_cancelled_after_its_first_piece(self, llm: Llm) -> None:
         """As a user does who breaks in; promptly, and the next reply is whole."""

@@ -3,6 +3,7 @@
 import { build } from "esbuild";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 
 const out = process.argv[2] ?? "../static/dist";
 // modules: what several of them import goes into chunks that they share
@@ -71,3 +72,11 @@ const missing = [...modules, ...classic, ...sheets].filter((name) => !names[name
 if (missing.length) throw new Error(`not built: ${missing.join(", ")}`);
 writeFileSync(join(out, "manifest.json"), JSON.stringify(names, null, 2) + "\n");
 writeFileSync(join(out, "THIRD_PARTY_LICENSES.txt"), packages().map(licence).join("\n"));
+
+const WORTH = 1_000; // bytes; shorter ones gain nothing
+for (const file of outputs.map(([file]) => file)) {
+  const content = readFileSync(file);
+  if (content.length < WORTH) continue;
+  writeFileSync(`${file}.gz`, gzipSync(content, { level: 9 }));
+  writeFileSync(`${file}.br`, brotliCompressSync(content));
+}

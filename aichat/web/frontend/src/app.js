@@ -48,7 +48,7 @@ const loudspeaker = new Loudspeaker(page.playerWorklet, {
   ears,
   attach: (port) => connection.attach("player", port),
   onSounding: sounding,
-  onLevel: (level) => conversation.level(level),
+  onLevel: (level, played) => conversation.level(level, played),
 });
 const microphone = new Microphone(page.micWorklet, {
   mouth,
@@ -141,6 +141,14 @@ async function listed() {
   conversation.title();
 }
 
+/** The user wants to change what was said last: the message's own form for that opens. */
+function editLast(event) {
+  const edit = [...document.querySelectorAll("#log .message.is-user [data-panel][href$='/edit']")].at(-1);
+  if (!edit) return;
+  event.preventDefault();
+  edit.click();
+}
+
 function failed({ code, message }) {
   if (code !== "conversation_not_found") notices.problem(message); // that one closes the connection, with words
 }
@@ -149,6 +157,7 @@ connection.on("connection", (event) => status.show(event));
 connection.on("ready", ready);
 connection.on("turn_complete", listed);
 connection.on("interrupted", listed);
+connection.on("captions", (event) => conversation.captions.told(event));
 connection.on("html", inOrder((event) => conversation.html(event)));
 connection.on("html", inOrder(({ html }) => html.includes('id="cast"') && cast.drawn()));
 connection.on("turn_started", inOrder((event) => conversation.turnStarted(event)));
@@ -174,6 +183,7 @@ connection.on("unheard", () => hint("Press any key or click anywhere to hear the
 stop.addEventListener("click", interrupt);
 addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && interrupt());
 at("composer").addEventListener("submit", () => cast.takeBack());
+at("composer").addEventListener("edit-last", editLast);
 at("composer").addEventListener("submit", () => scrolling.follow());
 at("stage").addEventListener("click", ({ target }) => {
   const name = target.closest("[data-mention]")?.dataset.mention;

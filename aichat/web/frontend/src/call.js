@@ -84,14 +84,14 @@ export class Call {
 
   #mine(event) {
     const { ctrlKey, altKey, metaKey, target } = event;
-    const free = !target.closest?.(TYPING) || target.id === "talk";
+    const free = !target.closest?.(TYPING) && !document.querySelector("dialog[open]");
     return this.on && shortcutsOn() && free && !ctrlKey && !altKey && !metaKey;
   }
 
   #down(event) {
     if (!this.#mine(event) || event.repeat) return;
     if (event.key.toLowerCase() === "m") this.#mute();
-    if (event.key !== " " || event.target.id === "talk") return; // the button sees to it itself
+    if (event.key !== " ") return;
     event.preventDefault();
     this.#holding = true;
     this.talk.hold();

@@ -1,4 +1,5 @@
 // What the server and the loudspeaker say, shown: streamed text, who speaks, what was heard of the user.
+import { Captions } from "./captions.js";
 import { applyFragments } from "./htmx.js";
 import { keepingPlace } from "./messages.js";
 import { localTimes } from "./times.js";
@@ -12,6 +13,7 @@ export class Conversation {
   #lines = new Map(); // of a few turns, so that a line still sounding is found
   #sounding = null;
   #fading = 0;
+  captions = new Captions();
 
   constructor({ transcript, goingOn, announce, canHear, onChange }) {
     Object.assign(this, { transcript, goingOn, announce, canHear, onChange });
@@ -44,7 +46,8 @@ export class Conversation {
     message.classList.remove("is-queued", "is-thinking");
     if (text) {
       message.classList.add("is-streaming");
-      box.append(text);
+      if (box.lastChild?.nodeType === Node.TEXT_NODE) box.lastChild.appendData(text);
+      else box.append(text);
     }
     if (final) this.#written(message, box, name, sequence);
   }
@@ -81,10 +84,13 @@ export class Conversation {
   /** The loudspeaker plays this line now, or none. */
   sounds(line) {
     this.#sounding = line;
+    if (!line) this.captions.silent();
     this.#show();
   }
 
-  level(value) {
+  level(value, played) {
+    const line = this.#line();
+    if (line) this.captions.heard(line.message_id, played);
     this.#cast()?.style.setProperty("--level", Math.min(1, value * 5).toFixed(2));
   }
 

@@ -70,7 +70,7 @@ export class Loudspeaker {
   }
 
   #hear(report) {
-    if ("level" in report) this.onLevel(report.level);
+    if ("level" in report) this.onLevel(report.level, report.played);
     else this.onSounding(report);
   }
 }

@@ -1,6 +1,8 @@
 // What can be done with messages: said again, written anew, copied, changed. All but sound works as plain forms too.
+import { clickedWord, selectedWord } from "./captions.js";
 import { toast } from "./shell/toasts.js";
 
+const DOUBLE_CLICK_MS = 300;
 const FOCUSABLE = "a[href], button, summary";
 const nameOf = (element) => element.getAttribute("aria-label") ?? element.textContent.trim();
 const idOf = (element) => element.closest(".message").id.slice(2);
@@ -8,7 +10,7 @@ const idOf = (element) => element.closest(".message").id.slice(2);
 /** What is to be sent for each wish; the server answers with events. */
 const wishes = {
   say_rest: (id) => ({ type: "say_rest", message_id: id }),
-  play_again: (id) => ({ type: "play_again", message_id: id }),
+  play_again: (id, word) => ({ type: "play_again", message_id: id, word }),
   new_take: (id) => ({ type: "play_again", message_id: id, new_take: true }),
 };
 
@@ -21,18 +23,32 @@ export class Messages {
     log.addEventListener("keydown", (event) => event.key === "Escape" && this.#escaped(event));
   }
 
-  #clicked({ target }) {
-    const button = target.closest("button[type=button]");
-    if (!button) return;
+  #clicked(event) {
+    const text = event.target.closest(".message-text");
+    if (text) return this.#clickedText(text, event);
+    const button = event.target.closest(".message button[type=button]");
+    if (!button) return undefined;
     if ("copy" in button.dataset) copy(button.closest(".message"));
-    else if (!button.dataset.wish) return;
+    else if (!button.dataset.wish) return undefined;
     else this.#wish(button);
     refocusMenu(button);
-    closeMenus(null);
+    return closeMenus(null);
   }
 
+  /** With some of the text selected it is said from there on. */
   #wish(button) {
-    this.connection.wish(wishes[button.dataset.wish](idOf(button)));
+    const text = button.closest(".message").querySelector(".message-text");
+    this.connection.wish(wishes[button.dataset.wish](idOf(button), selectedWord(text)));
+  }
+
+  /** A click on a word of what was spoken: it is heard from there. Two clicks select it, as everywhere. */
+  #clickedText(text, event) {
+    clearTimeout(this.clicked);
+    const spoken = text.closest(".message").querySelector("[data-wish=play_again]");
+    if (!spoken || event.detail > 1 || event.target.closest("a") || !getSelection().isCollapsed) return;
+    const word = clickedWord(text, event);
+    if (word === null) return;
+    this.clicked = setTimeout(() => this.connection.wish(wishes.play_again(idOf(text), word)), DOUBLE_CLICK_MS);
   }
 
   /** The change comes back over the socket, to every window alike. */

@@ -1,5 +1,5 @@
 // Says why the microphone cannot be used and how to mend it, for as long as that is so.
-import { explain } from "./microphone.js";
+import { reasons } from "./microphone.js";
 
 export class MicTrouble {
   constructor(box, { onAgain, announce }) {
@@ -12,7 +12,7 @@ export class MicTrouble {
   }
 
   show(error) {
-    const [what, mend] = explain(error);
+    const [what, mend] = reasons(error);
     this.what.textContent = what;
     this.mend.textContent = mend;
     this.again.hidden = !navigator.mediaDevices; // trying again would not help

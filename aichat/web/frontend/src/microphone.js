@@ -19,8 +19,13 @@ const INSECURE = [
   "Open this page with https://, or as http://localhost on the machine that runs it.",
 ];
 
-/** What went wrong, and how to mend it: two lines for people. */
+/** What went wrong and how to mend it, in one line for people. */
 export function explain(error) {
+  return reasons(error).join(" ");
+}
+
+/** What went wrong, and how to mend it. */
+export function reasons(error) {
   if (!navigator.mediaDevices) return INSECURE;
   const unknown = [`The microphone could not be used (${error.name}: ${error.message}).`, "Try again, or type instead."];
   return PROBLEMS[error.name] ?? unknown;

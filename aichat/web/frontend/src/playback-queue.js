@@ -40,6 +40,11 @@ export class PlaybackQueue {
     this.step = 0.1 * rate; // between two reports
   }
 
+  /** Samples that have been played of the line that sounds. */
+  get played() {
+    return this.#line?.played ?? 0;
+  }
+
   push(chunk) {
     if (this.#isVoid(chunk) || !this.#isNew(chunk)) {
       this.dropped += 1;

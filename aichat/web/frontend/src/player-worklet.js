@@ -9,7 +9,7 @@ class Player extends AudioWorkletProcessor {
   constructor() {
     super();
     this.queue = new PlaybackQueue(sampleRate, (report) => this.#tell(report));
-    this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level }));
+    this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level, played: this.queue.played / (sampleRate / 1000) }));
     this.sounding = false;
     this.port.onmessage = ({ data }) => (data.port ? this.#attach(data) : this.queue.hush());
   }

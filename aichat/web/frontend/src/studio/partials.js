@@ -36,7 +36,7 @@ async function send(form, button, id) {
   document.getElementById(id).setAttribute("aria-busy", "true");
   const sent = new FormData(form, button);
   try {
-    const answer = await fetch(button.formAction || form.action, { method: "POST", body: sent, headers: { Accept: "text/html" } });
+    const answer = await fetch(form.action, { method: "POST", body: sent, headers: { Accept: "text/html" } });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
     if (fresh) return takeOver(document.getElementById(id), fresh, sent);
     toast(`The server answered with ${answer.status}. Try again in a moment.`);
@@ -58,8 +58,15 @@ function takeOver(shown, fresh, sent) {
   }
   tendTabs(fresh);
   tendRecorders(fresh);
+  for (const player of fresh.querySelectorAll("audio[autoplay]")) play(player);
   if (focused) fresh.querySelector(focused)?.focus();
   for (const button of document.querySelectorAll("[data-partial][aria-disabled]")) button.removeAttribute("aria-disabled");
+}
+
+/** What was parsed apart from the page does not begin by itself. */
+function play(player) {
+  player.load();
+  player.play().catch(() => {}); // a browser that wants another click shows the player
 }
 
 function sameAs({ id, name, value, tagName }) {

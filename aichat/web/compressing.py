@@ -1,0 +1,27 @@
+"""Sending less: what a browser takes, and pages in fewer bytes."""
+
+from __future__ import annotations
+
+from gzip import compress
+
+LEVEL = 4
+"""Half the time of the usual 6, and a few per cent more bytes."""
+WORTH = 2_000
+"""Letters; shorter pages gain nothing."""
+
+
+def accepts(header: str, encoding: str) -> bool:
+    """Tell whether an ``Accept-Encoding`` names *encoding*, and not with a weight of nothing."""
+    for one in header.lower().split(","):
+        name, _, weight = one.strip().partition(";")
+        if name.strip() == encoding:
+            return weight.replace(" ", "").rstrip("0") not in ("q=", "q=0.")
+    return False
+
+
+def packed(html: str, header: str) -> tuple[str | bytes, dict[str, str]]:
+    """Return a page as it is sent to a browser with this ``Accept-Encoding``, and its headers."""
+    vary = {"Vary": "Accept-Encoding"}
+    if len(html) < WORTH or not accepts(header, "gzip"):
+        return html, vary
+    return compress(html.encode(), LEVEL, mtime=0), {**vary, "Content-Encoding": "gzip"}
