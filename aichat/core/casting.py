@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any, Protocol, cast
 
 import anyio
@@ -23,6 +24,15 @@ from .storage import Storage
 from .tools import Tool
 
 log = logging.getLogger(__name__)
+
+WORDS = {
+    "vad": "voice detection",
+    "turn": "turn detection",
+    "stt": "better speech recognition",
+    "llm": "a better language model",
+    "tts": "a better voice",
+}
+"""What users call the parts that may have weights to fetch."""
 
 
 class State(StrEnum):
@@ -160,6 +170,15 @@ class Role:
         failed = [c for c in self.candidates if c.state is State.FAILED]
         return " ".join(f"{c.name}: {c.detail}" for c in failed)
 
+    def downloads(self) -> list[str]:
+        """Describe the downloads of those who would go before who serves now."""
+        what = WORDS.get(self.part, self.part).capitalize()
+        return [
+            f"{what} is on its way: {c.name}, {c.detail}."
+            for c in takewhile(lambda c: c.state is not State.READY, self.candidates)
+            if c.state is State.STARTING and c.detail.startswith("weights:")
+        ]
+
     def statuses(self) -> list[Status]:
         """Describe every candidate."""
         serving = self.serving
@@ -224,9 +243,10 @@ class Parts:
         return all(role.serving for role in self.roles.values())
 
     def notices(self) -> list[str]:
-        """Return what the user should know of who serves now."""
+        """Return what the user should know of who serves now, and of downloads that go on."""
         serving = [role.serving for role in self.roles.values()]
-        return [candidate.notice for candidate in serving if candidate and candidate.notice]
+        notices = [candidate.notice for candidate in serving if candidate and candidate.notice]
+        return notices + [line for role in self.roles.values() for line in role.downloads()]
 
     def changed(self) -> None:
         """Tell the watchers that somebody started, failed or got further."""

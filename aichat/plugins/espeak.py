@@ -53,7 +53,7 @@ class Espeak:
     """Speaks through espeak-ng, with at most *max_concurrent* voices at once."""
 
     sample_rate = RATE
-    abilities: frozenset[Ability] = frozenset({"describe", "word_times"})
+    abilities: frozenset[Ability] = frozenset({"describe", "seed", "word_times"})
     languages = SPOKEN
 
     def __init__(self, max_concurrent: int = 3, words_per_minute: int = 165) -> None:

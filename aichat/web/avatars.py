@@ -29,7 +29,7 @@ def address(name: str) -> str:
 
 def svg(name: str) -> str:
     """Draw a face: a ground, one of four patterns in its light ink, and the initials."""
-    dice = hashlib.sha256(name.encode("utf-8", "replace")).digest()[3:]
+    dice = _dice(name)
     ground, ink = GROUNDS[dice[0] % len(GROUNDS)]
     pattern = PATTERNS[dice[1] % len(PATTERNS)](dice[2:])
     return (
@@ -41,6 +41,15 @@ def svg(name: str) -> str:
         'font-family="Georgia, serif" font-size="38" font-weight="600" fill="#ffffff">'
         f"{escape(initials(name))}</text></svg>"
     )
+
+
+def ground_of(name: str) -> str:
+    """Return the colour of the ground of *name*'s face."""
+    return GROUNDS[_dice(name)[0] % len(GROUNDS)][0]
+
+
+def _dice(name: str) -> bytes:
+    return hashlib.sha256(name.encode("utf-8", "replace")).digest()[3:]
 
 
 def initials(name: str) -> str:

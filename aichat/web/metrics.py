@@ -24,7 +24,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from aichat.core import AichatError, Bus
-from aichat.core.events import MARKS, HandlerFailed, Interrupted, TurnTimed
+from aichat.core.events import (
+    MARKS,
+    HandlerFailed,
+    Interrupted,
+    ReplyUsage,
+    ToolUsed,
+    TurnTimed,
+)
 
 from .faults import stage_of
 from .rooms import Rooms
@@ -72,6 +79,9 @@ class Metrics:
     ended: Count = field(init=False)
     interrupted: Count = field(init=False)
     failed: Count = field(init=False)
+    tokens: Count = field(init=False)
+    cost: Count = field(init=False)
+    tools: Count = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.marks = Histogram(
@@ -90,6 +100,9 @@ class Metrics:
         self.ended = self._count("aichat_turns", "Turns that are over.")
         self.interrupted = self._count("aichat_interruptions", "Turns cut off.", "reason")
         self.failed = self._count("aichat_errors", "What went wrong.", "stage", "code")
+        self.tokens = self._count("aichat_tokens", "Read and written by language models.", "kind")
+        self.cost = self._count("aichat_cost_usd", "What replies cost, as far as servers tell.")
+        self.tools = self._count("aichat_tool_calls", "Tools that characters used.", "outcome")
 
     def _count(self, name: str, says: str, *labels: str) -> Count:
         return Count(name, says, labels, registry=self.registry)
@@ -102,6 +115,8 @@ class Metrics:
         bus.tap(self.time)
         bus.tap(self.interrupt)
         bus.tap(self.fail)
+        bus.tap(self.spend)
+        bus.tap(self.use)
 
     def time(self, event: TurnTimed) -> None:
         """Enter what is new in a turn's waterfall."""
@@ -131,6 +146,16 @@ class Metrics:
         error = event.error
         code = type(error).code if isinstance(error, AichatError) else "internal"
         self.failed.labels(stage_of(event.handler), code).inc()
+
+    def spend(self, event: ReplyUsage) -> None:
+        """Count what a reply took, where that is known."""
+        self.tokens.labels("prompt").inc(event.prompt_tokens or 0)
+        self.tokens.labels("reply").inc(event.reply_tokens or 0)
+        self.cost.inc(event.cost or 0)
+
+    def use(self, event: ToolUsed) -> None:
+        """Count a call."""
+        self.tools.labels("failed" if event.failed else "done").inc()
 
 
 @get("/metrics", sync_to_thread=False, include_in_schema=False)

@@ -16,7 +16,7 @@ def test_what_a_character_used_is_shown_and_kept(server: Server, open_page: Open
         page = open_page(server.url + listener.path)
         connected(page)
         send(page, "Mark, roll 2d6+1, please.")
-        used = page.locator("#log .message.is-assistant .tool")
+        used = page.locator("#log .message.is-assistant .used-tool")
         expect(used).to_have_text(re.compile(r"^dice 2d6\+1: \d \+ \d \+ 1 = \d+$"))
         finished(page)
         expect(used).to_have_count(1)

@@ -23,6 +23,7 @@ from aichat.core.events import (
     SpeakersChosen,
     TurnFinished,
     TurnTimed,
+    UserSaid,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.core.testing.memory import MemoryStorage
@@ -150,6 +151,20 @@ async def test_what_a_reply_took_is_told_before_it_is_complete() -> None:
         ]
         assert told[0] == ReplyUsage(told[0].line, "maker/large", 30, 7, 0.002)
         assert chat.heard.of(ReplyFinished)[0].text == "Hi there. "
+
+
+async def test_what_a_reply_took_is_nobodys_matter_before_the_turn_is_certain() -> None:
+    async with a_chat(llm=Counting("Hi there.")) as chat:
+        for number, happens in enumerate([chat.bus.revoke, chat.bus.commit]):
+            turn = chat.bus.provisional_turn("c")
+            await chat.bus.publish(UserSaid(turn, "@Olivia hi", "voice", f"m{number}"))
+            await anyio.sleep(5)
+            assert chat.heard.of(ReplyUsage) == []
+            assert happens(turn)
+            await chat.bus.settled()
+        assert [event.cost for event in chat.heard.of(ReplyUsage)] == [0.002]
+        *_, message = await chat.store.recent_messages("c")
+        assert message.extensions["usage"]["cost"] == 0.002
 
 
 class Hanging:

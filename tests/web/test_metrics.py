@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from server import Server, a_server
 
-from aichat.core import LaneFull
-from aichat.core.events import HandlerFailed, Turn, TurnTimed
+from aichat.core import LaneFull, Usage
+from aichat.core.events import HandlerFailed, Line, ToolUsed, Turn, TurnTimed
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.web.metrics import TURNS, Metrics
 
@@ -22,6 +22,8 @@ class Moody(FakeLlm):
     async def reply(self, prompt):  # type: ignore[no-untyped-def]
         if prompt.messages[-1].content.endswith("fail"):
             raise RuntimeError("secret details")
+        if prompt.messages[-1].content.endswith("dear"):
+            yield Usage("maker/large", 30, 7, 0.25)
         async for word in super().reply(prompt):
             yield word
 
@@ -144,3 +146,26 @@ def test_our_own_errors_are_counted_by_their_code() -> None:
     event = timed(1, "transcribed")
     metrics.fail(HandlerFailed(event.turn, "aichat.plugins.x.f", event, LaneFull("a", "b")))
     assert value(metrics, "aichat_errors_total", stage="x", code="too_many_waiting") == 1
+
+
+def test_what_replies_took_is_summed(server: Server) -> None:
+    before = samples(server)
+    with server.client() as client:
+        client.send("text_message", text="@Mark dear")
+        client.until("turn_complete")
+
+    def more(*name: str) -> float:
+        return samples(server)[name] - before.get(name, 0)
+
+    soon(lambda: more("aichat_tokens_total", "prompt") == 30)
+    assert more("aichat_tokens_total", "reply") == 7
+    assert more("aichat_cost_usd_total") == 0.25
+
+
+def test_tools_are_counted_by_how_it_went() -> None:
+    metrics, line = Metrics(), Line(Turn("c", 1), "mark", 0)
+    for failed in (True, False, False):
+        metrics.use(ToolUsed(line, "dice", {}, "4", failed))
+    done = {"outcome": "done"}
+    assert metrics.registry.get_sample_value("aichat_tool_calls_total", done) == 2
+    assert metrics.registry.get_sample_value("aichat_tool_calls_total", {"outcome": "failed"}) == 1

@@ -33,10 +33,10 @@ def test_a_tool_that_is_used_is_told_and_shown() -> None:
         assert (used["message_id"], used["failed"]) == (line["message_id"], False)
         assert re.fullmatch(r"2d6\+1: \d \+ \d \+ 1 = \d+", used["result"])
         shown = next(
-            html for _ in range(10) if "tool-name" in (html := client.until("html")["html"])
+            html for _ in range(10) if "used-tool-name" in (html := client.until("html")["html"])
         )
         assert f'hx-target="#m-{line["message_id"]} .message-text" hx-swap="beforebegin"' in shown
-        assert f'<span class="tool-name">dice</span> {used["result"]}</p>' in shown
+        assert f'<span class="used-tool-name">dice</span> {used["result"]}</p>' in shown
         client.until("turn_complete")
         prompt = httpx.get(f"{server.url}/api/messages/{line['message_id']}/prompt").json()
         assert prompt["messages"][-2]["tool_calls"] == [

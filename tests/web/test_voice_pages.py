@@ -13,8 +13,9 @@ import pytest
 from server import Server, a_server
 from sounds import tone, wav
 
-from aichat.core import Voice
-from aichat.core.testing.fakes import FakeStt
+from aichat.core import BackendFailed, Voice
+from aichat.core.backends import Reference
+from aichat.core.testing.fakes import FakeStt, FakeTts
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +177,36 @@ def test_voices_of_the_library_say_the_same_and_are_compared(
 def test_a_place_that_is_none_leads_to_the_library(browser: httpx.Client) -> None:
     assert browser.get("/voices/sing").headers["location"] == "/voices"
     assert browser.post("/voices/sing").headers["location"] == "/voices"
+
+
+class Learning(FakeTts):
+    """Has to get to know a voice, by a clip that is clear."""
+
+    abilities = frozenset({"clone"})
+
+    def knows(self, voice: Voice) -> bool:
+        return voice.audio_tokens is not None
+
+    async def learn(self, voice: Voice, reference: Reference | None) -> list[list[int]]:
+        assert reference
+        assert reference.rate == 24_000
+        if reference.transcript == "Unclear.":
+            raise BackendFailed("The clip is too noisy.", "Record it again.")
+        return [[len(reference.transcript), 2]]
+
+
+def test_an_engine_gets_to_know_a_clone_when_it_is_made() -> None:
+    form = {"voice": "Known", "transcript": "Hello.", "text": "Hi.", "consent": "on", "do": "save"}
+    with a_server(tts=Learning()) as server:
+        address = f"{server.url}/voices/clone"
+        files = {"file": ("me.wav", wav(tone()))}
+        page = httpx.get(address, trust_env=False).text
+        assert "cannot imitate" not in page
+        assert "no other takes" in page
+        kept = httpx.post(address, data=form, files=files, trust_env=False, timeout=60)
+        assert kept.status_code == 303
+        assert stored(server, "Known").audio_tokens == [[6, 2]]
+        form |= {"voice": "Unclear", "transcript": "Unclear."}
+        told = httpx.post(address, data=form, files=files, trust_env=False, timeout=60)
+        assert "too%20noisy" in told.headers["set-cookie"]
+        assert stored(server, "Unclear").audio_tokens is None

@@ -27,6 +27,7 @@ from .probes import (
     at_once,
     first_audio,
     say,
+    sound_alike,
 )
 
 SENTENCE = "Hello there, my name is Olivia, and I would love to hear what you think."
@@ -98,7 +99,9 @@ class TtsContract:
     async def test_a_seed_makes_another_take_if_it_says_so(self, tts: Tts) -> None:
         takes = [Voice("same", settings={"seed": seed}) for seed in (1, 1, 2)]
         first, again, other = [(await say(tts, SENTENCE, take)).pcm for take in takes]
-        assert (first == again and first != other) or "seed" not in abilities(tts)
+        is_exact = first == again and first != other
+        is_close = sound_alike(first, again) and not sound_alike(first, other)
+        assert is_exact or is_close or "seed" not in abilities(tts)
 
     async def test_it_speaks_in_a_cloned_voice_if_it_says_so(
         self, tts: Tts, reference: Reference

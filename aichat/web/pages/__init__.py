@@ -7,6 +7,7 @@ from litestar import Router
 from . import (
     agents,
     cast,
+    character_cards,
     characters,
     chat,
     components,
@@ -29,6 +30,7 @@ def routes() -> Router:
             cast,
             messages,
             conversations,
+            character_cards,
             characters,
             voices,
             models,

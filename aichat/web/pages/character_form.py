@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from attrs import define, evolve, field
@@ -179,13 +180,12 @@ class CharacterForm:
             return None  # nothing was said about how it sounds: the engine's own
         voice = await self.voice(storage)
         taken = {one.voice for one in await storage.voices()}
-        free = next(key for key in _names(name.replace("/", "-")) if key not in taken)
+        free = free_name(name.replace("/", "-"), taken)
         return (await storage.add_voice(evolve(voice, voice=free))).voice
 
 
-def _names(name: str) -> Any:
-    yield name
-    number = 2
-    while True:
-        yield f"{name} {number}"
-        number += 1
+def free_name(wanted: str, taken: Container[str]) -> str:
+    """Return a name for a voice that no other has: the wanted one, or with a number behind it."""
+    if wanted not in taken:
+        return wanted
+    return next(free for n in count(2) if (free := f"{wanted} {n}") not in taken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -16,11 +17,11 @@ from pluggy import PluginManager
 
 from aichat.core import BackedUp, BadValue, Config, Parts
 from aichat.web import archive
-from aichat.web.api.bodies import fill
+from aichat.web.api.bodies import BadBody, fill
 from aichat.web.api.forms import read_form
 from aichat.web.api.schemas import SettingsChanges
 from aichat.web.rooms import Rooms
-from aichat.web.shell import Page, Req, page, saved
+from aichat.web.shell import Page, Req, is_fragment, page, saved, told
 from aichat.web.tuning import goes_to, settings_of
 from aichat.web.values import sent
 
@@ -29,7 +30,12 @@ from . import forms
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 ARCHIVE_BYTES = 1_000_000_000
 FILE = "aichat-{:%Y-%m-%d}.zip"
-CASTS = ("strategy", "max_replies", "auto", "auto_cap")
+CASTS = {
+    "strategy": "Who answers",
+    "max_replies": "At most so many answers",
+    "auto": "The characters go on",
+    "auto_cap": "And then for so many answers",
+}
 """The settings of new conversations that stand here; those of the model are on its own page."""
 
 
@@ -45,14 +51,22 @@ class Way:
 @get("/settings")
 async def settings(request: Req, state: State) -> Page:
     """Everything that can be set."""
+    return await _settings(request, state, await state.parts.storage.settings(), {})
+
+
+async def _settings(
+    request: Req, state: State, chosen: Mapping[str, Any], problems: forms.Problems
+) -> Page:
     parts: Parts = state.parts
     return page(
         request,
         "pages/settings.html",
+        400 if problems else 200,
+        problems=problems,
         statuses=parts.statuses(),
         plugins=_plugins(state.manager),
         ways=_ways(state.config, state.manager, parts),
-        chosen=await parts.storage.settings(),
+        chosen=chosen,
         counts=await _counts(parts),
         storage=next(one.name for one in parts.statuses() if one.part == "storage" and one.serving),
         has_backup=isinstance(parts.storage, BackedUp),
@@ -68,7 +82,14 @@ async def keep(request: Req, state: State, data: Form) -> Page:
     given["auto"] = bool(given["auto"]) or None
     for name in ("max_replies", "auto_cap"):
         given[name] = forms.number(given[name] or "")
-    changes = fill(given, SettingsChanges)
+    try:
+        changes = fill(given, SettingsChanges)
+    except BadBody as error:
+        wrong = forms.problems(error)
+        if is_fragment(request):
+            told_of = " ".join(f"{CASTS[name]}: {words}" for name, words in wrong.items())
+            return told(request, told_of, "bad", 400)
+        return await _settings(request, state, data, wrong)
     await state.parts.storage.change_settings(sent(changes))
     return saved(request, "/settings#conversations", "New conversations begin so from now on.")
 

@@ -10,12 +10,13 @@ from litestar import Router, get, post
 from litestar.datastructures import FormMultiDict, State
 from litestar.params import FromPath
 
-from aichat.core import AichatError, Parts, Storage, Voice
+from aichat.core import AichatError, Parts, Storage, Voice, abilities
 from aichat.core.models import Method
 from aichat.web.api.forms import read_form
 from aichat.web.api.voices import FORM_BYTES
 from aichat.web.previews import SENTENCE
 from aichat.web.shell import Page, Req, done, failed, page
+from aichat.web.uploads import learnt
 
 from . import forms, takes
 from .takes import Take
@@ -91,7 +92,8 @@ async def _used(request: Req, state: State, form: VoiceForm, sent: FormMultiDict
         await form.take_in(state.uploads, parts, sent)
         if wanted == "save":
             made = await form.save(parts.storage)
-            return done("/voices", f"The voice {made.voice} is kept.")
+            told = await learnt(parts, made)
+            return done("/voices", f"The voice {made.voice} is kept. {told}".strip())
         if wanted in ("hear", "another"):
             await form.hear(state.previews, parts, another=wanted == "another")
     except AichatError as error:
@@ -164,7 +166,7 @@ async def _heard(state: State, heard: list[Take], key: str, text: str) -> list[T
 def engine(parts: Parts) -> dict[str, Any]:
     """Tell which voice engine serves, and what it can do with voices."""
     serving = parts.roles["tts"].serving
-    able: frozenset[str] = getattr(serving and serving.backend, "abilities", frozenset())
+    able = abilities(serving.backend) if serving else frozenset()
     return {"name": serving.name if serving else "", "abilities": able}
 
 

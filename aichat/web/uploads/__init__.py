@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 
 import anyio
 from attrs import define, field, frozen
 
 from aichat.core import (
+    AichatError,
     Conflict,
     NotFound,
     NotReady,
@@ -17,6 +19,7 @@ from aichat.core import (
     TimedOut,
     Utterance,
     Voice,
+    introduce,
     new_id,
 )
 
@@ -24,10 +27,22 @@ from .clips import Clip, TooLarge, decode
 from .files import AT_ONCE, WAITING, Busy, File, read_at_most
 from .pictures import Pictures
 
-__all__ = ["LIMIT_BYTES", "Busy", "KeptClip", "Pictures", "TooLarge", "Uploads", "consented"]
+__all__ = [
+    "LIMIT_BYTES",
+    "Busy",
+    "KeptClip",
+    "Pictures",
+    "TooLarge",
+    "Uploads",
+    "consented",
+    "learnt",
+]
 
 LIMIT_BYTES = 20_000_000
 TRANSCRIPT_SECONDS = 120.0
+LEARNING_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
 
 
 @frozen
@@ -58,7 +73,7 @@ class Uploads:
         await require_free(parts.storage, name)
         clip = await self.keep(parts, file, transcript)
         settings = consented() if consent else {}
-        return await parts.storage.add_voice(
+        made = await parts.storage.add_voice(
             Voice(
                 name,
                 "clone",
@@ -67,6 +82,8 @@ class Uploads:
                 settings=settings,
             )
         )
+        await learnt(parts, made)
+        return await parts.storage.voice(name)
 
     async def keep(self, parts: Parts, file: File, transcript: str) -> KeptClip:
         """Keep a clip for a voice that may come of it, and its transcript; write one if need be."""
@@ -82,6 +99,23 @@ class Uploads:
     def _refuse_crowd(self) -> None:
         if self.slots.statistics().tasks_waiting >= WAITING:
             raise Busy("Too many clips are being decoded.", "Try again in a minute.")
+
+
+async def learnt(parts: Parts, voice: Voice) -> str:
+    """Let the engine get to know a voice that was just made, so that nobody waits for it later.
+
+    Return what the user should know: nothing as a rule. What fails here is done, or told, when
+    somebody speaks in the voice.
+    """
+    try:
+        with anyio.fail_after(LEARNING_SECONDS):
+            await introduce(voice, parts.tts, parts.storage)
+    except TimeoutError:
+        return "The engine is still getting to know it: its first words will take a while."
+    except AichatError as error:
+        log.warning("the voice just made is not known to the engine yet: %s", error.problem)
+        return f"But the engine cannot speak in it yet: {error.line}"
+    return ""
 
 
 def consented() -> dict[str, str]:

@@ -73,7 +73,7 @@ async def decode(data: bytes) -> Clip:
     return Clip(await run(DECODER, data, "Save it anew, as wav for example, and try again."))
 
 
-async def run(program: Path, data: bytes, again: str) -> bytes:
+async def run(program: Path, data: bytes, again: str, *arguments: str) -> bytes:
     """Let *program* make something of what a stranger sent; *again* tells how to send it better.
 
     It has a process of its own, which dies if this is cancelled. Raises BadValue or TooLarge.
@@ -81,7 +81,10 @@ async def run(program: Path, data: bytes, again: str) -> bytes:
     try:
         with anyio.fail_after(DEADLINE_SECONDS):
             done = await anyio.run_process(
-                [sys.executable, "-I", str(program)], input=data, check=False, env=_environment()
+                [sys.executable, "-I", str(program), *arguments],
+                input=data,
+                check=False,
+                env=_environment(),
             )
     except TimeoutError:
         raise _broken("took too long", again) from None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -74,29 +75,33 @@ def _small(frame: Any) -> Pixels:
     return np.rot90(small.to_ndarray(), TURNS.get(round(frame.rotation), 0))
 
 
-def encode(pixels: Pixels) -> bytes:
-    """Write WebP. The frame is a new one: nothing of the file travels with it."""
+def encode(pixels: Pixels, kind: str = "webp") -> bytes:
+    """Write WebP, or "png". The frame is a new one: nothing of the file travels with it."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgba")
-    is_opaque = bool((pixels[..., 3] == 255).all())
-    frame = frame.reformat(format="yuv420p" if is_opaque else "yuva420p")
-    context: Any = av.CodecContext.create("libwebp", "w")
+    if kind == "webp":
+        is_opaque = bool((pixels[..., 3] == 255).all())
+        frame = frame.reformat(format="yuv420p" if is_opaque else "yuva420p")
+    context: Any = av.CodecContext.create("libwebp" if kind == "webp" else kind, "w")
     context.width, context.height, context.pix_fmt = frame.width, frame.height, frame.format.name
-    context.options = {"quality": QUALITY}
+    context.time_base = Fraction(1)
+    if kind == "webp":
+        context.options = {"quality": QUALITY}
     return b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
 
 
 def warm_up() -> None:
     """Write and read a picture, so that all that is imported late is there before the limits."""
-    decode(encode(np.full((600, 8, 4), 128, np.uint8)))
+    decode(encode(decode(encode(np.full((600, 8, 4), 128, np.uint8))), "png"))
 
 
 def main() -> int:
-    """Make a WebP of standard input on standard output."""
+    """Make a WebP of standard input on standard output; with the argument "png", a PNG."""
+    kind = sys.argv[1] if len(sys.argv) > 1 else "webp"
     av.logging.set_level(None)
     warm_up()
     limits.limit()
     try:
-        made = encode(decode(sys.stdin.buffer.read()))
+        made = encode(decode(sys.stdin.buffer.read()), kind)
     except limits.Refused as refused:
         sys.stderr.write(json.dumps(refused.told))
         return int(limits.REFUSED)

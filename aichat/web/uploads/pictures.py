@@ -18,6 +18,7 @@ LIMIT_BYTES = 12_000_000
 KEY = re.compile(r"[0-9a-f]{64}\.webp")
 """The key of a clip that is a picture."""
 ADDRESS = "/images/"
+AGAIN = "Save it anew, as PNG for example, and try again."
 
 
 @define(eq=False)
@@ -28,14 +29,24 @@ class Pictures:
 
     async def keep(self, storage: Storage, file: File) -> str:
         """Keep a picture; return its address. Raises BadValue, TooLarge, or Busy."""
+        return await self.paint(
+            storage, await read_at_most(file, LIMIT_BYTES, "Send a smaller picture.")
+        )
+
+    async def paint(self, storage: Storage, data: bytes) -> str:
+        """Keep a picture that was read; return its address. Raises BadValue, or Busy."""
+        if not data:
+            raise BadValue("The file is empty.", "Choose a picture.", "file")
         if self.slots.statistics().tasks_waiting >= WAITING:
             raise Busy("Too many pictures are being read.", "Try again in a minute.")
         async with self.slots:
-            data = await read_at_most(file, LIMIT_BYTES, "Send a smaller picture.")
-            if not data:
-                raise BadValue("The file is empty.", "Choose a picture.", "file")
-            made = await run(PAINTER, data, "Save it anew, as PNG for example, and try again.")
+            made = await run(PAINTER, data, AGAIN)
         return ADDRESS + await storage.add_clip(made, "webp")
+
+
+async def as_png(kept: bytes) -> bytes:
+    """Return a picture that is kept as PNG."""
+    return await run(PAINTER, kept, AGAIN, "png")
 
 
 async def picture(storage: Storage, key: str) -> bytes:
@@ -45,4 +56,4 @@ async def picture(storage: Storage, key: str) -> bytes:
     return await storage.clip(key)
 
 
-__all__ = ["ADDRESS", "LIMIT_BYTES", "Pictures", "TooLarge", "picture"]
+__all__ = ["ADDRESS", "LIMIT_BYTES", "Pictures", "TooLarge", "as_png", "picture"]

@@ -18,7 +18,7 @@ function isDark() {
 
 function firstPlace() {
   document.getElementById("rail").open = true;
-  document.querySelector(".place[aria-current], .place").focus();
+  (document.querySelector(".place[aria-current]") ?? document.querySelector(".place")).focus();
 }
 
 /** Adds a key; tell of it in templates/fragments/keys.html. */

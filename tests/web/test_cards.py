@@ -1,0 +1,214 @@
+"""Character cards come in, and go out as they came."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from pictures import JPEG, PNG
+from server import Server, a_server
+
+from aichat.core import BadValue, Character, Voice
+from aichat.web import cards
+from aichat.web.uploads import painter
+
+V2 = {
+    "spec": "chara_card_v2",
+    "spec_version": "2.0",
+    "data": {
+        "name": "Zoë",
+        "description": "{{char}} is a pilot. <USER> is her co-pilot.",
+        "personality": "brave",
+        "scenario": "",
+        "first_mes": "Welcome aboard, {{user}}!",
+        "mes_example": "<START>\n{{char}}: Roger.",
+        "creator_notes": "never in a prompt",
+        "system_prompt": "{{original}} Be brief.",
+        "post_history_instructions": "",
+        "alternate_greetings": ["Hi", "Ho"],
+        "character_book": {"entries": [{"keys": ["fuel"], "content": "low", "extensions": {}}]},
+        "tags": ["sky", "🎙"],
+        "creator": "somebody",
+        "character_version": "1.1",
+        "extensions": {"talkativeness": "0.5", "elsewhere": {"depth": 3}},
+        "of a later version": [1, {"a": None}],
+    },
+}
+
+
+def a_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def with_text(keyword: str, text: bytes) -> bytes:
+    return PNG[:33] + a_chunk(b"tEXt", keyword.encode() + b"\0" + text) + PNG[33:]
+
+
+def coded(card: Any) -> bytes:
+    return base64.b64encode(json.dumps(card).encode())
+
+
+def test_a_card_becomes_a_character_that_is_told_all_of_it() -> None:
+    fields = cards.read(json.dumps(V2).encode()).fields
+    assert fields["name"] == "Zoë"
+    assert fields["greeting"] == "Welcome aboard, the user!"
+    assert fields["system_prompt"] == (
+        "Be brief.\n\nZoë is a pilot. the user is her co-pilot.\n\nPersonality: brave\n\n"
+        "How it talks: <START>\nZoë: Roger."
+    )
+    assert fields["extensions"]["talkativeness"] == "0.5"
+    assert "never in a prompt" not in fields["system_prompt"]
+
+
+def test_what_came_in_goes_out_unchanged() -> None:
+    fields = cards.read(json.dumps(V2).encode()).fields
+    written = cards.write(Character("z", **fields), None)
+    assert (written["spec"], written["spec_version"]) == ("chara_card_v3", "3.0")
+    data = written["data"]
+    assert data.pop("extensions") == {**V2["data"]["extensions"], "aichat": {}}
+    assert data.pop("group_only_greetings") == []
+    assert data == {key: value for key, value in V2["data"].items() if key != "extensions"}
+
+
+def test_what_was_changed_here_goes_out_changed() -> None:
+    fields = {**cards.read(json.dumps(V2).encode()).fields, "system_prompt": "You are new."}
+    data = cards.write(Character("z", **{**fields, "greeting": None}), None)["data"]
+    assert (data["description"], data["personality"], data["first_mes"]) == ("You are new.", "", "")
+    assert data["tags"] == ["sky", "🎙"]
+
+
+def test_a_character_with_a_voice_comes_back_as_it_was() -> None:
+    who = Character(
+        "a", "Ann", "You are Ann.", "Ann's", greeting="Hi.", model="m/x", temperature=0.5
+    )
+    voice = Voice("Ann's", speaker_desc="Low", scene_prompt="A room.", settings={"seed": 3})
+    card = cards.read(json.dumps(cards.write(who, voice)).encode())
+    back = {name: card.fields[name] for name in ("name", "system_prompt", "greeting", "model")}
+    assert back == {
+        "name": "Ann", "system_prompt": "You are Ann.", "greeting": "Hi.", "model": "m/x",
+    }  # fmt: skip
+    assert card.voice == {
+        "voice": "Ann's", "speaker_desc": "Low", "scene_prompt": "A room.", "settings": {"seed": 3},
+    }  # fmt: skip
+    clone = cards.write(who, Voice("Ann's", "clone", audio_path="x.wav"))
+    assert "voice" not in clone["data"]["extensions"]["aichat"]
+
+
+def test_a_card_of_version_1_is_read() -> None:
+    card = cards.read(json.dumps({**dict.fromkeys(cards.V1, "x"), "name": "Old"}).encode())
+    assert card.fields["name"] == "Old"
+    assert card.fields["system_prompt"].startswith("x\n\nPersonality: x")
+
+
+def test_a_picture_holds_a_card_and_the_newest_one_counts() -> None:
+    newer = {**V2, "data": {**V2["data"], "name": "Newer"}}
+    both = with_text("chara", coded(V2))
+    both = both[:33] + a_chunk(b"tEXt", b"CCV3\0" + coded(newer)) + both[33:]
+    assert cards.read(both).fields["name"] == "Newer"
+    assert cards.read(with_text("Chara", coded(V2))).fields["name"] == "Zoë"
+    again = cards.in_picture(both, V2)
+    assert again.count(b"chara\0") == again.count(b"ccv3\0") == 1
+    assert cards.read(again).fields["name"] == "Zoë"
+    assert painter.decode(again).shape == painter.decode(PNG).shape
+    assert painter.decode(cards.plain_picture("#112233", 8))[0, 0].tolist() == [17, 34, 51, 255]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"[]",
+        b'{"name": "only"}',
+        b'{"data": 3}',
+        JPEG,
+        PNG,
+        PNG[:60],
+        with_text("chara", b"!!!"),
+        with_text("chara", base64.b64encode(b"\xff\xfe")),
+        with_text("chara", coded(V2))[:-30],
+        with_text("chara", coded(V2)).replace(b"IDAT", b"IDAU"),
+        b'{"name": "x", "description": "' + b"y" * 9_000_000 + b'"}',
+    ],
+)
+def test_what_is_no_card_is_refused_in_words(file: bytes) -> None:
+    with pytest.raises(BadValue) as told:
+        cards.read(file)
+    assert told.value.field == "file"
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[tuple[httpx.Client, Server]]:
+    with a_server() as server:
+        headers = {"accept": "text/html"}
+        with httpx.Client(
+            base_url=server.url, headers=headers, trust_env=False, timeout=60
+        ) as client:
+            yield client, server
+
+
+def imported(browser: tuple[httpx.Client, Server], file: bytes) -> httpx.Response:
+    return browser[0].post("/characters/import", files={"file": ("card", file)})
+
+
+def test_a_card_comes_in_with_its_picture_and_goes_out_in_it(
+    browser: tuple[httpx.Client, Server],
+) -> None:
+    client, server = browser
+    ours = {"voice": {"voice": "Zoë's", "speaker_desc": "Quick"}, "temperature": 0.3}
+    data = {**V2["data"], "extensions": {**V2["data"]["extensions"], "aichat": ours}}
+    answer = imported(browser, with_text("chara", coded({**V2, "data": data})))
+    assert answer.headers["location"] == "/characters/zoe-001"
+    who: Character = anyio.run(server.store.character, "zoe-001")
+    assert (who.voice, who.temperature, list(who.images)) == ("Zoë's", 0.3, [who.image_url])
+    assert client.get(who.image_url or "").status_code == 200
+    out = client.get("/characters/zoe-001/card.png")
+    assert out.headers["content-disposition"] == 'attachment; filename="zoe.png"'
+    again = imported(browser, out.content)
+    twin: Character = anyio.run(
+        server.store.character, again.headers["location"].rpartition("/")[2]
+    )
+    assert (twin.system_prompt, twin.voice) == (who.system_prompt, "Zoë's")
+    assert twin.extensions == {
+        **who.extensions,
+        "card": {**who.extensions["card"], "group_only_greetings": []},
+    }
+    assert client.get("/characters/zoe-001/card.json").json()["data"]["name"] == "Zoë"
+    assert painter.decode(client.get("/characters/mark/card.png").content).shape == (256, 256, 4)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"name": "", "description": "x"},
+        {"name": "x" * 200, "description": "x"},
+        {"name": "n\0", "description": "x"},
+        {"data": {"name": "x", "extensions": {"aichat": {"temperature": "hot"}}}},
+        {"data": {"name": "x", "extensions": {"aichat": {"voice": {"pitch": 3}}}}},
+    ],
+)
+def test_a_card_with_odd_fields_is_refused_and_leaves_nothing(
+    browser: tuple[httpx.Client, Server], card: Any
+) -> None:
+    _, server = browser
+    before = len(anyio.run(server.store.characters)), len(anyio.run(server.store.voices))
+    answer = imported(browser, json.dumps(card).encode())
+    assert (answer.status_code, answer.headers["location"]) == (303, "/characters")
+    assert "toast" in answer.headers["set-cookie"]
+    assert (len(anyio.run(server.store.characters)), len(anyio.run(server.store.voices))) == before
+
+
+def test_without_a_file_nothing_is_imported(browser: tuple[httpx.Client, Server]) -> None:
+    answer = browser[0].post("/characters/import", files={"file": ("", b"")})
+    assert answer.headers["location"] == "/characters"
