@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any, Protocol, cast
 
 import anyio
@@ -23,6 +24,15 @@ from .storage import Storage
 from .tools import Tool
 
 log = logging.getLogger(__name__)
+
+WORDS = {
+    "vad": "voice detection",
+    "turn": "turn detection",
+    "stt": "better speech recognition",
+    "llm": "a better language model",
+    "tts": "a better voice",
+}
+"""What users call the parts that may have weights to fetch."""
 
 
 class State(StrEnum):
@@ -50,6 +60,10 @@ class Reports(Protocol):
     """A backend that tells how its start goes."""
 
     report: Callable[[str], None]
+
+
+NEEDED_AT_START = ("sequencer", "storage")
+STOPPED = "You stopped it while it was starting. Start aichat again to try once more."
 
 
 @define(eq=False)
@@ -84,6 +98,8 @@ class Candidate:
                     self.become(State.READY)
                     task_status.started()
                     await closing.wait()
+            if self.state is State.STARTING and not closing.is_set():
+                self.become(State.FAILED, STOPPED)
         except Exception as error:
             never_served = self.state is State.STARTING
             self._fail(error)
@@ -160,6 +176,15 @@ class Role:
         failed = [c for c in self.candidates if c.state is State.FAILED]
         return " ".join(f"{c.name}: {c.detail}" for c in failed)
 
+    def downloads(self) -> list[str]:
+        """Describe the downloads of those who would go before who serves now."""
+        what = WORDS.get(self.part, self.part).capitalize()
+        return [
+            f"{what} is on its way: {c.name}, {c.detail}."
+            for c in takewhile(lambda c: c.state is not State.READY, self.candidates)
+            if c.state is State.STARTING and c.detail.startswith("weights:")
+        ]
+
     def statuses(self) -> list[Status]:
         """Describe every candidate."""
         serving = self.serving
@@ -219,14 +244,27 @@ class Parts:
         """Describe every candidate of every part."""
         return [status for role in self.roles.values() for status in role.statuses()]
 
+    def stop(self, part: str, name: str) -> bool:
+        """Give up a start that still goes on, such as a download; False where there is none.
+
+        Nothing stops what aichat itself waits for before it is there.
+        """
+        role = self.roles.get(part)
+        for candidate in role.candidates if role and part not in NEEDED_AT_START else ():
+            if candidate.name == name and candidate.state is State.STARTING:
+                candidate.give_up_starting()
+                return True
+        return False
+
     def is_ready(self) -> bool:
         """Tell whether somebody plays every part."""
         return all(role.serving for role in self.roles.values())
 
     def notices(self) -> list[str]:
-        """Return what the user should know of who serves now."""
+        """Return what the user should know of who serves now, and of downloads that go on."""
         serving = [role.serving for role in self.roles.values()]
-        return [candidate.notice for candidate in serving if candidate and candidate.notice]
+        notices = [candidate.notice for candidate in serving if candidate and candidate.notice]
+        return notices + [line for role in self.roles.values() for line in role.downloads()]
 
     def changed(self) -> None:
         """Tell the watchers that somebody started, failed or got further."""
@@ -235,9 +273,6 @@ class Parts:
                 watcher()
             except Exception:
                 log.exception("watcher %r failed", watcher)
-
-
-NEEDED_AT_START = ("sequencer", "storage")
 
 
 @asynccontextmanager

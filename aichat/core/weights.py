@@ -173,10 +173,11 @@ class _Progress:
     told: int = -1
 
     def add(self, count: int) -> None:
-        """Count bytes; tell every megabyte."""
+        """Count bytes; tell every megabyte, of large files every hundredth."""
         self.done += count
-        if self.done // MB != self.told or self.done == self.total:
-            self.told = self.done // MB
+        step = self.done // max(MB, self.total // 100)
+        if step != self.told or self.done == self.total:
+            self.told = step
             self.tell(self.done, self.total)
 
 

@@ -11,13 +11,12 @@ from attrs import define, field, frozen
 from aichat.core import Character, Conversation, Storage
 
 from .leaving import Leaving
+from .views import last_line
 
 LISTED = 30
 """Conversations in the list."""
 SEARCHED = 200
 """The titles of so many, and as many messages that hold the words, are looked at."""
-LETTERS = 90
-"""So much of the last line is shown."""
 REMEMBERED = 1_000
 FACES = 3
 
@@ -76,9 +75,7 @@ class Listing:
     async def _read_lasts(self, storage: Storage, shown: Iterable[Conversation]) -> None:
         async def read(one: Conversation) -> None:
             said = await storage.recent_messages(one.conversation_id, 1)
-            line = " ".join(said[-1].said.split())[:LETTERS] if said else ""
-            name = said[-1].name or ("You" if said[-1].role == "user" else "") if said else ""
-            told = f"{name.split()[0]}: {line}" if name else line
+            told = last_line(said[-1]) if said else ""
             self.lasts[one.conversation_id] = (one.updated_at, told)
 
         async with anyio.create_task_group() as tasks:

@@ -12,19 +12,16 @@ from time import time
 
 from attrs import define, field
 
-from aichat.core import AichatError, Bus, Character, Conversation, Message, Parts
+from aichat.core import AichatError, Bus, Character, Conversation, Parts
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
     ClauseTimed,
-    Event,
     HandlerFailed,
     Interrupted,
     Line,
     LineFinished,
     LineInterrupted,
-    MessageAdded,
-    MessageDeleted,
     PlaybackPaused,
     PlaybackResumed,
     ReplyFinished,
@@ -43,6 +40,7 @@ from .cast_view import CastView
 from .faults import error_message, stage_of
 from .outbox import Connection, Goodbye
 from .sessions import Session, Sessions
+from .showing import Showing, Shown
 from .tape import Piece, Tape, place_of
 from .views import Painter
 
@@ -78,10 +76,12 @@ class Room:
     """The generation up to which everything was interrupted."""
     turns: dict[str, tuple[Line, ...]] = field(factory=dict)
     text_chunks: Counter[Line] = field(factory=Counter)
-    kept: set[str] = field(factory=set)
-    """The messages of this turn that are there to stay."""
     told: set[tuple[int, str, str]] = field(factory=set)
     """Errors told in this turn: a voice that fails at every clause is told once."""
+    showing: Showing = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.showing = Showing(self.painter, self.turns)
 
     def listen(self) -> None:
         """Subscribe to the conversation."""
@@ -156,43 +156,11 @@ class Room:
 
     # -- events ------------------------------------------------------------------------------
 
-    def page(
-        self,
-        event: SpeakersChosen
-        | MessageAdded
-        | MessageDeleted
-        | ReplyFinished
-        | Interrupted
-        | LineInterrupted,
-    ) -> None:
+    def page(self, event: Shown) -> None:
         """Send pages their fragments."""
-        if isinstance(event, MessageAdded):
-            self.kept.add(event.message.message_id)
-        if not self.has_pages:
-            return
-        if html := self._html(event):
+        self.showing.note(event)
+        if self.has_pages and (html := self.showing.html(event, self.cast)):
             self.send(wire.Html(html=html), pages_only=True)
-
-    def _html(self, event: Event) -> str:
-        if isinstance(event, Interrupted | LineInterrupted):
-            return self._gone(event)
-        if isinstance(event, MessageAdded) and not (event.changed or self._is_shown(event.message)):
-            return self.painter.appended(event.message, self.cast)
-        return self.painter(event, self.cast)
-
-    def _is_shown(self, message: Message) -> bool:
-        """Tell whether the message is a line of a turn, whose bubble is there already."""
-        lines = (line for lines in self.turns.values() for line in lines)
-        return any(line.message_id == message.message_id for line in lines)
-
-    def _gone(self, event: Interrupted | LineInterrupted) -> str:
-        """Take away the lines that were stopped before anything of them was heard."""
-        if isinstance(event, LineInterrupted):
-            lines: tuple[Line, ...] = (event.line,)
-        else:
-            lines = self.turns.get(event.turn.id, ())
-        new = (line for line in lines if line.says == "new")
-        return self.painter.gone(line for line in new if line.message_id not in self.kept)
 
     def transcribe(self, event: TranscriptUpdated) -> None:
         """Show what is being said."""
@@ -212,7 +180,6 @@ class Room:
         self.tape.begin()
         self.text_chunks.clear()
         self.told.clear()
-        self.kept.clear()
         lines = [
             wire.LineOut(line.message_id, line.character, line.place, line.says)
             for line in event.lines

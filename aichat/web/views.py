@@ -27,6 +27,8 @@ from .markdown import render
 UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
 """Whose words they are when the message does not say."""
 
+LINE = 90
+"""So many letters of a message are in a line about it."""
 UNTIL = 3
 """So many words tell where somebody was interrupted."""
 
@@ -76,6 +78,13 @@ def view(message: Message) -> MessageView:
         versions=len(versions(message)),
         tools=_tools(message.extensions.get("tools")),
     )
+
+
+def last_line(message: Message) -> str:
+    """Say in a line who said what."""
+    line = " ".join(message.said.split())[:LINE]
+    name = message.name or UNNAMED[message.role]
+    return f"{name.split()[0]}: {line}"
 
 
 def _state(message: Message) -> str:
@@ -150,6 +159,11 @@ class Painter:
     def appended(self, message: Message, cast: Sequence[Character]) -> str:
         """Return the fragment that puts a message behind the others."""
         return self._append([view(message)], cast)
+
+    def last(self, message: Message) -> str:
+        """Return the fragment that tells in the list what was said last."""
+        target = f"#talk-{message.conversation_id} .conversation-last"
+        return partial(target, "innerHTML", escape(last_line(message)))
 
     def _begun(self, event: SpeakersChosen, cast: Sequence[Character]) -> str:
         """Show who is to speak; another version begins where the message is."""

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from aichat.core.events import MARKS, TurnTimed
 
-WIDTH, ROW, LABEL = 600, 26, 170
+WIDTH, ROW, LABEL = 600, 26, 200
 """The picture's width, the height of a row, and the room for its words."""
 WORDS = {
     "speech_ended": "You stopped speaking",

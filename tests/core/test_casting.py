@@ -322,3 +322,32 @@ def test_a_cast_before_its_start_is_still_starting() -> None:
     assert {status.state for status in parts.statuses()} == {State.WAITING}
     with pytest.raises(NotReady, match="still starting"):
         _ = parts.llm
+
+
+async def test_a_download_is_told_to_users_while_another_serves() -> None:
+    told, go_on, ready = anyio.Event(), anyio.Event(), anyio.Event()
+
+    class Slow:
+        report: Callable[[str], None] = staticmethod(lambda line: None)
+
+        async def __aenter__(self) -> Slow:
+            self.report("weights: 12 of 75 MB")
+            told.set()
+            await go_on.wait()
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+    slow, quick = Candidate("stt", "slow", Slow), Candidate("stt", "quick", object)
+    parts = Parts({"stt": Role("stt", [slow, quick])})
+    async with perform(parts):
+        with anyio.fail_after(NO_WAIT):
+            await told.wait()
+        line = "Better speech recognition is on its way: slow, weights: 12 of 75 MB."
+        assert parts.notices() == [line]
+        parts.watchers.append(lambda: ready.set() if slow.state is State.READY else None)
+        go_on.set()
+        with anyio.fail_after(NO_WAIT):
+            await ready.wait()
+        assert parts.notices() == []

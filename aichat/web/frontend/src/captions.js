@@ -54,7 +54,9 @@ function rangeOf(element, words, index) {
     start = shown.indexOf(text, end);
     if (start >= 0) end = start + text.length;
   }
-  return start < 0 ? null : between(element, start, end);
+  if (start < 0) return null;
+  const rest = shown.slice(end).search(/[\s.,;:!?…]|$/); // what was read out may be the beginning of what stands there
+  return between(element, start, end + rest);
 }
 
 /** Where the words begin in what is shown: a message may be said again from the middle on. */

@@ -46,7 +46,8 @@ export class Conversation {
     message.classList.remove("is-queued", "is-thinking");
     if (text) {
       message.classList.add("is-streaming");
-      box.append(text);
+      if (box.lastChild?.nodeType === Node.TEXT_NODE) box.lastChild.appendData(text);
+      else box.append(text);
     }
     if (final) this.#written(message, box, name, sequence);
   }

@@ -5,8 +5,10 @@ import { toast } from "./shell/toasts.js";
 const KEY = "aichat.notices-seen";
 const at = (id) => document.getElementById(id);
 
+/** What is shown of a notice while it is folded; what stands after it may change, as of a download. */
+const head = (line) => line.split(":")[0];
 const newNotice = () => at("notice-template").content.firstElementChild.cloneNode(true);
-const short = (line) => Object.assign(document.createElement("span"), { textContent: line.split(":")[0] });
+const short = (line) => Object.assign(document.createElement("span"), { textContent: head(line) });
 
 export class Notices {
   constructor() {
@@ -32,11 +34,11 @@ export class Notices {
 
   /** Hidden while there is nothing new in it. */
   #fit() {
-    this.fold.hidden = !this.lines.length || localStorage.getItem(KEY) === this.lines.join("\n");
+    this.fold.hidden = !this.lines.length || localStorage.getItem(KEY) === this.lines.map(head).join("\n");
   }
 
   #dismiss() {
-    localStorage.setItem(KEY, this.lines.join("\n"));
+    localStorage.setItem(KEY, this.lines.map(head).join("\n"));
     this.#fit();
     document.getElementById("scroller").focus(); // where the focus was is gone
   }
