@@ -1,0 +1,189 @@
+"""What the language model does in its threads: read the chat, write, stop when nobody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from attrs import frozen
+from jinja2 import TemplateError
+
+from aichat.core import (
+    BackendFailed,
+    CannotStart,
+    Listener,
+    Prompt,
+    PromptMessage,
+    Usage,
+    is_clean,
+)
+
+Messages = list[dict[str, str]]
+
+
+@frozen
+class Writer:
+    """Writes replies. *name* is what the model is called; *most_tokens* is what it can read."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    most_tokens: int
+
+    def write(self, prompt: Prompt, room: dict[str, int], listener: Listener[str | Usage]) -> None:
+        """Hand over the reply in pieces, and last what it took."""
+        settings = prompt.settings
+        longest = int(settings.get("max_tokens") or room["max_tokens"])
+        longest = max(1, min(longest, room["context"] // 2))
+        given = self._read(prompt.messages, room["context"] - longest)
+        streamer = _Streamer(self.tokenizer, listener)
+        with torch.inference_mode():
+            self.model.generate(
+                **given,
+                **_sampling(prompt),
+                max_new_tokens=longest,
+                streamer=streamer,
+                stopping_criteria=transformers.StoppingCriteriaList([_Left(listener)]),
+                pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
+            )
+        if not streamer.wrote and not listener.left:
+            raise BackendFailed(
+                "The language model wrote nothing.", "Try again, or choose another model."
+            )
+        read = int(given["input_ids"].shape[1])
+        listener(Usage(self.name, read, streamer.count, 0.0))
+
+    def _read(self, messages: Sequence[PromptMessage], most: int) -> dict[str, Any]:
+        """Write the chat in the model's own form; the oldest messages go if it is too long."""
+        kept = _merged(messages)
+        while True:
+            given = self._encoded(kept)
+            too_many = given["input_ids"].shape[1] - most
+            if too_many <= 0 or len(kept) <= 2:
+                break
+            kept = [kept[0], *kept[1 + max(1, (len(kept) - 1) // 4) :]]
+        if too_many > 0:  # one message is longer than all there is room for
+            given = {name: ids[:, -most:] for name, ids in given.items()}
+        return {name: ids.to(self.model.device) for name, ids in given.items()}
+
+    def _encoded(self, messages: Messages) -> dict[str, Any]:
+        try:
+            return self._templated(messages)
+        except TemplateError:  # some models know no system prompt, or want the user to begin
+            return self._templated(_folded(messages))
+
+    def _templated(self, messages: Messages) -> dict[str, Any]:
+        given = self.tokenizer.apply_chat_template(
+            messages,
+            add_generation_prompt=True,
+            enable_thinking=False,  # nobody hears it, and everybody waits for it
+            return_dict=True,
+            return_tensors="pt",
+        )
+        return {name: given[name] for name in ("input_ids", "attention_mask")}
+
+
+def load(folder: Path, name: str, device: str, dtype: str) -> Writer:
+    """Load a model from a folder. Raises :class:`CannotStart`."""
+    place = _chosen(device)
+    try:
+        transformers.utils.logging.disable_progress_bar()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=_precision(dtype, place), local_files_only=True
+        )
+        model = model.to(place).eval()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise CannotStart(
+            f"The language model cannot be loaded from {folder} ({str(error).splitlines()[0]}).",
+            "Fetch its weights anew, or name another under [llm.transformers] model.",
+        ) from error
+    if not tokenizer.chat_template:
+        raise CannotStart(
+            f"{folder} holds a model without a chat template: it was not made to talk.",
+            'Choose one whose name ends in "Instruct" or "Chat".',
+        )
+    most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return Writer(model, tokenizer, name, int(most or 2048))
+
+
+def _chosen(device: str) -> torch.device:
+    if device == "auto":
+        has_mps = torch.backends.mps.is_available()
+        device = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise CannotStart(
+            f"Torch has no device {device!r} here ({str(error).splitlines()[0]}).",
+            'Set [llm.transformers] device to "auto", "cuda", "mps" or "cpu".',
+        ) from error
+
+
+def _precision(dtype: str, place: torch.device) -> torch.dtype:
+    name = dtype if dtype != "auto" else "float32" if place.type == "cpu" else "bfloat16"
+    precision: torch.dtype = getattr(torch, name)
+    return precision
+
+
+def _sampling(prompt: Prompt) -> dict[str, Any]:
+    """Return what was chosen, the character's own first; what was not is as the model has it."""
+    temperature = prompt.character.temperature
+    if temperature is None:
+        temperature = prompt.settings.get("temperature")
+    if temperature is not None and temperature <= 0:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    chosen = {"temperature": temperature, "top_p": prompt.settings.get("top_p")}
+    return {
+        "do_sample": True,
+        **{key: float(one) for key, one in chosen.items() if one is not None},
+    }
+
+
+def _merged(messages: Sequence[PromptMessage]) -> Messages:
+    """Join messages of one role in a row: many models want them to take turns."""
+    merged: Messages = []
+    for message in messages:
+        if merged and merged[-1]["role"] == message.role:
+            merged[-1]["content"] += f"\n\n{message.content}"
+        else:
+            merged.append({"role": message.role, "content": message.content})
+    return merged
+
+
+def _folded(messages: Messages) -> Messages:
+    """Tell the system prompt as the user's first words."""
+    as_user = [{**one, "role": "user"} if one["role"] == "system" else one for one in messages]
+    if as_user and as_user[0]["role"] != "user":
+        as_user.insert(0, {"role": "user", "content": "(The conversation begins.)"})
+    return _merged([PromptMessage(one["role"], one["content"]) for one in as_user])  # type: ignore[arg-type]
+
+
+class _Left(transformers.StoppingCriteria):  # type: ignore[misc, unused-ignore]
+    """Ends the reply when nobody reads it."""
+
+    def __init__(self, listener: Listener[Any]) -> None:
+        self.listener = listener
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        return torch.full((input_ids.shape[0],), self.listener.left, device=input_ids.device)
+
+
+class _Streamer(transformers.TextStreamer):  # type: ignore[misc, unused-ignore]
+    """Hands over text as soon as it is sure: in words."""
+
+    def __init__(self, tokenizer: Any, listener: Listener[Any]) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self.listener, self.wrote, self.count = listener, False, -1  # the prompt comes first
+
+    def put(self, value: Any) -> None:
+        self.count += 1
+        super().put(value)
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        if text:
+            self.wrote = self.wrote or bool(text.strip())
+            self.listener(text if is_clean(text) else text.replace("\0", "\ufffd"))

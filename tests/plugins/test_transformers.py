@@ -1,0 +1,203 @@
+import threading
+
+import anyio
+import pytest
+import tiny_chat
+
+from aichat.core import (
+    BackendFailed,
+    CannotStart,
+    Character,
+    NotReady,
+    Prompt,
+    PromptMessage,
+    Usage,
+    closing,
+)
+from aichat.core.testing.llm_contract import LlmContract, ask
+from aichat.plugins import transformers
+from aichat.plugins.transformers import Transformers
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_chat.build(tmp_path_factory.mktemp("chat"))
+
+
+def made(folder, **settings):
+    return Transformers(str(folder), **{"device": "cpu", "max_tokens": 60, **settings})
+
+
+@pytest.fixture
+async def llm(folder):
+    async with made(folder) as backend:
+        yield backend
+
+
+class TestTransformers(LlmContract):
+    pass
+
+
+def with_settings(prompt, **settings):
+    return Prompt(prompt.character, prompt.cast, prompt.messages, settings)
+
+
+async def everything(llm, prompt):
+    async with closing(llm.reply(prompt)) as stream:
+        return [piece async for piece in stream]
+
+
+async def test_without_a_temperature_it_writes_what_generate_writes(llm):
+    prompt = with_settings(ask("Hello?"), temperature=0, max_tokens=20)
+    *pieces, usage = await everything(llm, prompt)
+    model, tokenizer = llm._writer.model, llm._writer.tokenizer
+    given = llm._writer._encoded([{"role": m.role, "content": m.content} for m in prompt.messages])
+    expected = model.generate(**given, max_new_tokens=20, do_sample=False)
+    new = expected[0, given["input_ids"].shape[1] :]
+    assert "".join(pieces) == tokenizer.decode(new, skip_special_tokens=True).replace(
+        "\0", "\ufffd"
+    )
+    assert usage == Usage(str(llm.weights[0].name), given["input_ids"].shape[1], 20, 0.0)
+
+
+async def test_a_reply_that_is_closed_ends_within_one_token(llm, monkeypatch):
+    model, after = llm._writer.model, []
+    forward, reading = model.forward, threading.Event()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(*args, **options):
+        if reading.is_set():
+            after.append(None)
+            inside.set()
+            go_on.wait(20)
+        return forward(*args, **options)
+
+    monkeypatch.setattr(model, "forward", slow)
+    async with closing(llm.reply(with_settings(ask("Go on."), max_tokens=1000))) as stream:
+        assert await anext(stream)
+        reading.set()
+        await anyio.to_thread.run_sync(inside.wait, 20)
+    go_on.set()
+    with anyio.fail_after(20):
+        while llm._workers.listeners:  # noqa: ASYNC110
+            await anyio.sleep(0.005)
+    assert len(after) == 1
+
+
+async def test_the_characters_temperature_wins_over_the_conversations(llm):
+    from aichat.plugins.transformers_writer import _sampling
+
+    zoe = Character("zoe-001", "Zoë", temperature=0.3)
+    prompt = Prompt(zoe, [zoe], [], {"temperature": 1.5, "top_p": 0.5})
+    assert _sampling(prompt) == {"do_sample": True, "temperature": 0.3, "top_p": 0.5}
+    plain = Character("zoe-001", "Zoë")
+    assert _sampling(Prompt(plain, [plain], [], {})) == {"do_sample": True}
+    assert _sampling(Prompt(plain, [plain], [], {"temperature": 0}))["do_sample"] is False
+
+
+async def test_the_oldest_messages_go_when_there_are_too_many(llm):
+    history = [PromptMessage("user", f"Number {number}. ") for number in range(400)]
+    history[0] = PromptMessage("system", "You are Zoë.")
+    roles = ("user", "assistant")
+    history[1:] = [
+        PromptMessage(roles[n % 2], message.content) for n, message in enumerate(history[1:])
+    ]
+    given = llm._writer._read(history, 500)
+    text = llm._writer.tokenizer.decode(given["input_ids"][0])
+    assert given["input_ids"].shape[1] <= 500
+    assert text.startswith("<|im_start|>system\nYou are Zoë.")
+    assert "Number 399." in text
+    assert "Number 1. " not in text
+
+
+async def test_one_message_that_is_too_long_is_cut_at_its_beginning(llm):
+    given = llm._writer._read([PromptMessage("user", "a" * 900 + "z")], 100)
+    assert given["input_ids"].shape == (1, 100)
+    assert "z<|im_end|>" in llm._writer.tokenizer.decode(given["input_ids"][0])
+
+
+async def test_a_model_that_knows_no_system_prompt_is_told_by_the_user(tmp_path):
+    strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    folder = tiny_chat.build(tmp_path, strict + tiny_chat.TEMPLATE)
+    async with made(folder) as llm:
+        given = llm._writer._read(ask("Hello?").messages, 500)
+        text = llm._writer.tokenizer.decode(given["input_ids"][0])
+    assert text.startswith("<|im_start|>user\nYou are Zoë")
+    assert "Hello?<|im_end|>" in text
+
+
+def test_messages_of_one_role_are_joined():
+    from aichat.plugins.transformers_writer import _folded, _merged
+
+    messages = [
+        PromptMessage("system", "S"),
+        PromptMessage("user", "A"),
+        PromptMessage("user", "B"),
+        PromptMessage("assistant", "C"),
+    ]
+    merged = _merged(messages)
+    assert [one["role"] for one in merged] == ["system", "user", "assistant"]
+    assert merged[1]["content"] == "A\n\nB"
+    folded = _folded(merged)
+    assert [one["role"] for one in folded] == ["user", "assistant"]
+    assert folded[0]["content"] == "S\n\nA\n\nB"
+    assert _folded(_merged(messages[3:]))[0]["role"] == "user"
+
+
+async def test_want_of_memory_and_other_failures_are_told(llm, monkeypatch):
+    import torch
+
+    for error, told in (
+        (torch.OutOfMemoryError("CUDA out of memory."), "too little memory"),
+        (ZeroDivisionError(), r"failed \(ZeroDivisionError\)"),
+    ):
+        with monkeypatch.context() as patched:
+
+            def fail(*_, error=error, **__):
+                raise error
+
+            patched.setattr(llm._writer.model, "forward", fail)
+            with pytest.raises(BackendFailed, match=told):
+                await everything(llm, ask("Hello?"))
+    assert await everything(llm, ask("Hello?"))
+
+
+async def test_it_knows_how_much_it_can_read(llm, folder):
+    assert llm.context_tokens == 2048
+    async with made(folder, context_tokens=300) as small:
+        assert small.context_tokens == 300
+
+
+async def refusal(folder, **settings):
+    with pytest.raises(CannotStart) as caught:
+        async with made(folder, **settings):
+            pass
+    return caught.value
+
+
+async def test_what_is_missing_is_told_with_its_mend(folder, tmp_path, monkeypatch):
+    assert "/no/such" in (await refusal("/no/such")).problem
+    (tmp_path / "config.json").write_text("{}")
+    assert "cannot be loaded" in (await refusal(tmp_path)).problem
+    assert "'gpu'" in (await refusal(folder, device="gpu")).problem
+    monkeypatch.setattr(transformers, "find_spec", lambda name: None)
+    assert (await refusal(folder)).mend == "Run `pip install 'aichat[transformers]'`."
+
+
+async def test_a_model_that_was_not_made_to_talk_is_refused(tmp_path):
+    folder = tiny_chat.build(tmp_path)
+    (folder / "chat_template.jinja").unlink()
+    assert "without a chat template" in (await refusal(folder)).problem
+
+
+async def test_it_is_not_ready_before_its_start(folder):
+    with pytest.raises(NotReady):
+        await everything(made(folder), ask("Hello?"))
+
+
+def test_it_is_offered_and_says_which_weights_it_needs():
+    llm = transformers.llm_backend().make()
+    (weights,) = llm.weights
+    assert (weights.name, weights.repository) == ("qwen3-1.7b", "Qwen/Qwen3-1.7B")
