@@ -56,6 +56,7 @@ from .hosts import is_this_machine
 from .ids import new_id
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
+from .pieces import pieces
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
@@ -158,6 +159,7 @@ __all__ = [
     "open_bus",
     "open_chat",
     "patience",
+    "pieces",
     "read_config",
     "read_log",
     "require_json",
