@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("aichat", deadline=None)  # a busy machine fails no test
+settings.load_profile("aichat")
 
 
 @pytest.fixture

@@ -46,6 +46,12 @@ class TestFakeLlm(LlmContract):
         return FakeLlm(seconds=0.001)
 
 
+class TestFakeTts(TtsContract):
+    @pytest.fixture
+    def tts(self) -> FakeTts:
+        return FakeTts()
+
+
 def checks(contract: type) -> int:
     """Count a contract's tests, each with its parameters."""
     count = 0
@@ -111,14 +117,12 @@ async def test_a_voice_that_is_silent_or_cuts_a_sample_is_found() -> None:
 
 
 async def test_an_ability_that_is_only_claimed_is_found() -> None:
-    class Boaster(FakeTts):
-        abilities = frozenset({"describe", "fly"})
-
+    boaster = FakeTts(abilities=frozenset({"describe", "fly"}))  # type: ignore[arg-type]
     contract = TtsContract()
     for check in (
-        contract.test_it_declares_abilities_that_there_are(Boaster()),
-        contract.test_it_marks_words_if_it_says_so_and_only_then(Boaster(), VOICE),
-        contract.test_a_description_shapes_the_sound_if_it_says_so(Boaster()),
+        contract.test_it_declares_abilities_that_there_are(boaster),
+        contract.test_it_marks_words_if_it_says_so_and_only_then(boaster, VOICE),
+        contract.test_a_description_shapes_the_sound_if_it_says_so(boaster),
     ):
         with pytest.raises(AssertionError):
             await check

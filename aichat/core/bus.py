@@ -274,7 +274,7 @@ class Bus(Listening):
     ) -> list[tuple[Subscription, Gate]]:
         gates: list[tuple[Subscription, Gate]] = []
         for tap in taps:
-            if tap.interruptible and talk.is_void(event):
+            if tap.interruptible and not event.urgent and talk.is_void(event):
                 self._trace(Step.DROPPED, event, tap.name)
                 continue
             try:

@@ -62,6 +62,10 @@ class Reports(Protocol):
     report: Callable[[str], None]
 
 
+NEEDED_AT_START = ("sequencer", "storage")
+STOPPED = "You stopped it while it was starting. Start aichat again to try once more."
+
+
 @define(eq=False)
 class Candidate:
     """One backend on its way to a part. *make* builds it from its settings."""
@@ -94,6 +98,8 @@ class Candidate:
                     self.become(State.READY)
                     task_status.started()
                     await closing.wait()
+            if self.state is State.STARTING and not closing.is_set():
+                self.become(State.FAILED, STOPPED)
         except Exception as error:
             never_served = self.state is State.STARTING
             self._fail(error)
@@ -238,6 +244,18 @@ class Parts:
         """Describe every candidate of every part."""
         return [status for role in self.roles.values() for status in role.statuses()]
 
+    def stop(self, part: str, name: str) -> bool:
+        """Give up a start that still goes on, such as a download; False where there is none.
+
+        Nothing stops what aichat itself waits for before it is there.
+        """
+        role = self.roles.get(part)
+        for candidate in role.candidates if role and part not in NEEDED_AT_START else ():
+            if candidate.name == name and candidate.state is State.STARTING:
+                candidate.give_up_starting()
+                return True
+        return False
+
     def is_ready(self) -> bool:
         """Tell whether somebody plays every part."""
         return all(role.serving for role in self.roles.values())
@@ -255,9 +273,6 @@ class Parts:
                 watcher()
             except Exception:
                 log.exception("watcher %r failed", watcher)
-
-
-NEEDED_AT_START = ("sequencer", "storage")
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 
 import pluggy
 from attrs import frozen
@@ -43,6 +44,26 @@ def installed(config: Config, manager: pluggy.PluginManager) -> list[Installed]:
     return sorted(
         found, key=lambda one: (order[one.part], last if one.place is None else one.place, one.name)
     )
+
+
+def weights_of_model(manager: pluggy.PluginManager, model: str) -> Weights | None:
+    """Return the weights of a model that some backend knows by this name, though none uses it.
+
+    Not of a repository: any backend would take that, whatever is in it.
+    """
+    if "/" in model:
+        return None
+    for part in PARTS:
+        for offer in getattr(manager.hook, f"{part}_backend")():
+            if "model" not in signature(offer.make).parameters:
+                continue
+            try:
+                needed = needed_weights(offer.make(model=model))
+            except (AichatError, TypeError):  # it knows no such model, or needs other settings
+                continue
+            if found := next((one for one in needed if one.repository and one.name == model), None):
+                return found
+    return None
 
 
 def _look(config: Config, part: str, offer: object) -> Installed:

@@ -59,7 +59,9 @@ class Talk:
             return False
         if event.turn.number <= self.cut:
             return True
-        return isinstance(event, LineEvent) and event.line in self.cut_lines
+        return (
+            bool(self.cut_lines) and isinstance(event, LineEvent) and event.line in self.cut_lines
+        )
 
     def is_spared(self, subscription: Subscription, event: Event) -> bool:
         """Tell whether an interruption spares the subscription this event."""

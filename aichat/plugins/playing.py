@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
-from attrs import define, evolve, field
+from attrs import define, field
 
 from aichat.core import Bus, Parts, Playable, hookimpl
 from aichat.core.events import (
@@ -36,9 +36,9 @@ from aichat.core.events import (
 
 LEAD_SECONDS = 0.6
 """Audio is sent so long before it is due."""
-FRAME_SECONDS = 0.1
+FRAME_SECONDS = 0.2
 FRAME_BYTES = int(2 * SPEAKER_RATE * FRAME_SECONDS)
-"""Audio that waits is sent in frames of 100 ms: fewer cost less, and there is time."""
+"""Audio that waits is sent in frames of 200 ms: fewer cost less, and there is time."""
 AHEAD_BYTES = 2 * SPEAKER_RATE * 12
 """A line with so much audio waiting (12 s) gets no further clause."""
 
@@ -114,29 +114,29 @@ class Playhead:
 
     def next_frame(self, now: float) -> AudioReady | None:
         """Take the next audio if it is due; chunks of one clause that wait are joined."""
-        first = self.queue[0] if self.queue and not self.causes else None
-        if not isinstance(first, AudioReady) or self.played_until - now >= LEAD_SECONDS:
+        queue = self.queue
+        if self.played_until - now >= LEAD_SECONDS or not queue or self.causes:
             return None
-        pcm = bytearray()
-        while len(pcm) < FRAME_BYTES and self.queue and self._continues(first, self.queue[0]):
-            chunk = self.queue.popleft()
-            assert isinstance(chunk, AudioReady)  # noqa: S101  (_continues says so)
+        first = queue[0]
+        if not isinstance(first, AudioReady):
+            return None
+        queue.popleft()
+        line, index, pcm = first.line, first.index, first.pcm
+        while len(pcm) < FRAME_BYTES and queue:
+            chunk = queue[0]
+            if not isinstance(chunk, AudioReady) or chunk.index != index or chunk.line != line:
+                break
             pcm += chunk.pcm
+            queue.popleft()
         if len(pcm) > FRAME_BYTES:
-            at = first.at + FRAME_BYTES // 2
-            self.queue.appendleft(evolve(first, pcm=bytes(pcm[FRAME_BYTES:]), at=at))
-            del pcm[FRAME_BYTES:]
-        self.played_until = max(self.played_until, now) + len(pcm) / 2 / SPEAKER_RATE
-        self.backlog[first.line] -= len(pcm)
-        self.sent[first.line] += len(pcm) // 2
-        due = self.played_until - len(pcm) / 2 / SPEAKER_RATE
-        return AudioReady(first.line, first.index, bytes(pcm), first.at, due)
-
-    @staticmethod
-    def _continues(first: AudioReady, item: Playable) -> bool:
-        return (
-            isinstance(item, AudioReady) and item.line == first.line and item.index == first.index
-        )
+            rest, at = pcm[FRAME_BYTES:], first.at + FRAME_BYTES // 2
+            queue.appendleft(AudioReady(line, index, rest, at))
+            pcm = pcm[:FRAME_BYTES]
+        due = max(self.played_until, now)
+        self.played_until = due + len(pcm) / 2 / SPEAKER_RATE
+        self.backlog[line] -= len(pcm)
+        self.sent[line] += len(pcm) // 2
+        return AudioReady(line, index, pcm, first.at, due)
 
 
 @define

@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import Any
 
 import click
+from pluggy import PluginManager
 
-from aichat.core import Weights
+from aichat.core import Config, Weights
 from aichat.core.config import mend_name
-from aichat.core.offers import Installed
+from aichat.core.offers import installed, weights_of_model
 from aichat.core.weights import MB, cache_folder, fetch, find
 
 from .holdings import held
@@ -27,7 +28,7 @@ def models() -> None:
 def list_() -> None:
     """Tell what every installed backend needs, with its settings, and what of it is here."""
     hub = _hub()
-    for one in _installed():
+    for one in installed(*_settings()):
         mark = "*" if one.place is not None else " "
         if one.problem and one.place is not None:
             click.echo(f"{mark} {one.part:6} {one.name:16} {one.problem}")
@@ -102,24 +103,25 @@ def _hub() -> Any:
     return hub
 
 
-def _installed() -> list[Installed]:
-    from aichat.core.offers import installed
-
-    from .app import read_setup
+def _settings() -> tuple[Config, PluginManager]:
+    from .app import read_setup  # slow to import, and every command of litestar's would wait
     from .server import stop
 
     setup = read_setup()
     if setup.error or setup.manager is None:
         raise stop(str(setup.error))
-    return installed(setup.config, setup.manager)
+    return setup.config, setup.manager
 
 
 def _named(name: str) -> Weights:
-    """Find what a user means: a name in the list, or a repository."""
-    known = [weights for one in _installed() for weights in one.weights]
+    """Find what a user means: a name in the list, a repository, or another model by its name."""
+    config, manager = _settings()
+    known = [weights for one in installed(config, manager) for weights in one.weights]
     for weights in known:
         if name in (weights.name, weights.repository):
             return weights
+    if other := weights_of_model(manager, name):
+        return other
     raise click.ClickException(
         f"No backend needs {name!r} with its settings in plugins.toml. "
         f"{mend_name(name, {weights.name for weights in known})}"

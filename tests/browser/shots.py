@@ -27,6 +27,14 @@ PAGES = {
     "components": "/components",
     "lost": "/no/such/page",
 }
+STATES = {
+    "narrow": "/characters",
+    "keys": "/agents",
+    "toast": "/agents",
+    "dialog": "/components",
+    "offline": "/voices",
+}
+"""Pages in a state that something has to be done for."""
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
@@ -34,7 +42,27 @@ def shoot(page: Page, server: Server, folder: Path, name: str, path: str) -> Non
     page.goto(server.url + path)
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(300)  # the socket's word about itself
-    page.screenshot(path=folder / f"{name}.png", full_page=name.split("-")[0] != "chat")
+    prepare(page, server, name.split("-")[0])
+    page.screenshot(
+        path=folder / f"{name}.png", full_page=name.split("-")[0] not in ("chat", *STATES)
+    )
+
+
+def prepare(page: Page, server: Server, state: str) -> None:
+    """Bring a page into a state."""
+    if state == "narrow":
+        page.evaluate("document.documentElement.dataset.rail = 'narrow'")
+    elif state == "keys":
+        page.keyboard.press("?")
+    elif state == "toast":
+        page.get_by_role("switch").first.click()
+        page.locator(".toast").wait_for()
+    elif state == "dialog":
+        page.get_by_role("link", name="Open a dialog").click()
+    elif state == "offline":
+        server.kill()
+        page.locator("#offline").wait_for()
+        server.start()
 
 
 def main(folder: Path, words: list[str]) -> None:
@@ -50,7 +78,7 @@ def main(folder: Path, words: list[str]) -> None:
                     is_mobile=size == "phone",
                 )
                 page = context.new_page()
-                for name, path in PAGES.items():
+                for name, path in {**PAGES, **STATES}.items():
                     full = f"{name}-{size}-{scheme}"
                     if not words or any(word in full for word in words):
                         shoot(page, server, folder, full, path)

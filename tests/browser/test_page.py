@@ -128,6 +128,8 @@ def test_what_happens_while_the_log_is_read_again_is_shown_too(
     connected(page)
     send(page, "Are you back?")
     page.evaluate("window.__told('html', 'Are you back?')")
+    while not old_pages:  # the server is slow to answer: it has just begun
+        page.wait_for_timeout(50)
     [(route, old_page)] = old_pages
     route.fulfill(response=old_page)
     expect(log(page, "user")).to_have_text(["Tell me about the shop.", "Are you back?"])

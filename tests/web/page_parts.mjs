@@ -1,9 +1,10 @@
-// Runs parts of the page's audio for the tests: a line of JSON in, a line of JSON out.
+// Runs parts of the page for the tests: a line of JSON in, a line of JSON out.
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const source = (name) => import(pathToFileURL(`${process.argv[2]}/${name}`));
 const { PlaybackQueue } = await source("playback-queue.js");
+const { markdownOf } = await source("composer-markdown.js");
 const { SpeechDetector } = await source("speech-detector.js");
 
 function play({ rate, steps }) {
@@ -35,5 +36,6 @@ function detect({ samples }) {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const asked = JSON.parse(line);
-  console.log(JSON.stringify(asked.steps ? play(asked) : detect(asked)));
+  const answer = asked.doc ? markdownOf(asked.doc) : asked.steps ? play(asked) : detect(asked);
+  console.log(JSON.stringify(answer));
 }

@@ -111,6 +111,14 @@ def test_a_download_that_is_stopped_by_hand_goes_on_next_time(terminal: Terminal
     assert terminal.hub.ranges()[-1] not in ("", "bytes=0-")
 
 
+def test_a_model_that_is_not_in_use_is_fetched_by_its_name(terminal: Terminal) -> None:
+    terminal.hub.add("Systran/faster-whisper-tiny.en", {"model.bin": BIG})
+    status, said = terminal.type("download", "tiny.en")
+    assert status == 0, said
+    assert "tiny.en is here, and checked: " in said
+    assert terminal.type("remove", "tiny.en", "--yes")[0] == 0
+
+
 def test_what_cannot_be_had_is_told_with_the_mend(terminal: Terminal) -> None:
     status, said = terminal.type("download", "me/earz")
     assert status == 1

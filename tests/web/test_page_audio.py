@@ -186,3 +186,21 @@ def test_speech_in_a_noisy_room_is_detected(ask: Ask) -> None:
     told = ask({"samples": [*tone(10, 0.02), *tone(0.5, 0.3), *tone(1, 0.02)]})["told"]
     late = [speaking for at, speaking in told if at > 9 * 16_000]
     assert late == [True, False]
+
+
+def test_a_volume_changes_one_line_and_glides_without_a_click(ask: Ask) -> None:
+    loud = [16_384] * 4_800
+    steps: list[list[Any]] = [
+        ["volume", {"generation": 1, "sequence": 0}, 0.5],
+        ["push", 1, 0, 0, loud, True],
+        ["push", 1, 1, 0, loud, True],
+        ["render", 30],
+        ["volume", {"generation": 1, "sequence": 0}, 0.0],
+        ["render", 60],
+    ]
+    out = np.array(ask({"rate": RATE, "steps": steps})["out"])
+    first, second = out[out > 0][:3_000], out[4_800 + 128 :]
+    assert np.allclose(first, 0.25)
+    assert np.abs(np.diff(out[200:4_700])).max() < 0.002  # to nothing within 20 ms, no faster
+    assert out[4_700] == 0
+    assert np.isclose(second.max(), 0.5)  # the other speaker is as loud as ever

@@ -24,7 +24,7 @@ def as_sent(prompt: Prompt) -> list[dict[str, Any]]:
 def test_what_was_sent_for_a_message_can_be_read() -> None:
     llm = FakeLlm()
     with a_server(llm=llm) as server, server.client() as client:
-        client.send("settings", temperature=0.3)
+        client.send("settings", temperature=0.3, stop=["END"])
         client.send("text_message", text="@Olivia @Mark hi")
         lines = client.until("turn_started")["lines"]
         client.until("turn_complete")
@@ -37,7 +37,7 @@ def test_what_was_sent_for_a_message_can_be_read() -> None:
                 "character_id": line["character_id"],
                 "model": None,
                 "temperature": None,
-                "settings": {"temperature": 0.3},
+                "settings": {"temperature": 0.3, "stop": ["END"]},
                 "messages": as_sent(asked),
             }
         assert "Olivia: Olivia here." in answer.json()["messages"][-1]["content"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -200,21 +200,22 @@ def frame(connection: ClientConnection) -> dict[str, object]:
     return told
 
 
+class Slow:
+    """Starts for as long as a test likes, and then fails."""
+
+    def __init__(self) -> None:
+        self.report: Callable[[str], None] = lambda line: None
+        self.may_fail = threading.Event()
+
+    async def __aenter__(self) -> None:
+        self.report("Fetching: 3 of 9 MB")
+        await anyio.to_thread.run_sync(self.may_fail.wait, abandon_on_cancel=True)
+        raise CannotStart("The line broke.", "Mend it.")
+
+    async def __aexit__(self, *error: object) -> None: ...
+
+
 def test_a_page_hears_how_its_parts_get_on() -> None:
-    class Slow:
-        """Starts when it is told to, and then fails."""
-
-        def __init__(self) -> None:
-            self.report = lambda line: None
-            self.may_fail = threading.Event()
-
-        async def __aenter__(self) -> None:
-            self.report("Fetching: 3 of 9 MB")
-            await anyio.to_thread.run_sync(self.may_fail.wait)
-            raise CannotStart("The line broke.", "Mend it.")
-
-        async def __aexit__(self, *error: object) -> None: ...
-
     llm = Slow()
     with a_server(llm=llm) as server, socket(server, "/ws/status?parts=llm,tts") as connection:
         first = frame(connection)
@@ -223,6 +224,22 @@ def test_a_page_hears_how_its_parts_get_on() -> None:
         assert "stt." not in str(first["html"])
         llm.may_fail.set()
         assert "The line broke. Mend it." in str(frame(connection)["html"])
+
+
+def test_what_takes_long_to_start_can_be_stopped() -> None:
+    llm = Slow()
+    with a_server(llm=llm) as server, socket(server, "/ws/status?parts=llm") as connection:
+        html = str(frame(connection)["html"])
+        name = re.findall(r'name="name" value="([^"]+)"', html)[0]
+        url, stopped = f"{server.url}/settings/stop", {"part": "llm", "name": name}
+        assert httpx.post(url, data=stopped, trust_env=False).status_code == 303
+        told = str(frame(connection)["html"])
+        assert "You stopped it while it was starting." in told
+        assert "<form" not in told
+        assert httpx.post(url, data=stopped, trust_env=False).status_code == 400
+        needed = {"part": "storage", "name": "given"}
+        assert httpx.post(url, data=needed, trust_env=False).status_code == 400
+        llm.may_fail.set()  # its thread ends
 
 
 def test_a_ping_is_answered_with_its_own_time(server: Server) -> None:

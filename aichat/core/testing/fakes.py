@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import anyio
 from attrs import define, field, frozen
 
-from aichat.core.backends import Pause, Utterance, WordMark
+from aichat.core.backends import Ability, Pause, Utterance, WordMark
 from aichat.core.models import Prompt, Voice
 
 
@@ -83,6 +83,7 @@ class FakeTts:
     max_concurrent: int = 3
     ms_per_word: int = 100
     seconds: float = 0.0
+    abilities: frozenset[Ability] = frozenset({"word_times"})
 
     async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
         """Make the tone, each word marked."""

@@ -85,9 +85,12 @@ class Loudspeaker:
 
     def report(self) -> None:
         """Tell how far the lines are. Reports take a moment to come: they leave with a packet."""
-        ended, self.ended = self.ended, []
-        for last in ended:
-            self.bus.post(last)
+        if self.ended:
+            ended, self.ended = self.ended, []
+            for last in ended:
+                self.bus.post(last)
+        if not self.lines:
+            return
         now = self.bus.clock.now()
         for line, sounds in self.lines.items():
             if (ms := sounds.played_ms(now)) >= sounds.told_ms + REPORT_MS:
@@ -154,10 +157,11 @@ class SimulatedUser:
     async def _send(self, sample: bytes, seconds: float) -> None:
         """Send whole packets; each leaves when its last sample is there."""
         packet = sample * round(self.packet_seconds * MIC_RATE)
+        bus, loud = self.bus, self.loudspeaker
         for _ in range(round(seconds / self.packet_seconds)):
             await anyio.sleep(self.packet_seconds)
-            self.loudspeaker.report()
-            await self.bus.publish(AudioReceived(self.bus.turn(self.conversation), packet))
+            loud.report()
+            await bus.publish(AudioReceived(bus.turn(self.conversation), packet))
 
     def _end(self, event: TurnFinished | Interrupted) -> None:
         self.turns += 1

@@ -81,15 +81,15 @@ class Hearing:
         ear.last_audio = self.bus.clock.now()
         if ear.vad is None and not self._listen(ear, len(event.pcm) // 2):
             return
-        ear.pending += event.pcm
-        while len(ear.pending) >= ear.frame_bytes:
-            frame = bytes(ear.pending[: ear.frame_bytes])
-            del ear.pending[: ear.frame_bytes]
-            try:
-                self._frame(event.turn.conversation, ear, frame)
-            except Exception:
-                ear.vad, ear.deaf_for = None, RETRY_SAMPLES  # told now, tried again in a second
-                raise
+        pcm = ear.pending + event.pcm if ear.pending else event.pcm
+        step, end = ear.frame_bytes, len(pcm) - len(pcm) % ear.frame_bytes
+        ear.pending = pcm[end:]
+        try:
+            for at in range(0, end, step):
+                self._frame(event.turn.conversation, ear, pcm[at : at + step])
+        except Exception:
+            ear.vad, ear.deaf_for = None, RETRY_SAMPLES  # told now, tried again in a second
+            raise
 
     def hold(self, event: TalkHeld) -> None:
         """Begin an utterance that only the user ends."""
@@ -122,7 +122,7 @@ class Hearing:
     def _frame(self, conversation: str, ear: Ear, frame: bytes) -> None:
         assert ear.vad is not None  # noqa: S101  (set by _listen)
         speech = ear.vad.is_speech(frame)
-        if not ear.is_open:
+        if not ear.key:
             if not speech:
                 ear.before.append(frame)
                 return

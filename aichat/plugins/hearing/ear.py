@@ -38,7 +38,7 @@ class Ear:
     vad: VadStream | None = None
     frame_bytes: int = 0
     deaf_for: int = 0
-    pending: bytearray = field(factory=bytearray)
+    pending: bytes = b""
     before: deque[bytes] = field(factory=deque)
     said: bytearray = field(factory=bytearray)
     key: str = ""

@@ -143,6 +143,16 @@ async def forget(request: Req, state: State, data: Form) -> Page:
     return saved(request, "/settings#data", f"{words} gone.")
 
 
+@post("/settings/stop")
+async def stop(request: Req, state: State, data: Form) -> Page:
+    """Stop what a backend does to start, such as fetching weights."""
+    parts: Parts = state.parts
+    name = data.get("name", "")
+    if not parts.stop(data.get("part", ""), name):
+        raise BadValue("That is not starting any more.", "Look at the list of plug-ins.", "name")
+    return saved(request, "/settings#plugins", f"{name} was stopped.")
+
+
 def _plugins(manager: PluginManager) -> list[tuple[str, bool]]:
     """Name those that are registered, and those that plugins.toml keeps out."""
     named = manager.list_name_plugin()
@@ -165,4 +175,4 @@ async def _counts(parts: Parts) -> dict[str, int]:
 
 def routes() -> Router:
     """Return the routes of this page."""
-    return Router("/", route_handlers=[settings, keep, export, take_in, forget])
+    return Router("/", route_handlers=[settings, keep, export, take_in, forget, stop])
