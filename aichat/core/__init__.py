@@ -35,6 +35,7 @@ from .casting import Parts, State, Status
 from .clock import Clock
 from .cloning import introduce, with_tokens_dropped
 from .config import Config, Web, read_config
+from .cutting import pieces
 from .errors import (
     AichatError,
     BackendFailed,
@@ -56,7 +57,6 @@ from .hosts import is_this_machine
 from .ids import new_id
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
-from .pieces import pieces
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
