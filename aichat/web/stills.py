@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Response, Router, get
+from litestar import Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.params import FromPath, QueryParameter
 
 from aichat.core import Character, NotFound
 
 from . import avatars
+from .ranges import sound
 from .uploads.pictures import picture
 
 FOR_GOOD = {"Cache-Control": "private, max-age=31536000, immutable"}
 """For what its address names by its content."""
 WAV = re.compile(r"[0-9a-f]{64}\.wav")
 OWN_PICTURE = re.compile(r"data:image/|/(?![/\\])")
+Req = Request[Any, Any, Any]
 Name = Annotated[str, QueryParameter(required=False, max_length=200)]
 
 
@@ -36,19 +38,17 @@ async def avatar(file: FromPath[str], name: Name = "") -> Response[str]:
 
 
 @get("/clips/{key:str}")
-async def clip(state: State, key: FromPath[str]) -> Response[bytes]:
+async def clip(request: Req, state: State, key: FromPath[str]) -> Response[bytes]:
     """The clip that a voice is cloned from."""
     if not WAV.fullmatch(key):
         raise NotFound("There is no such clip.", "Look at the voice that has it.")
-    sound = await state.parts.storage.clip(key)
-    return Response(sound, media_type="audio/wav", headers=FOR_GOOD)
+    return sound(request, await state.parts.storage.clip(key), FOR_GOOD)
 
 
 @get("/previews/{file:str}")
-async def preview(state: State, file: FromPath[str]) -> Response[bytes]:
+async def preview(request: Req, state: State, file: FromPath[str]) -> Response[bytes]:
     """A sentence in a voice, as it was made before."""
-    sound = await state.previews.again(file.removesuffix(".wav"))
-    return Response(sound, media_type="audio/wav", headers=FOR_GOOD)
+    return sound(request, await state.previews.again(file.removesuffix(".wav")), FOR_GOOD)
 
 
 def is_own(address: str) -> bool:

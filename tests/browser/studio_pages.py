@@ -5,6 +5,11 @@ from __future__ import annotations
 from axe import violations
 from playwright.sync_api import Locator, Page, expect
 
+TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? []
+  : [...document.querySelectorAll("body *")]
+      .filter((one) => one.getBoundingClientRect().right > innerWidth)
+      .map((one) => `${one.tagName} ${one.className}`)"""
+"""What sticks out, if the page can be scrolled sideways."""
 REFUSED = "status of 400"
 """What Chromium says of a form that was answered with what is wrong with it."""
 
@@ -21,5 +26,5 @@ def fine(page: Page, axe: str) -> None:
     assert found == [], found
     desktop = page.viewport_size
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(TOO_WIDE) == []
     page.set_viewport_size(desktop)

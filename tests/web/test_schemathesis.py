@@ -46,9 +46,11 @@ class ListingLlm(FakeLlm):
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with a_server(storage=MemoryStorage(), llm=ListingLlm()) as server:
-        yield server
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AICHAT_DATA", str(tmp_path_factory.mktemp("data")))  # for previews
+        with a_server(storage=MemoryStorage(), llm=ListingLlm()) as server:
+            yield server
 
 
 @pytest.fixture

@@ -76,6 +76,35 @@ def test_a_voice_is_described_heard_and_kept(server: Server, browser: httpx.Clie
     assert (voice.speaker_desc, voice.settings) == ("Female, warm", {"seed": 1})
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "piece"),
+    [
+        ("bytes=0-1", 206, slice(0, 2)),
+        ("bytes=10-", 206, slice(10, None)),
+        ("bytes=-4", 206, slice(-4, None)),
+        ("bytes=8-99999999999", 206, slice(8, None)),
+        ("bytes=99999999999-", 416, slice(0, 0)),
+        ("bytes=5-2", 416, slice(0, 0)),
+        ("bytes=0-1,4-5", 200, slice(None)),
+        ("bytes=-", 200, slice(None)),
+        ("lines=1-2", 200, slice(None)),
+    ],
+)
+def test_a_sound_is_sent_in_pieces_to_who_asks_for_one(
+    browser: httpx.Client, asked: str, status: int, piece: slice
+) -> None:
+    page = browser.post("/voices/describe", data=described(do="hear")).text
+    address = f"/previews/{hidden(page, 'take')[0].split(' ')[1]}.wav"
+    whole = browser.get(address)
+    assert (whole.status_code, whole.headers["accept-ranges"]) == (200, "bytes")
+    answer = browser.get(address, headers={"range": asked})
+    assert (answer.status_code, answer.content) == (status, whole.content[piece])
+    if status == 206:
+        first, last, size = map(int, re.findall(r"[0-9]+", answer.headers["content-range"]))
+        assert whole.content[first : last + 1] == answer.content
+        assert size == len(whole.content)
+
+
 def test_takes_of_other_words_are_marked(browser: httpx.Client) -> None:
     first = browser.post("/voices/describe", data=described(do="hear"))
     takes = hidden(first.text, "take")
@@ -182,8 +211,6 @@ def test_a_place_that_is_none_leads_to_the_library(browser: httpx.Client) -> Non
 class Learning(FakeTts):
     """Has to get to know a voice, by a clip that is clear."""
 
-    abilities = frozenset({"clone"})
-
     def knows(self, voice: Voice) -> bool:
         return voice.audio_tokens is not None
 
@@ -197,7 +224,7 @@ class Learning(FakeTts):
 
 def test_an_engine_gets_to_know_a_clone_when_it_is_made() -> None:
     form = {"voice": "Known", "transcript": "Hello.", "text": "Hi.", "consent": "on", "do": "save"}
-    with a_server(tts=Learning()) as server:
+    with a_server(tts=Learning(abilities=frozenset({"clone"}))) as server:
         address = f"{server.url}/voices/clone"
         files = {"file": ("me.wav", wav(tone()))}
         page = httpx.get(address, trust_env=False).text
