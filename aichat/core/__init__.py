@@ -35,6 +35,7 @@ from .casting import Parts, State, Status
 from .clock import Clock
 from .cloning import introduce, with_tokens_dropped
 from .config import Config, Web, read_config
+from .cutting import pieces
 from .errors import (
     AichatError,
     BackendFailed,
@@ -158,6 +159,7 @@ __all__ = [
     "open_bus",
     "open_chat",
     "patience",
+    "pieces",
     "read_config",
     "read_log",
     "require_json",

@@ -47,6 +47,7 @@ from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
 from .shell import is_fragment, page, told, wants_page
+from .silences import Silences
 from .starting import Starting
 from .templating import environment
 from .trying import Trials
@@ -173,6 +174,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.prompts = prompts.Prompts()
         app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks)
+        app.state.silences = Silences(config.web.max_silence_s, bus.clock)
+        tasks.start_soon(app.state.silences.watch)
         app.state.leaving = Leaving(parts, app.state.rooms, tasks)
         app.state.listing = Listing(app.state.leaving)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gzip import compress
 
-LEVEL = 4
-"""Half the time of the usual 6, and a few per cent more bytes."""
+LEVEL = 1
+"""A third of the time of the usual 6; pages of many messages shrink to a tenth all the same."""
 WORTH = 2_000
 """Letters; shorter pages gain nothing."""
 

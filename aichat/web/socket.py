@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any, cast
 
 import anyio
+from anyio.abc import TaskGroup
 from attrs import define, field
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
@@ -67,6 +68,7 @@ LEFT = 1001
 """The close code of a browser that leaves the page; after any other it may come back."""
 CLOSED_WELL = (1000, LEFT)
 """Close codes of a finished handshake; servers make up 1005 and 1006."""
+TOO_SLOW = "Too slow; connect again to get what you missed."
 DEFAULT_CAST = 2
 """A conversation made without naming anybody has the first two active characters."""
 
@@ -107,14 +109,14 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
         return
     room = rooms.room(conversation, characters)
     async with anyio.create_task_group() as tasks:
-        too_slow = anyio.Event()
-        connection = Connection(is_binary, query.get("view") == "html", too_slow.set)
+        connection = Connection(
+            is_binary, query.get("view") == "html", lambda: client.let_go(1013, TOO_SLOW)
+        )
         last_event_id = query.get("last_event_id", "")
         session, resumed = room.session(query.get("session_id"), last_event_id)
-        client = Client(
-            socket, room, connection, session, rooms.bus, rooms.parts, rooms.conversation_changed
-        )
-        with rooms.joined(room, connection, session):
+        changed = rooms.conversation_changed
+        client = Client(socket, room, connection, session, rooms.bus, rooms.parts, changed, tasks)
+        with rooms.joined(room, connection, session), state.silences.watched(client):
             if not resumed:
                 rooms.wake(room, resumed=False)
             client.greet(characters, int(last_event_id) if resumed else None)
@@ -122,8 +124,6 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
                 client.catch_up(int(last_event_id), query)
                 rooms.wake(room, resumed=True)
             tasks.start_soon(client.write)
-            tasks.start_soon(client.let_go_when, too_slow)
-            tasks.start_soon(client.let_go_after, state.config.web.max_silence_s)
             with foresight(rooms.bus, room, session.id, connection):
                 await client.read()
             tasks.cancel_scope.cancel()
@@ -174,11 +174,13 @@ class Client:
     bus: Bus
     parts: Parts
     changed: Callable[[str], Awaitable[None]]
+    tasks: TaskGroup
     """Shows everybody in a conversation what it is now."""
     microphone: Microphone = field(factory=Microphone)
     mistakes: list[float] = field(factory=list)
     heard_at: float = 0.0
     """When the last frame was taken in, by the bus's clock."""
+    is_let_go: bool = False
     audio: Bucket = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -240,18 +242,11 @@ class Client:
         else:
             await self.socket.send_text(frame)
 
-    async def let_go_when(self, too_slow: anyio.Event) -> None:
-        """Close the connection of a client that does not keep up; it may come back."""
-        await too_slow.wait()
-        await self.socket.close(1013, "Too slow; connect again to get what you missed.")
-
-    async def let_go_after(self, silence: float) -> None:
-        """Close the connection of a client that has sent nothing for so many seconds."""
-        left = silence
-        while left > 0:  # one timer now and then, not one for each frame
-            await anyio.sleep(min(left, silence))
-            left = self.heard_at + silence - self.bus.clock.now()
-        await self.socket.close(1008, f"Silent for {silence:g} s: send audio, or a ping.")
+    def let_go(self, code: int, reason: str) -> None:
+        """End the connection, also while the writer waits for a client that does not read."""
+        if not self.is_let_go:
+            self.is_let_go = True
+            self.tasks.start_soon(self.socket.close, code, reason)
 
     async def read(self) -> None:
         """Take in frames until the client leaves."""

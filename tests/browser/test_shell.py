@@ -150,7 +150,10 @@ def test_a_tool_is_switched_with_the_keyboard_and_that_is_told_once(
 def test_a_server_that_is_away_is_told_and_nothing_is_lost(
     own_server: Server, open_page: OpenPage
 ) -> None:
-    page = open_page(f"{own_server.url}/agents", excused=f"{CUT_OFF}|htmx:error: Failed to fetch")
+    page = open_page(
+        f"{own_server.url}/agents",
+        excused=f"{CUT_OFF}|CONNECTION_RESET|htmx:error: Failed to fetch",
+    )
     expect(page.locator("#connection")).to_have_text("Connected")
     dice = page.get_by_role("form", name="Tools of Mark Chen").get_by_role("switch", name="dice")
     was_on = dice.is_checked()

@@ -18,6 +18,7 @@ from aichat.core import (
     Voice,
     closing,
     introduce,
+    pieces,
     with_tokens_dropped,
 )
 from aichat.core.testing import TtsContract
@@ -300,8 +301,7 @@ async def test_a_long_text_is_said_in_pieces_that_know_the_ones_before(tts, monk
         return ask(self, voice, before, text)
 
     monkeypatch.setattr(prompter, "prompt", noted)
-    monkeypatch.setattr(words, "LONGEST", 20)
-    monkeypatch.setattr(words.pieces, "__defaults__", (20,))
+    monkeypatch.setattr(pieces, "__defaults__", (20,))
     await say(tts, "One is said. Two is said. Three is said. Four is said.", Voice("x"))
     assert prompts == [
         ("One is said.", []),
@@ -334,11 +334,11 @@ def test_text_is_written_as_the_model_knows_it(text, normal):
 
 
 def test_long_text_is_cut_at_sentences_else_at_words_else_anywhere():
-    assert list(words.pieces("One. Two! Three? Four.", 10)) == ["One. Two!", "Three?", "Four."]
-    assert list(words.pieces("one two three", 7)) == ["one two", "three"]
-    assert list(words.pieces("abcdefgh", 3)) == ["abc", "def", "gh"]
-    assert list(words.pieces("It is 3.14 exactly.", 50)) == ["It is 3.14 exactly."]
-    assert list(words.pieces("", 50)) == []
+    assert list(pieces("One. Two! Three? Four.", 10)) == ["One. Two!", "Three?", "Four."]
+    assert list(pieces("one two three", 7)) == ["one two", "three"]
+    assert list(pieces("abcdefgh", 3)) == ["abc", "def", "gh"]
+    assert list(pieces("It is 3.14 exactly.", 50)) == ["It is 3.14 exactly."]
+    assert list(pieces("", 50)) == []
 
 
 # -- voices ----------------------------------------------------------------------------------------

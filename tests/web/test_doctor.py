@@ -40,7 +40,7 @@ def doctor(folder: Path, *options: str, **more: str) -> subprocess.CompletedProc
 
 
 def lines_of(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {line["name"]: line for line in report["parts"]}
+    return {f"{line['part']} {line['name']}": line for line in report["parts"]}
 
 
 def test_it_tells_what_serves_and_why_the_others_do_not(tmp_path: Path) -> None:
@@ -73,17 +73,17 @@ def test_as_json_with_weights_on_their_way_and_a_key_that_is_never_shown(tmp_pat
     assert SECRET not in done.stdout + done.stderr
     report = json.loads(done.stdout)
     assert report["ok"]
-    assert report["keys"] == {"OPENROUTER_API_KEY": True}
+    assert report["keys"]["OPENROUTER_API_KEY"] is True
     lines = lines_of(report)
-    whisper = lines["faster_whisper"]
+    whisper = lines["stt faster_whisper"]
     assert (whisper["state"], whisper["serving"]) == ("starting", False)
     assert whisper["detail"].startswith("weights: ")
     assert whisper["weights"][0]["repository"] == "Systran/faster-whisper-base.en"
-    assert lines["pocketsphinx"]["serving"]
-    assert "speech, heard as" in lines["pocketsphinx"]["round"]["what"]
-    for part in ("silero", "silence", "espeak", "in_order", "sqlite"):
-        assert lines[part]["round"]["ms"] > 0
-    paid = lines["openai"]
+    assert lines["stt pocketsphinx"]["serving"]
+    assert "speech, heard as" in lines["stt pocketsphinx"]["round"]["what"]
+    for who in ("vad silero", "turn silence", "tts espeak", "sequencer in_order", "storage sqlite"):
+        assert lines[who]["round"]["ms"] > 0
+    paid = lines["llm openai"]
     assert (paid["serving"], paid["charges"], paid["round"]["ms"]) == (True, True, None)
     assert "--paid tries it" in paid["round"]["problem"]
 

@@ -22,6 +22,7 @@ from aichat.web import limits
 from aichat.web.limits import Bucket, Buckets, Sockets, TooManySockets, client_of
 from aichat.web.outbox import Connection
 from aichat.web.room import Room
+from aichat.web.silences import Silences
 from aichat.web.socket import AUDIO_BURST
 from aichat.web.socket import Client as SocketClient
 
@@ -292,9 +293,16 @@ def test_silence_is_counted_from_the_last_frame(
             room = Room("c", chat.bus, chat.parts, painter=None)  # type: ignore[arg-type]
             connection = Connection(False, False, lambda: None)
             session, _ = room.session(None, "")
-            client = SocketClient(wire, room, connection, session, chat.bus, chat.parts)  # type: ignore[arg-type]
-            tasks.start_soon(client.read)
-            await client.let_go_after(30.0)
+            client = SocketClient(
+                wire, room, connection, session, chat.bus, chat.parts, None, tasks
+            )  # type: ignore[arg-type]
+            silences = Silences(30.0, chat.bus.clock)
+            tasks.start_soon(silences.watch)
+            with silences.watched(client):
+                tasks.start_soon(client.read)
+                await anyio.sleep(end - 0.5)
+                assert not wire.closed
+                await anyio.sleep(1.0)
             tasks.cancel_scope.cancel()
             assert wire.closed
             assert wire.closed == (pytest.approx(began + end), 1008)

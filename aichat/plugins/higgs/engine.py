@@ -15,7 +15,7 @@ import soxr
 import torch
 from attrs import define, field
 
-from aichat.core import BadValue, Codes, Left, Listener, Reference, Voice
+from aichat.core import BadValue, Codes, Left, Listener, Reference, Voice, pieces
 
 from .choices import sampling
 from .codes import LONGEST, fit, frames, kept
@@ -26,7 +26,7 @@ from .memory import watched
 from .prompting import Said
 from .sampling import Sampler, Sampling
 from .sounding import SOON, Plan, Sounding, Wave, pcm, waiting_for
-from .words import SAMPLE, normal, pieces
+from .words import SAMPLE, normal
 
 CARRIED = 2
 """So many pieces of a long text are kept as context for the next, so that the tone goes on."""

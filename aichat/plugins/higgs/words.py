@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 PUNCTUATION = str.maketrans(
     {
@@ -33,13 +32,10 @@ ENDS = (".", "!", "?", ",", ";", '"', "'", "</SE_e>", "</SE>")
 SAMPLE = "Hello there. I am glad that we can talk, and I am curious what you have to say."
 """What a described voice says first, to be known by it from then on."""
 
-LONGEST = 300
-"""Letters in a piece: about 20 s of speech."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 _SPECIAL = re.compile(r"<\|[^|<>]*\|>|\[SPEAKER\d+\]")
 _RUN = re.compile(r"(\w)\1{4,}")
-_SENTENCE = re.compile(r".+?(?:[.!?;:]+[\"')\]]*(?=\s|$)|$)", re.DOTALL)
 
 
 def plain(text: str) -> str:
@@ -59,22 +55,3 @@ def normal(text: str) -> str:
     if not any(letter.isalnum() for letter in text):
         return ""
     return text if text.endswith(ENDS) else f"{text}."
-
-
-def pieces(text: str, longest: int = LONGEST) -> Iterator[str]:
-    """Cut a normal text at the ends of sentences, else between words, else anywhere."""
-    piece = ""
-    for part in _parts(text, longest):
-        if piece and len(piece) + 1 + len(part) > longest:
-            yield piece
-            piece = ""
-        piece = f"{piece} {part}" if piece else part
-    if piece:
-        yield piece
-
-
-def _parts(text: str, longest: int) -> Iterator[str]:
-    for sentence in (found.group().strip() for found in _SENTENCE.finditer(text)):
-        words = [sentence] if len(sentence) <= longest else sentence.split()
-        for word in words:
-            yield from (word[at : at + longest] for at in range(0, len(word), longest))

@@ -95,7 +95,9 @@ export class RichField {
     this.picker.owner = this.editor.view.dom;
     this.#swap(box, frame);
     new Toolbar(document.getElementById("composer-toolbar"), this.editor);
-    if (hadFocus) this.editor.commands.focus(doc ? "end" : selectionEnd + 1);
+    if (!hadFocus) return;
+    this.element.focus(); // at once: the editor's own command waits for a frame, and a key would be lost
+    this.editor.commands.setTextSelection(doc ? this.editor.state.doc.content.size : selectionEnd + 1);
   }
 
   get element() {

@@ -1,0 +1,59 @@
+"""One timer for all connections: whoever has sent nothing for too long is let go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import anyio
+from attrs import define, field
+
+from aichat.core import Clock
+
+
+class Watched(Protocol):
+    """A connection that can be let go."""
+
+    heard_at: float
+    """When it was last heard of, by the clock; infinite while we are at its last frame."""
+
+    def let_go(self, code: int, reason: str) -> None:
+        """End it."""
+        ...
+
+
+@define(eq=False)
+class Silences:
+    """Lets connections go that were silent for so many *seconds*."""
+
+    seconds: float
+    clock: Clock
+    connections: set[Watched] = field(factory=set)
+    _came: anyio.Event = field(factory=anyio.Event)
+
+    @contextmanager
+    def watched(self, connection: Watched) -> Iterator[None]:
+        """Watch a connection for the length of the block."""
+        self.connections.add(connection)
+        self._came.set()
+        try:
+            yield
+        finally:
+            self.connections.discard(connection)
+
+    async def watch(self) -> None:
+        """Watch them all. Wakes when the first of them may be due: who comes later is due later."""
+        while True:
+            if not self.connections:
+                self._came = anyio.Event()
+                await self._came.wait()
+            now = self.clock.now()
+            due = min((one.heard_at for one in self.connections), default=now) + self.seconds
+            await anyio.sleep(min(due - now, self.seconds))
+            self._let_go(self.clock.now())
+
+    def _let_go(self, now: float) -> None:
+        for connection in [one for one in self.connections if one.heard_at + self.seconds <= now]:
+            self.connections.discard(connection)
+            connection.let_go(1008, f"Silent for {self.seconds:g} s: send audio, or a ping.")
