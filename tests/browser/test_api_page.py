@@ -16,7 +16,8 @@ def test_the_api_is_shown_and_tried_out_without_another_server(
     page = open_page(f"{server.url}/schema")
     foreign: list[str] = []
     page.on("request", lambda asked: foreign.append(asked.url))
-    expect(page.locator(".opblock")).to_have_count(36)
+    paths = httpx.get(f"{server.url}/schema/openapi.json").json()["paths"]
+    expect(page.locator(".opblock")).to_have_count(sum(map(len, paths.values())))
     operation = page.locator("#operations-characters-listCharacters")
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Execute").click()
