@@ -6,7 +6,7 @@ import anyio
 import pytest
 from attrs import define, field
 from chat import Chat, a_chat
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aichat.core import NotFound
@@ -87,6 +87,8 @@ STEPS = st.lists(
     chunk=st.sampled_from([0.0, 0.005, 0.018]),
     last_word=st.booleans(),
 )
+# the report comes while the second speaker's first audio is there but not yet due
+@example([("wait", 3.625), ("report", 0.0), ("wait", 1.0)], 0.0, 0.0, False)
 def test_the_history_is_the_prefix_that_was_played_within_one_word(
     steps: list[tuple[str, float]], late: float, chunk: float, last_word: bool
 ) -> None:

@@ -146,6 +146,8 @@ class Spoken:
         told_at, samples = self.reported
         if self.is_exact:
             return samples
+        if not samples:  # it waited for the speaker before: it has not sounded since the report
+            told_at = max(told_at, self.sent[0][0])
         return min(samples + int(max(0.0, now - told_at) * SPEAKER_RATE), self.sent[-1][1])
 
     def _due(self, now: float) -> int:
