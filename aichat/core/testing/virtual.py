@@ -108,11 +108,30 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Set a timer, without the checks that asyncio makes each time."""
+        if self.virtual.threads is None:
+            self._watch_threads()
         when = self.virtual.now + delay
         timer = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True  # type: ignore[attr-defined]  # its cancelling is counted
         return timer
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Set a timer, as asyncio does."""
+        if self.virtual.threads is None:
+            self._watch_threads()
+        return super().call_at(when, callback, *args, context=context)
+
+    def _watch_threads(self) -> None:
+        """With a task's first timer begins the watch over worker threads."""
+        if asyncio.current_task(self):
+            self.virtual.threads = anyio.to_thread.current_default_thread_limiter()
 
     def _run_once(self) -> None:
         """Run what is ready, as asyncio does, at less cost.
@@ -158,7 +177,6 @@ def run_virtual(program: Callable[[*Ts], Awaitable[T]], *args: *Ts, seed: int | 
 
     async def main() -> T:
         loop = loops[-1]
-        loop.virtual.threads = anyio.to_thread.current_default_thread_limiter()
         if seed is None:
             return await program(*args)
         with ids_made_of(lambda: int(loop.time() * 1e9), Random(seed).randbytes):  # noqa: S311
