@@ -78,6 +78,10 @@ export class Picker {
     this.owner.setAttribute("aria-activedescendant", chosen.id);
   }
 
+  get isOpen() {
+    return !this.list.hidden;
+  }
+
   #close() {
     this.list.hidden = true;
     this.owner?.removeAttribute("aria-activedescendant");
@@ -85,7 +89,7 @@ export class Picker {
   }
 
   #key(event) {
-    if (this.list.hidden) return false;
+    if (!this.isOpen) return false;
     const count = this.#items.length;
     if (event.key === "ArrowDown") this.#move((this.#at + 1) % count);
     else if (event.key === "ArrowUp") this.#move((this.#at + count - 1) % count);

@@ -89,7 +89,7 @@ export class RichField {
       injectCSS: false, // the page's style sheet has it; the CSP allows no other
       content: doc ?? contentOf(value),
       extensions: this.#extensions(box.placeholder),
-      editorProps: { attributes: attributes(box) },
+      editorProps: { attributes: attributes(box), handleDOMEvents: { keydown: (_, event) => this.#leavesToPage(event) } },
       onUpdate: () => told.onChange(),
     });
     this.picker.owner = this.editor.view.dom;
@@ -128,6 +128,11 @@ export class RichField {
     const gap = before && !/\s$/.test(before) ? [{ type: "text", text: " " }] : [];
     const named = [{ type: "mention", attrs: { id: name, label: name } }, { type: "text", text: " " }];
     this.editor.chain().focus().insertContent([...gap, ...named]).run();
+  }
+
+  /** ProseMirror would swallow Escape, which silences the characters unless it closes the list of names. */
+  #leavesToPage(event) {
+    return event.key === "Escape" && !this.picker.isOpen;
   }
 
   #extensions(placeholder) {

@@ -39,6 +39,9 @@ export class Messages {
   #wish(button) {
     const text = button.closest(".message").querySelector(".message-text");
     this.connection.wish(wishes[button.dataset.wish](idOf(button), selectedWord(text)));
+    if (button.dataset.wish !== "say_rest") return;
+    button.nextElementSibling.focus(); // it is said once: the button goes, and the focus stays beside it
+    button.remove();
   }
 
   /** A click on a word of what was spoken: it is heard from there. Two clicks select it, as everywhere. */
