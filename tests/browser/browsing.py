@@ -56,7 +56,8 @@ def watch(page: Page) -> list[str]:
 def assert_no_problems(page: Page, problems: list[str], excused: str) -> None:
     refused = page.evaluate("window.__witness.violations")
     known = re.compile(excused)
-    assert not [*refused, *(problem for problem in problems if not known.search(problem))]
+    left = [*refused, *(problem for problem in problems if not known.search(problem))]
+    assert not left, left
 
 
 def events(page: Page, type_: str) -> list[dict[str, Any]]:
