@@ -118,7 +118,7 @@ export class RichField {
   }
 
   focus() {
-    this.editor.commands.focus();
+    this.editor.view.focus();
   }
 
   /** Puts a name where the cursor is. */
