@@ -187,8 +187,9 @@ def test_what_was_cut_off_is_said_at_the_press_of_a_button(
         rest = trimmed(listener.turn())
         finished(page)
         expect(button).to_have_count(0)
+        # what was heard, its rest, and Mark, who had not begun
+        expect(log(page, "assistant")).to_have_count(3)
         said = log(page, "assistant").all_inner_texts()
-        assert len(said) == 3  # what was heard, its rest, and Mark, who had not begun
         assert said[1]
         assert unheard.strip().endswith(said[1].strip())
         assert_same(halves(recorded_past(page))[1], rest)
