@@ -57,6 +57,7 @@ from .hosts import is_this_machine
 from .ids import new_id
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
+from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
@@ -148,6 +149,7 @@ __all__ = [
     "edited",
     "fetched",
     "hookimpl",
+    "in_words",
     "introduce",
     "is_clean",
     "is_this_machine",
