@@ -58,6 +58,7 @@ from .ids import new_id
 from .live import Live, LiveSetting
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
+from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
@@ -151,6 +152,7 @@ __all__ = [
     "edited",
     "fetched",
     "hookimpl",
+    "in_words",
     "introduce",
     "is_clean",
     "is_this_machine",

@@ -50,6 +50,7 @@ from .server import AichatServer
 from .shell import is_fragment, page, told, wants_page
 from .silences import Silences
 from .starting import Starting
+from .switching import quick_switches
 from .templating import environment
 from .trying import Trials
 from .uploads import Pictures, TooLarge, Uploads
@@ -121,7 +122,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
         if ready.error or ready.manager is None:
             raise app.state.failure
         try:
-            with keyring or nullcontext():
+            with quick_switches(), keyring or nullcontext():
                 async with _opened(app, ready.config, ready.manager):
                     yield
         except* AichatError as group:
