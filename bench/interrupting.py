@@ -10,7 +10,7 @@ speech wait for the loudspeaker, sends `interrupt`, and measures on the server
 
 and on the client: from sending to receiving `interrupted`. "numpy" multiplies matrices in a thread
 (the interpreter lock is free, as in a real model); "python" runs plain Python in it (the lock
-changes hands every 1 ms, as `litestar run` sets it, or as given: Python's own is 5 ms).
+changes hands every 1 ms, as the application sets it, or as given: Python's own is 5 ms).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from server import a_server
 
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.plugins import playing
-from aichat.web import incoming
+from aichat.web import incoming, writing
 from aichat.web import socket as web_socket
-from aichat.web.server import SWITCH_SECONDS
+from aichat.web.switching import SWITCH_SECONDS
 
 CHUNKS = 100
 heads: list[playing.Playhead] = []
@@ -44,7 +44,7 @@ last_audio = told = 0.0
 def instrument() -> None:
     """Note when an interruption arrives and what is handed to the socket after it."""
     new_head, message = playing.Playing._new_head, web_socket.Client._message
-    send = web_socket.Client._send
+    send = writing.Writer._send
 
     def noted_head(self: Any, turn: Any) -> Any:
         heads.append(new_head(self, turn))
@@ -66,7 +66,7 @@ def instrument() -> None:
 
     playing.Playing._new_head = noted_head  # type: ignore[method-assign]
     web_socket.Client._message = noted_message  # type: ignore[method-assign]
-    web_socket.Client._send = noted_send  # type: ignore[method-assign]
+    writing.Writer._send = noted_send  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def busy(how: str) -> Iterator[None]:
             thread.join()
 
 
-def measure(turns: int) -> list[tuple[float, float, float]]:
+def measure(turns: int, switch_seconds: float) -> list[tuple[float, float, float]]:
     figures = []
     text = " ".join(f"This is sentence number {n} of a long story." for n in range(40))
     tts = FakeTts(ms_per_word=200)
@@ -100,6 +100,7 @@ def measure(turns: int) -> list[tuple[float, float, float]]:
         a_server(tts=tts, llm=FakeLlm(text)) as server,
         server.client("conversation_id=c&protocol=aichat.v1") as client,
     ):
+        sys.setswitchinterval(switch_seconds)  # the server has set its own
         client.until("ready")
         for _ in range(turns):
             client.send("text_message", text="@Olivia hi")
@@ -117,12 +118,12 @@ def measure(turns: int) -> list[tuple[float, float, float]]:
 
 def main() -> None:
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    sys.setswitchinterval(float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else SWITCH_SECONDS)
+    switch_seconds = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else SWITCH_SECONDS
     instrument()
     print(f"{turns} interruptions, ms: p50 / p99 / worst")
     for how in ("idle", "numpy", "python"):
         with busy(how):
-            columns = np.array(measure(turns)).T * 1000
+            columns = np.array(measure(turns, switch_seconds)).T * 1000
         for name, column in zip(("silent", "told", "client"), columns, strict=True):
             p50, p99 = np.percentile(column, (50, 99))
             print(f"  thread {how:7} {name:7} {p50:6.2f} / {p99:6.2f} / {column.max():6.2f}")

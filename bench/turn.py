@@ -73,11 +73,13 @@ async def one(bus, connection) -> float:
     began = time.perf_counter()
     await bus.publish(AudioReceived(bus.turn("c"), QUIET))
     while True:
-        connection.wanted = wanted = anyio.Event()
+        some = anyio.Event()
+        connection.on_frames = some.set
         while connection.frames:
             if isinstance(connection.take(), bytes):
                 return time.perf_counter() - began
-        await wanted.wait()
+        connection.rest()
+        await some.wait()
 
 
 def told(name: str, took: list[float]) -> str:

@@ -11,7 +11,7 @@ from attrs import Factory, define
 
 Work = Callable[[], Awaitable[None]]
 
-IDLE_HANDS = 64
+IDLE_HANDS = 16
 """So many tasks without work are kept."""
 
 

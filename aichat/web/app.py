@@ -36,6 +36,7 @@ from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
 from .access.token import Token
+from .adjusting import Adjusting
 from .api import document
 from .api.bodies import BadBody
 from .api.params import wrong_parameters
@@ -49,6 +50,7 @@ from .server import AichatServer
 from .shell import is_fragment, page, told, wants_page
 from .silences import Silences
 from .starting import Starting
+from .switching import quick_switches
 from .templating import environment
 from .trying import Trials
 from .uploads import Pictures, TooLarge, Uploads
@@ -120,7 +122,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
         if ready.error or ready.manager is None:
             raise app.state.failure
         try:
-            with keyring or nullcontext():
+            with quick_switches(), keyring or nullcontext():
                 async with _opened(app, ready.config, ready.manager):
                     yield
         except* AichatError as group:
@@ -182,6 +184,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
         app.state.trials = Trials()
+        app.state.adjusting = Adjusting(parts)
+        await app.state.adjusting.restore()
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
         gc.collect()

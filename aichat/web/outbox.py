@@ -26,11 +26,15 @@ Frame = str | bytes | Goodbye
 
 @define(eq=False)
 class Connection:
-    """One client's outbox. *on_overflow* is called when it is too slow."""
+    """One client's outbox.
+
+    *on_overflow* is called when it is too slow, *on_frames* when somebody is to empty it.
+    """
 
     is_binary: bool
     wants_html: bool
     on_overflow: Callable[[], None]
+    on_frames: Callable[[], None] = lambda: None
     said_farewell: bool = False
     """The page was left, or we have ended it: it is not waited for."""
     closed_well: bool = False
@@ -39,10 +43,10 @@ class Connection:
     """What waits to be sent, each with the generation whose audio it is, or 0."""
     is_hurried: bool = False
     """Something among it should go at once."""
-    wanted: anyio.Event | None = None
-    """The writer waits for it,"""
-    wants_company: bool = False
-    """and only for something that should go at once: it has text."""
+    is_served: bool = False
+    """Somebody sends what there is."""
+    hurry: anyio.Event | None = None
+    """Whoever sends it waits for company of the text there is, or for something in a hurry."""
 
     def put(self, frame: Frame, generation: int = 0, *, patient: bool = False) -> None:
         """Add a frame; whoever falls behind is let go. Text that is *patient* waits for company."""
@@ -51,32 +55,34 @@ class Connection:
             self.on_overflow()
             return
         self.frames.append((generation, frame))
-        self.is_hurried = self.is_hurried or not patient
-        if self.wanted and (self.is_hurried or not self.wants_company):
-            self.wanted.set()
-            self.wanted = None
+        if not patient:
+            self.is_hurried = True
+            if self.hurry:
+                self.hurry.set()
+        if not self.is_served:
+            self.is_served = True
+            self.on_frames()
 
     def drop_audio(self, generation: int) -> None:
         """Give up audio that waits, up to a generation."""
         self.frames = deque(f for f in self.frames if not 0 < f[0] <= generation)
 
-    async def wait(self) -> None:
-        """Wait until there is something to send.
+    async def gather(self) -> None:
+        """Wait a moment for company, unless something should go at once.
 
         Each system call delays the work that leads to the first audio, so text that streams waits
         up to ``GATHER_SECONDS`` for more of it, or for audio, which goes at once.
         """
-        if not self.frames:
-            self.is_hurried = self.wants_company = False
-            await self._filled()
         if not self.is_hurried:
-            self.wants_company = True
+            self.hurry = hurry = anyio.Event()
             with anyio.move_on_after(GATHER_SECONDS):
-                await self._filled()
+                await hurry.wait()
+            self.hurry = None
 
-    async def _filled(self) -> None:
-        self.wanted = wanted = anyio.Event()
-        await wanted.wait()
+    def rest(self) -> None:
+        """Nobody sends any more; what comes next is something new."""
+        self.is_hurried = self.is_served = False
+        self.hurry = None
 
     def take(self) -> Frame:
         """Take the next frame."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import anyio
 from anyio.abc import TaskGroup
-from attrs import define, field
+from attrs import Factory, define, field
 
 from aichat.core import Bus, Character, Conversation, Message, Parts
 from aichat.core.events import (
@@ -18,6 +18,7 @@ from aichat.core.events import (
     PlaybackPaused,
     PlaybackResumed,
 )
+from aichat.core.tasks import Crew
 
 from .cast_view import cast_view
 from .outbox import Connection
@@ -37,6 +38,8 @@ class Rooms:
     parts: Parts
     painter: Painter
     tasks: TaskGroup
+    crew: Crew = field(default=Factory(lambda self: Crew(self.tasks), takes_self=True))
+    """Writes to the clients."""
     open: dict[str, Room] = field(factory=dict)
     closing: dict[str, anyio.CancelScope] = field(factory=dict)
 

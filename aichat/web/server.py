@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,9 +36,6 @@ SETTINGS: dict[str, Any] = {
     "proxy_headers": False,  # a client is who connects, whatever X-Forwarded-For claims
     "log_level": "warning",
 }
-SWITCH_SECONDS = 0.001
-"""A thread that holds the interpreter lock gives it up this soon: a plug-in's model in plain Python
-would else hold up an interruption by 5 ms each time the loop waits for it."""
 
 
 class AichatServer(CLIPlugin):
@@ -107,7 +103,6 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
     """Serve until stopped. Raises SystemExit, after one message, when the start fails."""
     import uvicorn
 
-    sys.setswitchinterval(SWITCH_SECONDS)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").addFilter(lambda _: app.state.failure is None)
     config = uvicorn.Config(**{**options, **SETTINGS})

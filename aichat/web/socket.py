@@ -1,13 +1,13 @@
 """The WebSocket ``/ws``: one client in one conversation's room.
 
-A reader is always awaiting the socket, so that a close is noticed at once; a writer empties the
-outbox. Whatever a client sends that is wrong is answered with an ``error`` and the connection
-lives on; only a flood of it, a client that cannot keep up, or one that fell silent, is let go.
+A reader is always awaiting the socket, so that a close is noticed at once; while something waits in
+the outbox, a writer sends it. Whatever a client sends that is wrong is answered with an ``error``
+and the connection lives on; only a flood of it, a client that cannot keep up, or one that fell
+silent, is let go.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from time import monotonic
@@ -17,7 +17,6 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import define, field
 from litestar import WebSocket, websocket
-from litestar.exceptions import WebSocketDisconnect
 
 from aichat.core import (
     AichatError,
@@ -53,10 +52,11 @@ from .foreseen import foresight
 from .limits import Bucket
 from .markdown import start_of_word
 from .microphone import Microphone
-from .outbox import Connection, Frame, Goodbye
+from .outbox import Connection
 from .room import Room
 from .rooms import Rooms
 from .sessions import Session
+from .writing import Writer
 
 AUDIO_RATE = 2.0
 """Seconds of audio that a client may send a second, in the long run ..."""
@@ -71,8 +71,6 @@ CLOSED_WELL = (1000, LEFT)
 TOO_SLOW = "Too slow; connect again to get what you missed."
 DEFAULT_CAST = 2
 """A conversation made without naming anybody has the first two active characters."""
-
-log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -110,20 +108,24 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
     room = rooms.room(conversation, characters)
     async with anyio.create_task_group() as tasks:
         connection = Connection(
-            is_binary, query.get("view") == "html", lambda: client.let_go(1013, TOO_SLOW)
+            is_binary,
+            query.get("view") == "html",
+            on_overflow=lambda: client.let_go(1013, TOO_SLOW),
+            on_frames=lambda: writer.begin(),
         )
+        writer = Writer(socket, connection, rooms.crew)
         last_event_id = query.get("last_event_id", "")
         session, resumed = room.session(query.get("session_id"), last_event_id)
         changed = rooms.conversation_changed
         client = Client(socket, room, connection, session, rooms.bus, rooms.parts, changed, tasks)
-        with rooms.joined(room, connection, session), state.silences.watched(client):
+        here = rooms.joined(room, connection, session)
+        with here, state.silences.watched(client), writer.at_work():
             if not resumed:
                 rooms.wake(room, resumed=False)
             client.greet(characters, int(last_event_id) if resumed else None)
             if resumed:
                 client.catch_up(int(last_event_id), query)
                 rooms.wake(room, resumed=True)
-            tasks.start_soon(client.write)
             with foresight(rooms.bus, room, session.id, connection):
                 await client.read()
             tasks.cancel_scope.cancel()
@@ -222,25 +224,6 @@ class Client:
         if not 0 <= played_ms <= values.LONGEST_MS:
             return None, 0.0
         return self.room.line(query.get("turn_id", ""), place), played_ms
-
-    async def write(self) -> None:
-        """Send what waits in the outbox, until the connection ends."""
-        try:
-            while True:
-                await self.connection.wait()
-                while self.connection.frames:
-                    await self._send(self.connection.take())
-        except (WebSocketDisconnect, RuntimeError, OSError):
-            log.debug("a client went away while it was written to")  # the reader ends the rest
-
-    async def _send(self, frame: Frame) -> None:
-        if isinstance(frame, Goodbye):
-            self.connection.said_farewell = True
-            await self.socket.close(frame.code, frame.reason)
-        elif isinstance(frame, bytes):
-            await self.socket.send_bytes(frame)
-        else:
-            await self.socket.send_text(frame)
 
     def let_go(self, code: int, reason: str) -> None:
         """End the connection, also while the writer waits for a client that does not read."""

@@ -10,7 +10,7 @@ from attrs import frozen
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from aichat.core import Character, Message, shown, versions
+from aichat.core import Character, Message, in_words, shown, versions
 from aichat.core.events import (
     Event,
     Line,
@@ -73,7 +73,7 @@ def view(message: Message) -> MessageView:
         _state(message),
         message.created_at.isoformat(),
         unheard=whole if whole.striptags() != heard.striptags() else None,
-        until=" ".join(message.said.split()[-UNTIL:]) if message.interrupted else "",
+        until=" ".join(in_words(message.said).split()[-UNTIL:]) if message.interrupted else "",
         version=shown(message),
         versions=len(versions(message)),
         tools=_tools(message.extensions.get("tools")),
@@ -82,7 +82,7 @@ def view(message: Message) -> MessageView:
 
 def last_line(message: Message) -> str:
     """Say in a line who said what."""
-    line = " ".join(message.said.split())[:LINE]
+    line = " ".join(in_words(message.said).split())[:LINE]
     name = message.name or UNNAMED[message.role]
     return f"{name.split()[0]}: {line}"
 

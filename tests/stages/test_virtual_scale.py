@@ -24,6 +24,7 @@ from aichat.core.events import (
 )
 from aichat.core.testing.simulated_user import SimulatedUser
 from aichat.core.testing.virtual import run_virtual
+from aichat.plugins.hearing.writing import GUESSES, Writing
 
 HERE = Path(__file__).parent.parent
 
@@ -106,8 +107,7 @@ def test_hours_with_failures_and_interruptions_leave_nothing_behind() -> None:
     talk = done.bus._talks.by_id["c"]
     assert not talk.lanes
     assert len(talk.cut_lines) < 10
-    assert (
-        sum(done.bus.dropped.values()) == done.bus.dropped["aichat.plugins.hearing.Hearing.guess"]
-    )
+    assert f"{Writing.__module__}.{Writing.guess.__qualname__}" == GUESSES
+    assert sum(done.bus.dropped.values()) == done.bus.dropped[GUESSES]
     # the main task, the crew that is kept for more work, and one for each backend
     assert done.tasks < 30

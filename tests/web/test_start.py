@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from server import a_server
 
 LITESTAR = Path(sys.executable).with_name("litestar")
 
@@ -134,3 +135,10 @@ def test_a_store_that_cannot_open_stops_the_start_with_the_mend(tmp_path: Path) 
     said = failing(tmp_path)
     assert "storage" in said
     assert "Mend:" in said
+
+
+def test_threads_give_way_within_a_millisecond_while_the_application_is_open_anywhere() -> None:
+    before = sys.getswitchinterval()
+    with a_server():
+        assert sys.getswitchinterval() == pytest.approx(0.001)
+    assert sys.getswitchinterval() == before
