@@ -52,6 +52,10 @@ GET /api/plugins
 GET /api/tools
 GET /api/turns/{id}/latency
 GET /api/messages/{id}/prompt
+POST /api/messages/{id}/play
+POST /api/messages/{id}/regenerate
+POST /api/messages/{id}/restore
+POST /api/messages/{id}/say-rest
 GET /health
 GET /health/ready
 """

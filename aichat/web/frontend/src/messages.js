@@ -1,5 +1,6 @@
 // What can be done with messages: said again, written anew, copied, changed. All but sound works as plain forms too.
 import { clickedWord, selectedWord } from "./captions.js";
+import { shortcut } from "./shell/shortcuts.js";
 import { toast } from "./shell/toasts.js";
 
 const DOUBLE_CLICK_MS = 300;
@@ -20,6 +21,8 @@ export class Messages {
     log.addEventListener("click", (event) => this.#clicked(event));
     log.addEventListener("submit", (event) => this.#submitted(event));
     document.addEventListener("click", ({ target }) => closeMenus(target));
+    document.getElementById("toasts").addEventListener("submit", takeBack);
+    shortcut("u", () => [...document.querySelectorAll("#toasts form[data-undo] button")].at(-1)?.click());
     log.addEventListener("keydown", (event) => event.key === "Escape" && this.#escaped(event));
   }
 
@@ -60,6 +63,8 @@ export class Messages {
     event.preventDefault();
     const button = event.submitter;
     if (!button || button.getAttribute("aria-disabled") === "true") return;
+    refocusMenu(button);
+    closeMenus(null);
     await send(event.target.action, new URLSearchParams([[button.name, button.value]]));
   }
 
@@ -70,6 +75,17 @@ export class Messages {
     open.open = false;
     open.querySelector("summary").focus();
   }
+}
+
+/** What was deleted comes back over the socket, in every window. */
+async function takeBack(event) {
+  const form = event.target.closest("form[data-undo]");
+  if (!form) return;
+  event.preventDefault();
+  const hadFocus = form.contains(document.activeElement);
+  const worked = await send(form.action, new URLSearchParams({ do: "restore" }));
+  if (worked) form.closest(".toast")?.remove();
+  if (worked && hadFocus) document.getElementById("scroller").focus({ preventScroll: true });
 }
 
 /** Sends a form's fields; says what came of it. Tells whether it worked. */
