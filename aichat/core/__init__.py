@@ -55,6 +55,7 @@ from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .hosts import is_this_machine
 from .ids import new_id
+from .live import Live, LiveSetting
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
 from .pictures import in_words
@@ -100,6 +101,8 @@ __all__ = [
     "Left",
     "Listener",
     "ListsModels",
+    "Live",
+    "LiveSetting",
     "Llm",
     "LogWriter",
     "Message",

@@ -36,6 +36,7 @@ from .access import commands, login
 from .access.gate import Gate
 from .access.local import Local
 from .access.token import Token
+from .adjusting import Adjusting
 from .api import document
 from .api.bodies import BadBody
 from .api.params import wrong_parameters
@@ -192,6 +193,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
         app.state.trials = Trials()
+        app.state.adjusting = Adjusting(parts)
+        await app.state.adjusting.restore()
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
         gc.collect()

@@ -49,6 +49,8 @@ GET /api/settings
 PUT /api/settings
 GET /api/models
 GET /api/plugins
+GET /api/plugins/{part}/{name}/settings
+PUT /api/plugins/{part}/{name}/settings
 GET /api/tools
 GET /api/turns/{id}/latency
 GET /api/messages/{id}/prompt
