@@ -55,6 +55,7 @@ from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .hosts import is_this_machine
 from .ids import new_id
+from .likeness import dice, sounds_like
 from .live import Live, LiveSetting
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
@@ -149,6 +150,7 @@ __all__ = [
     "charges",
     "chosen",
     "closing",
+    "dice",
     "edited",
     "fetched",
     "hookimpl",
@@ -171,6 +173,7 @@ __all__ = [
     "rewritten",
     "shown",
     "slug",
+    "sounds_like",
     "tool",
     "versions",
     "with_tokens_dropped",

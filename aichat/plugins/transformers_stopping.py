@@ -9,7 +9,10 @@ from attrs import define
 
 @define
 class Stops:
-    """Passes text on up to the first of *texts*, none of them empty. What may be the beginning of one is held back."""
+    """Passes text on up to the first of *texts*, none of them empty.
+
+    What may be the beginning of one is held back.
+    """
 
     texts: Sequence[str]
     held: str = ""
