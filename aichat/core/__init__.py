@@ -66,6 +66,7 @@ from .streams import closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
+from .unmarked import unmarked
 from .versions import chosen, edited, rewritten, shown, versions
 from .weights import Weights, fetched, needed_weights
 from .workers import Left, Listener, Workers
@@ -172,6 +173,7 @@ __all__ = [
     "shown",
     "slug",
     "tool",
+    "unmarked",
     "versions",
     "with_tokens_dropped",
 ]
