@@ -6,17 +6,18 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import anyio
 import uvicorn
-from attrs import define, field
+from attrs import define, evolve, field
 from chat import AT_EASE, Given, a_store
 from websockets.sync.client import ClientConnection, connect
 
 from aichat.core import Web, load_plugins
+from aichat.core.config import Part
 from aichat.web.app import Setup, create_app
 from aichat.web.audio import HEADER
 from aichat.web.server import SETTINGS
@@ -84,15 +85,19 @@ def a_server(
     plugins: Sequence[object] = (),
     host: str = "127.0.0.1",
     disable: Sequence[str] = (),
+    parts: Mapping[str, Part] | None = None,
     **backends: Any,
 ) -> Iterator[Server]:
     """Serve until the block ends. *web* is the table [web].
 
-    *plugins* come beside the backends; *disable* keeps built-in ones out.
+    *plugins* come beside the backends; *disable* keeps built-in ones out. *parts* are played as in
+    plugins.toml, not by what the test hands over.
     """
     backends.setdefault("storage", anyio.run(a_store))
     given = Given(**backends)
-    app = create_app(Setup(given.config(web), load_plugins(disable, [given, *plugins])))
+    config = given.config(web)
+    config = evolve(config, parts={**config.parts, **(parts or {})})
+    app = create_app(Setup(config, load_plugins(disable, [given, *plugins])))
     listener = socket.create_server((host, 0))
     server = uvicorn.Server(uvicorn.Config(app, **SETTINGS))
     thread = threading.Thread(target=server.run, args=([listener],))

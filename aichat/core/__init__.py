@@ -55,8 +55,10 @@ from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .hosts import is_this_machine
 from .ids import new_id
+from .live import Live, LiveSetting
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
+from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
@@ -100,6 +102,8 @@ __all__ = [
     "Left",
     "Listener",
     "ListsModels",
+    "Live",
+    "LiveSetting",
     "Llm",
     "LogWriter",
     "Message",
@@ -149,6 +153,7 @@ __all__ = [
     "edited",
     "fetched",
     "hookimpl",
+    "in_words",
     "introduce",
     "is_clean",
     "is_this_machine",

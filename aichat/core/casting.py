@@ -20,6 +20,7 @@ from attrs import Factory, define, frozen
 
 from .backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from .errors import AichatError, CannotStart, NotReady
+from .live import LiveSetting
 from .storage import Storage
 from .tools import Tool
 
@@ -63,7 +64,7 @@ class Reports(Protocol):
 
 
 NEEDED_AT_START = ("sequencer", "storage")
-STOPPED = "You stopped it while it was starting. Start aichat again to try once more."
+STOPPED = "You stopped it while it was starting. Try again when it suits you."
 
 
 @define(eq=False)
@@ -79,6 +80,18 @@ class Candidate:
     backend: object = None
     changed: Callable[[], None] = lambda: None
     scope: anyio.CancelScope | None = None
+    live: Mapping[str, LiveSetting] = Factory(dict)
+    """The settings that may be changed while it serves."""
+    tuned: Mapping[str, Any] = Factory(dict)
+    """Those that were, with their values; also of a backend that does not serve yet."""
+    base: Mapping[str, Any] = Factory(dict)
+    """What they all are by plugins.toml and the environment, known once the backend was made."""
+
+    def tune(self, values: Mapping[str, Any]) -> None:
+        """Let exactly these differ from what plugins.toml says; they were checked."""
+        self.tuned = dict(values)
+        for name, base in self.base.items() if self.backend is not None else ():
+            setattr(self.backend, name, self.tuned.get(name, base))
 
     def become(self, state: State, detail: str = "") -> None:
         """Note how the start went."""
@@ -118,11 +131,16 @@ class Candidate:
             cast(Reports, backend).report = self._report
         if isinstance(backend, AbstractAsyncContextManager):
             async with backend:
-                self.backend = backend
+                self._take(backend)
                 yield
         else:
-            self.backend = backend
+            self._take(backend)
             yield
+
+    def _take(self, backend: object) -> None:
+        self.base = {name: getattr(backend, name) for name in self.live}
+        self.backend = backend
+        self.tune(self.tuned)
 
     def _report(self, line: str) -> None:
         if self.state is State.STARTING:  # a late word does not cover up why it failed
@@ -204,6 +222,8 @@ class Parts:
     """What of a clause is read out: each gets what the one before has made of it."""
     tools: Mapping[str, Tool] = Factory(dict)
     """What characters may use, by name."""
+    begin: Callable[[Candidate], None] = lambda candidate: None
+    """Starts a candidate, while the parts are performed."""
 
     @property
     def vad(self) -> Vad:
@@ -249,12 +269,28 @@ class Parts:
 
         Nothing stops what aichat itself waits for before it is there.
         """
-        role = self.roles.get(part)
-        for candidate in role.candidates if role and part not in NEEDED_AT_START else ():
-            if candidate.name == name and candidate.state is State.STARTING:
-                candidate.give_up_starting()
-                return True
+        candidate = self.candidate(part, name)
+        if candidate and part not in NEEDED_AT_START and candidate.state is State.STARTING:
+            candidate.give_up_starting()
+            return True
         return False
+
+    def retry(self, part: str, name: str) -> bool:
+        """Start once more who could not, or was stopped; False where there is nobody like that.
+
+        Storage and sequencer are chosen once: what was begun with one does not go on with another.
+        """
+        candidate = self.candidate(part, name)
+        if candidate and part not in NEEDED_AT_START and candidate.state is State.FAILED:
+            candidate.become(State.STARTING)  # at once: nobody starts it twice
+            self.begin(candidate)
+            return True
+        return False
+
+    def candidate(self, part: str, name: str) -> Candidate | None:
+        """Return one candidate of a part; None where it has no such one."""
+        role = self.roles.get(part)
+        return next((c for c in role.candidates if c.name == name), None) if role else None
 
     def is_ready(self) -> bool:
         """Tell whether somebody plays every part."""
@@ -283,6 +319,11 @@ async def perform(parts: Parts) -> AsyncIterator[None]:
     """
     closing, failure = anyio.Event(), None
     async with anyio.create_task_group() as tasks:
+
+        def begin(candidate: Candidate) -> None:
+            tasks.start_soon(candidate.run, closing)
+
+        parts.begin = begin
         try:
             for role in parts.roles.values():
                 for candidate in role.candidates:
@@ -291,7 +332,7 @@ async def perform(parts: Parts) -> AsyncIterator[None]:
                     await _start_one(tasks, role, closing)
                 else:
                     for candidate in role.candidates:
-                        tasks.start_soon(candidate.run, closing)
+                        parts.begin(candidate)
             yield
         except Exception as error:
             failure = error  # raised when every backend has ended in peace

@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, signature
 from math import inf
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from attrs import Factory, field, frozen
 
 from .backends import PARTS
 from .errors import BadSettings, CannotStart
+from .kinds import choices, fits, hints, kinds, wanted
 
 ENVIRONMENT = {
     "LLM_MODEL": (("llm", "openai", "model"),),
@@ -102,15 +102,15 @@ def build(config: Config, part: str, name: str, make: Callable[..., Any]) -> Cal
     """
     where = f"[{part}.{name}]"
     known = signature(make).parameters
-    hints = get_type_hints(getattr(make, "__init__", make) if isinstance(make, type) else make)
+    typed = hints(make)
     given = config.parts[part].settings.get(name, {})
     _refuse_unknown(config.path, f"{where} a setting", given, known)
     for key, value in given.items():
-        _check_type(config.path, f"{where} {key}", value, hints.get(key, Any))
+        _check_type(config.path, f"{where} {key}", value, typed.get(key, Any))
     for key, parameter in known.items():
         if parameter.default is Parameter.empty and key not in given:
             raise BadSettings(f"{config.path}: {where} lacks {key}.", f"Add `{key} = ...` there.")
-    return lambda: make(**_resolved(where, given, hints, known, config.environment))
+    return lambda: make(**_resolved(where, given, typed, known, config.environment))
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _access(path: Path, value: Any) -> Literal["local", "token"]:
 def _limit(path: Path, key: str, value: Any) -> Any:
     whole = LIMITS[key] is int
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise BadSettings(f"{path}: [web] {key} is {value!r}.", _wanted(LIMITS[key]))
+        raise BadSettings(f"{path}: [web] {key} is {value!r}.", wanted(LIMITS[key]))
     if not 0 < value < inf:
         raise BadSettings(f"{path}: [web] {key} is {value!r}.", "Write a number above 0.")
     return value
@@ -198,7 +198,7 @@ def _overridden(parts: Mapping[str, Part], environment: Mapping[str, str]) -> di
 def _resolved(
     where: str,
     given: Mapping[str, Any],
-    hints: Mapping[str, Any],
+    typed: Mapping[str, Any],
     known: Mapping[str, Parameter],
     environment: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def _resolved(
         if not (isinstance(value, str) and value.startswith("$")):
             values[key] = value
         elif text := environment.get(value[1:]):
-            values[key] = _from_text(where, key, text, hints.get(key, str))
+            values[key] = _from_text(where, key, text, typed.get(key, str))
         elif known[key].default is Parameter.empty:
             raise CannotStart(
                 f"{value[1:]} is not set.", f"Put {value[1:]}=... into .env, or export it."
@@ -216,7 +216,7 @@ def _resolved(
 
 
 def _from_text(where: str, key: str, text: str, hint: Any) -> Any:
-    for kind in _kinds(hint):
+    for kind in kinds(hint):
         if kind in (int, float):
             try:
                 return kind(text)
@@ -224,42 +224,16 @@ def _from_text(where: str, key: str, text: str, hint: Any) -> Any:
                 continue
         if kind is bool and text.lower() in ("true", "false", "1", "0"):
             return text.lower() in ("true", "1")
-        if kind in (str, Any) and text in _choices(hint, text):
+        if kind in (str, Any) and text in choices(hint, text):
             return text
-    raise CannotStart(f"{where} {key} is {text!r}.", f"Mend the environment: {_wanted(hint)}")
+    raise CannotStart(f"{where} {key} is {text!r}.", f"Mend the environment: {wanted(hint)}")
 
 
 def _check_type(path: Path, where: str, value: Any, hint: Any) -> None:
-    kinds = _kinds(hint)
-    if Any in kinds or (isinstance(value, str) and value.startswith("$")):
+    if isinstance(value, str) and value.startswith("$"):
         return
-    if isinstance(value, bool):
-        fits = bool in kinds
-    else:
-        fits = any(isinstance(value, (int, float) if kind is float else kind) for kind in kinds)
-    if not fits or value not in _choices(hint, value):
-        raise BadSettings(f"{path}: {where} is {value!r}.", _wanted(hint))
-
-
-def _kinds(hint: Any) -> tuple[Any, ...]:
-    """Return the plain classes a setting may have; Any where it cannot be told."""
-    if get_origin(hint) in (Union, UnionType):
-        return tuple(kind for one in get_args(hint) for kind in _kinds(one))
-    if get_origin(hint) is Literal:
-        return tuple({type(choice): None for choice in get_args(hint)})
-    origin = get_origin(hint) or hint
-    return (origin,) if isinstance(origin, type) else (Any,)
-
-
-def _choices(hint: Any, value: Any) -> tuple[Any, ...]:
-    """Return the values a Literal allows; where there is no Literal, *value* itself."""
-    return get_args(hint) if get_origin(hint) is Literal else (value,)
-
-
-def _wanted(hint: Any) -> str:
-    if get_origin(hint) is Literal:
-        return f"It takes: {' or '.join(repr(choice) for choice in get_args(hint))}."
-    return f"It takes: {' or '.join(k.__name__ for k in _kinds(hint) if k is not NoneType)}."
+    if not fits(value, hint):
+        raise BadSettings(f"{path}: {where} is {value!r}.", wanted(hint))
 
 
 def _refuse_unknown(path: Path, what: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -14,11 +14,10 @@ from attrs import evolve
 from .errors import BadValue, Conflict, NotFound
 from .fields import require_json
 from .models import Character, Voice
+from .pictures import IMAGES as IMAGES
+from .pictures import picture_keys as picture_keys
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
-
-IMAGES = "/images/"
-"""Where a character's own pictures are served: this and the key of a clip."""
 
 _TIMES = {"created_at", "updated_at"}
 _NUMBERED = re.compile("(.+)-([0-9]{3,9})")

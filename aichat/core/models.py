@@ -26,6 +26,7 @@ from .fields import (
     one_of,
     utc,
 )
+from .pictures import in_words
 from .tools import Tool, ToolCall
 
 TITLE_LETTERS = 60
@@ -126,7 +127,7 @@ class Message:
         """What a conversation is called after it: the user's first words, as many as fit."""
         if self.role != "user":
             return None
-        title = " ".join(self.content.split(maxsplit=TITLE_LETTERS)[:TITLE_LETTERS])
+        title = " ".join(in_words(self.content).split(maxsplit=TITLE_LETTERS)[:TITLE_LETTERS])
         if len(title) > TITLE_LETTERS:
             whole_words = title[:TITLE_LETTERS].rpartition(" ")[0]
             title = (whole_words or title[: TITLE_LETTERS - 1]) + "…"

@@ -21,6 +21,7 @@ from .casting import Candidate, Parts, Role, perform
 from .clock import Clock
 from .config import Config, build, mend_name
 from .errors import PluginFailed, UnknownBackend
+from .live import live_settings
 from .opening import open_bus
 from .tools import Tool
 
@@ -133,11 +134,12 @@ def _role(part: str, config: Config, manager: pluggy.PluginManager) -> Role:
                 f"{config.path}: [{part}] has {what}, but no plug-in offers that.",
                 f"{mend_name(name, by_name)} Or install the plug-in that does.",
             )
-    candidates = [
-        Candidate(part, name, build(config, part, name, by_name[name].make), by_name[name].notice)
-        for name in table.use
-    ]
-    return Role(part, candidates)
+    return Role(part, [_candidate(part, by_name[name], config) for name in table.use])
+
+
+def _candidate(part: str, offer: Backend[Any], config: Config) -> Candidate:
+    make = build(config, part, offer.name, offer.make)
+    return Candidate(part, offer.name, make, offer.notice, live=live_settings(offer.make))
 
 
 def _register(manager: pluggy.PluginManager, plugin: object, name: str | None) -> None:

@@ -88,8 +88,9 @@ class Storage(Protocol):
         """Keep bytes, and return their key: their SHA-256 in hex, a dot, and *extension*.
 
         Adding the same again changes nothing. *extension* is up to 8 lower-case letters and digits.
-        A clip that no voice has taken may be swept after a day, unless a character shows it:
-        ``/images/`` and its key are among the character's ``image_url`` and ``images``.
+        A clip that no voice has taken may be swept after a day, unless a character shows it
+        (``/images/`` and its key are among its ``image_url`` and ``images``) or a message does
+        (they are in its ``content``). So there is a day to use what was uploaded.
         """
         ...
 

@@ -5,14 +5,14 @@ How long a while depends on the user's own rhythm and on how finished the words 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from attrs import frozen
+from attrs import define
 
-from aichat.core import Backend, Pause, TurnDetector, hookimpl
+from aichat.core import Backend, Live, Pause, TurnDetector, hookimpl
 
 
-@frozen
+@define
 class Silence:
     """*end_ms* of silence end the turn while nothing is known of the user and the words.
 
@@ -26,15 +26,15 @@ class Silence:
     everybody, or with a name that one, and open no turn. Not given, the lists are aichat's own.
     """
 
-    end_ms: int = 600
-    barge_in_ms: int = 1_000
-    first_word_ms: int = 1_500
-    shortest_ms: int = 300
-    longest_ms: int = 1_500
-    speculate: Literal["auto", "on", "off"] = "auto"
-    resume_ms: int = 1_000
-    back_channels: list[str] | None = None
-    stop_phrases: list[str] | None = None
+    end_ms: Annotated[int, Live(100, 10_000)] = 600
+    barge_in_ms: Annotated[int, Live(0, 10_000)] = 1_000
+    first_word_ms: Annotated[int, Live(200, 20_000)] = 1_500
+    shortest_ms: Annotated[int, Live(0, 10_000, at_most="longest_ms")] = 300
+    longest_ms: Annotated[int, Live(100, 20_000)] = 1_500
+    speculate: Annotated[Literal["auto", "on", "off"], Live()] = "auto"
+    resume_ms: Annotated[int, Live(0, 10_000)] = 1_000
+    back_channels: Annotated[list[str] | None, Live()] = None
+    stop_phrases: Annotated[list[str] | None, Live()] = None
 
     def is_over(self, pause: Pause) -> bool:
         if not pause.has_words:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from anyio import to_thread
 from attrs import define, field
 
-from aichat.core import Backend, BadValue, CannotStart, NotReady, hookimpl
+from aichat.core import Backend, BadValue, CannotStart, Live, NotReady, hookimpl
 
 FRAME = 512
 """Samples of one frame: 32 ms at 16 kHz."""
@@ -37,10 +37,13 @@ class Silero:
     frame_samples = FRAME
 
     def __init__(
-        self, threshold: float = 0.5, end_threshold: float = 0.35, min_speech_ms: int = 64
+        self,
+        threshold: Annotated[float, Live(0.05, 0.95)] = 0.5,
+        end_threshold: Annotated[float, Live(0.01, 0.95, at_most="threshold")] = 0.35,
+        min_speech_ms: Annotated[int, Live(0, 1_000)] = 64,
     ) -> None:
         self.threshold, self.end_threshold = threshold, min(threshold, end_threshold)
-        self.needed = max(1, round(min_speech_ms / FRAME_MS))
+        self.min_speech_ms = min_speech_ms
         self._session: Any = None
 
     async def __aenter__(self) -> Silero:
@@ -53,7 +56,12 @@ class Silero:
     def stream(self) -> SileroStream:
         if self._session is None:
             raise NotReady("The voice activity model is not loaded.", "Start it first.")
-        return SileroStream(self._session, self.threshold, self.end_threshold, self.needed)
+        return SileroStream(self._session, self)
+
+    @property
+    def needed(self) -> int:
+        """So many frames in a row make speech."""
+        return max(1, round(self.min_speech_ms / FRAME_MS))
 
 
 def _state() -> Any:
@@ -65,9 +73,7 @@ class SileroStream:
     """One microphone: the model is shared, what it remembers is not."""
 
     session: Any
-    threshold: float
-    end_threshold: float
-    needed: int
+    settings: Silero
     speaking: bool = False
     run: int = 0
     """Frames in a row above the threshold."""
@@ -81,11 +87,11 @@ class SileroStream:
                 f"A frame has {len(pcm)} bytes.", f"Hand over frames of {FRAME} samples.", "pcm"
             )
         probability = self._judge(pcm)
-        self.run = self.run + 1 if probability >= self.threshold else 0
+        self.run = self.run + 1 if probability >= self.settings.threshold else 0
         if self.speaking:
-            self.speaking = probability >= self.end_threshold
+            self.speaking = probability >= self.settings.end_threshold
         else:
-            self.speaking = self.run >= self.needed
+            self.speaking = self.run >= self.settings.needed
         return self.speaking
 
     def _judge(self, pcm: bytes) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 from anyio import to_thread
@@ -20,6 +20,7 @@ from anyio import to_thread
 from aichat.core import (
     Backend,
     CannotStart,
+    Live,
     NotReady,
     Pause,
     TurnDetector,
@@ -46,15 +47,15 @@ class SmartTurn:
         self,
         model: str = "",
         download: bool = True,
-        end_ms: int = 600,
-        barge_in_ms: int = 1_000,
-        first_word_ms: int = 1_500,
-        shortest_ms: int = 200,
-        longest_ms: int = 1_500,
-        speculate: Literal["auto", "on", "off"] = "auto",
-        resume_ms: int = 1_000,
-        back_channels: list[str] | None = None,
-        stop_phrases: list[str] | None = None,
+        end_ms: Annotated[int, Live(100, 10_000)] = 600,
+        barge_in_ms: Annotated[int, Live(0, 10_000)] = 1_000,
+        first_word_ms: Annotated[int, Live(200, 20_000)] = 1_500,
+        shortest_ms: Annotated[int, Live(0, 10_000, at_most="longest_ms")] = 200,
+        longest_ms: Annotated[int, Live(100, 20_000)] = 1_500,
+        speculate: Annotated[Literal["auto", "on", "off"], Live()] = "auto",
+        resume_ms: Annotated[int, Live(0, 10_000)] = 1_000,
+        back_channels: Annotated[list[str] | None, Live()] = None,
+        stop_phrases: Annotated[list[str] | None, Live()] = None,
     ) -> None:
         self.model, self.download = model, download
         self.end_ms, self.barge_in_ms, self.first_word_ms = end_ms, barge_in_ms, first_word_ms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class Assets:
         return names
 
 
+BACKTICKS = re.compile("`([^`]+)`")
 _MEND = "Install again: `make install`, or `pip install -e .` in the checkout."
 
 
@@ -57,6 +59,11 @@ def attributes(given: Mapping[str, object]) -> Markup:
     return Markup("".join(written))  # noqa: S704  (each value is escaped)
 
 
+def with_code(text: str) -> Markup:
+    """Draw what stands between backticks as code."""
+    return Markup(BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped)
+
+
 def environment(plugin_folders: Iterable[Path]) -> Environment:
     """Make the environment; plug-ins' templates come before ours."""
     folders = [*plugin_folders, paths.templates()]
@@ -67,7 +74,7 @@ def environment(plugin_folders: Iterable[Path]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters["attributes"] = attributes
+    jinja.filters |= {"attributes": attributes, "with_code": with_code}
     jinja.globals["asset"] = Assets(paths.static())
     jinja.globals |= {"face_of": face_of, "avatar": avatars.address, "is_own": is_own}
     return jinja

@@ -1,7 +1,8 @@
 """How backends are set up, told to people: each setting, its value, and where that was set.
 
-Backends read their settings once, when they start: here they are shown, and in plugins.toml they
-are changed. Secrets are never shown.
+Most settings are read once, when a backend starts: they are shown, and changed in plugins.toml.
+Those that may be changed while it serves have a form of their own (``adjusting.py``). Secrets are
+never shown.
 """
 
 from __future__ import annotations
@@ -12,29 +13,49 @@ from inspect import Parameter, signature
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 from pluggy import PluginManager
 
 from aichat.core import Backend, Config
 from aichat.core.hosts import is_this_machine
+from aichat.core.live import live_settings
 
 SECRET = re.compile("(^|_)(key|token|secret|password|dsn)s?$", re.IGNORECASE)
 LONGEST = 80
 Source = Literal["default", "plugins.toml", "environment"]
 
+NAMES: Mapping[str, str] = {
+    "end_ms": "Silence that ends your turn",
+    "barge_in_ms": "Speech that interrupts",
+    "first_word_ms": "Wait for a first word",
+    "shortest_ms": "Shortest silence that ends a turn",
+    "longest_ms": "Longest silence within a turn",
+    "resume_ms": "Until they go on",
+    "speculate": "Thinking ahead",
+    "back_channels": "Words that do not interrupt",
+    "stop_phrases": "Words that stop everybody",
+    "threshold": "When speech begins",
+    "end_threshold": "When speech ends",
+    "min_speech_ms": "Shortest speech",
+}
+"""What people call those that they may change."""
+
 WORDS: Mapping[str, str] = {
-    "end_ms": "So long a silence ends your turn, until your own pauses and your words tell better.",
-    "barge_in_ms": "So much speech interrupts the characters. Words do at once.",
-    "first_word_ms": "So long is waited for somebody who has begun, but said no word yet.",
-    "shortest_ms": "However finished it sounds, so much silence is waited for.",
-    "longest_ms": "However unfinished it sounds, no longer silence is waited for.",
-    "resume_ms": "Who was held up without words goes on, so long after the other voice ended.",
-    "speculate": "Begin the answer in a pause that may be the end: on, off, auto (if it is free).",
-    "back_channels": "Words that do not interrupt, such as “mhm”.",
-    "stop_phrases": "Words that stop everybody, such as “hold on”.",
-    "threshold": "How sure it must be that somebody speaks, from 0 to 1.",
-    "end_threshold": "Under it, nobody speaks any more.",
-    "min_speech_ms": "Shorter sounds are no speech.",
+    "end_ms": "Raise it if you are cut off, lower it if answers come late. It holds until your own "
+    "pauses and your words tell better.",
+    "barge_in_ms": "So long you must speak over the characters to stop them, whatever you say. "
+    "Words do at once.",
+    "first_word_ms": "For somebody who has begun, a breath or an “um”, but said no word yet.",
+    "shortest_ms": "Waited for however finished it sounds.",
+    "longest_ms": "Not waited longer, however unfinished it sounds.",
+    "resume_ms": "Characters that paused for a cough or an “mhm” go on so long after it ended.",
+    "speculate": "Begin the answer in a pause that may be the end. Answers come sooner, and some "
+    "are made in vain.",
+    "back_channels": "Such as “mhm”: whoever speaks goes on. One a line; empty: aichat's own.",
+    "stop_phrases": "Such as “hold on”: they are not answered. One a line; empty: aichat's own.",
+    "threshold": "How sure it must be that somebody speaks, from 0 to 1. Raise it in a noisy room.",
+    "end_threshold": "Once somebody speaks: below it, nobody does any more.",
+    "min_speech_ms": "Shorter sounds, as of a key or a cup, are no speech.",
     "compute_type": "With which numbers it computes: smaller ones are faster, and rougher.",
     "beam_size": "So many guesses are followed side by side: more are slower, and better.",
     "vad_filter": "Whether pauses are cut out before it listens.",
@@ -64,6 +85,8 @@ class Setting:
     value: str
     source: Source
     variable: str = ""
+    is_live: bool = False
+    """It may be changed while the backend serves."""
 
     @property
     def words(self) -> str:
@@ -75,9 +98,9 @@ def settings_of(config: Config, manager: PluginManager, part: str, name: str) ->
     """Return all settings of a backend, in the order in which it takes them."""
     offers: list[Backend[Any]] = getattr(manager.hook, f"{part}_backend")()
     make = next(offer.make for offer in offers if offer.name == name)
-    given = config.parts[part].settings.get(name, {})
+    given, live = config.parts[part].settings.get(name, {}), live_settings(make)
     return [
-        _setting(config, one, given)
+        evolve(_setting(config, one, given), is_live=one.name in live)
         for one in signature(make).parameters.values()
         if one.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL)
     ]

@@ -10,7 +10,7 @@ from attrs import frozen
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from aichat.core import Character, Message, shown, versions
+from aichat.core import Character, Message, in_words, shown, versions
 from aichat.core.events import (
     Event,
     Line,
@@ -73,7 +73,7 @@ def view(message: Message) -> MessageView:
         _state(message),
         message.created_at.isoformat(),
         unheard=whole if whole.striptags() != heard.striptags() else None,
-        until=" ".join(message.said.split()[-UNTIL:]) if message.interrupted else "",
+        until=" ".join(in_words(message.said).split()[-UNTIL:]) if message.interrupted else "",
         version=shown(message),
         versions=len(versions(message)),
         tools=_tools(message.extensions.get("tools")),
@@ -82,7 +82,7 @@ def view(message: Message) -> MessageView:
 
 def last_line(message: Message) -> str:
     """Say in a line who said what."""
-    line = " ".join(message.said.split())[:LINE]
+    line = " ".join(in_words(message.said).split())[:LINE]
     name = message.name or UNNAMED[message.role]
     return f"{name.split()[0]}: {line}"
 
@@ -159,6 +159,11 @@ class Painter:
     def appended(self, message: Message, cast: Sequence[Character]) -> str:
         """Return the fragment that puts a message behind the others."""
         return self._append([view(message)], cast)
+
+    def behind(self, target: str, messages: Iterable[Message], cast: Sequence[Character]) -> str:
+        """Return the fragment that puts messages behind the one at *target*, "": to the front."""
+        bubbles = "".join(self._bubble(view(one), cast) for one in messages)
+        return partial(target or "#log", "afterend" if target else "afterbegin", bubbles)
 
     def last(self, message: Message) -> str:
         """Return the fragment that tells in the list what was said last."""

@@ -11,8 +11,20 @@ import asyncpg
 import postgres
 import pytest
 from attrs import evolve
+from opened_once import OpenedOnce
 
-from aichat.core import BadValue, CannotStart, Character, Conflict, NotFound, Unreachable, Voice
+from aichat.core import (
+    BadValue,
+    CannotStart,
+    Character,
+    Conflict,
+    Conversation,
+    Message,
+    NotFound,
+    Unreachable,
+    Voice,
+    new_id,
+)
 from aichat.core.testing.storage_contract import StorageContract, contents, say, started
 from aichat.plugins.postgres import migrate, storage_backend
 from aichat.plugins.postgres.store import Postgres
@@ -44,9 +56,12 @@ async def storage(url):
         yield store
 
 
-class TestContract(StorageContract):
-    @pytest.fixture
-    async def storage(self, shared):
+class TestContract(OpenedOnce, StorageContract):
+    programs = 20
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def storage(cls, shared):
         async with Postgres(shared, seconds=30) as store:
             yield store
 
@@ -146,10 +161,13 @@ async def test_the_program_for_migrations_tells_what_it_did(url):
 
 async def test_a_clip_that_no_voice_has_taken_is_swept_after_a_day(url):
     async with Postgres(url) as store:
-        clips = [await store.add_clip(os.urandom(9), "wav") for _ in range(5)]
-        taken, left, again, new, shown = clips
+        clips = [await store.add_clip(os.urandom(9), "wav") for _ in range(6)]
+        taken, left, again, new, shown, sent = clips
         (somebody, *_) = await store.characters()
         await store.change_character(somebody.id, {"image_url": f"/images/{shown}"})
+        talk = await store.add_conversation(Conversation(new_id()))
+        words = f"![a cat](/images/{sent})"
+        await store.add_message(Message(new_id(), talk.conversation_id, "user", words))
         await store.add_voice(Voice("Cloned", audio_path=taken))
         old = "update clips set created_at = now() - interval '25 hours' where key <> $1"
         connection = await asyncpg.connect(url)
@@ -157,7 +175,7 @@ async def test_a_clip_that_no_voice_has_taken_is_swept_after_a_day(url):
         await connection.close()
         assert await store.add_clip(await store.clip(again), "wav") == again
     async with Postgres(url) as store:
-        for kept in (taken, again, new, shown):
+        for kept in (taken, again, new, shown, sent):
             assert len(await store.clip(kept)) == 9
         with pytest.raises(NotFound):
             await store.clip(left)

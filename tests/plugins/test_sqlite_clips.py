@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from aichat.core import NotFound, Unreachable, Voice
+from aichat.core import Conversation, Message, NotFound, Unreachable, Voice, new_id
 from aichat.plugins.sqlite import clips
 from aichat.plugins.sqlite.store import Sqlite
 
@@ -98,17 +98,21 @@ async def test_what_nobody_has_used_for_a_day_is_swept_at_the_start(file, folder
         shown = await store.add_clip(b"shown", "webp")
         (somebody, *_) = await store.characters()
         await store.change_character(somebody.id, {"images": [f"/images/{shown}"]})
+        sent = await store.add_clip(b"sent", "webp")
+        talk = await store.add_conversation(Conversation(new_id()))
+        words = f"![a cat](/images/{sent})"
+        await store.add_message(Message(new_id(), talk.conversation_id, "user", words))
         unused = await store.add_clip(b"unused", "wav")
         await age_rows(store)
         new = await store.add_clip(b"new", "wav")
-        for name in (used, shown, unused):
+        for name in (used, shown, sent, unused):
             grow_old(folder / name)
         for name in ("draft-old", "unknown.wav"):
             (folder / name).write_bytes(b"of a crash")
             grow_old(folder / name)
         (folder / "draft-new").write_bytes(b"of another process")
     async with Sqlite(str(file)) as store:
-        assert names(folder) == sorted(["draft-new", used, shown, new])
+        assert names(folder) == sorted(["draft-new", used, shown, sent, new])
         assert await store.clip(used) == b"used"
         assert await store.clip(new) == b"new"
         with pytest.raises(NotFound):

@@ -49,6 +49,13 @@ def test_others_are_named_and_only_what_was_heard_is_told() -> None:
     ]
 
 
+def test_of_a_picture_is_told_what_it_shows() -> None:
+    shown = f"Look: ![my \\[old\\] cat](/images/{'a' * 64}.webp) and ![](/images/b.webp)!"
+    others = "![a dog](https://example.org/dog.png)"
+    words = [one.content for one in asked([said(1, "u", shown), said(2, "u", others)]).messages[1:]]
+    assert words == ["Look: [picture: my [old] cat] and [picture]!", others]
+
+
 def test_who_spoke_last_is_told_to_go_on() -> None:
     assert asked([said(1, "o", "Hello.")]).messages[-1] == GO_ON
     assert asked([said(1, "m", "Hello.")]).messages[-1] != GO_ON

@@ -30,6 +30,7 @@ async def furnished() -> Storage:
     audio = await store.add_clip(b"RIFF" + bytes(1_000), "wav")
     words = await store.add_clip("Grüß dich".encode(), "txt")
     picture = await store.add_clip(b"WEBP" + bytes(500), "webp")
+    pot = await store.add_clip(b"WEBP" + bytes(400), "webp")
     await store.add_voice(Voice("Zoë's", "clone", audio_path=audio, text_path=words))
     who = await store.add_character(
         Character("", "Zoë", "You are Zoë.", "Zoë's", f"/images/{picture}", extensions={"a": [1]})
@@ -39,7 +40,7 @@ async def furnished() -> Storage:
         await store.add_conversation(talk)
         id = talk.conversation_id
         said = [
-            Message(new_id(), id, "user", "Tea?", source="voice"),
+            Message(new_id(), id, "user", f"Tea? ![a pot](/images/{pot})", source="voice"),
             Message(
                 new_id(), id, "assistant", "Yes. No.", who.name, who.id, "t", True, "Yes.",
                 extensions={"usage": {"model": "m"}},

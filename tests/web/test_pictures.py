@@ -71,6 +71,14 @@ def test_a_picture_of_every_kind_is_kept_small(server: Server, file: bytes) -> N
     assert pixels[-20, -20] == pytest.approx([200, 0, 0, 255], abs=12)
 
 
+def test_a_picture_for_a_message_is_kept_larger(server: Server) -> None:
+    file = encoded(a_picture(2_000, 1_000), "mjpeg", "yuvj420p")
+    files, form = {"file": ("tea.jpg", file)}, {"use": "message"}
+    answer = httpx.post(f"{server.url}/api/images", files=files, data=form, trust_env=False)
+    shown = httpx.get(server.url + answer.json()["image_url"], trust_env=False)
+    assert painter.decode(shown.content, 4_000).shape == (800, 1_600, 4)
+
+
 def test_a_small_picture_keeps_its_size_and_what_is_clear(server: Server) -> None:
     pixels = a_picture(40, 30)
     pixels[:, 20:, 3] = 0

@@ -226,20 +226,31 @@ def test_a_page_hears_how_its_parts_get_on() -> None:
         assert "The line broke. Mend it." in str(frame(connection)["html"])
 
 
-def test_what_takes_long_to_start_can_be_stopped() -> None:
+def test_what_takes_long_to_start_can_be_stopped_and_tried_again() -> None:
     llm = Slow()
     with a_server(llm=llm) as server, socket(server, "/ws/status?parts=llm") as connection:
-        html = str(frame(connection)["html"])
-        name = re.findall(r'name="name" value="([^"]+)"', html)[0]
-        url, stopped = f"{server.url}/settings/stop", {"part": "llm", "name": name}
-        assert httpx.post(url, data=stopped, trust_env=False).status_code == 303
+        try:
+            stop_and_try_again(server, connection)
+        finally:
+            llm.may_fail.set()  # its threads end
+
+
+def stop_and_try_again(server: Server, connection: ClientConnection) -> None:
+    html = str(frame(connection)["html"])
+    name = re.findall(r'name="name" value="([^"]+)"', html)[0]
+    stop, retry = f"{server.url}/settings/stop", f"{server.url}/settings/retry"
+    who = {"part": "llm", "name": name}
+    assert httpx.post(stop, data=who, trust_env=False).status_code == 303
+    told = str(frame(connection)["html"])
+    assert "You stopped it while it was starting." in told
+    assert f'aria-label="Try again: {name}"' in told
+    assert httpx.post(stop, data=who, trust_env=False).status_code == 400
+    needed = {"part": "storage", "name": "given"}
+    assert httpx.post(stop, data=needed, trust_env=False).status_code == 400
+    assert httpx.post(retry, data=who, trust_env=False).status_code == 303
+    while "Fetching: 3 of 9 MB" not in told:
         told = str(frame(connection)["html"])
-        assert "You stopped it while it was starting." in told
-        assert "<form" not in told
-        assert httpx.post(url, data=stopped, trust_env=False).status_code == 400
-        needed = {"part": "storage", "name": "given"}
-        assert httpx.post(url, data=needed, trust_env=False).status_code == 400
-        llm.may_fail.set()  # its thread ends
+    assert f'aria-label="Stop: {name}"' in told
 
 
 def test_a_ping_is_answered_with_its_own_time(server: Server) -> None:

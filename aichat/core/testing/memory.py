@@ -22,6 +22,7 @@ from aichat.core.keeping import (
     merged,
     missing,
     numbered,
+    picture_keys,
     taken,
     words,
 )
@@ -153,6 +154,8 @@ class MemoryStorage:
     def _drop_clips(self, voice: Voice) -> None:
         used = {key for other in self._voices.values() for key in clip_keys(other)}
         used |= {key for one in self._characters.values() for key in image_keys(one)}
+        said = (message for messages in self._messages.values() for message in messages.values())
+        used |= {key for message in said for key in picture_keys(message.content)}
         for key in clip_keys(voice) - used:
             self._clips.pop(key, None)
 

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from aichat.core.errors import BadValue, Conflict, NotFound
 from aichat.core.ids import new_id
-from aichat.core.models import Character, Conversation, Voice
+from aichat.core.models import Character, Conversation, Message, Voice
 from aichat.core.storage import Storage
 
 from .storage_helpers import PAST, plain, say, somebody, started, unheard_of
@@ -211,6 +211,21 @@ class VoiceExamples:
         await storage.delete_voice(voice)
         assert await storage.clip(face)
         assert await storage.clip(other)
+
+    async def test_a_clip_that_a_message_shows_stays(self, storage: Storage) -> None:
+        """As long as the message is there."""
+        picture, conversation = await a_clip(storage, "webp"), await started(storage)
+        for words, is_kept in ((f"Look: ![a cat](/images/{picture})!", True), ("No more.", False)):
+            message = Message(new_id(), conversation, "user", words)
+            await storage.add_message(message)
+            await storage.add_clip(await storage.clip(picture), "webp")
+            await storage.add_voice(Voice(voice := new_id(), audio_path=picture))
+            await storage.delete_voice(voice)
+            if is_kept:
+                assert await storage.clip(picture)
+                await storage.delete_message(message.message_id)
+        with pytest.raises(NotFound):
+            await storage.clip(picture)
 
     async def test_a_clip_that_is_gone_may_come_again(self, storage: Storage) -> None:
         """As after an upload that is done once more."""

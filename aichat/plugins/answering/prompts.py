@@ -14,6 +14,7 @@ from aichat.core import (
     PromptMessage,
     asked_with,
     briefing,
+    in_words,
 )
 
 HISTORY_TOKENS = 6_000
@@ -53,7 +54,7 @@ class Told:
 
 def told(message: Message) -> Told:
     """Prepare a message once, so that a prompt is only put together."""
-    said = message.said
+    said = in_words(message.said)  # a model sees no pictures
     own = foreign = PromptMessage(message.role, said)
     if message.role == "assistant":
         who = message.name or "Somebody"  # it came from outside

@@ -31,8 +31,11 @@ UNUSED = """
     and not exists (select 1 from characters where image_url = '/images/' || clips.key
                     or exists (select 1 from json_each(images)
                                where value = '/images/' || clips.key))
+    and not exists (select 1 from message_words
+                    where message_words match '"' || substr(clips.key, 1, 64) || '"')
 """
-"""A clip that no voice has, and that no character shows."""
+"""A clip that no voice has, and that no character and no message shows: the search's index knows
+its hash as a word."""
 
 
 @frozen

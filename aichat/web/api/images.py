@@ -1,4 +1,4 @@
-"""Pictures of characters over REST."""
+"""Pictures of characters and in messages over REST."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORM_BYTES = LIMIT_BYTES + 100_000
 
 
 class Images(Controller):
-    """Pictures that characters may have."""
+    """Pictures that characters may have, and messages show."""
 
     path = "/images"
     tags = ("characters",)
@@ -31,12 +31,14 @@ class Images(Controller):
     async def add(
         self, state: State, data: MultipartBody[voice_schemas.PictureUpload]
     ) -> voice_schemas.Picture:
-        """Keep a picture: PNG, JPEG or WebP. It is made anew, at most 512 pixels a side.
+        """Keep a picture: PNG, JPEG or WebP.
 
-        Name its address in a character's `image_url` or `images` within a day; else it is swept.
+        It is made anew, at most 512 pixels a side; for use in a message 1600. Within a day, name
+        its address in a character's `image_url` or `images`, or show it in a message:
+        `![what it shows](/images/…)`; else it is swept.
         """
         pictures: Pictures = state.pictures
         try:
-            return voice_schemas.Picture(await pictures.keep(storage(state), data.file))
+            return voice_schemas.Picture(await pictures.keep(storage(state), data.file, data.use))
         finally:
             await data.file.close()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
-from litestar import Controller, get
+from litestar import Controller, get, put
 from litestar.datastructures import State
+from litestar.params import JSONBody
 from pluggy import PluginManager
 
+from aichat.web.adjusting import Adjustable, Adjusting
+
 from . import schemas
-from .params import errors
+from .params import Id, errors
 from .reach import parts
 
 
 class Plugins(Controller):
-    """Plug-ins, and who plays which part."""
+    """Plug-ins, who plays which part, and what can be changed while it does."""
 
     path = "/plugins"
     tags = ("plugins",)
@@ -25,6 +30,41 @@ class Plugins(Controller):
         return schemas.Plugins(
             _plugins(state.manager), msgspec.convert(statuses, list[schemas.PartStatus])
         )
+
+    @get(
+        "/{part:str}/{name:str}/settings", operation_id="getBackendSettings", responses=errors(404)
+    )
+    async def settings(self, state: State, part: Id, name: Id) -> list[schemas.BackendSetting]:
+        """What can be changed of a backend while it serves; nothing while it does not."""
+        adjusting: Adjusting = state.adjusting
+        return _shown(adjusting.of(part, name))
+
+    @put(
+        "/{part:str}/{name:str}/settings",
+        operation_id="changeBackendSettings",
+        responses=errors(400, 404),
+    )
+    async def change(
+        self,
+        state: State,
+        part: Id,
+        name: Id,
+        data: JSONBody[schemas.BackendChanges],
+    ) -> list[schemas.BackendSetting]:
+        """Change the settings that are sent, from the next utterance on; null takes one back."""
+        adjusting: Adjusting = state.adjusting
+        await adjusting.change(part, name, data)
+        return _shown(adjusting.of(part, name))
+
+
+def _shown(found: Sequence[Adjustable]) -> list[schemas.BackendSetting]:
+    return [
+        schemas.BackendSetting(
+            one.name, one.value, one.base, one.is_changed, one.setting.takes, one.setting.mark.low,
+            one.setting.mark.high, list(one.setting.choices),
+        )
+        for one in found
+    ]  # fmt: skip
 
 
 def _plugins(manager: PluginManager) -> list[schemas.Plugin]:

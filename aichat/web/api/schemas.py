@@ -18,6 +18,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from aichat.web import values
 from aichat.web.values import Ids, ModelName, Temperature
 
+from .told import BackendSetting as BackendSetting
 from .told import Latency as Latency
 from .told import Model as Model
 from .told import PartStatus as PartStatus
@@ -250,6 +251,25 @@ Batch = Annotated[
     Meta(min_length=1, max_length=1_000),
     BodyKwarg(min_items=1, max_items=1_000),
 ]
+
+BackendChanges = Annotated[
+    dict[str, Any],
+    Meta(description="New values by name; null takes one back to what plugins.toml says."),
+]
+
+
+class Begun(Struct):
+    """A turn has begun: what is said in it is told on the conversation's WebSocket."""
+
+    turn_id: str
+
+
+class Regenerating(Struct):
+    """A version is being written. *deleted* are the ids of what followed the message."""
+
+    turn_id: str
+    deleted: list[str]
+    undo_seconds: float
 
 
 # -- records ---------------------------------------------------------------------------------

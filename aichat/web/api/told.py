@@ -57,6 +57,23 @@ class Plugins(Struct):
     parts: list[PartStatus]
 
 
+class BackendSetting(Struct):
+    """A setting that may be changed while its backend serves.
+
+    *base* is what plugins.toml says, *takes* what it may be in words; *low* and *high* are limits
+    of numbers, *choices* the values there are, where others are not possible.
+    """
+
+    name: str
+    value: Any
+    base: Any
+    changed: bool
+    takes: str
+    low: float | None
+    high: float | None
+    choices: list[Any]
+
+
 # -- turns and prompts -------------------------------------------------------------------------
 
 

@@ -100,9 +100,10 @@ class VoicePreview(Struct, forbid_unknown_fields=True):
 
 
 class PictureUpload(Struct, forbid_unknown_fields=True):
-    """A picture of a character, as a form."""
+    """A picture, as a form: a character's face, or one that is shown in a message."""
 
     file: UploadFile
+    use: Literal["face", "message"] = "face"
 
 
 class Picture(Struct):

@@ -13,7 +13,7 @@ import msgspec
 from anyio import to_thread
 
 from aichat.core import NotFound, Storage
-from aichat.core.keeping import clip_keys, image_keys
+from aichat.core.keeping import clip_keys, image_keys, picture_keys
 from aichat.web.api import schemas, voice_schemas
 from aichat.web.api.schemas import out, outs
 
@@ -89,6 +89,7 @@ class _Writing:
             last: str | None = None
             while page := await self.storage.messages(id, PAGE, after=last):
                 messages += outs(schemas.Message, page)
+                self.clips.update(*(picture_keys(message.content) for message in page))
                 last = page[-1].message_id
         except NotFound:  # it was deleted meanwhile
             return
@@ -97,7 +98,7 @@ class _Writing:
     async def _clip(self, key: str) -> None:
         try:
             data = await self.storage.clip(key)
-        except NotFound:  # a picture that a character names, and that is gone
+        except NotFound:  # a picture that somebody names, and that is gone
             return
         # recordings and pictures hardly shrink
         await to_thread.run_sync(self.archive.writestr, layout.CLIPS + key, data, ZIP_STORED)

@@ -166,7 +166,7 @@ async def _page(
         problem=problem,
         q=q,
         serving=_serving(parts),
-        failed=[one for one in _llms(parts) if one.state == "failed"],
+        statuses=_llms(parts),
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Annotated, Any
 
+import anyio.to_thread
+import dotenv
 from attrs import frozen
 from litestar import Router, get, post
 from litestar.datastructures import State, UploadFile
@@ -153,6 +155,22 @@ async def stop(request: Req, state: State, data: Form) -> Page:
     return saved(request, "/settings#plugins", f"{name} was stopped.")
 
 
+@post("/settings/retry")
+async def retry(request: Req, state: State, data: Form) -> Page:
+    """Let a backend that could not start, or was stopped, try once more."""
+    parts: Parts = state.parts
+    name = data.get("name", "")
+    await anyio.to_thread.run_sync(_read_environment)  # the key that was missing may be there now
+    if not parts.retry(data.get("part", ""), name):
+        raise BadValue("There is nothing to try again.", "Look at the list of plug-ins.", "name")
+    return saved(request, "/settings#plugins", f"{name} is starting.")
+
+
+def _read_environment() -> None:
+    """Read .env once more; what is set stays as it is."""
+    dotenv.load_dotenv(dotenv.find_dotenv(usecwd=True))
+
+
 def _plugins(manager: PluginManager) -> list[tuple[str, bool]]:
     """Name those that are registered, and those that plugins.toml keeps out."""
     named = manager.list_name_plugin()
@@ -175,4 +193,4 @@ async def _counts(parts: Parts) -> dict[str, int]:
 
 def routes() -> Router:
     """Return the routes of this page."""
-    return Router("/", route_handlers=[settings, keep, export, take_in, forget, stop])
+    return Router("/", route_handlers=[settings, keep, export, take_in, forget, stop, retry])

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-from litestar import Router, get
-from litestar.datastructures import State
+import re
+from collections.abc import Sequence
+from typing import Any
 
-from aichat.core import Parts, Status
-from aichat.web.shell import Page, Req, page
-from aichat.web.tuning import Setting, settings_of
+from attrs import field, frozen
+from litestar import Router, get, post
+from litestar.datastructures import FormMultiDict, State
+from litestar.params import FromPath
+
+from aichat.core import BadValue, Parts, Status
+from aichat.web.adjusting import Adjustable, Adjusting
+from aichat.web.shell import Page, Req, done, page
+from aichat.web.tuning import NAMES, WORDS, Setting, settings_of
+
+from . import forms
+from .forms import Problems
 
 PARTS = {
     "vad": "Hearing that somebody speaks",
@@ -17,6 +26,59 @@ PARTS = {
     "tts": "Speaking",
 }
 """Those that have to do with sound, in the order of a turn."""
+SETTING = re.compile(rf"\b(?:{'|'.join(NAMES)})\b")
+ON_OFF = {"auto": "If it costs nothing", "on": "Always", "off": "Never"}
+
+
+@frozen
+class Field:
+    """A setting that can be changed, as the form shows it."""
+
+    of: Adjustable
+    typed: str | None = None
+    """What somebody wrote and could not be taken."""
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name in plugins.toml, and in the form."""
+        return self.of.name
+
+    @property
+    def label(self) -> str:
+        """What it is called, with its unit."""
+        label = NAMES.get(self.name) or self.name.replace("_", " ").capitalize()
+        return f"{label}, in ms" if self.name.endswith("_ms") else label
+
+    @property
+    def hint(self) -> str:
+        """What it does."""
+        return WORDS.get(self.name, "")
+
+    @property
+    def value(self) -> str:
+        """What the field holds."""
+        return _shown(self.of.value) if self.typed is None else self.typed
+
+    @property
+    def base(self) -> str:
+        """What it is by plugins.toml, on one line."""
+        return ", ".join(_shown(self.of.base).split("\n")) or "aichat's own"
+
+    @property
+    def options(self) -> list[tuple[str, str]]:
+        """Return the values there are, with words; none where others are possible."""
+        kind = self.of.setting.kind
+        known: Sequence[Any] = (True, False) if kind is bool else self.of.setting.choices
+        return [(_shown(one), ON_OFF.get(_shown(one), _shown(one))) for one in known]
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Return the attributes of a field for a number."""
+        mark, kind = self.of.setting.mark, self.of.setting.kind
+        step = "0.01" if kind is float else "1"
+        given = {"min": mark.low, "max": mark.high, "step": step}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 @frozen
@@ -26,22 +88,103 @@ class Serving:
     part: str
     title: str
     status: Status | None
-    settings: list[Setting]
+    settings: list[Setting] = field(factory=list)
+    """Those that are read when it starts."""
+    fields: list[Field] = field(factory=list)
+    """Those that can be changed here."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Something differs from plugins.toml."""
+        return any(one.of.is_changed for one in self.fields)
 
 
 @get("/speech")
 async def speech(request: Req, state: State) -> Page:
     """Who plays the parts that have to do with sound."""
+    return _page(request, state)
+
+
+@post("/speech/{backend:str}", status_code=200)
+async def change(request: Req, state: State, backend: FromPath[str]) -> Page:
+    """Change settings of a backend, or take one or all back to what plugins.toml says."""
+    adjusting: Adjusting = state.adjusting
+    form = await request.form()
+    part, _, name = backend.partition(".")
+    wanted, _, what = (forms.text(form, "do") or "save").partition(" ")
+    try:
+        if wanted == "reset" and what:
+            await adjusting.change(part, name, {what: None})
+        elif wanted == "reset":
+            await adjusting.reset(part, name)
+        else:
+            known = adjusting.of(part, name)
+            await adjusting.change(part, name, _changes(known, form))
+    except BadValue as error:
+        wrong = {error.field: _in_words(error.line)}
+        return _page(request, state, 400, backend, form, wrong)
+    told = "That is as in plugins.toml again." if wanted == "reset" else "That holds from now on."
+    return done(f"/speech#set-{part}", told)
+
+
+def _changes(known: Sequence[Adjustable], form: FormMultiDict) -> dict[str, Any]:
+    """Read what the form changes."""
+    sent = {one.name: _read(one, forms.text(form, one.name)) for one in known if one.name in form}
+    return {one.name: sent[one.name] for one in known if sent.get(one.name, one.value) != one.value}
+
+
+def _read(one: Adjustable, text: str) -> Any:
+    """Read a field; None stands for what plugins.toml says."""
+    kind = one.setting.kind
+    if kind is list:
+        return [line.strip() for line in text.split("\n") if line.strip()] or None
+    if kind is bool:
+        return text == _shown(True)
+    return forms.number(text) if kind in (int, float) else text or None
+
+
+def _in_words(line: str) -> str:
+    """Call settings by what the page calls them."""
+    return SETTING.sub(lambda found: f"“{NAMES[found[0]]}”", line)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        return "\n".join(value)
+    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _page(
+    request: Req,
+    state: State,
+    code: int = 200,
+    tried: str = "",
+    form: FormMultiDict | None = None,
+    problems: Problems | None = None,
+) -> Page:
     parts: Parts = state.parts
+    adjusting: Adjusting = state.adjusting
     statuses = [one for part in PARTS for one in parts.statuses() if one.part == part]
     serving = []
     for part, title in PARTS.items():
         status = next((one for one in statuses if one.part == part and one.serving), None)
-        settings = settings_of(state.config, state.manager, part, status.name) if status else []
-        serving.append(Serving(part, title, status, settings))
-    return page(request, "pages/speech.html", statuses=statuses, serving=serving)
+        if status is None:
+            serving.append(Serving(part, title, None))
+            continue
+        settings = settings_of(state.config, state.manager, part, status.name)
+        fields = [Field(one) for one in adjusting.of(part, status.name)]
+        if form and tried == f"{part}.{status.name}":
+            wrong = problems or {}
+            fields = [
+                Field(one.of, forms.text(form, one.name), wrong.get(one.name, "")) for one in fields
+            ]
+        fixed = [one for one in settings if not one.is_live]
+        serving.append(Serving(part, title, status, fixed, fields))
+    return page(request, "pages/speech.html", code, statuses=statuses, serving=serving)
 
 
 def routes() -> Router:
     """Return the routes of this page."""
-    return Router("/", route_handlers=[speech])
+    return Router("/", route_handlers=[speech, change])

@@ -1,9 +1,10 @@
 """Makes a small WebP of one picture: a program of its own, as ``decoder.py`` is for sound.
 
 It reads a PNG, JPEG or WebP from its standard input and writes a WebP of at most 512 pixels a side,
-upright, and without whatever else was in the file (camera, place, time, comments); or it ends with
-status 3 and one line of JSON on its standard error. No demuxer is asked: the file is handed to the
-decoder that its first bytes name, which is told how many pixels it may make.
+or as many as it is told, upright, and without whatever else was in the file (camera, place, time,
+comments); or it ends with status 3 and one line of JSON on its standard error. No demuxer is asked:
+the file is handed to the decoder that its first bytes name, which is told how many pixels it may
+make.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def codec(head: bytes) -> str:
     raise limits.Refused("The file is no picture that can be read.", f"Send {KINDS}.")
 
 
-def decode(data: bytes) -> Pixels:
-    """Return a picture's pixels, RGBA, upright, at most :data:`SIDE` a side."""
+def decode(data: bytes, side: int = SIDE) -> Pixels:
+    """Return a picture's pixels, RGBA, upright, at most *side* a side."""
     context: Any = av.CodecContext.create(codec(data[:16]), "r")
     context.thread_count = 1
     context.options = {"max_pixels": str(MOST_PIXELS)}
@@ -57,7 +58,7 @@ def decode(data: bytes) -> Pixels:
         raise _unreadable() from error
     if not frames:
         raise _unreadable()
-    return _small(frames[0])
+    return _small(frames[0], side)
 
 
 def _unreadable() -> Exception:
@@ -68,8 +69,8 @@ def _unreadable() -> Exception:
     return refused
 
 
-def _small(frame: Any) -> Pixels:
-    scale = min(1.0, SIDE / max(frame.width, frame.height))
+def _small(frame: Any, most: int) -> Pixels:
+    scale = min(1.0, most / max(frame.width, frame.height))
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
     small = frame.reformat(width, height, "rgba", interpolation="AREA")
     return np.rot90(small.to_ndarray(), TURNS.get(round(frame.rotation), 0))
@@ -95,13 +96,17 @@ def warm_up() -> None:
 
 
 def main() -> int:
-    """Make a WebP of standard input on standard output; with the argument "png", a PNG."""
-    kind = sys.argv[1] if len(sys.argv) > 1 else "webp"
+    """Make a WebP of standard input on standard output.
+
+    With the argument "png", a PNG; a number is the longer side at most.
+    """
+    kind = "png" if "png" in sys.argv else "webp"
+    side = next((int(one) for one in sys.argv[1:] if one.isdecimal()), SIDE)
     av.logging.set_level(None)
     warm_up()
     limits.limit()
     try:
-        made = encode(decode(sys.stdin.buffer.read()), kind)
+        made = encode(decode(sys.stdin.buffer.read(), side), kind)
     except limits.Refused as refused:
         sys.stderr.write(json.dumps(refused.told))
         return int(limits.REFUSED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import anyio
 from attrs import define, field
@@ -18,6 +19,9 @@ LIMIT_BYTES = 12_000_000
 KEY = re.compile(r"[0-9a-f]{64}\.webp")
 """The key of a clip that is a picture."""
 ADDRESS = "/images/"
+SIDES = {"face": 512, "message": 1_600}
+"""Pixels of the longer side, by where a picture is shown."""
+Use = Literal["face", "message"]
 AGAIN = "Save it anew, as PNG for example, and try again."
 
 
@@ -27,20 +31,19 @@ class Pictures:
 
     slots: anyio.CapacityLimiter = field(factory=lambda: anyio.CapacityLimiter(AT_ONCE))
 
-    async def keep(self, storage: Storage, file: File) -> str:
+    async def keep(self, storage: Storage, file: File, use: Use = "face") -> str:
         """Keep a picture; return its address. Raises BadValue, TooLarge, or Busy."""
-        return await self.paint(
-            storage, await read_at_most(file, LIMIT_BYTES, "Send a smaller picture.")
-        )
+        data = await read_at_most(file, LIMIT_BYTES, "Send a smaller picture.")
+        return await self.paint(storage, data, use)
 
-    async def paint(self, storage: Storage, data: bytes) -> str:
+    async def paint(self, storage: Storage, data: bytes, use: Use = "face") -> str:
         """Keep a picture that was read; return its address. Raises BadValue, or Busy."""
         if not data:
             raise BadValue("The file is empty.", "Choose a picture.", "file")
         if self.slots.statistics().tasks_waiting >= WAITING:
             raise Busy("Too many pictures are being read.", "Try again in a minute.")
         async with self.slots:
-            made = await run(PAINTER, data, AGAIN)
+            made = await run(PAINTER, data, AGAIN, str(SIDES[use]))
         return ADDRESS + await storage.add_clip(made, "webp")
 
 
@@ -52,7 +55,7 @@ async def as_png(kept: bytes) -> bytes:
 async def picture(storage: Storage, key: str) -> bytes:
     """Return a picture that is kept. Raises NotFound, also for clips that are none."""
     if not KEY.fullmatch(key):
-        raise NotFound(f"There is no picture {key[:80]!r}.", "Look at the character that has it.")
+        raise NotFound(f"There is no picture {key[:80]!r}.", "Look at what shows it.")
     return await storage.clip(key)
 
 

@@ -66,6 +66,9 @@ function inline(nodes = []) {
 const rank = ({ type }) => ORDER.indexOf(type);
 const same = (one, other) => one?.type === other?.type && JSON.stringify(one?.attrs) === JSON.stringify(other?.attrs);
 
+/** Words between brackets: their own would end them. */
+const bracketless = (words) => words.replace(/[[\]\\]/g, (sign) => ({ "[": "(", "]": ")" })[sign] ?? "/");
+
 /** Opens and closes marks as the runs of text need them, so that they nest and hug their words. */
 class Line {
   #out = "";
@@ -74,7 +77,7 @@ class Line {
   add(node) {
     if (node.type === "hardBreak") this.#write("\n", this.#open);
     else if (node.type === "mention") this.#write(`@${node.attrs.label}`, []);
-    else if (node.type === "image") this.#write(`![${node.attrs.alt ?? ""}](${node.attrs.src})`, []);
+    else if (node.type === "image") this.#write(`![${bracketless(node.attrs.alt ?? "")}](${node.attrs.src})`, []);
     else this.#addText(node.text, node.marks ?? []);
   }
 

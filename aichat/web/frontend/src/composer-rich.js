@@ -7,6 +7,7 @@ import StarterKit from "@tiptap/starter-kit";
 
 import { markdownOf } from "./composer-markdown.js";
 import { Picker } from "./composer-picker.js";
+import { Pictures } from "./composer-pictures.js";
 import { Toolbar } from "./composer-toolbar.js";
 
 const INK = /\bink-(\w+)\b/;
@@ -89,11 +90,17 @@ export class RichField {
       injectCSS: false, // the page's style sheet has it; the CSP allows no other
       content: doc ?? contentOf(value),
       extensions: this.#extensions(box.placeholder),
-      editorProps: { attributes: attributes(box), handleDOMEvents: { keydown: (_, event) => this.#leavesToPage(event) } },
+      editorProps: {
+        attributes: attributes(box),
+        handleDOMEvents: { keydown: (_, event) => this.#leavesToPage(event) },
+        handlePaste: (_, event) => this.pictures.pasted(event),
+        handleDrop: (view, event, _, isMoved) => this.pictures.dropped(view, event, isMoved),
+      },
       onUpdate: () => told.onChange(),
     });
     this.picker.owner = this.editor.view.dom;
     this.#swap(box, frame);
+    this.pictures = new Pictures(this.editor);
     new Toolbar(document.getElementById("composer-toolbar"), this.editor);
     if (!hadFocus) return;
     this.element.focus(); // at once: the editor's own command waits for a frame, and a key would be lost

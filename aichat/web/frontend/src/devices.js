@@ -16,6 +16,11 @@ export function choose(what, value) {
   else localStorage.removeItem(KEYS[what]);
 }
 
+/** Calls back when another tab has chosen, so that nothing has to be loaded anew. */
+export function whenChosen(what, act) {
+  addEventListener("storage", ({ key }) => (key === KEYS[what] || key === null) && act());
+}
+
 /** Opens the chosen microphone, or the system's own where that is not plugged in. Throws what getUserMedia throws. */
 export function openMicrophone() {
   const id = chosen("microphone");
@@ -26,7 +31,7 @@ export function openMicrophone() {
 /** Lets a context sound from the chosen loudspeaker; false where it is gone, or the browser cannot. */
 export async function useLoudspeaker(context) {
   const id = chosen("loudspeaker");
-  if (!id) return true;
+  if (!id && !context.sinkId) return true; // it sounds from there already
   try {
     await context.setSinkId(id);
     return true;

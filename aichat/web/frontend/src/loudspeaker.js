@@ -1,6 +1,6 @@
 // Plays what the characters say. Browsers allow sound only after a first gesture, so it starts then.
 
-import { useLoudspeaker } from "./devices.js";
+import { useLoudspeaker, whenChosen } from "./devices.js";
 import { preference } from "./shell/preferences.js";
 
 const RATE = 24_000;
@@ -60,6 +60,8 @@ export class Loudspeaker {
     this.attach(port2);
     player.connect(isSilent() ? silenced(context) : context.destination);
     await useLoudspeaker(context);
+    whenChosen("loudspeaker", () => useLoudspeaker(context));
+    navigator.mediaDevices?.addEventListener("devicechange", () => useLoudspeaker(context)); // it is plugged in again
     this.#player = player;
     await context.resume();
   }

@@ -1,5 +1,5 @@
 // The microphone: permission, the worklet behind it, and its gate.
-import { chosen, openMicrophone } from "./devices.js";
+import { chosen, openMicrophone, whenChosen } from "./devices.js";
 
 const IDLE_MS = 60_000; // then the browser's recording sign goes out; the next use asks the device again
 
@@ -85,6 +85,8 @@ export class Microphone {
     this.#node.port.postMessage(setup, [port1, this.mouth]);
     this.attach(port2);
     this.#context = context;
+    whenChosen("microphone", () => this.#change());
+    whenChosen("sensitivity", () => this.#node.port.postMessage({ sensitivity: chosen("sensitivity") }));
   }
 
   #listenTo(stream) {
@@ -94,16 +96,32 @@ export class Microphone {
     stream.getAudioTracks()[0].addEventListener("ended", () => this.#lose());
   }
 
+  /** Goes on with the microphone that was chosen just now, if one is in use. */
+  async #change() {
+    if (!this.#stream) return;
+    try {
+      const stream = await openMicrophone();
+      this.#drop();
+      this.#listenTo(stream);
+    } catch (error) {
+      this.onLost(explain(error)); // the one in use stays
+    }
+  }
+
   #lose() {
     this.#release();
     this.closeGate();
     this.onLost("The microphone is gone. Plug it in again, then press the button; or type instead.");
   }
 
-  #release() {
+  #drop() {
     this.#source?.disconnect();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#source = this.#stream = null;
+  }
+
+  #release() {
+    this.#drop();
     this.#context?.suspend();
   }
 }

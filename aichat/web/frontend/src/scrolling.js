@@ -11,6 +11,7 @@ export class Scrolling {
     button.addEventListener("click", () => this.#toEnd());
     new MutationObserver(() => this.#grew()).observe(scroller, { childList: true, subtree: true, characterData: true });
     new ResizeObserver(() => this.#following && this.#jump()).observe(scroller);
+    scroller.addEventListener("load", () => this.#following && this.#jump(), { capture: true }); // a picture has come
     this.#jump();
   }
 

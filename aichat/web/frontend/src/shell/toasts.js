@@ -6,15 +6,17 @@ const GOES_MS = 6_000;
 
 const box = () => document.getElementById("toasts");
 
-/** Shows *text*; the same text is shown once. *kind*: "bad" or "good". */
+/** Shows *text*; the same text is shown once. *kind*: "bad", "good", or "busy", which goes when it is over. Returns it. */
 export function toast(text, kind = "bad") {
   const shown = [...box().children];
-  if (shown.some((one) => one.querySelector(".toast-text").textContent === text)) return;
+  const same = shown.find((one) => one.querySelector(".toast-text").textContent === text);
+  if (same) return same;
   if (shown.length >= MOST) dismiss(shown[0]);
   const made = document.getElementById("toast-template").content.firstElementChild.cloneNode(true);
   made.className = `toast is-${kind}`;
   made.querySelector(".toast-text").textContent = text;
   box().append(made);
+  return made;
 }
 
 function begin(shown) {
@@ -35,7 +37,7 @@ function dismiss(shown) {
 
 /** Takes over those that the server draws, now and later. */
 export function watchToasts() {
-  box().addEventListener("click", ({ target }) => target.closest("button") && dismiss(target.closest(".toast")));
+  box().addEventListener("click", ({ target }) => target.closest(".toast-close") && dismiss(target.closest(".toast")));
   for (const shown of box().children) begin(shown);
   const begins = (changes) => changes.flatMap(({ addedNodes }) => [...addedNodes]).filter((one) => one.matches?.(".toast")).forEach(begin);
   new MutationObserver(begins).observe(box(), { childList: true });

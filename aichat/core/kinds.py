@@ -1,0 +1,48 @@
+"""What a setting may be, read from how its parameter is annotated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import isclass
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+
+def hints(make: Callable[..., Any], *, marked: bool = False) -> dict[str, Any]:
+    """Return the annotations of a backend's parameters; *marked*: with what ``Annotated`` adds."""
+    of = getattr(make, "__init__", make) if isclass(make) else make
+    return get_type_hints(of, include_extras=marked)
+
+
+def kinds(hint: Any) -> tuple[Any, ...]:
+    """Return the plain classes a setting may have; Any where it cannot be told."""
+    if get_origin(hint) in (Union, UnionType):
+        return tuple(kind for one in get_args(hint) for kind in kinds(one))
+    if get_origin(hint) is Literal:
+        return tuple({type(choice): None for choice in get_args(hint)})
+    origin = get_origin(hint) or hint
+    return (origin,) if isinstance(origin, type) else (Any,)
+
+
+def choices(hint: Any, value: Any) -> tuple[Any, ...]:
+    """Return the values a Literal allows; where there is no Literal, *value* itself."""
+    return get_args(hint) if get_origin(hint) is Literal else (value,)
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Tell whether a setting may have this value."""
+    known = kinds(hint)
+    if Any in known:
+        return True
+    if isinstance(value, bool):
+        is_of_kind = bool in known
+    else:
+        is_of_kind = any(isinstance(value, (int, float) if k is float else k) for k in known)
+    return is_of_kind and value in choices(hint, value)
+
+
+def wanted(hint: Any) -> str:
+    """Say what a setting takes."""
+    if get_origin(hint) is Literal:
+        return f"It takes: {' or '.join(repr(choice) for choice in get_args(hint))}."
+    return f"It takes: {' or '.join(k.__name__ for k in kinds(hint) if k is not NoneType)}."
