@@ -152,14 +152,22 @@ def test_the_keyboard_reaches_all_that_can_be_done(
         page.keyboard.press("Tab")
         expect(page.locator(":focus")).to_have_text(name)
     page.keyboard.press("Enter")
-    for name in ("New take", "Regenerate from here", "Copy", "Edit", "Inspect", "Delete"):
+    for name in (
+        "Play from…",
+        "New take",
+        "Regenerate from here",
+        "Copy",
+        "Edit",
+        "Inspect",
+        "Delete",
+    ):
         page.keyboard.press("Tab")
         expect(page.locator(":focus")).to_have_text(name)
     page.keyboard.press("Escape")
     expect(one.locator(".menu")).to_be_hidden()
     expect(one.locator(".more > summary")).to_be_focused()
     page.keyboard.press("Enter")
-    for _ in range(5):
+    for _ in range(6):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="What led to it")
@@ -188,6 +196,34 @@ def test_a_message_is_said_again_and_stays_as_it_is(
     page.keyboard.press("Escape")
     finished(page)
     assert log(page, "assistant").all_inner_texts() == before
+
+
+def test_a_word_to_begin_with_is_chosen_with_the_keyboard(
+    server: Server, open_page: OpenPage, talk: Talk
+) -> None:
+    page = open_page(server.url + talk.path)
+    connected(page)
+    one = message(page, talk, 3)
+    one.locator(".more > summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    slider = page.get_by_role("slider", name="Word to begin with")
+    expect(slider).to_be_focused()
+    words = one.locator(".message-text").inner_text().split()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", words[2])
+    marked = "[...CSS.highlights.get('chosen-word')].map(String)"
+    assert page.evaluate(marked) == [words[2]]
+    page.keyboard.press("Enter")
+    expect(one).to_have_class(re.compile("is-speaking"))
+    expect(slider).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(slider).to_have_count(0)
+    expect(one.locator(".more > summary")).to_be_focused()
+    page.keyboard.press("Escape")
+    finished(page)
 
 
 def test_the_rest_of_what_was_cut_off_is_said(

@@ -1,5 +1,6 @@
 // What can be done with messages: said again, written anew, copied, changed. All but sound works as plain forms too.
 import { clickedWord, selectedWord } from "./captions.js";
+import { PlayFrom } from "./play-from.js";
 import { shortcut } from "./shell/shortcuts.js";
 import { toast } from "./shell/toasts.js";
 
@@ -21,6 +22,7 @@ export class Messages {
     log.addEventListener("click", (event) => this.#clicked(event));
     log.addEventListener("submit", (event) => this.#submitted(event));
     document.addEventListener("click", ({ target }) => closeMenus(target));
+    this.playFrom = new PlayFrom({ onPlay: (id, word) => connection.wish(wishes.play_again(id, word)) });
     document.getElementById("toasts").addEventListener("submit", takeBack);
     shortcut("u", () => [...document.querySelectorAll("#toasts form[data-undo] button")].at(-1)?.click());
     log.addEventListener("keydown", (event) => event.key === "Escape" && this.#escaped(event));
@@ -31,11 +33,20 @@ export class Messages {
     if (text) return this.#clickedText(text, event);
     const button = event.target.closest(".message button[type=button]");
     if (!button) return undefined;
+    if ("playFrom" in button.dataset) return this.#choose(button);
     if ("copy" in button.dataset) copy(button.closest(".message"));
     else if (!button.dataset.wish) return undefined;
     else this.#wish(button);
     refocusMenu(button);
     return closeMenus(null);
+  }
+
+  /** The word to begin with is chosen below the text. */
+  #choose(button) {
+    const message = button.closest(".message");
+    refocusMenu(button);
+    closeMenus(null);
+    this.playFrom.open(message, selectedWord(message.querySelector(".message-text")));
   }
 
   /** With some of the text selected it is said from there on. */
