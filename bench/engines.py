@@ -4,10 +4,12 @@
 
 For each engine: ms to its first result (p50, p95), and the longest that a watcher on the event loop
 waited for its turn while the engine worked. *computing* is the processor time of the loop's own
-thread in that; it is the engine's or the framework's on any machine. *waiting* is all of it, which
-other work on the machine lengthens: the line "nothing" tells it for when no engine works.
+thread in that; *blocked* is how long it could not run at all, as it waited for the interpreter lock
+or for a call; *waiting* is all of it, and so also tells of other work on the machine: the line
+"nothing" says how much when no engine works. A thread may keep the lock for as long as
+`litestar run` allows.
 
-Models are tiny or random: Whisper that says one sentence, Higgs and smart-turn with random weights.
+Models are tiny or random: Whisper that says one sentence, the others with random weights.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from speech import say as spoken
 
 from aichat.core import Utterance, Voice, WordMark, closing
 from aichat.core.testing.llm_contract import ask
-from aichat.core.testing.probes import longest_stall
+from aichat.core.testing.probes import Stall, longest_stall
 from aichat.core.testing.vad_contract import frames
 
 SENTENCE = "Hello there, my name is Olivia, and I would love to hear what you think."
@@ -96,13 +98,28 @@ async def engines(stack: AsyncExitStack, folder: Path, torch: bool) -> dict[str,
         "tts espeak": lambda: first_of(espeak.speak(SENTENCE, VOICE)),
     }
     if torch:
+        import tiny_chat
         import tiny_higgs
+        import tiny_pocket
 
         from aichat.plugins.higgs import Higgs
+        from aichat.plugins.pocket import Pocket
+        from aichat.plugins.transformers import Transformers
 
+        for name in ("chat", "pocket"):
+            (folder / name).mkdir()
+        chat = str(tiny_chat.build(folder / "chat"))
+        writer = await stack.enter_async_context(Transformers(chat, device="cpu", max_tokens=60))
         model, codec = map(str, tiny_higgs.build(folder / "higgs"))
         higgs = await stack.enter_async_context(Higgs(model, codec, device="cpu"))
-        ready["tts higgs"] = lambda: first_of(higgs.speak("Hello there.", VOICE))
+        pocket = await stack.enter_async_context(
+            Pocket(*map(str, tiny_pocket.build(folder / "pocket")))
+        )
+        ready |= {
+            "llm transformers": lambda: first_of(writer.reply(ask("Hello, who are you?"))),
+            "tts higgs": lambda: first_of(higgs.speak("Hello there.", VOICE)),
+            "tts pocket": lambda: first_of(pocket.speak(SENTENCE, VOICE)),
+        }
     return ready
 
 
@@ -113,18 +130,20 @@ def share(values: list[float], part: float) -> float:
 async def measure(name: str, work: Round, rounds: int) -> None:
     """Print a line."""
     firsts: list[float] = []
-    computing, waiting = 0.0, 0.0
 
     async def one() -> None:
         firsts.append(await work())
 
     await one()  # what is made at the first use is made now
     firsts.clear()
-    for _ in range(rounds):
-        stall = await longest_stall(one)
-        computing, waiting = max(computing, stall.work), max(waiting, stall.wall)
-    told = [1000 * n for n in (share(firsts, 0.5), share(firsts, 0.95), computing, waiting)]
-    print(f"{name:22} {told[0]:9.2f} {told[1]:9.2f} {told[2]:11.2f} {told[3]:9.2f}", flush=True)
+    stalls = [await longest_stall(one) for _ in range(rounds)]
+    longest = [max(column) for column in zip(*map(figures, stalls), strict=True)]
+    told = [1000 * n for n in (share(firsts, 0.5), share(firsts, 0.95), *longest)]
+    print(f"{name:22}", *(f"{figure:9.2f}" for figure in told), flush=True)
+
+
+def figures(stall: Stall) -> tuple[float, float, float]:
+    return stall.work, stall.blocked, stall.wall
 
 
 async def idle() -> float:
@@ -133,7 +152,7 @@ async def idle() -> float:
 
 
 async def main(rounds: int, torch: bool) -> None:
-    heads = f"{'first p50':>9} {'p95':>9} {'computing':>11} {'waiting':>9}"
+    heads = "first p50       p95 computing   blocked   waiting"
     print(f"{'ms':22} {heads}   {rounds} rounds")
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as stack:

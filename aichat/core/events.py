@@ -343,6 +343,24 @@ class MessageDeleted(Event):
     urgent: ClassVar[bool] = True
 
 
+@frozen
+class MessagesHidden(Event):
+    """The user has deleted messages, and may take that back: for now nobody is told of them."""
+
+    message_ids: tuple[str, ...]
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
+class MessagesRevealed(Event):
+    """Messages that were hidden are there again, where they were."""
+
+    message_ids: tuple[str, ...]
+
+    urgent: ClassVar[bool] = True
+
+
 # -- trouble ---------------------------------------------------------------------------------
 
 

@@ -54,6 +54,7 @@ from .starting import Starting
 from .switching import quick_switches
 from .templating import environment
 from .trying import Trials
+from .unsaid import Unsaid
 from .uploads import Pictures, TooLarge, Uploads
 from .views import Painter
 
@@ -179,9 +180,17 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.rooms = Rooms(bus, parts, painter, tasks)
         app.state.silences = Silences(config.web.max_silence_s, bus.clock)
         tasks.start_soon(app.state.silences.watch)
-        app.state.leaving = Leaving(parts, app.state.rooms, tasks)
-        app.state.listing = Listing(app.state.leaving)
+        app.state.leaving = Leaving(tasks)
+        app.state.listing = Listing(app.state.leaving, app.state.rooms.hidden)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
+        app.state.unsaid = Unsaid(
+            parts,
+            app.state.rooms,
+            app.state.leaving,
+            app.state.listing,
+            app.state.jinja,
+            partial(api.delete_message, app.state),
+        )
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
         app.state.trials = Trials()

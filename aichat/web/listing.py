@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from aichat.core import Character, Conversation, Storage
 
+from .hidden import Hidden
 from .leaving import Leaving
 from .views import last_line
 
@@ -37,6 +38,7 @@ class Listing:
     """Reads the list; what was said last is remembered until a conversation has new activity."""
 
     leaving: Leaving
+    hidden: Hidden
     lasts: dict[str, tuple[datetime, str]] = field(factory=dict)
 
     async def entries(self, storage: Storage, query: str = "") -> list[Entry]:
@@ -74,7 +76,7 @@ class Listing:
 
     async def _read_lasts(self, storage: Storage, shown: Iterable[Conversation]) -> None:
         async def read(one: Conversation) -> None:
-            said = await storage.recent_messages(one.conversation_id, 1)
+            said = await self.hidden.recent(storage, one.conversation_id, 1)
             told = last_line(said[-1]) if said else ""
             self.lasts[one.conversation_id] = (one.updated_at, told)
 

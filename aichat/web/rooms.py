@@ -15,12 +15,15 @@ from aichat.core.events import (
     Interrupted,
     MessageAdded,
     MessageDeleted,
+    MessagesHidden,
+    MessagesRevealed,
     PlaybackPaused,
     PlaybackResumed,
 )
 from aichat.core.tasks import Crew
 
 from .cast_view import cast_view
+from .hidden import Hidden
 from .outbox import Connection
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
@@ -42,6 +45,7 @@ class Rooms:
     """Writes to the clients."""
     open: dict[str, Room] = field(factory=dict)
     closing: dict[str, anyio.CancelScope] = field(factory=dict)
+    hidden: Hidden = field(factory=Hidden)
 
     def __attrs_post_init__(self) -> None:
         self.parts.watchers.append(self.tell_status)
@@ -57,6 +61,11 @@ class Rooms:
             if room.has_pages:
                 room.send(Html(html=html), pages_only=True)
 
+    def show_in(self, conversation: str, html: str) -> None:
+        """Change the pages of one conversation."""
+        if (room := self.open.get(conversation)) and room.has_pages and html:
+            room.send(Html(html=html), pages_only=True)
+
     def room(self, conversation: Conversation, cast: Sequence[Character]) -> Room:
         """Return the conversation's room; it closes when nobody comes."""
         id = conversation.conversation_id
@@ -64,6 +73,8 @@ class Rooms:
             room = self.open[id] = Room(id, self.bus, self.parts, self.painter)
             room.listen()
             self._close_later(id)
+            if ids := self.hidden.of(id):
+                self.bus.post(MessagesHidden(self.bus.turn(id), ids))
         room.cast = cast
         return room
 
@@ -95,6 +106,18 @@ class Rooms:
         """Let those who are in the conversation know that a message is gone."""
         if (id := message.conversation_id) in self.open:
             self.bus.post(MessageDeleted(self.bus.turn(id), message.message_id))
+
+    def hide(self, conversation: str, ids: Sequence[str]) -> None:
+        """Let nobody be told of these messages, which may come back."""
+        self.hidden.add(conversation, ids)
+        if conversation in self.open:
+            self.bus.post(MessagesHidden(self.bus.turn(conversation), tuple(ids)))
+
+    def reveal(self, conversation: str, ids: Sequence[str]) -> None:
+        """Let them be told of again."""
+        self.hidden.drop(conversation, ids)
+        if ids and conversation in self.open:
+            self.bus.post(MessagesRevealed(self.bus.turn(conversation), tuple(ids)))
 
     def dismiss(self, id: str) -> None:
         """Let those go who are in a conversation that was deleted."""

@@ -160,6 +160,11 @@ class Painter:
         """Return the fragment that puts a message behind the others."""
         return self._append([view(message)], cast)
 
+    def behind(self, target: str, messages: Iterable[Message], cast: Sequence[Character]) -> str:
+        """Return the fragment that puts messages behind the one at *target*, "": to the front."""
+        bubbles = "".join(self._bubble(view(one), cast) for one in messages)
+        return partial(target or "#log", "afterend" if target else "afterbegin", bubbles)
+
     def last(self, message: Message) -> str:
         """Return the fragment that tells in the list what was said last."""
         target = f"#talk-{message.conversation_id} .conversation-last"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 from npm import npms
@@ -21,20 +22,20 @@ def fetched(folder: Path) -> str | None:
 
 
 def _fetch(script: Path) -> bool:
-    folder = script.parent
-    for npm in npms():
-        done = subprocess.run(
-            [*npm, "pack", f"axe-core@{VERSION}", "--silent", "--fetch-retries=1"],
-            cwd=folder,
-            check=False,
-            capture_output=True,
-        )
-        if done.returncode == 0:
-            with tarfile.open(folder / f"axe-core-{VERSION}.tgz") as package:
-                part = package.extractfile("package/axe.min.js")
-                assert part
-                script.write_bytes(part.read())
-            return True
+    """Fetch it beside its place and move it there, for another worker may do so as well."""
+    with tempfile.TemporaryDirectory(dir=script.parent) as folder:
+        for npm in npms():
+            done = subprocess.run(
+                [*npm, "pack", f"axe-core@{VERSION}", "--silent", "--fetch-retries=1"],
+                cwd=folder,
+                check=False,
+                capture_output=True,
+            )
+            if done.returncode == 0:
+                with tarfile.open(Path(folder, f"axe-core-{VERSION}.tgz")) as package:
+                    package.extract("package/axe.min.js", folder, filter="data")
+                Path(folder, "package/axe.min.js").replace(script)
+                return True
     return False
 
 

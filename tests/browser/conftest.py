@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One whose characters, voices and models tests may change."""
+    """One whose characters, voices, models and settings tests may change."""
     yield from running(tmp_path_factory.mktemp("studio"))
 
 

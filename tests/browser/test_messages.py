@@ -99,12 +99,46 @@ def test_a_message_is_edited_and_deleted_in_every_window(
         expect(message(page, talk, 0).locator("em")).to_have_text("maps")
     expect(first.get_by_role("dialog")).to_have_count(0)
     expect(first.locator("#toasts")).to_contain_text("The message was changed.")
-    menu(second, talk, 2, "Delete")
-    second.get_by_role("button", name="Delete this message").click()
-    for page in (first, second):
-        expect(message(page, talk, 2)).to_have_count(0)
     assert [one["content"] for one in talk.stored()][:2] == ["Where do you find *maps*?", CODE]
-    assert len(talk.stored()) == 3
+
+
+def ids(page: Page) -> list[str]:
+    """The messages that a page shows, in order."""
+    shown: list[str] = page.evaluate(
+        "[...document.querySelectorAll('#log .message')].map((one) => one.id.slice(2))"
+    )
+    return shown
+
+
+def test_a_deleted_message_comes_back_from_any_window_even_after_a_reload(
+    server: Server, open_page: OpenPage, talk: Talk, axe: str
+) -> None:
+    first, second = (open_page(server.url + talk.path) for _ in range(2))
+    for page in (first, second):
+        connected(page)
+    last = f"#talk-{talk.id} .conversation-last"
+    before = first.locator(last).inner_text()
+    menu(second, talk, 3, "Delete")
+    for page in (first, second):
+        expect(message(page, talk, 3)).to_have_count(0)
+        expect(page.locator(last)).not_to_have_text(before)
+    first.reload()
+    first.get_by_role("button", name="Undo").click()
+    for page in (first, second):
+        expect(message(page, talk, 3)).to_have_count(1)
+        assert ids(page) == talk.messages
+        expect(page.locator(last)).to_have_text(before)
+        expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    menu(second, talk, 0, "Delete")
+    expect(second.locator("#scroller")).to_be_focused()
+    second.keyboard.press("u")
+    for page in (first, second):
+        expect(message(page, talk, 0)).to_have_count(1)
+        assert ids(page) == talk.messages
+    menu(second, talk, 0, "Delete")
+    expect(second.get_by_role("button", name="Undo")).to_be_visible()
+    assert violations(second, axe) == []
+    assert len(talk.stored()) == 4
 
 
 def test_the_keyboard_reaches_all_that_can_be_done(
@@ -118,14 +152,22 @@ def test_the_keyboard_reaches_all_that_can_be_done(
         page.keyboard.press("Tab")
         expect(page.locator(":focus")).to_have_text(name)
     page.keyboard.press("Enter")
-    for name in ("New take", "Copy", "Edit", "Inspect", "Delete"):
+    for name in (
+        "Play from…",
+        "New take",
+        "Regenerate from here",
+        "Copy",
+        "Edit",
+        "Inspect",
+        "Delete",
+    ):
         page.keyboard.press("Tab")
         expect(page.locator(":focus")).to_have_text(name)
     page.keyboard.press("Escape")
     expect(one.locator(".menu")).to_be_hidden()
     expect(one.locator(".more > summary")).to_be_focused()
     page.keyboard.press("Enter")
-    for _ in range(4):
+    for _ in range(6):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="What led to it")
@@ -154,6 +196,34 @@ def test_a_message_is_said_again_and_stays_as_it_is(
     page.keyboard.press("Escape")
     finished(page)
     assert log(page, "assistant").all_inner_texts() == before
+
+
+def test_a_word_to_begin_with_is_chosen_with_the_keyboard(
+    server: Server, open_page: OpenPage, talk: Talk
+) -> None:
+    page = open_page(server.url + talk.path)
+    connected(page)
+    one = message(page, talk, 3)
+    one.locator(".more > summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    slider = page.get_by_role("slider", name="Word to begin with")
+    expect(slider).to_be_focused()
+    words = one.locator(".message-text").inner_text().split()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", words[2])
+    marked = "[...CSS.highlights.get('chosen-word')].map(String)"
+    assert page.evaluate(marked) == [words[2]]
+    page.keyboard.press("Enter")
+    expect(one).to_have_class(re.compile("is-speaking"))
+    expect(slider).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(slider).to_have_count(0)
+    expect(one.locator(".more > summary")).to_be_focused()
+    page.keyboard.press("Escape")
+    finished(page)
 
 
 def test_the_rest_of_what_was_cut_off_is_said(
@@ -320,6 +390,7 @@ def test_conversations_are_searched_renamed_and_deleted_with_undo(
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#title")).to_have_text("Of maps <b>")
     expect(page.locator("#log .message")).to_have_count(4)
+    expect(other.locator(f"{mine} .conversation-title")).to_have_text("Of maps <b>")
 
 
 def test_all_of_it_works_without_scripts(server: Server, open_page: OpenPage, talk: Talk) -> None:

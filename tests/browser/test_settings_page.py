@@ -52,9 +52,9 @@ def test_an_import_on_its_way_can_be_cancelled(
 
 
 def test_what_new_conversations_begin_with_is_kept_and_checked(
-    server: Server, open_page: OpenPage
+    studio: Server, open_page: OpenPage
 ) -> None:
-    page = open_page(f"{server.url}/settings", excused="400")
+    page = open_page(f"{studio.url}/settings", excused="400")
     cap = page.get_by_label("At most so many answers to a message")
     cap.fill("2")
     cap.press("Enter")

@@ -178,8 +178,8 @@ def test_a_server_that_is_away_is_told_and_nothing_is_lost(
     expect(page.locator("#offline")).to_be_hidden()
 
 
-def test_the_browsers_own_frame_follows_the_theme(server: Server, open_page: OpenPage) -> None:
-    page = open_page(f"{server.url}/settings", color_scheme="light")
+def test_the_browsers_own_frame_follows_the_theme(studio: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{studio.url}/settings", color_scheme="light")
     frame = page.locator("meta[name=theme-color][data-scheme=light]")
     expect(frame).to_have_attribute("content", "#f6f2ea")
     page.locator("#stage").press("t")
@@ -189,8 +189,8 @@ def test_the_browsers_own_frame_follows_the_theme(server: Server, open_page: Ope
     expect(frame).to_have_attribute("content", "#f6f2ea")
 
 
-def test_without_scripts_everything_still_works(server: Server, open_page: OpenPage) -> None:
-    page = open_page(f"{server.url}/agents", java_script_enabled=False, viewport=PHONE)
+def test_without_scripts_everything_still_works(studio: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{studio.url}/agents", java_script_enabled=False, viewport=PHONE)
     page.locator("#rail summary").click()
     page.get_by_role("link", name="Settings").click()
     page.locator("#appearance").scroll_into_view_if_needed()
@@ -201,7 +201,7 @@ def test_without_scripts_everything_still_works(server: Server, open_page: OpenP
     page.get_by_role("button", name="Save").nth(2).click()
     expect(page.locator("#toasts .toast")).to_contain_text("New conversations begin so")
     expect(page.get_by_label("Who answers, when you name nobody")).to_have_value("first")
-    page.goto(f"{server.url}/agents")
+    page.goto(f"{studio.url}/agents")
     rosa = page.get_by_role("form", name="Tools of Rosa Alvarez")
     clock = rosa.get_by_role("switch", name="clock")
     was_on = clock.is_checked()
@@ -209,7 +209,7 @@ def test_without_scripts_everything_still_works(server: Server, open_page: OpenP
     rosa.get_by_role("button", name="Save").click()
     expect(page.locator("#toasts .toast")).to_contain_text("Rosa Alvarez")
     expect(clock).to_be_checked(checked=not was_on)
-    page.goto(f"{server.url}/components")
+    page.goto(f"{studio.url}/components")
     page.get_by_role("link", name="Open a dialog").click()
     expect(page.get_by_role("dialog", name="A dialog")).to_be_visible()
     page.get_by_role("link", name="Close").click()

@@ -59,7 +59,7 @@ def test_its_notice_says_that_it_is_no_model():
     assert "OPENROUTER_API_KEY" in offer.notice
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     ANY_TEXT, st.sampled_from(CAST), st.lists(st.tuples(st.sampled_from((None, *CAST)), ANY_TEXT))
 )

@@ -36,7 +36,13 @@ SAYS = "hello olivia and mark what do you think"
 ONE_SECOND = bytes(32_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def anyio_backend():
+    """One loop for all tests here, so that the model is loaded once."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return build(tmp_path_factory.mktemp("parrot"), SAYS)
 
@@ -46,10 +52,18 @@ def speech_pcm():
     return say("hello olivia and mark")
 
 
-@pytest.fixture
-async def stt(model):
+@pytest.fixture(scope="module")
+async def loaded(model):
     async with FasterWhisper(str(model), device="cpu", beam_size=5) as backend:
         yield backend
+
+
+@pytest.fixture
+def stt(loaded, monkeypatch):
+    """May be given another model for a test."""
+    for name in ("_whisper", "language", "hotwords"):
+        monkeypatch.setattr(loaded, name, getattr(loaded, name))
+    return loaded
 
 
 class TestFasterWhisper(SttContract):

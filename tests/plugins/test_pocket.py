@@ -1,13 +1,11 @@
-import io
 import subprocess
 import sys
 import threading
-import wave
 
 import anyio
-import numpy as np
 import pytest
 import tiny_pocket
+from clone import a_clone
 
 from aichat.core import (
     BackendFailed,
@@ -30,6 +28,12 @@ LONG = "The quick brown fox jumps over the lazy dog, and it does so again. " * 2
 
 
 @pytest.fixture(scope="module")
+def anyio_backend():
+    """One loop for all tests here, so that the models are loaded once."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
 def paths(tmp_path_factory):
     return tiny_pocket.build(tmp_path_factory.mktemp("pocket"))
 
@@ -39,10 +43,17 @@ def made(paths, **settings):
     return Pocket(model, voices, **settings)
 
 
-@pytest.fixture
-async def tts(paths):
+@pytest.fixture(scope="module")
+async def loaded(paths):
     async with made(paths, clone=True) as backend:
         yield backend
+
+
+@pytest.fixture
+def tts(loaded):
+    """Knows nobody yet."""
+    loaded._engine.clones.clear()
+    return loaded
 
 
 class TestPocket(TtsContract):
@@ -50,18 +61,6 @@ class TestPocket(TtsContract):
 
 
 # -- voices --------------------------------------------------------------------------------------
-
-
-async def a_clone(store, seconds=1.0):
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(24_000)
-        tone = 3000 * np.sin(np.arange(int(24_000 * seconds)) / 20)
-        writer.writeframes(tone.astype("<i2").tobytes())
-    clip = await store.add_clip(file.getvalue(), "wav")
-    return await store.add_voice(Voice("Me", "clone", audio_path=clip))
 
 
 async def test_a_cloned_voice_is_learnt_from_its_clip_once(tts):
@@ -77,7 +76,7 @@ async def test_a_cloned_voice_is_learnt_from_its_clip_once(tts):
 async def test_a_clip_that_is_too_short_is_told(tts):
     store = MemoryStorage()
     with pytest.raises(BadValue, match="shorter than"):
-        await introduce(await a_clone(store, 0.2), tts, store)
+        await introduce(await a_clone(store, seconds=0.2), tts, store)
 
 
 async def test_without_weights_that_can_clone_it_takes_one_of_its_own_voices(paths):
@@ -96,7 +95,7 @@ async def test_only_so_many_clones_are_kept_in_memory(tts, monkeypatch):
     store = MemoryStorage()
     voices = []
     for number in range(3):
-        voice = await a_clone(store, 0.6 + number / 10)
+        voice = await a_clone(store, seconds=0.6 + number / 10)
         await store.delete_voice("Me") if number < 2 else None
         voices.append(voice)
         await introduce(voice, tts, store) if number == 2 else tts._engine.clones.update(

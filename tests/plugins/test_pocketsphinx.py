@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from opened_once import OpenedOnce
 from speech import say
 
 from aichat.core import BackendFailed, CannotStart, NotReady, Utterance
@@ -32,8 +33,16 @@ async def stt():
         yield backend
 
 
-class TestPocketsphinx(SttContract):
-    pass
+class TestPocketsphinx(OpenedOnce, SttContract):
+    @pytest.fixture
+    def speech_pcm(self):
+        return say("open the window")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def stt(cls):
+        async with Pocketsphinx() as backend:
+            yield backend
 
 
 @pytest.mark.parametrize("said", ["my favorite color is blue", "can you help me find my keys"])
@@ -98,7 +107,13 @@ async def test_one_that_does_not_answer_is_killed(stt, monkeypatch):
     monkeypatch.setattr(pocketsphinx, "END_SECONDS", 0.2)
     stuck = stt._listener.process
     os.kill(stuck.pid, signal.SIGSTOP)
-    monkeypatch.setattr(pocketsphinx, "SECOND", 1_000)  # the new one gets time to start
+    start = pocketsphinx._start
+
+    async def patient():
+        monkeypatch.setattr(pocketsphinx, "ANSWER_SECONDS", 20)  # for the new one
+        return await start()
+
+    monkeypatch.setattr(pocketsphinx, "_start", patient)
     with anyio.fail_after(30):
         await stt.transcribe(Utterance("a", bytes(3_200), final=True))
     assert stuck.returncode == -signal.SIGKILL

@@ -11,6 +11,7 @@ import asyncpg
 import postgres
 import pytest
 from attrs import evolve
+from opened_once import OpenedOnce
 
 from aichat.core import (
     BadValue,
@@ -55,9 +56,12 @@ async def storage(url):
         yield store
 
 
-class TestContract(StorageContract):
-    @pytest.fixture
-    async def storage(self, shared):
+class TestContract(OpenedOnce, StorageContract):
+    programs = 20
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def storage(cls, shared):
         async with Postgres(shared, seconds=30) as store:
             yield store
 

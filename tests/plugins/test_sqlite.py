@@ -6,6 +6,7 @@ import threading
 import anyio
 import pytest
 from attrs import evolve
+from opened_once import OpenedOnce
 
 from aichat.core import BadValue, CannotStart, NotFound, Unreachable
 from aichat.core.testing.storage_contract import StorageContract, contents, say, started
@@ -26,8 +27,12 @@ async def storage(file):
         yield store
 
 
-class TestContract(StorageContract):
-    """With the fixture *storage* above."""
+class TestContract(OpenedOnce, StorageContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def storage(cls, tmp_path_factory):
+        async with Sqlite(str(tmp_path_factory.mktemp("contract") / "aichat.db")) as store:
+            yield store
 
 
 def writer_threads():

@@ -12,7 +12,7 @@ from aichat.plugins.sqlite.store import Sqlite
 
 pytestmark = pytest.mark.anyio
 
-ROUNDS = 10
+ROUNDS = 6
 BATCH = 5  # as below
 
 WRITER = """
@@ -61,7 +61,7 @@ def write_and_be_killed(file, number):
     """Return what was acknowledged before the kill, which comes later each round."""
     command = [sys.executable, "-c", WRITER, str(file), str(number)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-        lines = [writer.stdout.readline() for _ in range(1 + number * 37)]
+        lines = [writer.stdout.readline() for _ in range(1 + number * 60)]
         writer.kill()
         lines += writer.stdout.readlines()
     return [tuple(line.split()) for line in lines if line.endswith("\n")]

@@ -7,6 +7,7 @@ import asyncpg
 import postgres
 import postgrest_double
 import pytest
+from opened_once import OpenedOnce
 from postgrest.exceptions import APIError
 from postgrest_double import ALICE, BOB, PUBLISHABLE, SECRET_KEY, token
 
@@ -60,29 +61,32 @@ def project(server, database):
     assert not double.unmodelled
 
 
-class TestContractWithTheSecretKey(StorageContract):
-    programs = 20
+class TestContractWithTheSecretKey(OpenedOnce, StorageContract):
+    programs = 10
 
-    @pytest.fixture
-    async def storage(self, shared):
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def storage(cls, shared):
         async with storage_backend().make(shared.address, SECRET_KEY, seconds=30) as store:
             yield store
 
 
-class TestContractAsOneUserOfMany(StorageContract):
+class TestContractAsOneUserOfMany(OpenedOnce, StorageContract):
     """By the rights of a user, who is not alone: what others have is in the way."""
 
-    programs = 20
+    programs = 10
 
-    @pytest.fixture
-    async def storage(self, shared):
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def storage(cls, shared):
         async with Supabase(shared.address, **AS_ALICE, seconds=30) as store:
             yield store
 
 
-class InARealProject:
-    @pytest.fixture
-    async def storage(self):
+class InARealProject(OpenedOnce):
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def storage(cls):
         async with Supabase(REAL, REAL_KEY, seconds=30) as store:
             yield store
 

@@ -22,6 +22,12 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
+def anyio_backend():
+    """One loop for all tests here, so that the model is loaded once."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tiny_chat.build(tmp_path_factory.mktemp("chat"))
 
@@ -30,7 +36,7 @@ def made(folder, **settings):
     return Transformers(str(folder), **{"device": "cpu", "max_tokens": 60, **settings})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def llm(folder):
     async with made(folder) as backend:
         yield backend
@@ -62,28 +68,27 @@ async def test_without_a_temperature_it_writes_what_generate_writes(llm):
     assert usage == Usage(str(llm.weights[0].name), given["input_ids"].shape[1], 20, 0.0)
 
 
-async def test_a_reply_that_is_closed_ends_within_one_token(llm, monkeypatch):
-    model, after = llm._writer.model, []
-    forward, reading = model.forward, threading.Event()
-    inside, go_on = threading.Event(), threading.Event()
+async def test_a_reply_that_is_left_ends_within_one_token(llm, monkeypatch):
+    model, steps = llm._writer.model, []
+    forward, inside, go_on = model.forward, threading.Event(), threading.Event()
 
     def slow(*args, **options):
-        if reading.is_set():
-            after.append(None)
+        steps.append(None)
+        if len(steps) == 5:
             inside.set()
             go_on.wait(20)
         return forward(*args, **options)
 
     monkeypatch.setattr(model, "forward", slow)
-    async with closing(llm.reply(with_settings(ask("Go on."), max_tokens=1000))) as stream:
-        assert await anext(stream)
-        reading.set()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(everything, llm, ask("Go on."))
         await anyio.to_thread.run_sync(inside.wait, 20)
+        tasks.cancel_scope.cancel()
     go_on.set()
     with anyio.fail_after(20):
         while llm._workers.listeners:  # noqa: ASYNC110
             await anyio.sleep(0.005)
-    assert len(after) == 1
+    assert len(steps) == 5
 
 
 async def test_the_characters_temperature_wins_over_the_conversations(llm):

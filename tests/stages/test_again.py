@@ -20,6 +20,8 @@ from aichat.core.events import (
     LineFinished,
     MessageAdded,
     MessageDeleted,
+    MessagesHidden,
+    MessagesRevealed,
     ReplayWanted,
     ReplyText,
     RewriteWanted,
@@ -242,6 +244,27 @@ async def test_what_was_deleted_or_changed_is_told_to_nobody() -> None:
         assert "secret" not in told
         assert mended.content in told
         assert answer.content not in told
+
+
+async def test_of_what_is_hidden_nobody_is_told_until_it_is_back_in_its_place() -> None:
+    llm = FakeLlm()
+    async with a_chat(llm=llm) as chat:
+        for words in ("one", "two", "three"):
+            await chat.say(f"@Olivia {words}")
+        hidden = tuple(one.message_id for one in (await chat.store.recent_messages("c"))[2:4])
+
+        async def told() -> list[str]:
+            await chat.say("@Mark hi")
+            return [m.content for m in llm.asked[-1].messages[1:] if m.role == "user"]
+
+        chat.bus.post(MessagesHidden(chat.bus.turn("c"), hidden))
+        assert not any("two" in words for words in await told())
+        chat.bus.post(MessagesRevealed(chat.bus.turn("c"), hidden))
+        places = [
+            next(i for i, words in enumerate(await told()) if one in words)
+            for one in ("one", "two", "three")
+        ]
+        assert places == sorted(places)
 
 
 async def test_a_message_that_waits_for_the_store_can_be_deleted() -> None:

@@ -19,6 +19,8 @@ from aichat.core.testing.fakes import FakeLlm
 from aichat.core.testing.memory import MemoryStorage
 from aichat.plugins.sqlite.store import Sqlite
 
+NO_CONVERSATION = "7dd5d773-23b1-4d8e-9a61-5a8aaa1a81d6"
+
 
 class ListingLlm(FakeLlm):
     """Counts how often it was asked; fails while *broken*."""
@@ -554,7 +556,7 @@ def test_a_body_that_is_too_large_is_refused(api: httpx.Client) -> None:
         ("/conversations?offset=99999999999999999999999", "offset"),
         ("/messages?conversation_id=c", "conversation_id"),
         ("/messages/recent", "conversation_id"),
-        (f"/messages/recent?conversation_id={uuid4()}&n=0", "n"),
+        (f"/messages/recent?conversation_id={NO_CONVERSATION}&n=0", "n"),
         ("/characters/search", "query"),
         ("/characters/search?query=" + "x" * 1_001, "query"),
     ],

@@ -66,6 +66,48 @@ def test_a_message_is_edited_and_deleted_by_forms(web: httpx.Client, talk: str) 
     assert web.post(own, data={"do": "delete"}).status_code == 404
 
 
+def test_a_deleted_message_can_be_taken_back_where_it_was(web: httpx.Client, talk: str) -> None:
+    first, second, third = (say(web, talk, words) for words in ("One", "Two", "Three"))
+    web.post(f"/c/{talk}/messages/{second}", data={"do": "delete"})
+    web.post(f"/c/{talk}/messages/{third}", data={"do": "delete"})
+    page = shown(web, f"/c/{talk}")
+    assert re.findall('id="m-([^"]+)"', page) == [first]
+    assert re.findall('id="undo-([^"]+)"', page) == [second, third]
+    assert "You: One" in page, "the line in the list"
+    assert web.post(f"/c/{talk}/messages/{second}", data={"do": "restore"}).status_code == 303
+    page = shown(web, f"/c/{talk}")
+    assert re.findall('id="m-([^"]+)"', page) == [first, second]
+    assert "You: Two" in page
+    assert web.post(f"/c/{talk}/messages/{second}", data={"do": "restore"}).status_code == 404
+
+
+def test_a_message_that_nobody_takes_back_is_gone(
+    web: httpx.Client, talk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving, "UNDO_SECONDS", 0.0)
+    message = say(web, talk, "One")
+    web.post(f"/c/{talk}/messages/{message}", data={"do": "delete"})
+    while web.get(f"/api/messages/{message}").status_code != 404:
+        pass
+    assert "undo-" not in shown(web, f"/c/{talk}")
+
+
+def test_from_a_message_on_it_is_written_anew_and_what_followed_can_come_back(
+    web: httpx.Client, talk: str
+) -> None:
+    say(web, talk, "Tea?")
+    message = say(web, talk, "No.", role="assistant", character_id="olivia")
+    later = [say(web, talk, "Why?"), say(web, talk, "Well?")]
+    web.post(f"/c/{talk}/messages/{message}", data={"do": "regenerate-from"})
+    while web.get(f"/api/messages/{message}").json()["content"] != "Yes.":
+        pass
+    page = shown(web, f"/c/{talk}")
+    assert "The 2 messages after it were deleted." in page
+    assert not set(later) & set(re.findall('id="m-([^"]+)"', page))
+    assert web.post(f"/c/{talk}/messages/{later[0]}", data={"do": "restore"}).status_code == 303
+    assert set(later) < set(re.findall('id="m-([^"]+)"', shown(web, f"/c/{talk}")))
+
+
 @pytest.mark.parametrize(
     "form",
     [{}, {"do": "dance"}, {"do": "edit"}, {"do": "edit", "text": " "}, {"version": "1"},

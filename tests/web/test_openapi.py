@@ -54,6 +54,10 @@ PUT /api/plugins/{part}/{name}/settings
 GET /api/tools
 GET /api/turns/{id}/latency
 GET /api/messages/{id}/prompt
+POST /api/messages/{id}/play
+POST /api/messages/{id}/regenerate
+POST /api/messages/{id}/restore
+POST /api/messages/{id}/say-rest
 GET /health
 GET /health/ready
 """

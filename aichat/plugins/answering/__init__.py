@@ -15,6 +15,7 @@ from attrs import define, evolve, field
 
 from aichat.core import (
     BackendFailed,
+    Breath,
     Bus,
     Character,
     Conversation,
@@ -39,6 +40,8 @@ from aichat.core.events import (
     LinesRevived,
     MessageAdded,
     MessageDeleted,
+    MessagesHidden,
+    MessagesRevealed,
     PromptSent,
     ReplyClause,
     ReplyUsage,
@@ -69,6 +72,8 @@ class Talk:
     """One conversation: what was said, who is here, and whose turn it is to write."""
 
     messages: dict[str, Told] = field(factory=dict)
+    hidden: set[str] = field(factory=set)
+    """Messages that nobody is told of for now."""
     is_loaded: bool = False
     conversation: Conversation | None = None
     cast: Sequence[Character] = ()
@@ -119,6 +124,8 @@ class Answering:
     def learn(self, event: MessageAdded) -> None:
         """Keep a message, or its truer version."""
         talk, message = self.talk(event.turn.conversation), event.message
+        if message.message_id in talk.hidden:
+            return
         talk.messages[message.message_id] = told(message)
         talk.drafts.pop(message.message_id, None)
         while len(talk.messages) > HISTORY:
@@ -126,7 +133,20 @@ class Answering:
 
     def unlearn(self, event: MessageDeleted) -> None:
         """Tell nobody of a message that was deleted."""
-        self.talk(event.turn.conversation).messages.pop(event.message_id, None)
+        talk = self.talk(event.turn.conversation)
+        talk.messages.pop(event.message_id, None)
+        talk.hidden.discard(event.message_id)
+
+    def hide(self, event: MessagesHidden | MessagesRevealed) -> None:
+        """Tell nobody of messages that may come back; when they do, they stand where they did."""
+        talk = self.talk(event.turn.conversation)
+        if isinstance(event, MessagesRevealed):
+            talk.hidden.difference_update(event.message_ids)
+            talk.is_loaded = False
+            return
+        talk.hidden.update(event.message_ids)
+        for id in event.message_ids:
+            talk.messages.pop(id, None)
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""
@@ -152,7 +172,8 @@ class Answering:
     async def _remember(self, talk: Talk, conversation: str) -> None:
         if not talk.is_loaded:
             recent = await self.parts.storage.recent_messages(conversation, HISTORY)
-            talk.messages = {m.message_id: told(m) for m in recent} | talk.messages
+            known = {m.message_id: told(m) for m in recent if m.message_id not in talk.hidden}
+            talk.messages = known | talk.messages
             talk.is_loaded = True
 
     async def last_speaker(self, conversation: str) -> str | None:
@@ -303,7 +324,7 @@ class Answering:
             return [talk.messages[id] for id in before]
         storage, here = self.parts.storage, line.turn.conversation
         older = await storage.recent_messages(here, HISTORY, before=line.message_id)
-        return [told(message) for message in older]
+        return [told(message) for message in older if message.message_id not in talk.hidden]
 
     async def _read(
         self, deltas: AsyncIterator[Written], words: OwnWords, draft: Draft
@@ -313,6 +334,7 @@ class Answering:
         Returns the tools that the model asks for.
         """
         calls: list[ToolCall] = []
+        breath = Breath(self.bus.clock)
         with patience(self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing") as waiting:
             async for delta in deltas:
                 if isinstance(delta, ToolCall):
@@ -328,7 +350,7 @@ class Answering:
                     return []
                 waiting.renew()
                 if not draft.held:  # what was published makes work that a fast model must not delay
-                    await anyio.lowlevel.checkpoint()
+                    await breath.take()
         return calls
 
 
@@ -350,6 +372,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     answers = Answering(bus, parts)
     bus.tap(answers.learn)
     bus.tap(answers.unlearn)
+    bus.tap(answers.hide)
     bus.tap(answers.heed)
     bus.tap(answers.forget)
     bus.tap(answers.stop)

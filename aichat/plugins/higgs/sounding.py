@@ -1,8 +1,9 @@
 """From frames of codes to sound, while the frames still come.
 
 The codec looks at 10 frames on either side. So each chunk is decoded with as many before it, and
-with as many after it as its turn in the plan waits for: the first sound shall not wait for any.
-Where two chunks meet, the first goes over into the second within 5 ms.
+with as many after it as its turn in the plan waits for: the first sound shall not wait for any, and
+from the seventh chunk on, after 0.76 s, no sample differs from a decode of the whole by more than
+1e-6. Where two chunks meet, the first goes over into the second within 5 ms.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ Wave = npt.NDArray[np.float32]
 """Samples from -1 to 1, at 24 kHz."""
 Plan = Sequence[tuple[int, int]]
 """For each chunk, the last one for all that follow: its frames, and how many more it waits for."""
-SOON: Plan = ((1, 0), (1, 1), (2, 1), (3, 2), (5, 3), (8, 4), (12, 4))
+SOON: Plan = ((1, 0), (1, 1), (2, 1), (3, 2), (5, 3), (7, 6), (10, EXACT), (12, EXACT))
 """The first sound after one frame; and while a frame is made in half of its time or less, each
-chunk is there before the one before it was heard."""
+chunk is there before the one before it was heard. So the waits grow as fast as that allows."""
 
 
 def waiting_for(frames: int) -> Plan:

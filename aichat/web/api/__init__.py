@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from litestar import Router
 
+from .again import Again
 from .bodies import Strict
+from .changing import delete as delete_message
 from .characters import Characters
 from .conversations import Conversations
 from .images import Images
@@ -17,7 +19,7 @@ from .tools import Tools
 from .turns import SentPrompts, Turns
 from .voices import Voices
 
-__all__ = ["Catalogue", "Posted", "routes"]
+__all__ = ["Catalogue", "Posted", "delete_message", "routes"]
 
 
 def routes() -> Router:
@@ -30,6 +32,7 @@ def routes() -> Router:
             Voices,
             Conversations,
             Messages,
+            Again,
             Settings,
             Models,
             Plugins,

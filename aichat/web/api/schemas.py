@@ -258,6 +258,20 @@ BackendChanges = Annotated[
 ]
 
 
+class Begun(Struct):
+    """A turn has begun: what is said in it is told on the conversation's WebSocket."""
+
+    turn_id: str
+
+
+class Regenerating(Struct):
+    """A version is being written. *deleted* are the ids of what followed the message."""
+
+    turn_id: str
+    deleted: list[str]
+    undo_seconds: float
+
+
 # -- records ---------------------------------------------------------------------------------
 
 

@@ -42,6 +42,7 @@ async def _page(
         cast=await cast_view(parts.storage, conversation, cast),
         characters=cast,
         messages=[view(message) for message in messages],
+        undos=state.unsaid.of(conversation.conversation_id) if conversation else (),
         conversations=await listing.entries(parts.storage),
         notices=parts.notices(),
     )
@@ -60,7 +61,7 @@ async def conversation(request: Req, state: State, conversation_id: FromPath[str
     if conversation_id in state.leaving:
         return page(request, "pages/conversation_gone.html", 404, conversation_id=conversation_id)
     found, cast = await storage.cast(conversation_id)
-    messages = await storage.recent_messages(conversation_id, SHOWN)
+    messages = await state.rooms.hidden.recent(storage, conversation_id, SHOWN)
     return await _page(request, state, found, cast, messages)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial as partial_of
 from typing import Annotated
 
+from jinja2 import Environment
 from litestar import Response, Router, get, post
 from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
@@ -60,18 +62,43 @@ async def act(request: Req, state: State, data: Form, conversation_id: FromPath[
             told = "The conversation was renamed."
         case "delete":
             await state.parts.storage.conversation(conversation_id)
-            leaving.begin(conversation_id)
+            leaving.begin(conversation_id, partial_of(_delete, state, conversation_id))
             _show(state, partial(f"#talk-{conversation_id}", "delete", ""))
             to = f"/conversations?gone={conversation_id}"
             return Response("", status_code=303, headers={"Location": to})
         case "restore":
             leaving.take_back(conversation_id)
+            await _show_again(state, conversation_id)
             told = "The conversation is back."
         case _:
             raise BadValue("The form says not what to do.", "Reload the page, try again.", "do")
     if wants_page(request):
         return done(f"/c/{conversation_id}", told)
     return Response(told, media_type="text/plain")
+
+
+async def _delete(state: State, id: str) -> None:
+    await state.parts.storage.delete_conversation(id)
+    state.rooms.dismiss(id)
+
+
+async def _show_again(state: State, id: str) -> None:
+    """Put a conversation where it was in the list of every page."""
+    listing: Listing = state.listing
+    entries = await listing.entries(state.parts.storage)
+    place = next((at for at, one in enumerate(entries) if one.id == id), None)
+    if place is None:
+        return
+    jinja: Environment = state.jinja
+    drawn = jinja.get_template("fragments/conversation.html").render(
+        one=entries[place], conversation_id=""
+    )
+    if place:
+        _show(state, partial(f"#talk-{entries[place - 1].id}", "afterend", drawn))
+    elif len(entries) > 1:
+        _show(state, partial(f"#talk-{entries[1].id}", "beforebegin", drawn))
+    else:
+        _show(state, partial("#conversations", "innerHTML", drawn))
 
 
 async def _rename(state: State, id: str, title: str) -> None:

@@ -10,12 +10,10 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 
 from aichat.core import BadValue, Message, NotFound, Parts, Prompt, shown, versions
-from aichat.core.events import RewriteWanted
-from aichat.web import incoming
+from aichat.web import again, incoming
 from aichat.web.api import changing
 from aichat.web.metrics import Metrics
 from aichat.web.prompts import Prompts
-from aichat.web.rooms import Rooms
 from aichat.web.shell import Page, Req, done, page, wants_page
 from aichat.web.views import view
 from aichat.web.waterfall import stages, waterfall
@@ -37,35 +35,34 @@ async def act(
     message_id: FromPath[str],
 ) -> Page:
     """Edit, delete or rewrite a message, or show another of its versions."""
-    await _message(state, conversation_id, message_id)
-    told = await _done(state, data, conversation_id, message_id)
+    told = await _done(state, data, await _message(state, conversation_id, message_id))
     return _answer(request, f"/c/{conversation_id}#m-{message_id}", told)
 
 
-async def _done(state: State, data: dict[str, str], conversation: str, message: str) -> str:
+async def _done(state: State, data: dict[str, str], message: Message) -> str:
     """Do what the form asks for; return what to say of it, if anything."""
+    id = message.message_id
     if "version" in data:
-        await changing.change(state, message, version=_number(data["version"]))
+        await changing.change(state, id, version=_number(data["version"]))
         return ""
     match data.get("do"):
         case "edit":
             text = incoming.checked_text(data.get("text", ""))
-            await changing.change(state, message, content=text)
+            await changing.change(state, id, content=text)
             return "The message was changed."
         case "delete":
-            await changing.delete(state, message)
-            return "The message was deleted."
+            await state.unsaid.begin([message], "The message was deleted.")
+            return ""  # every window tells, and offers to take it back
+        case "restore":
+            await state.unsaid.take_back(id)
+            return "It is back."
         case "regenerate":
-            await _rewrite(state, conversation, message)
+            await again.regenerate(state, message)
+            return ""
+        case "regenerate-from":
+            await again.regenerate_from(state, message)
             return ""
     raise BadValue("The form says not what to do.", "Reload the page, and try again.", "do")
-
-
-async def _rewrite(state: State, conversation: str, message: str) -> None:
-    rooms: Rooms = state.rooms
-    found, cast = await rooms.parts.storage.cast(conversation)
-    rooms.room(found, cast)  # what is said reaches whoever comes
-    await rooms.bus.publish(RewriteWanted(rooms.bus.new_turn(conversation), message))
 
 
 def _number(text: str) -> int:

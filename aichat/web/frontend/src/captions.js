@@ -1,12 +1,15 @@
 // Marks the word that is being heard, by where the loudspeaker is; and finds the word that was clicked.
 
 const NAME = "spoken-word";
+const CHOSEN = "chosen-word";
 const TOGETHER = 4; // so many words in a row tell a place
 const KEPT = 8; // messages whose words' times are known
 
 /** Marks a range of text without touching the page's elements; where the browser cannot, nothing is marked. */
 const highlight = "highlights" in CSS ? new Highlight() : null;
 if (highlight) CSS.highlights.set(NAME, highlight);
+const chosen = highlight && new Highlight();
+if (chosen) CSS.highlights.set(CHOSEN, chosen);
 
 export class Captions {
   #messages = new Map(); // message id -> {turn, clauses: Map of index -> words}
@@ -83,6 +86,20 @@ function between(element, start, end) {
     before = after;
   }
   return null;
+}
+
+/** The words that the element shows, as wordAt counts them: {text, start, end} with places in its text. */
+export function wordsOf(element) {
+  return [...element.textContent.matchAll(/\S+/g)].map(({ 0: text, index }) => ({ text, start: index, end: index + text.length }));
+}
+
+/** Marks a word of the element that the user has come to; none without an element. */
+export function markWord(element, word) {
+  chosen?.clear();
+  if (!element) return;
+  const range = between(element, word.start, word.end);
+  chosen?.add(range);
+  range.startContainer.parentElement.scrollIntoView({ block: "nearest" });
 }
 
 /** The number of the word at a place of the element's text, from 0. */

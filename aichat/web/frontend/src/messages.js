@@ -1,5 +1,7 @@
 // What can be done with messages: said again, written anew, copied, changed. All but sound works as plain forms too.
 import { clickedWord, selectedWord } from "./captions.js";
+import { PlayFrom } from "./play-from.js";
+import { shortcut } from "./shell/shortcuts.js";
 import { toast } from "./shell/toasts.js";
 
 const DOUBLE_CLICK_MS = 300;
@@ -20,6 +22,9 @@ export class Messages {
     log.addEventListener("click", (event) => this.#clicked(event));
     log.addEventListener("submit", (event) => this.#submitted(event));
     document.addEventListener("click", ({ target }) => closeMenus(target));
+    this.playFrom = new PlayFrom({ onPlay: (id, word) => connection.wish(wishes.play_again(id, word)) });
+    document.getElementById("toasts").addEventListener("submit", takeBack);
+    shortcut("u", () => [...document.querySelectorAll("#toasts form[data-undo] button")].at(-1)?.click());
     log.addEventListener("keydown", (event) => event.key === "Escape" && this.#escaped(event));
   }
 
@@ -28,11 +33,20 @@ export class Messages {
     if (text) return this.#clickedText(text, event);
     const button = event.target.closest(".message button[type=button]");
     if (!button) return undefined;
+    if ("playFrom" in button.dataset) return this.#choose(button);
     if ("copy" in button.dataset) copy(button.closest(".message"));
     else if (!button.dataset.wish) return undefined;
     else this.#wish(button);
     refocusMenu(button);
     return closeMenus(null);
+  }
+
+  /** The word to begin with is chosen below the text. */
+  #choose(button) {
+    const message = button.closest(".message");
+    refocusMenu(button);
+    closeMenus(null);
+    this.playFrom.open(message, selectedWord(message.querySelector(".message-text")));
   }
 
   /** With some of the text selected it is said from there on. */
@@ -60,6 +74,8 @@ export class Messages {
     event.preventDefault();
     const button = event.submitter;
     if (!button || button.getAttribute("aria-disabled") === "true") return;
+    refocusMenu(button);
+    closeMenus(null);
     await send(event.target.action, new URLSearchParams([[button.name, button.value]]));
   }
 
@@ -70,6 +86,17 @@ export class Messages {
     open.open = false;
     open.querySelector("summary").focus();
   }
+}
+
+/** What was deleted comes back over the socket, in every window. */
+async function takeBack(event) {
+  const form = event.target.closest("form[data-undo]");
+  if (!form) return;
+  event.preventDefault();
+  const hadFocus = form.contains(document.activeElement);
+  const worked = await send(form.action, new URLSearchParams({ do: "restore" }));
+  if (worked) form.closest(".toast")?.remove();
+  if (worked && hadFocus) document.getElementById("scroller").focus({ preventScroll: true });
 }
 
 /** Sends a form's fields; says what came of it. Tells whether it worked. */

@@ -37,7 +37,7 @@ function dismiss(shown) {
 
 /** Takes over those that the server draws, now and later. */
 export function watchToasts() {
-  box().addEventListener("click", ({ target }) => target.closest("button") && dismiss(target.closest(".toast")));
+  box().addEventListener("click", ({ target }) => target.closest(".toast-close") && dismiss(target.closest(".toast")));
   for (const shown of box().children) begin(shown);
   const begins = (changes) => changes.flatMap(({ addedNodes }) => [...addedNodes]).filter((one) => one.matches?.(".toast")).forEach(begin);
   new MutationObserver(begins).observe(box(), { childList: true });

@@ -1,0 +1,44 @@
+"""Which messages are not to be seen now, though the store has them: they are on their way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import define, field
+
+from aichat.core import Message, Storage
+
+
+@define
+class Hidden:
+    """The ids of hidden messages, by conversation."""
+
+    ids: dict[str, set[str]] = field(factory=dict)
+
+    def of(self, conversation: str) -> tuple[str, ...]:
+        """Return those of a conversation."""
+        return tuple(self.ids.get(conversation, ()))
+
+    def add(self, conversation: str, ids: Iterable[str]) -> None:
+        """Hide some."""
+        self.ids.setdefault(conversation, set()).update(ids)
+
+    def drop(self, conversation: str, ids: Iterable[str]) -> None:
+        """Hide them no more."""
+        left = self.ids.get(conversation, set()).difference(ids)
+        if left:
+            self.ids[conversation] = left
+        else:
+            self.ids.pop(conversation, None)
+
+    def seen(self, messages: Iterable[Message]) -> list[Message]:
+        """Return those messages that are to be seen."""
+        if not self.ids:
+            return list(messages)
+        return [m for m in messages if m.message_id not in self.ids.get(m.conversation_id, ())]
+
+    async def recent(self, storage: Storage, conversation: str, n: int) -> Sequence[Message]:
+        """Return the last *n* messages that are to be seen, oldest first."""
+        more = len(self.ids.get(conversation, ()))
+        found = await storage.recent_messages(conversation, n + more)
+        return self.seen(found)[-n:]

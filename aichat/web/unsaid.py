@@ -1,0 +1,139 @@
+"""Messages that were deleted a moment ago: nobody is told of them, and the store still has them.
+
+Those that go together come back together. Every window of the conversation offers that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from attrs import define, field, frozen
+from jinja2 import Environment
+from markupsafe import escape
+
+from aichat.core import Message, NotFound, Parts
+
+from .leaving import Leaving
+from .listing import Listing
+from .rooms import Rooms
+from .views import last_line, partial
+
+PAGE = 200
+
+
+@frozen
+class Group:
+    """Messages that go together; *key* is the id of the first. *told* says so."""
+
+    conversation: str
+    ids: tuple[str, ...]
+    told: str
+
+    @property
+    def key(self) -> str:
+        """Name it."""
+        return self.ids[0]
+
+
+@define(eq=False)
+class Unsaid:
+    """Takes messages away, and brings them back. *delete* is what deletes one for good."""
+
+    parts: Parts
+    rooms: Rooms
+    leaving: Leaving
+    listing: Listing
+    jinja: Environment
+    delete: Callable[[str], Awaitable[Message]]
+    groups: dict[str, Group] = field(factory=dict)
+
+    def of(self, conversation: str) -> list[Group]:
+        """Return what can be taken back of a conversation."""
+        return [one for one in self.groups.values() if one.conversation == conversation]
+
+    async def after(self, message: Message) -> list[Message]:
+        """Return what is still to be seen behind a message."""
+        found: list[Message] = []
+        last, home = message.message_id, message.conversation_id
+        while page := await self.parts.storage.messages(home, PAGE, after=last):
+            found += page
+            last = page[-1].message_id
+        return self.rooms.hidden.seen(found)
+
+    async def begin(self, messages: Sequence[Message], told: str) -> Group:
+        """Let messages of one conversation go, oldest first, unless they are taken back in time.
+
+        Raises NotFound when all of them are going already.
+        """
+        if not (messages := self.rooms.hidden.seen(messages)):
+            raise NotFound("That message was deleted already.", "Reload the page.")
+        ids, home = tuple(one.message_id for one in messages), messages[0].conversation_id
+        group = self.groups[ids[0]] = Group(home, ids, told)
+
+        async def delete() -> None:
+            await self._delete(group)
+
+        self.leaving.begin(f"message {group.key}", delete)
+        self.rooms.hide(home, ids)
+        gone = "".join(partial(f"#m-{id}", "delete", "") for id in ids)
+        undo = self.jinja.get_template("fragments/undo.html").render(group=group)
+        self.rooms.show_in(home, gone + partial("#toasts", "beforeend", undo))
+        await self._show_last(home)
+        return group
+
+    async def take_back(self, key: str) -> Group:
+        """Bring messages back. NotFound when it is too late, or *key* is not the first of them."""
+        self.leaving.take_back(f"message {key}")
+        group = self.groups.pop(key)
+        self.rooms.reveal(group.conversation, group.ids)
+        self.rooms.show_in(group.conversation, _settled(group) + await self._drawn(group))
+        await self._show_last(group.conversation)
+        return group
+
+    async def _delete(self, group: Group) -> None:
+        del self.groups[group.key]
+        home, left = group.conversation, list(group.ids)
+        self.rooms.show_in(home, _settled(group))
+        try:
+            while left:
+                with suppress(NotFound):  # somebody else was quicker
+                    await self.delete(left[0])
+                self.rooms.hidden.drop(home, [left.pop(0)])
+        finally:  # what the store could not delete is there again
+            self.rooms.reveal(home, left)
+
+    async def _drawn(self, group: Group) -> str:
+        """Draw what has come back: each behind the message that it followed."""
+        if (room := self.rooms.open.get(group.conversation)) is None:
+            return ""
+        storage, runs = self.parts.storage, dict[str, list[Message]]()
+        heads: dict[str, str] = {}  # message id -> the target of the run that it is in
+        for id in group.ids:
+            message = await storage.message(id)
+            before = await self._before(message)
+            head = heads.get(before, f"#m-{before}" if before else "")
+            heads[id] = head
+            runs.setdefault(head, []).append(message)
+        return "".join(room.painter.behind(head, run, room.cast) for head, run in runs.items())
+
+    async def _before(self, message: Message) -> str:
+        """Return the id of the message that is to be seen before this one, or ""."""
+        home, id = message.conversation_id, message.message_id
+        while earlier := await self.parts.storage.recent_messages(home, 1, before=id):
+            if self.rooms.hidden.seen(earlier):
+                return earlier[0].message_id
+            id = earlier[0].message_id
+        return ""
+
+    async def _show_last(self, conversation: str) -> None:
+        """Tell in everybody's list what was said last."""
+        self.listing.forget(conversation)  # it is no activity
+        said = await self.rooms.hidden.recent(self.parts.storage, conversation, 1)
+        target = f"#talk-{conversation} .conversation-last"
+        line = escape(last_line(said[-1])) if said else ""
+        self.rooms.show(partial(target, "innerHTML", line))
+
+
+def _settled(group: Group) -> str:
+    return partial(f"#undo-{group.key}", "delete", "")
