@@ -63,10 +63,11 @@ from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
-from .streams import closing, next_within, patience
+from .streams import Breath, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
+from .unmarked import unmarked
 from .versions import chosen, edited, rewritten, shown, versions
 from .weights import Weights, fetched, needed_weights
 from .workers import Left, Listener, Workers
@@ -83,6 +84,7 @@ __all__ = [
     "BackendFailed",
     "BadSettings",
     "BadValue",
+    "Breath",
     "Bus",
     "CannotStart",
     "Changes",
@@ -175,6 +177,7 @@ __all__ = [
     "slug",
     "sounds_like",
     "tool",
+    "unmarked",
     "versions",
     "with_tokens_dropped",
 ]
