@@ -232,8 +232,29 @@ def test_characters_are_found_rested_copied_and_deleted(
     assert stored(server, "rosa").is_active
     copied = browser.post("/characters/rosa/duplicate").headers["location"]
     assert stored(server, copied.rpartition("/")[2]).name == "Rosa (copy)"
-    assert browser.post(f"{copied}/delete").headers["location"] == "/characters"
-    assert browser.get(copied).status_code == 404
+    deleted_and_back(server, browser, copied)
+
+
+def deleted_and_back(server: Server, browser: httpx.Client, address: str) -> None:
+    """Delete a character, undo that, and delete it through the API, which asks nobody."""
+    id = address.rpartition("/")[2]
+    assert browser.post(f"{address}/delete").headers["location"] == "/characters"
+    listed = browser.get("/characters").text
+    assert "Rosa (copy) was deleted." in listed
+    assert f'href="{address}"' not in listed
+    for page in ("/", "/agents"):
+        assert "Rosa (copy)" not in browser.get(page).text
+    assert stored(server, id).name == "Rosa (copy)"  # conversations still have it
+    assert browser.get(address).headers["location"] == "/characters"
+    assert browser.post(f"{address}/restore").headers["location"] == "/characters"
+    listed = browser.get("/characters").text
+    assert "Rosa (copy) is back." in listed
+    assert f'href="{address}"' in listed
+    browser.post(f"{address}/restore")
+    assert "cannot be taken back any more" in browser.get("/characters").text
+    browser.post(f"{address}/delete")
+    browser.delete(f"/api/characters/{id}")
+    assert browser.get(address).status_code == 404
 
 
 def test_names_are_text_wherever_they_are_shown(server: Server, browser: httpx.Client) -> None:

@@ -13,13 +13,14 @@ from litestar.datastructures import FormMultiDict, State
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from aichat.core import AichatError, Character, Parts, Storage, closing
+from aichat.core import AichatError, Character, NotFound, Parts, Storage, closing
 from aichat.web.api.characters import found
 from aichat.web.api.forms import read_form
 from aichat.web.api.images import FORM_BYTES
 from aichat.web.defaults import new_conversation
+from aichat.web.dismissed import Dismissed
 from aichat.web.previews import LONGEST_TEXT, SENTENCE
-from aichat.web.shell import Page, Req, done, page
+from aichat.web.shell import Page, Req, done, failed, page
 from aichat.web.uploads.pictures import LIMIT_BYTES
 
 from . import forms
@@ -34,9 +35,11 @@ CATALOGUE_SECONDS = 3.0
 @get("/characters")
 async def everybody(request: Req, state: State, q: Words = "") -> Page:
     """All characters, or those that a word finds."""
-    known = await state.parts.storage.characters()
+    dismissed: Dismissed = state.dismissed
+    known = dismissed.others(await state.parts.storage.characters())
     shown = found(known, q) if q.strip() else known
-    return page(request, "pages/characters.html", characters=known, shown=shown, q=q)
+    undos = dismissed.undos()
+    return page(request, "pages/characters.html", characters=known, shown=shown, q=q, undos=undos)
 
 
 @get("/characters/new")
@@ -56,6 +59,8 @@ async def add(request: Req, state: State) -> Page:
 async def edit(request: Req, state: State, id: FromPath[str]) -> Page:
     """A character that is there."""
     who = await state.parts.storage.character(id)
+    if id in state.dismissed:
+        return failed("/characters", f"{who.name} was deleted. Undo that first.")
     return await _form(request, state, CharacterForm.of(who))
 
 
@@ -96,11 +101,19 @@ async def talk(state: State, id: FromPath[str]) -> Page:
 
 @post("/characters/{id:str}/delete", status_code=303)
 async def remove(state: State, id: FromPath[str]) -> Page:
-    """Remove a character; what it said stays."""
-    who = await state.parts.storage.character(id)
-    await state.parts.storage.delete_character(id)
-    await state.rooms.character_changed(id)
-    return done("/characters", f"{who.name} is gone.")
+    """Let a character go, unless that is undone in time; what it said stays."""
+    state.dismissed.begin(await state.parts.storage.character(id))
+    return Response("", status_code=303, headers={"Location": "/characters"})
+
+
+@post("/characters/{id:str}/restore", status_code=303)
+async def restore(state: State, id: FromPath[str]) -> Page:
+    """Keep a character that was deleted a moment ago."""
+    try:
+        name = state.dismissed.take_back(id)
+    except NotFound as error:
+        return failed("/characters", error.line)
+    return done("/characters", f"{name} is back.")
 
 
 @post("/characters/try", status_code=200, **FORM)
@@ -209,6 +222,6 @@ def routes() -> Router:
         "/",
         route_handlers=[
             *(everybody, begin, add, answer, speak),
-            *(edit, change, activate, duplicate, talk, remove),
+            *(edit, change, activate, duplicate, talk, remove, restore),
         ],
     )
