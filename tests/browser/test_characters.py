@@ -149,8 +149,10 @@ def test_everybody_can_use_the_pages(
     for name in ("Who", "Voice", "Model", "Pictures", "Advanced"):
         tab(page, name).click()
         fine(page, axe)
-    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete Olivia Barns").click()
     fine(page, axe)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast")).to_contain_text("Olivia Barns is back.")
 
 
 def test_without_scripts_a_character_is_made_tried_and_talked_with(

@@ -197,11 +197,25 @@ class Mute(FakeLlm):
             yield nothing
 
 
+class Broken(FakeLlm):
+    """Breaks as no model should, before or after its first word."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__()
+        self.words = words
+
+    async def reply(self, prompt: Prompt) -> Any:
+        for word in self.words:
+            yield word
+        raise ZeroDivisionError("never shown")
+
+
 def test_a_reply_without_end_is_cut_and_one_without_words_is_told() -> None:
     as_data = {"accept": "application/json"}
     for llm, said, expected in (
         (Endless(), "Go on", None),
         (Mute(), "Hi", "The model wrote nothing."),
+        (Broken(), "Hi", "The model failed (ZeroDivisionError)."),
     ):
         with a_server(llm=llm, storage=anyio.run(a_store)) as server:
             answer = httpx.post(
@@ -216,6 +230,18 @@ def test_a_reply_without_end_is_cut_and_one_without_words_is_told() -> None:
                 assert expected in answer.json()["detail"]
             else:
                 assert len(answer.text) == trying.LONGEST_ANSWER
+
+
+def test_a_model_that_breaks_in_mid_sentence_ends_with_a_line_that_says_so() -> None:
+    with a_server(llm=Broken("Well, "), storage=anyio.run(a_store)) as server:
+        answer = httpx.post(
+            f"{server.url}/characters/try",
+            files={"file": ("", b"")},
+            data=filled(say="Hi"),
+            trust_env=False,
+        )
+    assert answer.text.startswith("Well,  [The model failed (ZeroDivisionError). Try again")
+    assert "never shown" not in answer.text
 
 
 def test_characters_are_found_rested_copied_and_deleted(

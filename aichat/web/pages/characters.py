@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from aichat.core import AichatError, Character, NotFound, Parts, Storage, closin
 from aichat.web.api.characters import found
 from aichat.web.api.forms import read_form
 from aichat.web.api.images import FORM_BYTES
+from aichat.web.attending import while_there
 from aichat.web.defaults import new_conversation
 from aichat.web.dismissed import Dismissed
 from aichat.web.previews import LONGEST_TEXT, SENTENCE
@@ -140,7 +142,8 @@ async def speak(request: Req, state: State) -> Response[bytes]:
     """Say a text in the voice that the form chooses."""
     sent = await request.form()
     voice = await CharacterForm.read(sent).voice(state.parts.storage)
-    made = await state.previews.speak(state.parts, voice, _beginning(forms.text(sent, "text")))
+    text = _beginning(forms.text(sent, "text"))
+    made = await while_there(request, partial(state.previews.speak, state.parts, voice, text))
     return Response(made.wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
@@ -172,10 +175,9 @@ async def _used(request: Req, state: State, form: CharacterForm, sent: FormMulti
         if wanted == "remove":
             form.take_out(what)
         if wanted == "hear":
-            voice = await form.voice(parts.storage)
-            form.heard = (await state.previews.speak(parts, voice, SENTENCE)).address
+            await while_there(request, partial(_spoken, state, form, SENTENCE))
         if wanted == "try":
-            await _tried(state, form, bool(sent.get("aloud")))
+            await while_there(request, partial(_tried, state, form, bool(sent.get("aloud"))))
     except AichatError as error:
         form.problems = forms.problems(error)
         return await _form(request, state, form, 400)
@@ -186,9 +188,12 @@ async def _tried(state: State, form: CharacterForm, aloud: bool) -> None:
     pieces = state.trials.answer(state.parts, form.draft(), form.values["say"])
     form.answer = "".join([piece async for piece in pieces])
     if aloud:
-        voice = await form.voice(state.parts.storage)
-        said = _beginning(form.answer)
-        form.heard = (await state.previews.speak(state.parts, voice, said)).address
+        await _spoken(state, form, _beginning(form.answer))
+
+
+async def _spoken(state: State, form: CharacterForm, text: str) -> None:
+    voice = await form.voice(state.parts.storage)
+    form.heard = (await state.previews.speak(state.parts, voice, text)).address
 
 
 async def _form(request: Req, state: State, form: CharacterForm, code: int = 200) -> Page:
