@@ -144,7 +144,7 @@ class Playhead:
 
 
 def _is_far_ahead(head: Playhead, event: SpeechSynthesized) -> bool:
-    """A line is to be held back; only between clauses, else it would keep its engine from others."""
+    """Hold a line back, between clauses only: else it would keep its engine from others."""
     return event.last and head.backlog[event.line] > AHEAD_BYTES
 
 
