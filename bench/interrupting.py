@@ -7,6 +7,8 @@ speech wait for the loudspeaker, sends `interrupt`, and measures on the server
 
 * silent: from the interruption's arrival to the last audio frame handed to the socket (0: none),
 * told: from there to the `interrupted` frame being handed to the socket,
+* alone: the same without the time in which the loop's thread, or the busy one, was ready to run and
+  got no processor (the longer of the two; Linux only): what a machine with nobody else would show,
 
 and on the client: from sending to receiving `interrupted`. "numpy" multiplies matrices in a thread
 (the interpreter lock is free, as in a real model); "python" runs plain Python in it (the lock
@@ -39,10 +41,27 @@ CHUNKS = 100
 heads: list[playing.Playhead] = []
 arrived = 0.0
 last_audio = told = 0.0
+before = (0.0, 0.0)
+waited = 0.0
+busy_thread: threading.Thread | None = None
+
+
+def unserved() -> tuple[float, float]:
+    """Return for how many seconds so far the loop's and the busy thread waited for a processor."""
+    ids = (threading.get_native_id(), busy_thread.native_id if busy_thread else None)
+    return tuple(_unserved(id) if id else 0.0 for id in ids)  # type: ignore[return-value]
+
+
+def _unserved(thread: int) -> float:
+    try:
+        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 def instrument() -> None:
     """Note when an interruption arrives and what is handed to the socket after it."""
+    playing.AHEAD_BYTES *= 4  # else a line is held back before 100 chunks of it wait
     new_head, message = playing.Playing._new_head, web_socket.Client._message
     send = writing.Writer._send
 
@@ -51,18 +70,20 @@ def instrument() -> None:
         return heads[-1]
 
     async def noted_message(self: Any, frame: Any) -> None:
-        global arrived
+        global arrived, before
         if isinstance(frame, incoming.Interrupt):
+            before = unserved()
             arrived = time.perf_counter()
         await message(self, frame)
 
     async def noted_send(self: Any, frame: str | bytes) -> None:
-        global last_audio, told
+        global last_audio, told, waited
         await send(self, frame)
         if isinstance(frame, bytes):
             last_audio = time.perf_counter()
         elif '"type":"interrupted"' in frame:
             told = time.perf_counter()
+            waited = max(now - then for now, then in zip(unserved(), before, strict=True))
 
     playing.Playing._new_head = noted_head  # type: ignore[method-assign]
     web_socket.Client._message = noted_message  # type: ignore[method-assign]
@@ -71,6 +92,7 @@ def instrument() -> None:
 
 @contextmanager
 def busy(how: str) -> Iterator[None]:
+    global busy_thread
     over = threading.Event()
     matrix = np.random.default_rng(0).standard_normal((256, 256))
 
@@ -84,15 +106,17 @@ def busy(how: str) -> Iterator[None]:
     thread = threading.Thread(target=work)
     if how != "idle":
         thread.start()
+        busy_thread = thread
     try:
         yield
     finally:
         over.set()
+        busy_thread = None
         if how != "idle":
             thread.join()
 
 
-def measure(turns: int, switch_seconds: float) -> list[tuple[float, float, float]]:
+def measure(turns: int, switch_seconds: float) -> list[tuple[float, float, float, float]]:
     figures = []
     text = " ".join(f"This is sentence number {n} of a long story." for n in range(40))
     tts = FakeTts(ms_per_word=200)
@@ -112,7 +136,8 @@ def measure(turns: int, switch_seconds: float) -> list[tuple[float, float, float
             client.until("interrupted")
             received = time.perf_counter()
             client.until_quiet(0.02)
-            figures.append((max(0.0, last_audio - arrived), told - arrived, received - began))
+            silent, alone = max(0.0, last_audio - arrived), max(0.0, told - arrived - waited)
+            figures.append((silent, told - arrived, alone, received - began))
     return figures
 
 
@@ -124,7 +149,7 @@ def main() -> None:
     for how in ("idle", "numpy", "python"):
         with busy(how):
             columns = np.array(measure(turns, switch_seconds)).T * 1000
-        for name, column in zip(("silent", "told", "client"), columns, strict=True):
+        for name, column in zip(("silent", "told", "alone", "client"), columns, strict=True):
             p50, p99 = np.percentile(column, (50, 99))
             print(f"  thread {how:7} {name:7} {p50:6.2f} / {p99:6.2f} / {column.max():6.2f}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 SPECIAL = (
@@ -80,12 +81,11 @@ def _model(folder: Path, tokenizer) -> None:
 
 def _codec(folder: Path) -> None:
     from transformers import DacFeatureExtractor
-    from transformers.models.higgs_audio_v2_tokenizer import (
-        configuration_higgs_audio_v2_tokenizer as configuration,
-    )
-    from transformers.models.higgs_audio_v2_tokenizer import (
-        modeling_higgs_audio_v2_tokenizer as modeling,
-    )
+
+    # not by the package's doors: they may have found torchaudio missing earlier
+    place = "transformers.models.higgs_audio_v2_tokenizer"
+    configuration = import_module(f"{place}.configuration_higgs_audio_v2_tokenizer")
+    modeling = import_module(f"{place}.modeling_higgs_audio_v2_tokenizer")
 
     acoustic = {
         "model_type": "dac", "encoder_hidden_size": 8, "downsampling_ratios": [8, 5, 4, 2, 3],

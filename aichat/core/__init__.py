@@ -55,6 +55,7 @@ from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .hosts import is_this_machine
 from .ids import new_id
+from .likeness import dice, sounds_like
 from .live import Live, LiveSetting
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
@@ -62,10 +63,11 @@ from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
-from .streams import closing, next_within, patience
+from .streams import Breath, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
+from .unmarked import unmarked
 from .versions import chosen, edited, rewritten, shown, versions
 from .weights import Weights, fetched, needed_weights
 from .workers import Left, Listener, Workers
@@ -82,6 +84,7 @@ __all__ = [
     "BackendFailed",
     "BadSettings",
     "BadValue",
+    "Breath",
     "Bus",
     "CannotStart",
     "Changes",
@@ -149,6 +152,7 @@ __all__ = [
     "charges",
     "chosen",
     "closing",
+    "dice",
     "edited",
     "fetched",
     "hookimpl",
@@ -171,7 +175,9 @@ __all__ = [
     "rewritten",
     "shown",
     "slug",
+    "sounds_like",
     "tool",
+    "unmarked",
     "versions",
     "with_tokens_dropped",
 ]

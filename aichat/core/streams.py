@@ -31,6 +31,23 @@ async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
                 await close()
 
 
+BREATH_SECONDS = 0.01
+"""Engines do not hold the loop up for so long: what took longer has waited, and let others work."""
+
+
+class Breath:
+    """Lets others work between what a fast stream brings; a slow one does so by itself."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._last = clock, -math.inf
+
+    async def take(self) -> None:
+        """Let others work, unless what came last took so long that they have."""
+        if not BREATH_SECONDS < self._clock.now() - self._last < math.inf:
+            await anyio.lowlevel.checkpoint()
+        self._last = self._clock.now()
+
+
 class Patience:
     """A deadline that moves on with each sign of life."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import anyio
 import numpy as np
 import soxr
-from attrs import define, field
+from attrs import Factory, define, field
 
 from aichat.core import (
     BackendFailed,
+    Breath,
     Bus,
     NotReady,
     Parts,
@@ -39,7 +40,7 @@ from .speaking_takes import Piece, Takes, key_of
 
 CHUNK_SECONDS = 20.0
 """A voice that says nothing for so long has failed."""
-PIECE_SECONDS = 0.1
+PIECE_SECONDS = 0.3
 """Audio that is well ahead of the loudspeaker is passed on in pieces of this length."""
 LETTER_SECONDS = 1 / 15
 """About how long a letter takes to say. Only conversations that share an engine depend on it."""
@@ -108,6 +109,7 @@ class Clause:
 
     bus: Bus
     event: ReplyClause
+    breath: Breath = field(default=Factory(lambda self: Breath(self.bus.clock), takes_self=True))
     words: list[SpokenWord] = field(factory=list)
     samples: int = 0
     """How much was published,"""
@@ -122,14 +124,14 @@ class Clause:
         self.held += pcm
         if self.held and len(self.held) >= self._ahead():
             await self.flush()
-            await anyio.lowlevel.checkpoint()  # a fast voice must not hold up its own audio
+            await self.breath.take()  # a fast voice must not hold up its own audio
 
     def _ahead(self) -> float:
-        """How much more was published than can have been played, up to one piece: bytes."""
+        """Half of what was published and cannot have been played, up to one piece: bytes."""
         if not self.samples:
             return 0
         ahead = self.samples / SPEAKER_RATE - (self.bus.clock.now() - self.began)
-        return 2 * SPEAKER_RATE * min(ahead, PIECE_SECONDS)
+        return 2 * SPEAKER_RATE * min(ahead / 2, PIECE_SECONDS)
 
     async def flush(self) -> None:
         """Publish what is held, with the marks that came before it."""

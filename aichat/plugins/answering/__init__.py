@@ -15,6 +15,7 @@ from attrs import define, evolve, field
 
 from aichat.core import (
     BackendFailed,
+    Breath,
     Bus,
     Character,
     Conversation,
@@ -333,6 +334,7 @@ class Answering:
         Returns the tools that the model asks for.
         """
         calls: list[ToolCall] = []
+        breath = Breath(self.bus.clock)
         with patience(self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing") as waiting:
             async for delta in deltas:
                 if isinstance(delta, ToolCall):
@@ -348,7 +350,7 @@ class Answering:
                     return []
                 waiting.renew()
                 if not draft.held:  # what was published makes work that a fast model must not delay
-                    await anyio.lowlevel.checkpoint()
+                    await breath.take()
         return calls
 
 

@@ -58,7 +58,8 @@ class Higgs:
 
     *model_path* and *tokenizer_path* are folders, or repositories of the Hugging Face hub whose
     files are in its cache; with *download* they are brought. *lookahead* is how many frames (40 ms)
-    each chunk waits for; None: none at first, then more. 10 changes no sample any more.
+    each chunk waits for; None: none at first, then more. With 10 all sound is exact, with None
+    that from 0.76 s of a clause on.
     """
 
     sample_rate = 24_000
