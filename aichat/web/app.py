@@ -41,6 +41,7 @@ from .api import document
 from .api.bodies import BadBody
 from .api.params import wrong_parameters
 from .guard import Guard
+from .importing import Imports
 from .incoming import BadFrame
 from .leaving import Leaving
 from .listing import Listing
@@ -193,6 +194,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
         app.state.trials = Trials()
+        app.state.imports = Imports()
         app.state.adjusting = Adjusting(parts)
         await app.state.adjusting.restore()
         app.state.metrics = metrics.Metrics()

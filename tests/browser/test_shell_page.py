@@ -178,6 +178,17 @@ def test_a_server_that_is_away_is_told_and_nothing_is_lost(
     expect(page.locator("#offline")).to_be_hidden()
 
 
+def test_the_browsers_own_frame_follows_the_theme(studio: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{studio.url}/settings", color_scheme="light")
+    frame = page.locator("meta[name=theme-color][data-scheme=light]")
+    expect(frame).to_have_attribute("content", "#f6f2ea")
+    page.locator("#stage").press("t")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(frame).to_have_attribute("content", "#17171b")
+    page.get_by_label("As the system").check(force=True)
+    expect(frame).to_have_attribute("content", "#f6f2ea")
+
+
 def test_without_scripts_everything_still_works(studio: Server, open_page: OpenPage) -> None:
     page = open_page(f"{studio.url}/agents", java_script_enabled=False, viewport=PHONE)
     page.locator("#rail summary").click()

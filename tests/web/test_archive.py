@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -15,7 +17,17 @@ import pytest
 from chat import a_store
 from server import Server, a_server
 
-from aichat.core import Character, Conversation, Message, NotFound, Storage, Voice, new_id
+from aichat.core import (
+    Character,
+    Conversation,
+    Message,
+    NotFound,
+    Storage,
+    Unreachable,
+    Voice,
+    new_id,
+)
+from aichat.core.testing.memory import MemoryStorage
 from aichat.web.archive import checking
 from aichat.web.archive.checking import BadArchive, checked
 
@@ -102,9 +114,11 @@ def exported(server: Server, query: str = "") -> bytes:
     return answer.content
 
 
-def imported(server: Server, archive: bytes, **fields: str) -> httpx.Response:
+def imported(
+    server: Server, archive: bytes, *, address: str = "/settings/import", **fields: str
+) -> httpx.Response:
     return httpx.post(
-        f"{server.url}/settings/import",
+        f"{server.url}{address}",
         files={"file": ("aichat.zip", archive)},
         data=fields,
         headers=PAGE,
@@ -154,6 +168,57 @@ def test_a_second_time_nothing_is_doubled_or_overwritten(source: Server, target:
     assert everything(target.store) == before
     imported(target, archive, existing="replace")
     assert anyio.run(target.store.character, zoe).name == "Zoë"
+
+
+class Slow(MemoryStorage):
+    """A store that takes its time over the second conversation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_there = threading.Event()
+        self.talks = 0
+
+    async def add_messages(self, messages: Sequence[Message]) -> None:
+        self.talks += 1
+        if self.talks == 2:
+            self.is_there.set()
+            await anyio.sleep_forever()
+        await super().add_messages(messages)
+
+
+def test_an_import_is_cancelled_in_the_middle_and_everything_is_as_it_was(archive: bytes) -> None:
+    store = Slow()
+    with a_server(storage=store) as server, ThreadPoolExecutor() as threads:
+        kept = Character("zoe-001", "Zoë", "The one who was here.")
+        anyio.run(store.add_character, kept)
+        before = everything(store)
+        mine = "/settings/import?job=mine"
+        going = threads.submit(imported, server, archive, address=mine, existing="replace")
+        assert store.is_there.wait(10)
+        assert anyio.run(store.voices)
+        job = f"{server.url}/settings/import/mine"
+        with httpx.stream("GET", job, trust_env=False) as progress:
+            done, total = next(progress.iter_lines()).split()
+            assert 0 < int(done) < int(total)
+            assert httpx.post(f"{job}/cancel", trust_env=False).status_code == 202
+            assert "Everything is as it was." in going.result(10).text
+        assert everything(store) == before
+        assert httpx.post(f"{job}/cancel", trust_env=False).status_code == 404
+        assert httpx.get(job, trust_env=False).text == ""
+
+
+class Failing(MemoryStorage):
+    """A store that fails at the end."""
+
+    async def change_settings(self, changes: Any) -> Any:
+        raise Unreachable("The disk is full.", "Make room.")
+
+
+def test_a_store_that_fails_in_the_middle_keeps_nothing_either(archive: bytes) -> None:
+    with a_server(storage=Failing()) as server:
+        assert imported(server, archive).status_code == 503
+        after = everything(server.store)
+        assert not any(after[kind] for kind in ("talks", "characters", "voices"))
 
 
 def test_what_is_asked_for_is_in_it_and_nothing_else(source: Server) -> None:

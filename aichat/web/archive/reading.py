@@ -1,24 +1,33 @@
 """Taking an archive in. All of it is checked before anything is kept.
 
 What refers to something that is neither in the archive nor here loses that reference: a character
-its voice, a conversation a member. Nothing is ever deleted.
+its voice, a conversation a member. Nothing is ever deleted. What stops or fails in the middle is
+taken back, but for recordings, which the store sweeps, and the order of conversations by activity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import IO, Any, Literal
 
+import anyio
+import anyio.lowlevel
 from anyio import to_thread
 from attrs import define, evolve, field, fields
 
-from aichat.core import Character, Conversation, Message, NotFound, Storage, Voice
+from aichat.core import AichatError, Character, Conversation, Message, NotFound, Storage, Voice
 
 from .checking import BadArchive, Checked, checked
 
 Policy = Literal["keep", "replace"]
 """What becomes of records that are here already: they stay, or the archive's take their place."""
 BATCH = 1_000
+Tell = Callable[[int, int], None]
+"""Hears how many records were taken in, and how many there are."""
+
+log = logging.getLogger(__name__)
 
 __all__ = ["BadArchive", "Policy", "Taken", "take_in"]
 
@@ -45,33 +54,71 @@ class Taken:
         return f"{came} {self.kept} {were} here already." if self.kept else came
 
 
-async def take_in(storage: Storage, file: IO[bytes], policy: Policy) -> Taken:
-    """Take an archive in. Raises :class:`BadArchive`, and then nothing has changed."""
+async def take_in(
+    storage: Storage, file: IO[bytes], policy: Policy, tell: Tell = lambda done, total: None
+) -> Taken:
+    """Take an archive in. Raises :class:`BadArchive`, and what the store raises.
+
+    Then, and when it is cancelled, what had come in is taken back.
+    """
     found = await to_thread.run_sync(checked, file)
     with found.archive:
-        return await _Taking(storage, found, policy).everything()
+        taking = _Taking(storage, found, policy, tell)
+        try:
+            return await taking.everything()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await taking.take_back()
+            raise
 
 
 class _Taking:
-    def __init__(self, storage: Storage, found: Checked, policy: Policy) -> None:
-        self.storage, self.found, self.policy = storage, found, policy
+    def __init__(self, storage: Storage, found: Checked, policy: Policy, tell: Tell) -> None:
+        self.storage, self.found, self.policy, self.tell = storage, found, policy, tell
         self.taken = Taken()
+        self.clips = list(found.clips())
+        self.done = 0
+        self.ways_back: list[Callable[[], Awaitable[object]]] = []
+        """What undoes each step, oldest first; noted before it, as nobody knows how far one got."""
 
     async def everything(self) -> Taken:
-        for key in self.found.clips():
+        await self._step(0)
+        for key in self.clips:
             await self._clip(key)
+            await self._step()
         for voice in self.found.voices:
             await self._voice(voice)
+            await self._step()
         voices = {voice.voice for voice in await self.storage.voices()}
         for who in self.found.characters:
             known = who.voice if who.voice in voices else None
             await self._character(evolve(who, voice=known))
+            await self._step()
         here = {who.id for who in await self.storage.characters()}
         for name in self.found.talks:
             conversation, messages = await to_thread.run_sync(self.found.talk, name)
             await self._talk(conversation, messages, here)
+            await self._step()
         await self._settings()
         return self.taken
+
+    async def _step(self, count: int = 1) -> None:
+        """So much more is done; here it can be cancelled, whatever the store."""
+        self.done += count
+        found = self.found
+        records = (self.clips, found.voices, found.characters, found.talks)
+        self.tell(self.done, sum(map(len, records)))
+        await anyio.lowlevel.checkpoint()
+
+    async def take_back(self) -> None:
+        """Undo what was done, the last first. What cannot be undone is told in the log."""
+        for way in reversed(self.ways_back):
+            try:
+                await way()
+            except NotFound:
+                continue  # somebody has deleted it meanwhile
+            except AichatError as error:
+                log.error("Something of an import that ended early is still here: %s", error)
 
     async def _clip(self, key: str) -> None:
         data = await to_thread.run_sync(self.found.clip, key)
@@ -79,19 +126,27 @@ class _Taking:
             raise BadArchive(f"clips/{key} is not what its name says.", "Export it again.")
 
     async def _voice(self, voice: Voice) -> None:
-        if not await _is_here(self.storage.voice, voice.voice):
-            await self.storage.add_voice(voice)
+        key, storage = voice.voice, self.storage
+        before: Voice | None = await _found(storage.voice, key)
+        if before is None:
+            self.ways_back.append(partial(storage.delete_voice, key))
+            await storage.add_voice(voice)
         elif self.policy == "replace":
-            await self.storage.change_voice(voice.voice, _changes(voice))
+            self.ways_back.append(partial(storage.change_voice, key, _changes(before)))
+            await storage.change_voice(key, _changes(voice))
         else:
             self.taken.kept += 1
             return
         self.taken.voices += 1
 
     async def _character(self, who: Character) -> None:
-        if not await _is_here(self.storage.character, who.id):
+        before: Character | None = await _found(self.storage.character, who.id)
+        if before is None:
+            self.ways_back.append(partial(self.storage.delete_character, who.id))
             await self.storage.add_character(who)
         elif self.policy == "replace":
+            back = partial(self.storage.change_character, who.id, _changes(before))
+            self.ways_back.append(back)
             await self.storage.change_character(who.id, _changes(who))
             self.taken.changed.append(who.id)
         else:
@@ -104,21 +159,35 @@ class _Taking:
     ) -> None:
         cast = [id for id in conversation.active_characters if id in here]
         conversation = evolve(conversation, active_characters=cast)
-        if not await _is_here(self.storage.conversation, conversation.conversation_id):
-            await self.storage.add_conversation(conversation)
+        id, storage = conversation.conversation_id, self.storage
+        before: Conversation | None = await _found(storage.conversation, id)
+        if before is None:
+            self.ways_back.append(partial(storage.delete_conversation, id))
+            await storage.add_conversation(conversation)
         elif self.policy == "replace":
-            await self.storage.change_conversation(
-                conversation.conversation_id, _changes(conversation)
-            )
+            self.ways_back.append(partial(storage.change_conversation, id, _changes(before)))
+            await storage.change_conversation(id, _changes(conversation))
         else:
             self.taken.kept += 1
             return
         said = [
             one if one.character_id in here else evolve(one, character_id=None) for one in messages
         ]
+        if before:
+            await self._note_messages(said)
         for at in range(0, len(said), BATCH):
-            await self.storage.add_messages(said[at : at + BATCH])
+            await storage.add_messages(said[at : at + BATCH])
         self.taken.conversations += 1
+
+    async def _note_messages(self, said: Sequence[Message]) -> None:
+        """Remember what these messages are now, of a conversation that is here already."""
+        for one in said:
+            before: Message | None = await _found(self.storage.message, one.message_id)
+            self.ways_back.append(
+                partial(self.storage.add_message, before)
+                if before
+                else partial(self.storage.delete_message, one.message_id)
+            )
 
     async def _settings(self) -> None:
         now = await self.storage.settings()
@@ -131,12 +200,11 @@ class _Taking:
             await self.storage.change_settings(new)
 
 
-async def _is_here(find: Any, key: str) -> bool:
+async def _found(find: Any, key: str) -> Any:
     try:
-        await find(key)
+        return await find(key)
     except NotFound:
-        return False
-    return True
+        return None
 
 
 def _changes(record: Voice | Character | Conversation) -> dict[str, Any]:

@@ -13,14 +13,13 @@ from attrs import frozen
 from litestar import Router, get, post
 from litestar.datastructures import State, UploadFile
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, FromPath
 from litestar.response import Stream
 from pluggy import PluginManager
 
 from aichat.core import BackedUp, BadValue, Config, Parts
-from aichat.web import archive
+from aichat.web import archive, importing
 from aichat.web.api.bodies import BadBody, fill
-from aichat.web.api.forms import read_form
 from aichat.web.api.schemas import SettingsChanges
 from aichat.web.rooms import Rooms
 from aichat.web.shell import Page, Req, is_fragment, page, saved, told
@@ -110,22 +109,47 @@ async def export(request: Req, state: State) -> Stream:
     return Stream(pieces, media_type="application/zip", headers=headers)
 
 
-@post("/settings/import", before_request=read_form, request_max_body_size=ARCHIVE_BYTES)
+@post("/settings/import", before_request=importing.begin, request_max_body_size=ARCHIVE_BYTES)
 async def take_in(request: Req, state: State) -> Page:
     """Take in a file that was exported."""
+    one: importing.Import = request.state.importing
+    try:
+        with one.scope:
+            return await _taken_in(request, state, one)
+    finally:
+        state.imports.end(one)
+    return saved(request, "/settings#data", "The import was cancelled. Everything is as it was.")
+
+
+async def _taken_in(request: Req, state: State, one: importing.Import) -> Page:
     form = await request.form()
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise BadValue("There is no file.", "Choose one that aichat exported.", "file")
     policy: archive.Policy = "replace" if form.get("existing") == "replace" else "keep"
     try:
-        taken = await archive.take_in(state.parts.storage, file.file, policy)
+        taken = await archive.take_in(state.parts.storage, file.file, policy, one.tell)
     finally:
         await file.close()
     rooms: Rooms = state.rooms
     for id in taken.changed:
         await rooms.character_changed(id)
     return saved(request, "/settings#data", taken.line)
+
+
+@get("/settings/import/{job:str}")
+async def progress(state: State, job: FromPath[str]) -> Stream:
+    """How far an import is, line by line, until it is over; nothing of one that is."""
+    imports: importing.Imports = state.imports
+    return Stream(
+        imports.progress(job), media_type="text/plain", headers={"Cache-Control": "no-store"}
+    )
+
+
+@post("/settings/import/{job:str}/cancel", status_code=202)
+async def cancel(state: State, job: FromPath[str]) -> None:
+    """End an import; its own request tells when all is as it was."""
+    state.imports.one(job).scope.cancel()
 
 
 @post("/settings/forget")
@@ -193,4 +217,6 @@ async def _counts(parts: Parts) -> dict[str, int]:
 
 def routes() -> Router:
     """Return the routes of this page."""
-    return Router("/", route_handlers=[settings, keep, export, take_in, forget, stop, retry])
+    return Router(
+        "/", route_handlers=[settings, keep, export, take_in, progress, cancel, forget, stop, retry]
+    )

@@ -16,6 +16,7 @@ function frame(theme) {
 export function prefer(name, value) {
   html.dataset[name] = value;
   if (name === "theme") frame(value);
+  for (const one of document.querySelectorAll(`[data-prefers] [type=radio][name=${name}]`)) one.checked = one.value === value;
   return fetch("/preferences", {
     method: "POST", body: new URLSearchParams({ [name]: value }), redirect: "manual",
   });
