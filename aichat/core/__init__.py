@@ -55,6 +55,7 @@ from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .hosts import is_this_machine
 from .ids import new_id
+from .likeness import dice, sounds_like
 from .live import Live, LiveSetting
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
@@ -66,6 +67,7 @@ from .streams import Breath, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
+from .unmarked import unmarked
 from .versions import chosen, edited, rewritten, shown, versions
 from .weights import Weights, fetched, needed_weights
 from .workers import Left, Listener, Workers
@@ -150,6 +152,7 @@ __all__ = [
     "charges",
     "chosen",
     "closing",
+    "dice",
     "edited",
     "fetched",
     "hookimpl",
@@ -172,7 +175,9 @@ __all__ = [
     "rewritten",
     "shown",
     "slug",
+    "sounds_like",
     "tool",
+    "unmarked",
     "versions",
     "with_tokens_dropped",
 ]

@@ -28,9 +28,12 @@ from .fields import (
 )
 from .pictures import in_words
 from .tools import Tool, ToolCall
+from .unmarked import unmarked
 
 TITLE_LETTERS = 60
 """The longest title that is made of a message."""
+TITLE_SOURCE = 1_000
+"""So many letters of a message are looked at for a title."""
 
 Role = Literal["user", "assistant", "system"]
 Source = Literal["voice", "text"]
@@ -127,7 +130,7 @@ class Message:
         """What a conversation is called after it: the user's first words, as many as fit."""
         if self.role != "user":
             return None
-        title = " ".join(in_words(self.content).split(maxsplit=TITLE_LETTERS)[:TITLE_LETTERS])
+        title = unmarked(in_words(self.content)[:TITLE_SOURCE])
         if len(title) > TITLE_LETTERS:
             whole_words = title[:TITLE_LETTERS].rpartition(" ")[0]
             title = (whole_words or title[: TITLE_LETTERS - 1]) + "…"

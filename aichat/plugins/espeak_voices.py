@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
-from aichat.core import BadValue, Voice
+from aichat.core import BadValue, Voice, dice, sounds_like
 
 
 @frozen
@@ -60,10 +59,6 @@ LANGUAGES = {
 _TAGS = {"cmn": "zh", "pt-br": "pt-BR"}
 SPOKEN = ("en", *dict.fromkeys(_TAGS.get(name, name) for name in LANGUAGES.values()))
 """Those that a description can choose, as BCP 47 tags."""
-WOMAN = r"female|wom[ae]n|girl|lady|feminine|she|her|mother|grandmother|grandma|queen"
-MAN = r"male|m[ae]n|boy|gentleman|masculine|he|his|father|grandfather|grandpa|king"
-WOMANS_NAME = r"(?!joshua|luca|ezra|nikita|noah|elijah|jonah|micah)\w+(?:ah?|ine|elle|ette|lyn)"
-"""First names that are mostly women's, for a voice without a description, as a cloned one."""
 TRAITS = {  # (pitch, words per minute, liveliness) to add
     r"deep|low|bass|baritone": (-18, 0, 0),
     r"high(?!.quality)|squeaky|shrill|soprano": (18, 0, 0),
@@ -88,27 +83,19 @@ def profile(voice: Voice, words_per_minute: int = 165) -> Profile:
     accent") keeps speaking English.
     """
     about = voice.speaker_desc.lower()
-    chance = _chance(voice)
+    seed = voice.settings.get("seed")
+    chance = dice(voice) if seed is None else dice(voice, seed)
     added = [amounts for words, amounts in TRAITS.items() if _says(about, words)]
-    if not voice.speaker_desc and re.match(rf"{WOMANS_NAME}\b", voice.voice.lower()):
-        about = "woman"
     pitch, rate, lively = (sum(column) for column in zip((0, 0, 0), *added, strict=True))
     return _overridden(
         Profile(
-            f"{_language(about)}+{_variant(about, chance)}",
+            f"{_language(about)}+{_variant(voice, chance)}",
             50 + pitch + chance[2] % 17 - 8,
             words_per_minute + rate + chance[3] % 17 - 8,
             50 + lively,
         ),
         voice.settings.get("espeak", {}),
     )
-
-
-def _chance(voice: Voice) -> bytes:
-    """Throw dice that fall the same way each time for a name and a seed."""
-    seed = voice.settings.get("seed")
-    thrown = voice.voice if seed is None else f"{voice.voice}\n{seed}"
-    return hashlib.sha256(thrown.encode("utf-8", "replace")).digest()
 
 
 def _says(about: str, words: str) -> bool:
@@ -123,10 +110,10 @@ def _language(about: str) -> str:
     return next(spoken, "en-us")
 
 
-def _variant(about: str, chance: bytes) -> str:
-    woman, man = _says(about, WOMAN), _says(about, MAN)
-    is_woman = woman if woman != man else chance[0] % 2 == 0
-    if _says(about, r"whisper\w*"):
+def _variant(voice: Voice, chance: bytes) -> str:
+    like = sounds_like(voice)
+    is_woman = like == "woman" if like else chance[0] % 2 == 0
+    if _says(voice.speaker_desc.lower(), r"whisper\w*"):
         return "whisperf" if is_woman else "whisper"
     names = WOMEN if is_woman else MEN
     return names[chance[1] % len(names)]

@@ -8,25 +8,34 @@ the key or the chat.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
-from collections.abc import Mapping
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from operator import attrgetter
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
-from attrs import define, field
+from attrs import Factory, define, field
 
 from aichat.core import AichatError, BackendFailed, CannotStart, TimedOut, is_this_machine
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 IDLE_SECONDS = 300.0
 """So long a connection is kept for the next turn, which then needs no new handshake."""
+RETRY_SECONDS = 0.25
 LONGEST_WAIT = 3.0
 """A server that wants to be asked again later than this, in seconds, is not."""
 
+OPENAI = "https://api.openai.com"
 OPENROUTER = "https://openrouter.ai"
 OPENROUTER_KEY = "OPENROUTER_API_KEY"
-VARIABLES = {OPENROUTER: OPENROUTER_KEY, "https://api.openai.com": "OPENAI_API_KEY"}
+VARIABLES = {OPENROUTER: OPENROUTER_KEY, OPENAI: "OPENAI_API_KEY"}
 PORTS = {"http": 80, "https": 443}
 
 PROBLEMS = {
@@ -70,12 +79,16 @@ class Server:
         """It is on this machine: it costs nothing and needs no key."""
         return is_this_machine(self.host)
 
-    async def open(self) -> None:
-        """Make the client. Raises :class:`CannotStart` when a key is missing, or not for here."""
+    async def open(self, uses: str) -> None:
+        """Make the client, and load the part of the library that it *uses*, as "audio.speech".
+
+        Raises :class:`CannotStart` when a key is missing, or not for here.
+        """
         key = self._key()
         if not key and not self.is_here:
             raise self._keyless()
         self.client = await anyio.to_thread.run_sync(self._connect, key)
+        attrgetter(uses)(self.client)
 
     async def close(self) -> None:
         """End every connection."""
@@ -146,6 +159,26 @@ class Server:
             return {}
         return {"HTTP-Referer": "https://aichat.local", "X-Title": "aichat"}
 
+    async def twice(self, attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
+        """Return what *attempt* gives, at the second try if the server stumbled.
+
+        All that goes wrong, and more than *seconds* for both, is raised as a sentence of ours.
+        """
+        try:
+            with anyio.fail_after(seconds):
+                try:
+                    return await attempt()
+                except Exception as error:
+                    if not may_pass(error):
+                        raise
+                    log.info("%s stumbled (%s); once more", self.host, type(error).__name__)
+                await anyio.sleep(RETRY_SECONDS)
+                return await attempt()
+        except TimeoutError:
+            raise self.silent(seconds) from None
+        except Exception as error:
+            raise self.explained(error) from None
+
     # -- what goes wrong ---------------------------------------------------------------------
 
     def silent(self, seconds: float) -> TimedOut:
@@ -179,6 +212,47 @@ class Server:
         table = f"[{self.part}.openai]"
         variable = VARIABLES.get(origin(self.base_url), "NAME")
         return text.format(what=self.what, table=table, variable=variable)
+
+
+@define(eq=False, kw_only=True)
+class Client(ABC):
+    """What the three have in common: where the server is, with which key, and the connection.
+
+    *key_origin* is where the key belongs; *extra_body* goes into every request as it is.
+    """
+
+    part: ClassVar[str]
+    what: ClassVar[str]
+    """As messages call it;"""
+    uses: ClassVar[str]
+    """and the library."""
+
+    api_key: str = field(default="", repr=False)
+    base_url: str = f"{OPENAI}/v1"
+    key_origin: str = ""
+    extra_body: dict[str, Any] = Factory(dict)
+    _server: Server = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        key, where = self.api_key, self.base_url
+        longest = self._longest()
+        self._server = Server(self.part, self.what, where, key, self.key_origin, longest)
+
+    @abstractmethod
+    def _longest(self) -> float:
+        """Return after how many seconds of silence the server is surely gone."""
+
+    async def __aenter__(self) -> Self:
+        await self._server.open(self.uses)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.close()
+
+    @property
+    def charges(self) -> bool:
+        """Somebody else's machine wants to be paid; one's own does not."""
+        return not self._server.is_here
 
 
 def origin(url: str) -> str:

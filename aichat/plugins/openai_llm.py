@@ -8,7 +8,7 @@ from math import inf
 from typing import Any, Literal
 
 import anyio
-from attrs import Factory, define, field
+from attrs import define, field
 
 from aichat.core import (
     BackendFailed,
@@ -20,12 +20,11 @@ from aichat.core import (
     closing,
 )
 
-from .openai_client import OPENROUTER, Server, may_pass, origin, status_of
+from .openai_client import OPENROUTER, Client, origin, status_of
 from .openai_stream import Reading
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 0.25
 LIST_SECONDS = 10.0
 """So long the list of models may take."""
 MOST_MODELS = 2_000
@@ -39,47 +38,31 @@ Pieces = AsyncGenerator[Written, None]
 
 
 @define(eq=False)
-class OpenAiLlm:
+class OpenAiLlm(Client):
     """Chat completions over HTTP. Times are in seconds; *first_token_seconds* covers the retry.
 
     *reasoning* says how much the model thinks first ("": as it likes). *context_tokens* is how much
-    it can read, where that is little. *extra_body* goes into every request as it is.
+    it can read, where that is little.
     """
 
+    part = "llm"
+    what = "language model"
+    uses = "chat.completions"
+
     model: str
-    api_key: str = field(default="", repr=False)
     base_url: str = f"{OPENROUTER}/api/v1"
     first_token_seconds: float = 20
     between_tokens_seconds: float = 15
-    key_origin: str = ""
     reasoning: Effort = ""
     context_tokens: int | None = None
-    extra_body: dict[str, Any] = Factory(dict)
-    _server: Server = field(init=False, repr=False)
     _toolless: set[str] = field(init=False, factory=set, repr=False)
     """Models that were found to take no tools."""
 
-    @_server.default
-    def _its_server(self) -> Server:
-        longest = self.first_token_seconds + self.between_tokens_seconds  # ours are shorter
-        key, where = self.api_key, self.base_url
-        return Server("llm", "language model", where, key, self.key_origin, longest)
-
-    async def __aenter__(self) -> OpenAiLlm:
-        await self._server.open()
-        _ = self._server.client.chat.completions  # loads its part of the library now
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._server.close()
-
-    @property
-    def charges(self) -> bool:
-        """Somebody else's machine wants to be paid; one's own does not."""
-        return not self._server.is_here
+    def _longest(self) -> float:
+        return self.first_token_seconds + self.between_tokens_seconds  # ours are shorter
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
-        pieces, piece = await self._begin(self._request(prompt))
+        pieces, piece = await self._begun(self._request(prompt))
         async with closing(pieces):
             while piece is not None:
                 yield piece
@@ -122,25 +105,18 @@ class OpenAiLlm:
             return {"reasoning": {"effort": self.reasoning}}
         return {"reasoning_effort": self.reasoning}
 
-    async def _begin(self, request: dict[str, Any]) -> tuple[Pieces, Written | None]:
-        """Return the stream and its first piece, with a second try if the server stumbled."""
-        try:
-            with anyio.fail_after(self.first_token_seconds):
-                try:
-                    return await self._try(request)
-                except Exception as error:
-                    if "tools" in request and status_of(error) in NO_TOOLS:
-                        return await self._without_tools(request)
-                    if not may_pass(error):
-                        raise
-                    host, kind = self._server.host, type(error).__name__
-                    log.info("%s stumbled (%s); once more", host, kind)
-                await anyio.sleep(RETRY_SECONDS)
+    async def _begun(self, request: dict[str, Any]) -> tuple[Pieces, Written | None]:
+        """Return the stream and its first piece."""
+
+        async def attempt() -> tuple[Pieces, Written | None]:
+            try:
                 return await self._try(request)
-        except TimeoutError:
-            raise self._server.silent(self.first_token_seconds) from None
-        except Exception as error:
-            raise self._server.explained(error) from None
+            except Exception as error:
+                if "tools" in request and status_of(error) in NO_TOOLS:
+                    return await self._without_tools(request)
+                raise
+
+        return await self._server.twice(attempt, self.first_token_seconds)
 
     async def _without_tools(self, request: dict[str, Any]) -> tuple[Pieces, Written | None]:
         """Ask a model that may take no tools again; if it answers now, it took none."""

@@ -7,13 +7,25 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-from attrs import Factory, define, field
+from attrs import define
 
-from aichat.core import Ability, BackendFailed, TimedOut, Voice, closing, next_within
+from aichat.core import (
+    Ability,
+    BackendFailed,
+    TimedOut,
+    Voice,
+    closing,
+    dice,
+    next_within,
+    sounds_like,
+)
 
-from .openai_client import Server, may_pass
+from .openai_client import OPENAI, Client, origin
 
-RETRY_SECONDS = 0.25
+WOMEN = ("coral", "nova", "sage", "shimmer")
+MEN = ("ash", "echo", "fable", "onyx")
+"""Voices that all of OpenAI's models have, and who they sound like."""
+USUAL = "alloy"
 LONGEST_TEXT = 4_000
 """Letters in one request; OpenAI takes 4,096."""
 
@@ -21,45 +33,31 @@ Chunks = AsyncGenerator[bytes, None]
 
 
 @define(eq=False)
-class OpenAiTts:
+class OpenAiTts(Client):
     """Speaks in the voice that ``settings["voice"]`` of a voice names, else in *voice*.
 
-    *sample_rate* is what the server's PCM has. With *instructions* the voice's description and its
-    scene are sent along, for models that follow them. Times are in seconds; *first_seconds* covers
-    the retry, *between_seconds* is the longest pause within a clause.
+    Without *voice*, OpenAI's own server gets one of its voices that fits, always the same for a
+    name; others get "alloy". *sample_rate* is what the server's PCM has. With *instructions* the
+    voice's description and its scene are sent along, for models that follow them. Times are in
+    seconds; *first_seconds* covers the retry, *between_seconds* is the longest pause within a
+    clause.
     """
 
+    part = "tts"
+    what = "voice"
+    uses = "audio.speech"
+
     model: str = "gpt-4o-mini-tts"
-    api_key: str = field(default="", repr=False)
-    base_url: str = "https://api.openai.com/v1"
-    key_origin: str = ""
-    voice: str = "alloy"
+    voice: str = ""
     sample_rate: int = 24_000
     instructions: bool = True
     speed: float | None = None
     max_concurrent: int = 3
     first_seconds: float = 15
     between_seconds: float = 10
-    extra_body: dict[str, Any] = Factory(dict)
-    _server: Server = field(init=False, repr=False)
 
-    @_server.default
-    def _its_server(self) -> Server:
-        longest = self.first_seconds + self.between_seconds  # ours are shorter
-        return Server("tts", "voice", self.base_url, self.api_key, self.key_origin, longest)
-
-    async def __aenter__(self) -> OpenAiTts:
-        await self._server.open()
-        _ = self._server.client.audio.speech  # loads its part of the library now
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._server.close()
-
-    @property
-    def charges(self) -> bool:
-        """Somebody else's machine wants to be paid; one's own does not."""
-        return not self._server.is_here
+    def _longest(self) -> float:
+        return self.first_seconds + self.between_seconds  # ours are shorter
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -68,18 +66,17 @@ class OpenAiTts:
 
     async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes]:
         for part in parts(text):
-            chunks, chunk = await self._begin(self._request(part, voice))
+            chunks, chunk = await self._begun(self._request(part, voice))
             async with closing(chunks):
                 while chunk is not None:
                     yield chunk
                     chunk = await self._next(chunks)
 
     def _request(self, text: str, voice: Voice) -> dict[str, Any]:
-        named = voice.settings.get("voice")
         request: dict[str, Any] = {
             "model": self.model,
             "input": text,
-            "voice": named if isinstance(named, str) and named else self.voice,
+            "voice": self._voice(voice),
             "response_format": "pcm",
             "extra_body": self.extra_body,
         }
@@ -91,21 +88,19 @@ class OpenAiTts:
             request["speed"] = self.speed
         return request
 
-    async def _begin(self, request: dict[str, Any]) -> tuple[Chunks, bytes | None]:
-        """Return the sound and its beginning, with a second try if the server stumbled."""
-        try:
-            with anyio.fail_after(self.first_seconds):
-                try:
-                    return await self._try(request)
-                except Exception as error:
-                    if not may_pass(error):
-                        raise
-                await anyio.sleep(RETRY_SECONDS)
-                return await self._try(request)
-        except TimeoutError:
-            raise self._server.silent(self.first_seconds) from None
-        except Exception as error:
-            raise self._server.explained(error) from None
+    def _voice(self, voice: Voice) -> str:
+        named = voice.settings.get("voice")
+        if isinstance(named, str) and named:
+            return named
+        if self.voice or origin(self.base_url) != OPENAI:
+            return self.voice or USUAL
+        like = sounds_like(voice)
+        known = {"woman": WOMEN, "man": MEN}.get(like, (*WOMEN, *MEN))
+        return known[dice(voice)[0] % len(known)]
+
+    async def _begun(self, request: dict[str, Any]) -> tuple[Chunks, bytes | None]:
+        """Return the sound and its beginning."""
+        return await self._server.twice(lambda: self._try(request), self.first_seconds)
 
     async def _try(self, request: dict[str, Any]) -> tuple[Chunks, bytes | None]:
         chunks = self._sound(request)

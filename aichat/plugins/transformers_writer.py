@@ -21,6 +21,8 @@ from aichat.core import (
     is_clean,
 )
 
+from .transformers_stopping import Stops
+
 Messages = list[dict[str, str]]
 
 
@@ -39,14 +41,15 @@ class Writer:
         longest = int(settings.get("max_tokens") or room["max_tokens"])
         longest = max(1, min(longest, room["context"] // 2))
         given = self._read(prompt.messages, room["context"] - longest)
-        streamer = _Streamer(self.tokenizer, listener)
+        stops = Stops([text for text in settings.get("stop") or () if text])
+        streamer = _Streamer(self.tokenizer, listener, stops)
         with torch.inference_mode():
             self.model.generate(
                 **given,
                 **_sampling(prompt),
                 max_new_tokens=longest,
                 streamer=streamer,
-                stopping_criteria=transformers.StoppingCriteriaList([_Left(listener)]),
+                stopping_criteria=transformers.StoppingCriteriaList([_Over(listener, stops)]),
                 pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
             )
         if not streamer.wrote and not listener.left:
@@ -162,28 +165,32 @@ def _folded(messages: Messages) -> Messages:
     return _merged([PromptMessage(one["role"], one["content"]) for one in as_user])  # type: ignore[arg-type]
 
 
-class _Left(transformers.StoppingCriteria):  # type: ignore[misc, unused-ignore]
-    """Ends the reply when nobody reads it."""
+# transformers is not typed everywhere: there its classes are Any, which mypy lets nobody inherit
+class _Over(transformers.StoppingCriteria):  # type: ignore[misc, unused-ignore]
+    """Ends the reply when nobody reads it, or it has come to a stop."""
 
-    def __init__(self, listener: Listener[Any]) -> None:
-        self.listener = listener
+    def __init__(self, listener: Listener[Any], stops: Stops) -> None:
+        self.listener, self.stops = listener, stops
 
     def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
-        return torch.full((input_ids.shape[0],), self.listener.left, device=input_ids.device)
+        is_over = self.listener.left or self.stops.is_over
+        return torch.full((input_ids.shape[0],), is_over, device=input_ids.device)
 
 
 class _Streamer(transformers.TextStreamer):  # type: ignore[misc, unused-ignore]
     """Hands over text as soon as it is sure: in words."""
 
-    def __init__(self, tokenizer: Any, listener: Listener[Any]) -> None:
+    def __init__(self, tokenizer: Any, listener: Listener[Any], stops: Stops) -> None:
         super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        self.listener, self.wrote, self.count = listener, False, -1  # the prompt comes first
+        self.listener, self.stops = listener, stops
+        self.wrote, self.count = False, -1  # the prompt comes first
 
     def put(self, value: Any) -> None:
         self.count += 1
         super().put(value)
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        text = self.stops.feed(text) + (self.stops.flush() if stream_end else "")
         if text:
             self.wrote = self.wrote or bool(text.strip())
             self.listener(text if is_clean(text) else text.replace("\0", "\ufffd"))

@@ -10,7 +10,7 @@ from attrs import frozen
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from aichat.core import Character, Message, in_words, shown, versions
+from aichat.core import Character, Message, in_words, shown, unmarked, versions
 from aichat.core.events import (
     Event,
     Line,
@@ -27,6 +27,8 @@ from .markdown import render
 UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
 """Whose words they are when the message does not say."""
 
+LOOKED_AT = 1_000
+"""So many letters of a message are looked at for a line about it."""
 LINE = 90
 """So many letters of a message are in a line about it."""
 UNTIL = 3
@@ -62,7 +64,6 @@ class MessageView:
 def view(message: Message) -> MessageView:
     """Prepare a stored message."""
     heard = render(message.said)
-    whole = render(message.content)
     return MessageView(
         message.message_id,
         message.conversation_id,
@@ -72,19 +73,34 @@ def view(message: Message) -> MessageView:
         heard,
         _state(message),
         message.created_at.isoformat(),
-        unheard=whole if whole.striptags() != heard.striptags() else None,
-        until=" ".join(in_words(message.said).split()[-UNTIL:]) if message.interrupted else "",
+        unheard=_unheard(message, heard),
+        until=_until(message),
         version=shown(message),
         versions=len(versions(message)),
         tools=_tools(message.extensions.get("tools")),
     )
 
 
+def _unheard(message: Message, heard: Markup) -> Markup | None:
+    """Return all of a message when more is to be seen in it than what was heard."""
+    if message.heard is None:
+        return None
+    whole = render(message.content)
+    return whole if whole.striptags() != heard.striptags() else None
+
+
 def last_line(message: Message) -> str:
     """Say in a line who said what."""
-    line = " ".join(in_words(message.said).split())[:LINE]
+    line = unmarked(in_words(message.said)[:LOOKED_AT])[:LINE]
     name = message.name or UNNAMED[message.role]
     return f"{name.split()[0]}: {line}"
+
+
+def _until(message: Message) -> str:
+    """Where somebody was interrupted, if so: the last words that were heard."""
+    if not message.interrupted:
+        return ""
+    return " ".join(unmarked(in_words(message.said)[-LOOKED_AT:]).split()[-UNTIL:])
 
 
 def _state(message: Message) -> str:

@@ -36,9 +36,14 @@ async def fake():
         yield fake
 
 
+def a_model(url, key, first_token_seconds=2, **more):
+    waits = {"first_token_seconds": first_token_seconds, "between_tokens_seconds": 0.3}
+    return OpenAiLlm("good", api_key=key, base_url=url, **waits, **more)
+
+
 @pytest.fixture
 async def llm(fake):
-    async with OpenAiLlm("good", "secret-key", fake.url, 0.6, 0.3) as llm:
+    async with a_model(fake.url, "secret-key", first_token_seconds=0.6) as llm:
         yield llm
 
 
@@ -113,7 +118,7 @@ async def test_its_settings_are_those_of_plugins_toml(tmp_path, fake, monkeypatc
 
 
 async def test_the_key_is_in_no_repr():
-    assert "secret" not in repr(OpenAiLlm("m", "secret-key"))
+    assert "secret" not in repr(OpenAiLlm("m", api_key="secret-key"))
 
 
 # -- what is asked -----------------------------------------------------------------------------
@@ -187,7 +192,7 @@ async def test_what_the_environment_says_of_openai_goes_nowhere_else(fake, monke
 async def test_openrouters_key_goes_to_nobody_else(monkeypatch, base_url, key):
     monkeypatch.setenv("OPENROUTER_API_KEY", "of the environment")
     with pytest.raises(CannotStart) as told:
-        async with OpenAiLlm("m", key, base_url):
+        async with OpenAiLlm("m", api_key=key, base_url=base_url):
             pass
     assert "OpenRouter's key is not sent to" in told.value.problem
     assert "key_origin" in told.value.mend
@@ -195,13 +200,15 @@ async def test_openrouters_key_goes_to_nobody_else(monkeypatch, base_url, key):
 
 
 async def test_a_local_server_does_not_get_openrouters_key(fake):
-    async with OpenAiLlm("good", "sk-or-v1-1234", fake.url) as llm:
+    async with OpenAiLlm("good", api_key="sk-or-v1-1234", base_url=fake.url) as llm:
         await whole(llm, ask("Hi"))
     assert fake.requests[0].headers["authorization"] == "Bearer none"
 
 
 async def test_plugins_toml_may_send_a_key_elsewhere(fake):
-    async with OpenAiLlm("good", "sk-or-v1-1234", fake.url, key_origin=fake.url) as llm:
+    async with OpenAiLlm(
+        "good", api_key="sk-or-v1-1234", base_url=fake.url, key_origin=fake.url
+    ) as llm:
         await whole(llm, ask("Hi"))
     assert fake.requests[0].headers["authorization"] == "Bearer sk-or-v1-1234"
 
@@ -209,14 +216,16 @@ async def test_plugins_toml_may_send_a_key_elsewhere(fake):
 @pytest.mark.parametrize("key_origin", ["https://other.example", "http://127.0.0.1", "nonsense"])
 async def test_a_key_for_another_origin_is_not_sent(fake, key_origin):
     with pytest.raises(CannotStart, match="The key is for"):
-        async with OpenAiLlm("good", "secret-key", fake.url, key_origin=key_origin):
+        async with OpenAiLlm(
+            "good", api_key="secret-key", base_url=fake.url, key_origin=key_origin
+        ):
             pass
 
 
 @pytest.mark.parametrize("base_url", ["", "openrouter.ai/api/v1", "ftp://x/v1", "http://x:y/v1"])
 async def test_what_is_no_address_is_told(base_url):
     with pytest.raises(CannotStart, match="base_url is no address"):
-        async with OpenAiLlm("m", "key", base_url):
+        async with OpenAiLlm("m", api_key="key", base_url=base_url):
             pass
 
 
@@ -374,7 +383,7 @@ async def proxied(fake):
     """A proxy whose faults are to be switched, and a model behind it."""
     async with open_proxy(fake.port) as proxy:
         url = f"http://127.0.0.1:{proxy.own_port}/api/v1"
-        async with OpenAiLlm("good", "secret-key", url, 2, 0.3) as llm:
+        async with a_model(url, "secret-key") as llm:
             yield proxy, llm
 
 

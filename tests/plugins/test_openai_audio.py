@@ -11,7 +11,7 @@ from aichat.core.testing import SttContract, TtsContract
 from aichat.core.testing.probes import say
 from aichat.plugins.openai import OpenAiStt, OpenAiTts, stt_backend, tts_backend
 from aichat.plugins.openai_stt import LONGEST_PROMPT, hints
-from aichat.plugins.openai_tts import LONGEST_TEXT, parts
+from aichat.plugins.openai_tts import LONGEST_TEXT, MEN, WOMEN, parts
 
 pytestmark = pytest.mark.anyio
 
@@ -26,13 +26,17 @@ async def fake():
 
 @pytest.fixture
 async def stt(fake):
-    async with OpenAiStt("whisper-1", "secret-key", fake.url, seconds=5) as stt:
+    async with OpenAiStt(api_key="secret-key", base_url=fake.url, seconds=5) as stt:
         yield stt
+
+
+def a_voice(url, model="tts", **limits):
+    return OpenAiTts(model, api_key="secret-key", base_url=url, **limits)
 
 
 @pytest.fixture
 async def tts(fake):
-    async with OpenAiTts("tts", "secret-key", fake.url, first_seconds=5, between_seconds=5) as tts:
+    async with a_voice(fake.url, first_seconds=5, between_seconds=5) as tts:
         yield tts
 
 
@@ -172,6 +176,18 @@ async def test_the_voice_is_asked_for_by_name_and_description(fake, tts):
     assert tts.abilities == frozenset()
 
 
+def test_without_a_voice_of_that_name_openai_gets_one_that_fits_and_never_changes():
+    theirs, another = OpenAiTts(), OpenAiTts(base_url="http://127.0.0.1:1/v1")
+    women = {theirs._voice(Voice(f"{n}", speaker_desc="An old woman")) for n in range(30)}
+    men = {theirs._voice(Voice(f"{n}", speaker_desc="A man")) for n in range(30)}
+    assert (women, men) == (set(WOMEN), set(MEN))
+    cloned = Voice("Olivia", "clone", audio_path="clip.wav")
+    assert {theirs._voice(cloned) for _ in range(9)} < set(WOMEN)
+    assert len({theirs._voice(Voice(f"{n}")) for n in range(90)}) == 8
+    assert another._voice(cloned) == "alloy"
+    assert OpenAiTts(voice="nova")._voice(cloned) == "nova"
+
+
 async def test_a_long_text_is_asked_for_in_parts(fake, tts):
     text = "word " * 900
     said = await say(tts, text, VOICE)
@@ -207,7 +223,7 @@ async def test_sound_comes_as_it_is_made(fake, tts):
 )
 async def test_what_goes_wrong_with_speaking_is_a_sentence(fake, model, part, kind):
     limits = {"first_seconds": 0.3, "between_seconds": 0.3}
-    async with OpenAiTts(model, "secret-key", fake.url, **limits) as tts:
+    async with a_voice(fake.url, model, **limits) as tts:
         with pytest.raises(kind) as told:
             await say(tts, "Hello.", VOICE)
         assert part in told.value.line
@@ -225,7 +241,7 @@ async def test_a_voice_whose_server_stumbles_gets_a_second_chance(fake, tts):
 async def test_a_torn_line_is_told_and_the_next_clause_works(fake):
     async with open_proxy(fake.port) as proxy:
         url = f"http://127.0.0.1:{proxy.own_port}/v1"
-        async with OpenAiTts("tts", "k", url, between_seconds=0.3) as tts:
+        async with a_voice(url, between_seconds=0.3) as tts:
             proxy.slice = 7
             assert (await say(tts, "Hi.", VOICE)).pcm == sound("Hi.")
             proxy.slice, proxy.cut_after = 65_536, 2_000

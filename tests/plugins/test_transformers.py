@@ -17,6 +17,7 @@ from aichat.core import (
 from aichat.core.testing.llm_contract import LlmContract, ask
 from aichat.plugins import transformers
 from aichat.plugins.transformers import Transformers
+from aichat.plugins.transformers_stopping import Stops
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +67,37 @@ async def test_without_a_temperature_it_writes_what_generate_writes(llm):
         "\0", "\ufffd"
     )
     assert usage == Usage(str(llm.weights[0].name), given["input_ids"].shape[1], 20, 0.0)
+
+
+async def test_a_reply_ends_before_any_of_the_texts_to_stop_at(llm):
+    plain = with_settings(ask("Hello?"), temperature=0, max_tokens=40)
+    *pieces, _ = await everything(llm, plain)
+    whole = "".join(pieces)
+    stop = whole[9:12]
+    stopping = with_settings(plain, temperature=0, max_tokens=40, stop=["", "never", stop])
+    *pieces, took = await everything(llm, stopping)
+    assert "".join(pieces) == whole[: whole.index(stop)] != whole
+    assert took.reply_tokens <= 40
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 50])
+@pytest.mark.parametrize(
+    ("stops", "before"),
+    [
+        (("Mark:", "\nUser"), "Well, Mar"),
+        (("ark: ",), "Well, MarM"),
+        (("and",), "Well, MarMark: hello "),
+        (("andx", "no"), None),
+    ],
+)
+def test_a_stop_is_found_however_it_is_cut_and_what_only_looks_like_one_is_kept(
+    size, stops, before
+):
+    text = "Well, MarMark: hello and"
+    stopping = Stops(stops)
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    said = "".join([*map(stopping.feed, pieces), stopping.flush()])
+    assert (said, stopping.is_over) == ((before, True) if before else (text, False))
 
 
 async def test_a_reply_that_is_left_ends_within_one_token(llm, monkeypatch):

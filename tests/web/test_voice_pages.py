@@ -230,6 +230,8 @@ def test_an_engine_gets_to_know_a_clone_when_it_is_made() -> None:
         page = httpx.get(address, trust_env=False).text
         assert "cannot imitate" not in page
         assert "no other takes" in page
+        described = httpx.get(f"{server.url}/voices/describe", trust_env=False).text
+        assert "only picks one of its own voices" in described
         kept = httpx.post(address, data=form, files=files, trust_env=False, timeout=60)
         assert kept.status_code == 303
         assert stored(server, "Known").audio_tokens == [[6, 2]]

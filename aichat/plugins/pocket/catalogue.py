@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 
-from aichat.core import Voice
+from aichat.core import Voice, dice, sounds_like
 
 WOMEN = ("alba", "cosette", "fantine", "eponine", "azelma", "anna", "vera", "mary", "jane", "eve")
 MEN = ("marius", "javert", "jean", "charles", "paul", "george", "michael")
@@ -31,9 +29,6 @@ TAGS = {
 }
 """BCP 47 tags of the models' languages."""
 
-_WOMAN = re.compile(r"\b(female|wom[ae]n|girl|lady|feminine|she|her|grandmother|mother|queen)\b")
-_MAN = re.compile(r"\b(male|m[ae]n|boy|gentleman|masculine|he|his|grandfather|father|king)\b")
-
 
 def names(language: str) -> Sequence[str]:
     """Return the voices to be had in a language."""
@@ -41,16 +36,14 @@ def names(language: str) -> Sequence[str]:
 
 
 def choose(voice: Voice, among: Sequence[str]) -> str:
-    """Choose the stock voice: of the gender that the description tells, and by name.
+    """Choose the stock voice: as the description sounds, else as the name does, and by dice.
 
     ``settings["pocket"]`` may name one.
     """
     wanted = voice.settings.get("pocket")
     if isinstance(wanted, str) and wanted in among:
         return wanted
-    about = voice.speaker_desc.lower()
-    woman, man = bool(_WOMAN.search(about)), bool(_MAN.search(about))
-    fitting = [one for one in among if one not in (MEN if woman else WOMEN)]
-    options = fitting if woman != man and fitting else list(among)
-    digest = hashlib.sha256(voice.voice.encode("utf-8", "replace")).digest()
-    return sorted(options)[digest[0] % len(options)]
+    like = sounds_like(voice)
+    fitting = [one for one in among if one not in (MEN if like == "woman" else WOMEN)]
+    options = fitting if like and fitting else list(among)
+    return sorted(options)[dice(voice)[0] % len(options)]

@@ -43,7 +43,8 @@ export class Conversation {
     const message = messageOf(id);
     if (!message) return;
     const box = message.querySelector(".message-text");
-    message.classList.remove("is-queued", "is-thinking");
+    message.classList.remove("is-thinking");
+    message.classList.toggle("is-queued", this.#waits(sequence));
     if (text) {
       message.classList.add("is-streaming");
       if (box.lastChild?.nodeType === Node.TEXT_NODE) box.lastChild.appendData(text);
@@ -52,11 +53,19 @@ export class Conversation {
     if (final) this.#written(message, box, name, sequence);
   }
 
+  /** Somebody before it in its turn has not finished, or sounds yet. */
+  #waits(sequence) {
+    if (!this.#turn) return false;
+    const sounding = this.#sounding?.generation === this.#turn.generation ? [this.#sounding.sequence] : [];
+    return [...this.#turn.open, ...sounding].some((other) => other < sequence);
+  }
+
   #written(message, box, name, sequence) {
     message.classList.remove("is-streaming");
     if (!this.canHear()) this.announce(`${name}: ${box.textContent}`);
     const next = this.#turn && this.#lines.get(`${this.#turn.generation}/${sequence + 1}`);
-    messageOf(next?.message_id)?.classList.replace("is-queued", "is-thinking");
+    const waiting = messageOf(next?.message_id);
+    if (waiting?.querySelector(".message-text:empty")) waiting.classList.replace("is-queued", "is-thinking");
   }
 
   lineFinished({ sequence_number: sequence }) {
