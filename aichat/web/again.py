@@ -8,7 +8,7 @@ from __future__ import annotations
 from litestar.datastructures import State
 
 from aichat.core import Conflict, Message
-from aichat.core.events import Event, ReplayWanted, RestWanted, RewriteWanted, Turn
+from aichat.core.events import Event, Interrupted, ReplayWanted, RestWanted, RewriteWanted, Turn
 
 from .rooms import Rooms
 from .unsaid import Group, Unsaid
@@ -22,15 +22,25 @@ async def regenerate(state: State, message: Message) -> Turn:
 
 async def regenerate_from(state: State, message: Message) -> tuple[Turn, Group | None]:
     """Likewise, and take away what follows it; that can be taken back for a while."""
-    turn = await _turn(state, message)
-    unsaid: Unsaid = state.unsaid
-    group = None
-    if after := await unsaid.after(message):
-        told = "The message after it was deleted."
-        if len(after) > 1:
-            told = f"The {len(after)} messages after it were deleted."
-        group = await unsaid.begin(after, told)
+    turn = await _turn(state, message)  # whoever speaks stops: nothing more follows
+    try:
+        group = await _taken_away(state, message)
+    except BaseException:
+        state.rooms.bus.interrupt(Interrupted(turn, "failed"))  # so that the turn ends
+        raise
     return await _wanted(state, RewriteWanted(turn, message.message_id)), group
+
+
+async def _taken_away(state: State, message: Message) -> Group | None:
+    """Take away what follows a message, if anything does."""
+    unsaid: Unsaid = state.unsaid
+    after = await unsaid.after(message)
+    if not after:
+        return None
+    told = "The message after it was deleted."
+    if len(after) > 1:
+        told = f"The {len(after)} messages after it were deleted."
+    return await unsaid.begin(message.conversation_id, after, told)
 
 
 async def play(state: State, message: Message, start: int, *, fresh: bool) -> Turn:

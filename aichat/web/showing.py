@@ -31,13 +31,13 @@ class Showing:
 
     painter: Painter
     turns: Mapping[str, tuple[Line, ...]]
-    kept: set[str] = field(factory=set)
-    """The messages of this turn that are there to stay."""
+    kept: dict[str, None] = field(factory=dict)
+    """The messages of this turn that are there to stay, oldest first."""
 
     def note(self, event: Event) -> None:
         """Take in what happens, also while nobody looks."""
         if isinstance(event, MessageAdded):
-            self.kept.add(event.message.message_id)
+            self.kept[event.message.message_id] = None
         elif isinstance(event, SpeakersChosen):
             self.kept.clear()
 

@@ -35,6 +35,11 @@ class Group:
         """Name it."""
         return self.ids[0]
 
+    @property
+    def address(self) -> str:
+        """Where it is taken back."""
+        return f"/c/{self.conversation}/messages/{self.key}"
+
 
 @define(eq=False)
 class Unsaid:
@@ -52,24 +57,34 @@ class Unsaid:
         """Return what can be taken back of a conversation."""
         return [one for one in self.groups.values() if one.conversation == conversation]
 
-    async def after(self, message: Message) -> list[Message]:
-        """Return what is still to be seen behind a message."""
-        found: list[Message] = []
+    async def after(self, message: Message) -> list[str]:
+        """Return the ids of what is still to be seen behind a message."""
+        found: list[str] = []
         last, home = message.message_id, message.conversation_id
+        room = self.rooms.open.get(home)
+        newest = list(room.showing.kept) if room else []
         while page := await self.parts.storage.messages(home, PAGE, after=last):
-            found += page
-            last = page[-1].message_id
-        return self.rooms.hidden.seen(found)
+            found += [one.message_id for one in page]
+            last = found[-1]
+        found += [id for id in newest if id not in found and not await self._is_stored(id)]
+        return [id for id in found if id not in self.rooms.hidden.of(home)]
 
-    async def begin(self, messages: Sequence[Message], told: str) -> Group:
-        """Let messages of one conversation go, oldest first, unless they are taken back in time.
+    async def _is_stored(self, id: str) -> bool:
+        """Tell whether the store has a message: one that was said just now may be on its way."""
+        try:
+            await self.parts.storage.message(id)
+        except NotFound:
+            return False
+        return True
 
-        Raises NotFound when all of them are going already.
+    async def begin(self, home: str, ids: Sequence[str], told: str) -> Group:
+        """Let messages of a conversation go, oldest first, unless they are taken back in time.
+
+        Raises NotFound when one of them is going already.
         """
-        if not (messages := self.rooms.hidden.seen(messages)):
+        if set(ids) & set(self.rooms.hidden.of(home)):
             raise NotFound("That message was deleted already.", "Reload the page.")
-        ids, home = tuple(one.message_id for one in messages), messages[0].conversation_id
-        group = self.groups[ids[0]] = Group(home, ids, told)
+        group = self.groups[ids[0]] = Group(home, tuple(ids), told)
 
         async def delete() -> None:
             await self._delete(group)

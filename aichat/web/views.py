@@ -64,7 +64,6 @@ class MessageView:
 def view(message: Message) -> MessageView:
     """Prepare a stored message."""
     heard = render(message.said)
-    whole = render(message.content)
     return MessageView(
         message.message_id,
         message.conversation_id,
@@ -74,12 +73,20 @@ def view(message: Message) -> MessageView:
         heard,
         _state(message),
         message.created_at.isoformat(),
-        unheard=whole if whole.striptags() != heard.striptags() else None,
+        unheard=_unheard(message, heard),
         until=_until(message),
         version=shown(message),
         versions=len(versions(message)),
         tools=_tools(message.extensions.get("tools")),
     )
+
+
+def _unheard(message: Message, heard: Markup) -> Markup | None:
+    """Return all of a message when more is to be seen in it than what was heard."""
+    if message.heard is None:
+        return None
+    whole = render(message.content)
+    return whole if whole.striptags() != heard.striptags() else None
 
 
 def last_line(message: Message) -> str:

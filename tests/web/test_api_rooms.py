@@ -48,6 +48,26 @@ def said(client: Client, text: str) -> list[str]:
     return speakers
 
 
+def test_who_speaks_when_all_that_follows_is_deleted_leaves_nothing_behind(
+    server: Server, api: httpx.Client
+) -> None:
+    id = a_conversation(api, "olivia")
+    with server.client(f"conversation_id={id}") as client:
+        said(client, "Tea?")
+        answer = api.get("/messages/last", params={"conversation_id": id}).json()["message_id"]
+        client.send("text_message", text="And cake?")
+        client.until("audio_chunk")
+        path = f"/messages/{answer}/regenerate"
+        gone = api.post(path, params={"from_here": True}).json()["deleted"]
+        client.until("turn_complete")
+        stored = api.get("/messages", params={"conversation_id": id}).json()
+        assert [one["content"] for one in stored if one["message_id"] not in gone] == [
+            "Tea?",
+            "Yes.",
+        ]
+        assert any(one["content"] == "And cake?" for one in stored), "it can be taken back"
+
+
 def test_a_new_cast_is_shown_at_once_and_answers_the_next_turn(
     server: Server, api: httpx.Client
 ) -> None:

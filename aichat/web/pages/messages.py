@@ -51,7 +51,7 @@ async def _done(state: State, data: dict[str, str], message: Message) -> str:
             await changing.change(state, id, content=text)
             return "The message was changed."
         case "delete":
-            await state.unsaid.begin([message], "The message was deleted.")
+            await state.unsaid.begin(message.conversation_id, [id], "The message was deleted.")
             return ""  # every window tells, and offers to take it back
         case "restore":
             await state.unsaid.take_back(id)

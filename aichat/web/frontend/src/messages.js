@@ -25,6 +25,7 @@ export class Messages {
     this.playFrom = new PlayFrom({ onPlay: (id, word) => connection.wish(wishes.play_again(id, word)) });
     document.getElementById("toasts").addEventListener("submit", takeBack);
     shortcut("u", () => [...document.querySelectorAll("#toasts form[data-undo] button")].at(-1)?.click());
+    log.addEventListener("toggle", ({ target }) => target.open && target.querySelector(".menu")?.scrollIntoView({ block: "nearest" }), true);
     log.addEventListener("keydown", (event) => event.key === "Escape" && this.#escaped(event));
   }
 

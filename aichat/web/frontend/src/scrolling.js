@@ -2,6 +2,10 @@
 
 const NEAR = 64; // px from the end that still count as being there
 
+/** Not what the user has opened. */
+const isNews = ({ target, addedNodes, removedNodes }) =>
+  ![target, ...addedNodes, ...removedNodes].some((node) => (node.closest ? node : node.parentElement)?.closest(".play-from"));
+
 export class Scrolling {
   #following = true;
 
@@ -9,7 +13,7 @@ export class Scrolling {
     Object.assign(this, { scroller, button });
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     button.addEventListener("click", () => this.#toEnd());
-    new MutationObserver(() => this.#grew()).observe(scroller, { childList: true, subtree: true, characterData: true });
+    new MutationObserver((changes) => changes.some(isNews) && this.#grew()).observe(scroller, { childList: true, subtree: true, characterData: true });
     new ResizeObserver(() => this.#following && this.#jump()).observe(scroller);
     scroller.addEventListener("load", () => this.#following && this.#jump(), { capture: true }); // a picture has come
     this.#jump();
