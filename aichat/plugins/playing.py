@@ -36,9 +36,9 @@ from aichat.core.events import (
 
 LEAD_SECONDS = 0.6
 """Audio is sent so long before it is due."""
-FRAME_SECONDS = 0.2
+FRAME_SECONDS = 0.3
 FRAME_BYTES = int(2 * SPEAKER_RATE * FRAME_SECONDS)
-"""Audio that waits is sent in frames of 200 ms: fewer cost less, and there is time."""
+"""Audio that waits is sent in frames of 300 ms: fewer cost less, and there is time."""
 AHEAD_BYTES = 2 * SPEAKER_RATE * 12
 """A line with so much audio waiting (12 s) gets no further clause."""
 
@@ -112,11 +112,15 @@ class Playhead:
         self.played_until += seconds
         self.finishing = deque((due + seconds, item) for due, item in self.finishing)
 
+    def is_due(self, now: float) -> bool:
+        """Something that waits should be sent now."""
+        return self.played_until - now < LEAD_SECONDS and bool(self.queue) and not self.causes
+
     def next_frame(self, now: float) -> AudioReady | None:
         """Take the next audio if it is due; chunks of one clause that wait are joined."""
-        queue = self.queue
-        if self.played_until - now >= LEAD_SECONDS or not queue or self.causes:
+        if not self.is_due(now):
             return None
+        queue = self.queue
         first = queue[0]
         if not isinstance(first, AudioReady):
             return None
@@ -137,6 +141,11 @@ class Playhead:
         self.backlog[line] -= len(pcm)
         self.sent[line] += len(pcm) // 2
         return AudioReady(line, index, pcm, first.at, due)
+
+
+def _is_far_ahead(head: Playhead, event: SpeechSynthesized) -> bool:
+    """Hold a line back, between clauses only: else it would keep its engine from others."""
+    return event.last and head.backlog[event.line] > AHEAD_BYTES
 
 
 @define
@@ -170,8 +179,9 @@ class Playing:
         head.queue.extend(items)
         if isinstance(event, SpeechSynthesized):
             head.backlog[event.line] += len(event.pcm)
-            return partial(self._pass, head, event)
-        if items:
+            if head.is_due(self.bus.clock.now()) or _is_far_ahead(head, event):
+                return partial(self._pass, head, event)
+        if head.queue:
             head.wake()
         return None
 
@@ -212,8 +222,7 @@ class Playing:
             await self.bus.publish(frame)
         if head.queue:
             head.wake()  # the player sends the rest when it is due
-        # only between clauses: within one, a held-back line would keep its engine from others
-        while event.last and head.backlog[event.line] > AHEAD_BYTES:
+        while _is_far_ahead(head, event):
             await head.wait()
 
     async def play(self, event: SpeakersChosen) -> None:

@@ -18,7 +18,10 @@ from aichat.core import (
     Prompt,
     PromptMessage,
     Usage,
+    device_of,
+    first_line,
     is_clean,
+    precision_of,
 )
 
 from .transformers_stopping import Stops
@@ -91,17 +94,17 @@ class Writer:
 
 def load(folder: Path, name: str, device: str, dtype: str) -> Writer:
     """Load a model from a folder. Raises :class:`CannotStart`."""
-    place = _chosen(device)
+    place = device_of(torch, device, "[llm.transformers] device")
     try:
         transformers.utils.logging.disable_progress_bar()
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=_precision(dtype, place), local_files_only=True
+            folder, dtype=precision_of(torch, dtype, place), local_files_only=True
         )
         model = model.to(place).eval()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CannotStart(
-            f"The language model cannot be loaded from {folder} ({str(error).splitlines()[0]}).",
+            f"The language model cannot be loaded from {folder} ({first_line(error)}).",
             "Fetch its weights anew, or name another under [llm.transformers] model.",
         ) from error
     if not tokenizer.chat_template:
@@ -111,25 +114,6 @@ def load(folder: Path, name: str, device: str, dtype: str) -> Writer:
         )
     most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return Writer(model, tokenizer, name, int(most or 2048))
-
-
-def _chosen(device: str) -> torch.device:
-    if device == "auto":
-        has_mps = torch.backends.mps.is_available()
-        device = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise CannotStart(
-            f"Torch has no device {device!r} here ({str(error).splitlines()[0]}).",
-            'Set [llm.transformers] device to "auto", "cuda", "mps" or "cpu".',
-        ) from error
-
-
-def _precision(dtype: str, place: torch.device) -> torch.dtype:
-    name = dtype if dtype != "auto" else "float32" if place.type == "cpu" else "bfloat16"
-    precision: torch.dtype = getattr(torch, name)
-    return precision
 
 
 def _sampling(prompt: Prompt) -> dict[str, Any]:

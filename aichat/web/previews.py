@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import re
 import wave
@@ -20,6 +21,7 @@ import anyio.to_thread
 from attrs import define, evolve, field, frozen
 
 from aichat.core import (
+    AichatError,
     BackendFailed,
     BadValue,
     Config,
@@ -32,6 +34,8 @@ from aichat.core import (
     closing,
     introduce,
 )
+
+log = logging.getLogger(__name__)
 
 SENTENCE = "Hello, it is good to meet you. Shall we take a walk, or would you rather sit and talk?"
 """What every voice says unless something else is asked for, so that they can be compared."""
@@ -181,6 +185,13 @@ async def _spoken(tts: Tts, voice: Voice, text: str) -> bytes:
             f"The voice did not finish within {PATIENCE_SECONDS:g} seconds.",
             "Try a shorter sentence, or another [tts] backend.",
         ) from None
+    except AichatError:
+        raise
+    except Exception as error:  # whatever an engine may raise is told in words
+        log.exception("A voice failed while it was tried")
+        raise BackendFailed(
+            f"The voice failed ({type(error).__name__}).", "Try again. The log says more."
+        ) from error
     if not pcm:
         raise BackendFailed("The voice made no sound.", "Describe it differently, and try again.")
     return _wav(bytes(pcm[:most]), tts.sample_rate)

@@ -35,6 +35,11 @@ class Group:
         """Name it."""
         return self.ids[0]
 
+    @property
+    def address(self) -> str:
+        """Where it is taken back."""
+        return f"/c/{self.conversation}/messages/{self.key}"
+
 
 @define(eq=False)
 class Unsaid:

@@ -129,13 +129,14 @@ def test_characters_are_found_rested_and_deleted(studio: Server, open_page: Open
     expect(switch).not_to_be_checked()
     page.get_by_role("button", name="Duplicate Mark Chen").click()
     expect(page.get_by_label("Name")).to_have_value("Mark Chen (copy)")
-    page.get_by_role("link", name="Delete").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_be_hidden()
-    page.get_by_role("link", name="Delete").click()
     page.get_by_role("button", name="Delete Mark Chen (copy)").click()
-    expect(page.locator(".toast")).to_contain_text("Mark Chen (copy) is gone.")
+    gone = page.locator(".toast.is-undo")
+    expect(gone).to_contain_text("Mark Chen (copy) was deleted.")
+    gone.get_by_role("button", name="Undo").press("Enter")
+    expect(page.locator(".toast")).to_contain_text("Mark Chen (copy) is back.")
+    page.get_by_role("link", name="Edit Mark Chen (copy)").click()
+    page.get_by_role("button", name="Delete Mark Chen (copy)").click()
+    expect(page.locator(".card-title")).not_to_contain_text(["Mark Chen (copy)"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -148,8 +149,10 @@ def test_everybody_can_use_the_pages(
     for name in ("Who", "Voice", "Model", "Pictures", "Advanced"):
         tab(page, name).click()
         fine(page, axe)
-    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete Olivia Barns").click()
     fine(page, axe)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast")).to_contain_text("Olivia Barns is back.")
 
 
 def test_without_scripts_a_character_is_made_tried_and_talked_with(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import socket
+import threading
 import time
 import wave
 from collections.abc import AsyncIterator, Iterator
@@ -148,6 +150,39 @@ def test_consent_is_kept_with_the_time(server: Server) -> None:
 def test_a_voice_cannot_have_the_name_of_an_address(server: Server, name: str) -> None:
     made = httpx.post(f"{server.url}/api/voices", json={"voice": name}, trust_env=False)
     assert made.json()["extra"][0]["field"] == "voice"
+
+
+@define
+class Slow:
+    """Speaks until nobody listens."""
+
+    sample_rate: int = 24_000
+    max_concurrent: int = 1
+    begun: threading.Event = field(factory=threading.Event)
+    left: threading.Event = field(factory=threading.Event)
+
+    async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes]:
+        self.begun.set()
+        try:
+            await anyio.sleep_forever()
+            yield b""
+        finally:
+            self.left.set()
+
+
+def test_a_preview_that_nobody_waits_for_any_more_is_given_up() -> None:
+    tts = Slow()
+    with a_server(tts=tts) as server:
+        address = ("127.0.0.1", server.port)
+        body = b'{"draft": {"voice": "A", "method": "description"}, "text": "One."}'
+        with socket.create_connection(address) as connection:
+            connection.sendall(
+                b"POST /api/voices/preview HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                b"application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+            assert tts.begun.wait(10)
+            assert not tts.left.is_set()
+        assert tts.left.wait(10)
 
 
 # -- the cache -----------------------------------------------------------------------------------

@@ -77,16 +77,20 @@ class Hearing:
 
     def hear(self, event: AudioReceived) -> None:
         """Cut the audio into the detector's frames and find where speech begins and ends."""
-        ear = self.ear(event.turn.conversation)
+        conversation, pcm = event.turn.conversation, event.pcm
+        ear = self.ears.get(conversation) or self.ear(conversation)
         ear.last_audio = self.bus.clock.now()
-        if ear.vad is None and not self._listen(ear, len(event.pcm) // 2):
+        if ear.vad is None and not self._listen(ear, len(pcm) // 2):
             return
-        pcm = ear.pending + event.pcm if ear.pending else event.pcm
-        step, end = ear.frame_bytes, len(pcm) - len(pcm) % ear.frame_bytes
-        ear.pending = pcm[end:]
         try:
-            for at in range(0, end, step):
-                self._frame(event.turn.conversation, ear, pcm[at : at + step])
+            if len(pcm) == ear.frame_bytes and not ear.pending:  # most often
+                self._frame(conversation, ear, pcm)
+                return
+            pcm = ear.pending + pcm
+            end = len(pcm) - len(pcm) % ear.frame_bytes
+            ear.pending = pcm[end:]
+            for at in range(0, end, ear.frame_bytes):
+                self._frame(conversation, ear, pcm[at : at + ear.frame_bytes])
         except Exception:
             ear.vad, ear.deaf_for = None, RETRY_SAMPLES  # told now, tried again in a second
             raise

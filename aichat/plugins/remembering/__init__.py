@@ -91,18 +91,18 @@ class Remembering:
         spoken = self._ledger(event.line)
         if spoken is None:
             return
-        if isinstance(event, ReplyText):
+        if isinstance(event, SpeechSynthesized):  # those that come most often first
+            spoken.note_speech(event)
+        elif isinstance(event, AudioReady):
+            spoken.note_sent(event)
+        elif isinstance(event, ReplyText):
             spoken.written += event.text
         elif isinstance(event, ReplyClause):
             spoken.note_clause(event)
         elif isinstance(event, ReplyFinished):
             spoken.is_written = True
-        elif isinstance(event, ReplyUsage | ToolUsed):
-            spoken.note_figures(event)
-        elif isinstance(event, SpeechSynthesized):
-            spoken.note_speech(event)
         else:
-            spoken.note_sent(event)
+            spoken.note_figures(event)
 
     def note_played(self, event: LinePlayed) -> None:
         """Enter how far the loudspeaker is; after an interruption this is the truth."""
