@@ -136,16 +136,14 @@ class Higgs(LocalModel):
 
     async def _written_down(self, voice: Voice, reference: Reference, codes: Codes | None) -> Codes:
         """Note the words, and return the codes: those that there are, else new ones."""
-        engine, was_cut = self._running(), False
+        engine = self._running()
 
         def write_down(_: object) -> tuple[Codes, bool]:
             with watched(self.max_concurrent):
                 written: tuple[Codes, bool] = engine.written_down(reference)
                 return written
 
-        known = codes
-        if known is None:
-            known, was_cut = await self._done(write_down)
+        known, was_cut = (codes, False) if codes else await self._done(write_down)
         if voice.text_path is not None:
             is_whole = not was_cut and len(known[0]) < LONGEST
             # the words of a clip that was cut are not those that are heard
