@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 from fake_openrouter import open_fake
 from fault_proxy import open_proxy
+from opened_once import OpenedOnce
 
 from aichat.core import (
     AichatError,
@@ -48,11 +49,13 @@ async def llm(fake):
         yield llm
 
 
-class TestContract(LlmContract):
-    @pytest.fixture
-    async def llm(self, fake, llm):
-        fake.seconds_per_word = 0.002
-        return llm
+class TestContract(OpenedOnce, LlmContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def llm(cls):
+        async with open_fake() as fake, a_model(fake.url, "secret-key", 5) as llm:
+            fake.seconds_per_word = 0.002
+            yield llm
 
 
 def ask_model(model, **more):
