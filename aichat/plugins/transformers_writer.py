@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class Writer:
 
     def _read(self, messages: Sequence[PromptMessage], most: int) -> dict[str, Any]:
         """Write the chat in the model's own form; the oldest messages go if it is too long."""
-        kept = _merged(messages)
+        kept = _merged((message.role, message.content) for message in messages)
         while True:
             given = self._encoded(kept)
             too_many = given["input_ids"].shape[1] - most
@@ -130,23 +130,24 @@ def _sampling(prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _merged(messages: Sequence[PromptMessage]) -> Messages:
-    """Join messages of one role in a row: many models want them to take turns."""
+def _merged(messages: Iterable[tuple[str, str]]) -> Messages:
+    """Join messages (role, content) of one role in a row: many models want them to take turns."""
     merged: Messages = []
-    for message in messages:
-        if merged and merged[-1]["role"] == message.role:
-            merged[-1]["content"] += f"\n\n{message.content}"
+    for role, content in messages:
+        if merged and merged[-1]["role"] == role:
+            merged[-1]["content"] += f"\n\n{content}"
         else:
-            merged.append({"role": message.role, "content": message.content})
+            merged.append({"role": role, "content": content})
     return merged
 
 
 def _folded(messages: Messages) -> Messages:
     """Tell the system prompt as the user's first words."""
-    as_user = [{**one, "role": "user"} if one["role"] == "system" else one for one in messages]
-    if as_user and as_user[0]["role"] != "user":
-        as_user.insert(0, {"role": "user", "content": "(The conversation begins.)"})
-    return _merged([PromptMessage(one["role"], one["content"]) for one in as_user])  # type: ignore[arg-type]
+    told = {"system": "user"}
+    as_user = [(told.get(one["role"], one["role"]), one["content"]) for one in messages]
+    if as_user and as_user[0][0] != "user":
+        as_user.insert(0, ("user", "(The conversation begins.)"))
+    return _merged(as_user)
 
 
 # transformers is not typed everywhere: there its classes are Any, which mypy lets nobody inherit

@@ -565,6 +565,29 @@ async def test_want_of_memory_loses_one_clause_and_halves_the_voices(paths, monk
         assert (await say(tts, "And now?", Voice("x"))).pcm
 
 
+async def test_two_that_want_memory_at_once_halve_the_voices_once(paths, monkeypatch):
+    import torch
+
+    async with started(paths, max_concurrent=4) as tts:
+        both = threading.Barrier(2, timeout=20)
+
+        def forgetful(*args, **options):
+            both.wait()
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        async def speak():
+            with pytest.raises(BackendFailed, match="for 4 voices at once; from now on it is 2"):
+                await say(tts, "Hello.", Voice("x"))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(tts._engine.loaded.model, "forward", forgetful)
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(speak)
+        assert tts.max_concurrent == 2
+        assert (await say(tts, "And now?", Voice("x"))).pcm
+
+
 async def test_another_failure_is_told_and_the_next_clause_is_spoken(tts, monkeypatch):
     model = tts._engine.loaded.model
     with monkeypatch.context() as patched:

@@ -169,12 +169,7 @@ async def test_a_model_that_knows_no_system_prompt_is_told_by_the_user(tmp_path)
 def test_messages_of_one_role_are_joined():
     from aichat.plugins.transformers_writer import _folded, _merged
 
-    messages = [
-        PromptMessage("system", "S"),
-        PromptMessage("user", "A"),
-        PromptMessage("user", "B"),
-        PromptMessage("assistant", "C"),
-    ]
+    messages = [("system", "S"), ("user", "A"), ("user", "B"), ("assistant", "C")]
     merged = _merged(messages)
     assert [one["role"] for one in merged] == ["system", "user", "assistant"]
     assert merged[1]["content"] == "A\n\nB"

@@ -9,7 +9,7 @@ torch and transformers are imported only when the weights are there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from aichat.core import (
 )
 
 from .codes import LONGEST
-from .memory import OutOfMemory
+from .memory import OutOfMemory, watched
 from .words import SAMPLE, normal
 
 MODEL = "eustlb/higgs-audio-v2-generation-3B-base"
@@ -106,7 +106,8 @@ class Higgs(LocalModel):
         engine = self._running()
 
         def say(listener: Listener[bytes]) -> None:
-            engine.say(text, voice, self._transcript(voice), listener)
+            with watched(self.max_concurrent):
+                engine.say(text, voice, self._transcript(voice), listener)
 
         async with closing(self._streamed(say, AHEAD)) as chunks:
             async for chunk in chunks:
@@ -125,18 +126,29 @@ class Higgs(LocalModel):
         codes = voice.audio_tokens if engine.fits(voice.audio_tokens) else None
         if reference is not None:
             return await self._written_down(voice, reference, codes)
-        return codes or await self._done(lambda left: engine.make_up(voice, left))
+
+        def make_up(left: Callable[[], bool]) -> Codes:
+            with watched(self.max_concurrent):
+                made: Codes = engine.make_up(voice, left)
+                return made
+
+        return codes or await self._done(make_up)
 
     async def _written_down(self, voice: Voice, reference: Reference, codes: Codes | None) -> Codes:
         """Note the words, and return the codes: those that there are, else new ones."""
-        engine, was_cut = self._running(), False
-        if codes is None:
-            codes, was_cut = await self._done(lambda _: engine.written_down(reference))
+        engine = self._running()
+
+        def write_down(_: object) -> tuple[Codes, bool]:
+            with watched(self.max_concurrent):
+                written: tuple[Codes, bool] = engine.written_down(reference)
+                return written
+
+        known, was_cut = (codes, False) if codes else await self._done(write_down)
         if voice.text_path is not None:
-            is_whole = not was_cut and len(codes[0]) < LONGEST
+            is_whole = not was_cut and len(known[0]) < LONGEST
             # the words of a clip that was cut are not those that are heard
             self._transcripts[voice.text_path] = normal(reference.transcript) if is_whole else ""
-        return codes
+        return known
 
     def _transcript(self, voice: Voice) -> str:
         """Return the words of the voice's codes, as far as they are known."""
@@ -154,11 +166,11 @@ class Higgs(LocalModel):
         """Turn what went wrong into a sentence; halve the voices if it was for want of memory."""
         if not isinstance(error, OutOfMemory):
             return await super()._told(error)
-        before = self.max_concurrent
-        self._workers.limit(max(1, before // 2))
+        # several may fail at once for want of the same memory: that halves once
+        self._workers.limit(min(self.max_concurrent, max(1, error.voices // 2)))
         await to_thread.run_sync(self._running().free)
         return BackendFailed(
-            f"The memory did not suffice for {before} voices at once; from now on it is "
+            f"The memory did not suffice for {error.voices} voices at once; from now on it is "
             f"{self.max_concurrent}.",
             "Free some of the GPU's memory, or lower [tts.higgs] max_concurrent.",
         )
