@@ -39,12 +39,25 @@ EMPTY: Mapping[str, Any] = {
 
 
 @frozen
+class Clip:
+    """What a cloned voice is made of: a recording, its words, and when the speaker agreed."""
+
+    audio: bytes
+    transcript: str
+    consent: str | None
+
+
+@frozen
 class Card:
-    """What a card comes to: fields of a character, its voice if it has one, its picture."""
+    """What a card comes to: fields of a character, its voice if it has one, its picture.
+
+    A cloned voice has a *clip* as well.
+    """
 
     fields: dict[str, Any]
     voice: dict[str, Any] | None
     picture: bytes | None
+    clip: Clip | None = None
 
 
 def read(file: bytes) -> Card:
@@ -68,12 +81,13 @@ def read(file: bytes) -> Card:
         "temperature": ours.get("temperature"),
         "extensions": {**extensions, "card": kept},
     }
-    voice = _mapping(ours.get("voice"))
-    return Card(fields, dict(voice) or None, picture)
+    voice = dict(_mapping(ours.get("voice")))
+    clip = _clip(voice.pop("clip", None))
+    return Card(fields, voice or None, picture, clip)
 
 
-def write(who: Character, voice: Voice | None) -> dict[str, Any]:
-    """Return a V3 card of a character, and of its voice unless that is cloned."""
+def write(who: Character, voice: Voice | None, clip: Clip | None = None) -> dict[str, Any]:
+    """Return a V3 card of a character, and of its voice; a cloned one needs its *clip*."""
     extensions = dict(who.extensions)
     data = {**EMPTY, **_mapping(extensions.pop("card", None)), "name": who.name}
     if _prompt(data, who.name) != who.system_prompt:
@@ -81,11 +95,25 @@ def write(who: Character, voice: Voice | None) -> dict[str, Any]:
     if _filled(_text(data, "first_mes"), who.name) != (who.greeting or ""):
         data["first_mes"] = who.greeting or ""
     ours: dict[str, Any] = {"model": who.model, "temperature": who.temperature}
-    if voice and voice.method == "description":
+    if voice and (voice.method == "description" or clip):
         names = ("voice", "speaker_desc", "scene_prompt", "settings")
         ours["voice"] = {name: getattr(voice, name) for name in names}
+    if voice and clip:
+        coded = base64.b64encode(clip.audio).decode()
+        kept = {"audio": coded, "transcript": clip.transcript, "consent": clip.consent}
+        ours["voice"] |= {"method": "clone", "clip": kept}
     data["extensions"] = {**extensions, "aichat": {k: v for k, v in ours.items() if v is not None}}
     return {"spec": "chara_card_v3", "spec_version": "3.0", "data": data}
+
+
+def _clip(value: Any) -> Clip | None:
+    if not (given := _mapping(value)):
+        return None
+    try:
+        audio = base64.b64decode(_text(given, "audio"), validate=True)
+    except (binascii.Error, ValueError):
+        raise _unreadable("holds a voice that is damaged") from None
+    return Clip(audio, _text(given, "transcript"), _text(given, "consent") or None)
 
 
 # -- what a character is told ----------------------------------------------------------------------

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from pictures import JPEG, PNG
 from server import Server, a_server
+from sounds import tone, wav
 
 from aichat.core import BadValue, Character, Voice
 from aichat.web import cards
@@ -215,6 +216,34 @@ def test_a_card_comes_in_with_its_picture_and_goes_out_in_it(
     }
     assert client.get("/characters/zoe-001/card.json").json()["data"]["name"] == "Zoë"
     assert painter.decode(client.get("/characters/mark/card.png").content).shape == (256, 256, 4)
+
+
+def test_a_cloned_voice_goes_out_with_its_clip_and_comes_in_elsewhere(
+    browser: tuple[httpx.Client, Server],
+) -> None:
+    client, server = browser
+    store = server.store
+    audio = anyio.run(store.add_clip, wav(tone(1.0)), "wav")
+    words = anyio.run(store.add_clip, b"La la.", "txt")
+    settings = {"consent": "2026-01-01T00:00:00+00:00"}
+    cloned = Voice("Ann's", "clone", audio_path=audio, text_path=words, settings=settings)
+    anyio.run(store.add_voice, cloned)
+    who = anyio.run(store.add_character, Character("", "Ann", "You are Ann.", "Ann's"))
+    card = client.get(f"/characters/{who.id}/card.json").content
+    with a_server() as other:
+        elsewhere = (httpx.Client(base_url=other.url, trust_env=False, timeout=60), other)
+        assert imported(elsewhere, card).headers["location"] == "/characters/ann-001"
+        assert imported(elsewhere, card).headers["location"] == "/characters/ann-002"
+        [voice] = anyio.run(other.store.voices)
+        assert (voice.voice, voice.method, voice.settings) == ("Ann's", "clone", settings)
+        assert anyio.run(other.store.clip, voice.text_path) == b"La la."
+        assert anyio.run(other.store.clip, voice.audio_path)[:4] == b"RIFF"
+        refused = json.loads(card)
+        refused["data"]["extensions"]["aichat"]["voice"]["clip"]["consent"] = None
+        answer = imported(elsewhere, json.dumps(refused).encode())
+        assert answer.headers["location"] == "/characters"
+        assert len(anyio.run(other.store.characters)) == 5
+        elsewhere[0].close()
 
 
 @pytest.mark.parametrize(
