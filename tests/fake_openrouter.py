@@ -328,6 +328,25 @@ async def stall(fake: FakeOpenRouter, wire: Wire) -> None:
     await anyio.sleep_forever()
 
 
+async def hollow(fake: FakeOpenRouter, wire: Wire) -> None:
+    """Stop in the middle, and send chunks with nothing in them."""
+    await wire.begin()
+    await fake.say(wire, fake.pieces[:3])
+    while True:
+        await wire.chunk({"content": ""})
+        await anyio.sleep(0.02)
+
+
+async def counting(fake: FakeOpenRouter, wire: Wire) -> None:
+    """Say all, and that it is all, and count on for ever what it took."""
+    await wire.begin()
+    await fake.say(wire, fake.pieces)
+    await wire.chunk({}, "stop")
+    while True:
+        await wire.chunk({}, "stop", usage=USAGE)
+        await anyio.sleep(0.02)
+
+
 async def endless(fake: FakeOpenRouter, wire: Wire) -> None:
     """Talk until the client hangs up."""
     await wire.begin()
@@ -428,7 +447,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     function.__name__: function
     for function in (
         good, models, reasoning, thinking, tools, toolless, dangling, dropped, busy, nothing,
-        silent, slow, stall, endless, cut, refuse, short, error,
+        silent, slow, stall, hollow, counting, endless, cut, refuse, short, error,
         early_error, corrupt, broken_json, odd, unclean, no_http, html, redirect,
     )
 }  # fmt: skip

@@ -57,6 +57,7 @@ from .hosts import is_this_machine
 from .ids import new_id
 from .likeness import dice, sounds_like
 from .live import Live, LiveSetting
+from .local_models import LocalModel, device_of, first_line, precision_of, weights_at
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
 from .pictures import in_words
@@ -107,6 +108,7 @@ __all__ = [
     "Live",
     "LiveSetting",
     "Llm",
+    "LocalModel",
     "LogWriter",
     "Message",
     "Model",
@@ -152,9 +154,11 @@ __all__ = [
     "charges",
     "chosen",
     "closing",
+    "device_of",
     "dice",
     "edited",
     "fetched",
+    "first_line",
     "hookimpl",
     "in_words",
     "introduce",
@@ -169,6 +173,7 @@ __all__ = [
     "open_chat",
     "patience",
     "pieces",
+    "precision_of",
     "read_config",
     "read_log",
     "require_json",
@@ -179,5 +184,6 @@ __all__ = [
     "tool",
     "unmarked",
     "versions",
+    "weights_at",
     "with_tokens_dropped",
 ]

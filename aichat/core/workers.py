@@ -129,11 +129,14 @@ class Workers:
         if listener._failure is not None:
             raise listener._failure
 
-    async def run(self, work: Callable[[], R]) -> R:
-        """Run *work*, of one step, in a thread that is free, and return what it returns."""
+    async def run(self, work: Callable[[Callable[[], bool]], R]) -> R:
+        """Run *work* in a thread that is free, and return what it returns.
+
+        It is given a function that tells whether nobody waits for that any more.
+        """
 
         def once(listener: Listener[R]) -> None:
-            listener(work())
+            listener(work(lambda: listener.left))
 
         async with closing(self.stream(once)) as results:
             return await anext(results)

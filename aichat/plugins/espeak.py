@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
 
 import anyio
-from anyio import from_thread, to_thread
-from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import define
+from anyio import to_thread
 
-from aichat.core import Ability, Backend, CannotStart, NotReady, Voice, WordMark, hookimpl
+from aichat.core import (
+    Ability,
+    Backend,
+    CannotStart,
+    Listener,
+    Voice,
+    WordMark,
+    Workers,
+    closing,
+    hookimpl,
+)
 
 from .espeak_library import RATE, Engine, Spoken, has_word
 from .espeak_voices import SPOKEN, Profile, profile
@@ -35,20 +41,6 @@ def tts_backend() -> Backend[Espeak]:
     return Backend("espeak", Espeak)
 
 
-@define(eq=False)
-class _Speech:
-    """One text on its way from the synthesiser's thread to the listener."""
-
-    text: str
-    look: Profile
-    send: MemoryObjectSendStream[Spoken]
-    receive: MemoryObjectReceiveStream[Spoken]
-    failure: Exception | None = None
-
-    def hand_over(self, spoken: Spoken) -> None:
-        from_thread.run(self.send.send, spoken)
-
-
 class Espeak:
     """Speaks through espeak-ng, with at most *max_concurrent* voices at once."""
 
@@ -59,19 +51,16 @@ class Espeak:
     def __init__(self, max_concurrent: int = 3, words_per_minute: int = 165) -> None:
         self.max_concurrent = max(1, max_concurrent)
         self.words_per_minute = words_per_minute
-        self._speeches: set[_Speech] = set()
-        self._tasks: TaskGroup | None = None
+        self._workers = Workers(self.max_concurrent, "espeak-ng")
 
     async def __aenter__(self) -> Espeak:
-        self._threads = anyio.CapacityLimiter(self.max_concurrent)
-        self._voices = anyio.Semaphore(self.max_concurrent, max_value=self.max_concurrent)
         self._folder = await to_thread.run_sync(mkdtemp, None, "aichat-espeak-")
         try:
             self._free = await to_thread.run_sync(_load, self._folder, self.max_concurrent)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
-        self._tasks = await anyio.create_task_group().__aenter__()
+        await self._workers.__aenter__()
         return self
 
     async def __aexit__(
@@ -80,13 +69,8 @@ class Espeak:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        tasks, self._tasks = self._tasks, None
-        for speech in list(self._speeches):
-            speech.failure = _not_running()
-            speech.receive.close()  # its thread stops at the next hand-over
         try:
-            if tasks is not None:
-                await tasks.__aexit__(None, None, None)
+            await self._workers.__aexit__(kind, error, traceback)
         finally:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(_unload, self._free, self._folder)
@@ -95,46 +79,18 @@ class Espeak:
         if not has_word(text):
             return
         look = profile(voice, self.words_per_minute)
-        if self._tasks is None:
-            raise _not_running()
-        await self._voices.acquire()
-        speech = self._begin(text, look)
-        with speech.receive, suppress(anyio.ClosedResourceError):  # closed when the backend ends
-            async for spoken in speech.receive:
+
+        def say(listener: Listener[Spoken]) -> None:
+            engine = self._free.pop()
+            try:
+                engine.say(text, look, listener)
+            finally:
+                self._free.append(engine)
+
+        async with closing(self._workers.stream(say, AHEAD)) as chunks:
+            async for spoken in chunks:
                 for piece in spoken:
                     yield piece
-        if speech.failure is not None:
-            raise speech.failure
-
-    def _begin(self, text: str, look: Profile) -> _Speech:
-        if self._tasks is None:
-            self._voices.release()
-            raise _not_running()
-        speech = _Speech(text, look, *anyio.create_memory_object_stream[Spoken](AHEAD))
-        self._speeches.add(speech)
-        self._tasks.start_soon(self._say, speech)
-        return speech
-
-    async def _say(self, speech: _Speech) -> None:
-        """Outlives the stream's reader: the engine is free again only when its thread is."""
-        engine = self._free.pop()
-        try:
-            with speech.send:
-                await to_thread.run_sync(
-                    engine.say, speech.text, speech.look, speech.hand_over, limiter=self._threads
-                )
-        except anyio.BrokenResourceError:
-            pass  # the listener has left, which is how a stream ends early
-        except Exception as error:
-            speech.failure = error  # raised where the stream is read
-        finally:
-            self._free.append(engine)
-            self._speeches.discard(speech)
-            self._voices.release()
-
-
-def _not_running() -> NotReady:
-    return NotReady("espeak-ng is not running.", "Start it first.")
 
 
 def _load(folder: str, count: int) -> list[Engine]:

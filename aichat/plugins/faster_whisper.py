@@ -9,25 +9,19 @@ its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import anyio
 import numpy as np
-from anyio import to_thread
-from anyio.abc import TaskGroup
-from attrs import define, field
 
 from aichat.core import (
+    AichatError,
     Backend,
     BackendFailed,
     CannotStart,
-    NotReady,
+    LocalModel,
     Utterance,
     Weights,
-    fetched,
     hookimpl,
 )
 
@@ -48,7 +42,6 @@ TOKENS_PER_SECOND, MORE_TOKENS, MOST_TOKENS = 15, 40, 110
 """Nobody says more; it is Whisper that repeats itself, for seconds, and is stopped there."""
 
 SET_A_FOLDER = "set [stt.faster_whisper] model to a folder."
-MISSING, INSTALL = "The package faster-whisper is missing.", "Run `pip install 'aichat[whisper]'`."
 
 
 @hookimpl
@@ -57,17 +50,7 @@ def stt_backend() -> Backend[FasterWhisper]:
     return Backend("faster_whisper", FasterWhisper)
 
 
-@define(eq=False)
-class _Call:
-    utterance: Utterance
-    done: anyio.Event = field(factory=anyio.Event)
-    text: str = ""
-    failure: Exception | None = None
-    left: bool = False
-    """The caller was cancelled: nobody wants the text any more."""
-
-
-class FasterWhisper:
+class FasterWhisper(LocalModel):
     """Writes utterances down; *language* as "de", or not set: it is found out each time.
 
     *beam_size* and *vad_filter* (leave out long silence, in which Whisper makes up words) are for
@@ -75,6 +58,10 @@ class FasterWhisper:
     beside those of the characters. *workers* utterances at once, each on so many CPU *threads*; the
     workers share the weights.
     """
+
+    part, name, what = "stt", "faster_whisper", "Whisper"
+    extra, packages = "whisper", ("faster_whisper",)
+    by_hand = SET_A_FOLDER
 
     def __init__(
         self,
@@ -89,76 +76,32 @@ class FasterWhisper:
         threads: int = 2,
         workers: int = 2,
     ) -> None:
+        super().__init__(workers, download)
         self.model, self.device, self.compute_type = model, device, compute_type
         self.language, self.beam_size, self.vad_filter = language, beam_size, vad_filter
-        self.hotwords = hotwords or []
-        self.download, self.threads = download, threads
-        self.max_concurrent = max(1, workers)
-        self.report: Callable[[str], None] = lambda line: None
-        self._whisper: Any = None
-        self._tasks: TaskGroup | None = None
+        self.hotwords, self.threads = hotwords or [], threads
 
     @property
     def weights(self) -> Sequence[Weights]:
         return (weights_of(self.model),)
 
-    async def __aenter__(self) -> FasterWhisper:
-        (weights,) = self.weights
-        if find_spec("faster_whisper") is None:
-            raise CannotStart(MISSING, INSTALL)
-        hub = await to_thread.run_sync(import_module, "huggingface_hub")
-        folder = await fetched(
-            weights, hub, self.report, allowed=self.download, otherwise=SET_A_FOLDER
-        )
-        self.report("loading")
-        self._whisper = await to_thread.run_sync(self._load, folder, abandon_on_cancel=True)
-        self._workers = anyio.CapacityLimiter(self.max_concurrent)
-        self._free = anyio.Semaphore(self.max_concurrent, max_value=self.max_concurrent)
-        self._tasks = await anyio.create_task_group().__aenter__()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        tasks, self._tasks = self._tasks, None
-        if tasks is not None:
-            await tasks.__aexit__(None, None, None)
-        self._whisper = None
-
     async def transcribe(self, utterance: Utterance) -> str:
         if len(utterance.pcm) < SHORTEST:
             return ""
-        call = await self._begin(utterance)
-        try:
-            await call.done.wait()
-        finally:
-            call.left = True
-        if call.failure is not None:
-            raise BackendFailed(
-                f"Whisper failed ({call.failure}).", "Speak again, or choose another recogniser."
-            ) from call.failure
-        return call.text
+        self._running()
+        return await self._done(lambda left: self._write_down(utterance, left))
 
-    async def _begin(self, utterance: Utterance) -> _Call:
-        if self._tasks is None:
-            raise NotReady("Whisper is not loaded.", "Start it first.")
-        await self._free.acquire()
-        call = _Call(utterance)
-        self._tasks.start_soon(self._work, call)
-        return call
+    async def _told(self, error: Exception) -> AichatError:
+        if isinstance(error, AichatError):
+            return error
+        return BackendFailed(
+            f"Whisper failed ({error}).", "Speak again, or choose another recogniser."
+        )
 
-    async def _work(self, call: _Call) -> None:
-        """Outlives a cancelled caller: the next call's turn comes when the thread has ended."""
-        try:
-            call.text = await to_thread.run_sync(self._write_down, call, limiter=self._workers)
-        except Exception as error:
-            call.failure = error  # raised where the text is waited for
-        finally:
-            self._free.release()
-            call.done.set()
-
-    def _write_down(self, call: _Call) -> str:
+    def _write_down(self, utterance: Utterance, left: Callable[[], bool]) -> str:
         texts = []
-        for segment in self._segments(call.utterance):
-            if call.left:
+        for segment in self._segments(utterance):
+            if left():
                 break
             doubts = segment.no_speech_prob, segment.avg_logprob, segment.compression_ratio
             if not is_imagined(segment.text, *doubts):
@@ -166,9 +109,9 @@ class FasterWhisper:
         return "".join(texts).strip()
 
     def _segments(self, utterance: Utterance) -> Any:
-        is_many = self._whisper.model.is_multilingual
+        is_many = self._engine.model.is_multilingual
         names = [*self.hotwords, *utterance.hotwords]
-        segments, _ = self._whisper.transcribe(
+        segments, _ = self._engine.transcribe(
             samples(utterance.pcm),
             language=self.language or (None if is_many else "en"),
             beam_size=self.beam_size if utterance.final else 1,
@@ -184,10 +127,11 @@ class FasterWhisper:
 
     # -- the start ---------------------------------------------------------------------------
 
-    def _load(self, folder: Path) -> Any:
+    def _load(self, folders: Sequence[Path]) -> Any:
         """Load onto the GPU, else the CPU. The first transcription shows whether it works."""
         import ctranslate2  # type: ignore[import-untyped, unused-ignore]
 
+        (folder,) = folders
         on_gpu = self.device != "cpu" and ctranslate2.get_cuda_device_count() > 0
         devices = [self.device] if self.device != "auto" else ["cuda", "cpu"][not on_gpu :]
         for device in devices:
@@ -203,7 +147,7 @@ class FasterWhisper:
         from faster_whisper import WhisperModel
 
         smaller = "int8" if device == "cpu" and self.compute_type == "default" else None
-        self._whisper = WhisperModel(
+        self._engine = WhisperModel(
             str(folder),
             device=device,
             compute_type=smaller or self.compute_type,
@@ -211,9 +155,9 @@ class FasterWhisper:
             num_workers=self.max_concurrent,
         )
         if self.language is not None:
-            known_language(self.language, self._whisper.supported_languages, self.model)
+            known_language(self.language, self._engine.supported_languages, self.model)
         list(self._segments(Utterance("", bytes(SECOND), final=False)))
-        return self._whisper
+        return self._engine
 
 
 def most_tokens(seconds: float) -> int | None:

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 from attrs import define, field
 
-from aichat.core import BackendFailed, ToolCall, Usage, Written, is_clean, next_within
+from aichat.core import BackendFailed, TimedOut, ToolCall, Usage, Written, is_clean
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +107,8 @@ class Calls:
 class Reading:
     """One stream being read.
 
-    *seconds* is the longest silence between its chunks, from the first word on; until then it is
-    the reader who counts.
+    *seconds* is the longest wait for the next word, thought or piece of a call, from the first word
+    on; until then it is the reader who counts. Chunks with nothing in them do not.
     """
 
     stream: Any
@@ -116,6 +116,8 @@ class Reading:
     is_finished: bool = False
     """The model has said that this is all; only what it took may follow."""
     wrote: bool = False
+    waited: float = 0.0
+    """Seconds since anything came; only those in which we waited, not those of a slow reader."""
     thoughts: Thoughts = field(factory=Thoughts)
     calls: Calls = field(factory=Calls)
     took: Usage | None = None
@@ -141,8 +143,16 @@ class Reading:
     async def _chunk(self) -> Any:
         """Return the next chunk. When the reply is complete, nothing can fail it any more."""
         seconds = END_SECONDS if self.is_finished else self.seconds if self.wrote else inf
+        begun = anyio.current_time()
         try:
-            return await next_within(self.stream, seconds, "The model's next word")
+            with anyio.move_on_after(max(0, seconds - self.waited)):
+                chunk = await anext(self.stream, None)
+                self.waited += anyio.current_time() - begun
+                return chunk
+            raise TimedOut(
+                f"The model's next word did not come within {seconds:g} seconds.",
+                "Try again, or choose another model.",
+            )
         except Exception as error:
             if not self.is_finished:
                 raise
@@ -164,10 +174,20 @@ class Reading:
     def _choice(self, choice: Any) -> str:
         if choice.finish_reason == "error":
             raise BackendFailed("The language model broke off in mid-sentence.", "Try again.")
-        self.is_finished = self.is_finished or choice.finish_reason is not None
-        for fragment in getattr(choice.delta, "tool_calls", None) or ():
+        delta = choice.delta
+        fragments = getattr(delta, "tool_calls", None) or ()
+        has_begun_to_end = choice.finish_reason is not None and not self.is_finished
+        if delta.content or fragments or _thinks(delta) or has_begun_to_end:
+            self.waited = 0
+        self.is_finished = self.is_finished or has_begun_to_end
+        for fragment in fragments:
             self.calls.add(fragment)
-        return cleaned(self.thoughts.feed(choice.delta.content or ""))
+        return cleaned(self.thoughts.feed(delta.content or ""))
+
+
+def _thinks(delta: Any) -> bool:
+    """Tell whether there is a thought in it; OpenRouter and vLLM have different names for that."""
+    return bool(getattr(delta, "reasoning", None) or getattr(delta, "reasoning_content", None))
 
 
 def _usage(chunk: Any) -> Usage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ from aichat.core import (
     Prompt,
     PromptMessage,
     Usage,
+    device_of,
+    first_line,
     is_clean,
+    precision_of,
 )
 
 from .transformers_stopping import Stops
@@ -61,7 +64,7 @@ class Writer:
 
     def _read(self, messages: Sequence[PromptMessage], most: int) -> dict[str, Any]:
         """Write the chat in the model's own form; the oldest messages go if it is too long."""
-        kept = _merged(messages)
+        kept = _merged((message.role, message.content) for message in messages)
         while True:
             given = self._encoded(kept)
             too_many = given["input_ids"].shape[1] - most
@@ -91,17 +94,17 @@ class Writer:
 
 def load(folder: Path, name: str, device: str, dtype: str) -> Writer:
     """Load a model from a folder. Raises :class:`CannotStart`."""
-    place = _chosen(device)
+    place = device_of(torch, device, "[llm.transformers] device")
     try:
         transformers.utils.logging.disable_progress_bar()
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=_precision(dtype, place), local_files_only=True
+            folder, dtype=precision_of(torch, dtype, place), local_files_only=True
         )
         model = model.to(place).eval()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CannotStart(
-            f"The language model cannot be loaded from {folder} ({str(error).splitlines()[0]}).",
+            f"The language model cannot be loaded from {folder} ({first_line(error)}).",
             "Fetch its weights anew, or name another under [llm.transformers] model.",
         ) from error
     if not tokenizer.chat_template:
@@ -111,25 +114,6 @@ def load(folder: Path, name: str, device: str, dtype: str) -> Writer:
         )
     most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return Writer(model, tokenizer, name, int(most or 2048))
-
-
-def _chosen(device: str) -> torch.device:
-    if device == "auto":
-        has_mps = torch.backends.mps.is_available()
-        device = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise CannotStart(
-            f"Torch has no device {device!r} here ({str(error).splitlines()[0]}).",
-            'Set [llm.transformers] device to "auto", "cuda", "mps" or "cpu".',
-        ) from error
-
-
-def _precision(dtype: str, place: torch.device) -> torch.dtype:
-    name = dtype if dtype != "auto" else "float32" if place.type == "cpu" else "bfloat16"
-    precision: torch.dtype = getattr(torch, name)
-    return precision
 
 
 def _sampling(prompt: Prompt) -> dict[str, Any]:
@@ -146,23 +130,24 @@ def _sampling(prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _merged(messages: Sequence[PromptMessage]) -> Messages:
-    """Join messages of one role in a row: many models want them to take turns."""
+def _merged(messages: Iterable[tuple[str, str]]) -> Messages:
+    """Join messages (role, content) of one role in a row: many models want them to take turns."""
     merged: Messages = []
-    for message in messages:
-        if merged and merged[-1]["role"] == message.role:
-            merged[-1]["content"] += f"\n\n{message.content}"
+    for role, content in messages:
+        if merged and merged[-1]["role"] == role:
+            merged[-1]["content"] += f"\n\n{content}"
         else:
-            merged.append({"role": message.role, "content": message.content})
+            merged.append({"role": role, "content": content})
     return merged
 
 
 def _folded(messages: Messages) -> Messages:
     """Tell the system prompt as the user's first words."""
-    as_user = [{**one, "role": "user"} if one["role"] == "system" else one for one in messages]
-    if as_user and as_user[0]["role"] != "user":
-        as_user.insert(0, {"role": "user", "content": "(The conversation begins.)"})
-    return _merged([PromptMessage(one["role"], one["content"]) for one in as_user])  # type: ignore[arg-type]
+    told = {"system": "user"}
+    as_user = [(told.get(one["role"], one["role"]), one["content"]) for one in messages]
+    if as_user and as_user[0][0] != "user":
+        as_user.insert(0, ("user", "(The conversation begins.)"))
+    return _merged(as_user)
 
 
 # transformers is not typed everywhere: there its classes are Any, which mypy lets nobody inherit

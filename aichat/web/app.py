@@ -40,6 +40,7 @@ from .adjusting import Adjusting
 from .api import document
 from .api.bodies import BadBody
 from .api.params import wrong_parameters
+from .dismissed import Dismissed
 from .guard import Guard
 from .importing import Imports
 from .incoming import BadFrame
@@ -191,6 +192,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
             app.state.jinja,
             partial(api.delete_message, app.state),
         )
+        app.state.dismissed = Dismissed(parts, app.state.rooms, app.state.leaving)
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
         app.state.trials = Trials()

@@ -1,4 +1,4 @@
-"""Character cards, as SillyTavern and others exchange them: V1, V2 and V3, as JSON or in a PNG.
+"""Character cards, as SillyTavern and others exchange them: V1, V2 and V3; JSON, PNG or CHARX.
 
 What a card holds beyond our fields is kept in ``extensions["card"]`` and written back unchanged.
 Our own, which no other program reads, are in ``extensions["aichat"]`` of the card.
@@ -18,6 +18,8 @@ from typing import Any
 from attrs import frozen
 
 from aichat.core import BadValue, Character, Voice
+
+from . import charx
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_BYTES = 8_000_000
@@ -47,8 +49,14 @@ class Card:
 
 def read(file: bytes) -> Card:
     """Read a card. Raises BadValue for a file that is none."""
-    is_picture = file.startswith(SIGNATURE)
-    data = _data(_loaded(_text_of(file) if is_picture else file))
+    picture: bytes | None = None
+    if file.startswith(SIGNATURE):
+        text, picture = _text_of(file), file
+    elif charx.is_charx(file):
+        text, picture = charx.unpack(file)
+    else:
+        text = file
+    data = _data(_loaded(text))
     extensions = dict(_mapping(data.get("extensions")))
     ours = _mapping(extensions.pop("aichat", None))
     kept = {key: value for key, value in data.items() if key not in ("name", "extensions")}
@@ -61,7 +69,7 @@ def read(file: bytes) -> Card:
         "extensions": {**extensions, "card": kept},
     }
     voice = _mapping(ours.get("voice"))
-    return Card(fields, dict(voice) or None, file if is_picture else None)
+    return Card(fields, dict(voice) or None, picture)
 
 
 def write(who: Character, voice: Voice | None) -> dict[str, Any]:
@@ -131,7 +139,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _unreadable(how: str) -> BadValue:
-    return BadValue(f"The file {how}.", "Send a character card, as PNG or JSON.", "file")
+    return BadValue(f"The file {how}.", "Send a character card, as PNG, JSON or CHARX.", "file")
 
 
 # -- PNG -------------------------------------------------------------------------------------------

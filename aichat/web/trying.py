@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import anyio
 from attrs import define, field
 
 from aichat.core import (
+    AichatError,
     BackendFailed,
     BadValue,
     Character,
@@ -23,6 +25,8 @@ from aichat.core import (
 )
 
 from .defaults import defaults
+
+log = logging.getLogger(__name__)
 
 LONGEST_QUESTION = 1_000
 LONGEST_ANSWER = 1_500
@@ -47,8 +51,9 @@ class Trials:
         prompt = await _prompt(parts, who, _checked(said))
         if self.slots.statistics().tasks_waiting >= WAITING:
             raise NotReady("Too many characters are being tried.", "Try again in a moment.")
+        room = LONGEST_ANSWER
         async with self.slots, closing(parts.llm.reply(prompt)) as pieces:
-            room, until = LONGEST_ANSWER, anyio.current_time() + PATIENCE_SECONDS
+            until = anyio.current_time() + PATIENCE_SECONDS
             while room > 0 and (piece := await _next(pieces, until)) is not None:
                 if isinstance(piece, str):  # what it took, and calls for tools, come between
                     yield piece[:room]
@@ -62,11 +67,19 @@ async def _next(pieces: AsyncIterator[Any], until: float) -> Any:
     try:
         with anyio.fail_after(until - anyio.current_time()):
             return await anext(pieces, None)
+    except AichatError:
+        raise
     except TimeoutError:
         raise TimedOut(
             f"The model did not finish within {PATIENCE_SECONDS:g} seconds.",
             "Try again, or choose another model.",
         ) from None
+    except Exception as error:  # whatever an engine may raise is told in words
+        log.exception("A model failed while a character was tried")
+        raise BackendFailed(
+            f"The model failed ({type(error).__name__}).",
+            "Try again, or choose another model. The log says more.",
+        ) from error
 
 
 def _checked(said: str) -> str:

@@ -64,9 +64,24 @@ def test_a_character_answers_aloud_before_it_is_kept(studio: Server, open_page: 
     page.get_by_label("Name").fill("Nobody Yet")
     page.get_by_label("Who is it").fill("You are a cheerful cook.")
     page.get_by_label("You say").fill("What is for dinner?")
+    page.evaluate(
+        """() => {
+            const make = BaseAudioContext.prototype.createBuffer;
+            window.pieces = 0;
+            BaseAudioContext.prototype.createBuffer = function (...how) {
+                window.pieces += 1;
+                return make.apply(this, how);
+            };
+        }"""
+    )
     page.get_by_label("You say").press("Enter")
     expect(page.locator("#trial-answer")).to_have_text(re.compile(r"\w{3,}.*[.?!]"))
-    played(page, page.locator("#trial-player"))
+    player = page.locator("#trial-player")
+    expect(player).to_be_visible()  # it has sounded, and can be heard again
+    assert page.evaluate("window.pieces") > 0
+    player.evaluate("(one) => one.play()")
+    played(page, player)
+    assert 0.5 < player.evaluate("(one) => one.duration") < 60
     page.get_by_label("You say").fill("")
     page.get_by_role("button", name="Answer").click()
     expect(page.locator("#trial-answer")).to_contain_text("There is nothing to answer.")
@@ -129,13 +144,14 @@ def test_characters_are_found_rested_and_deleted(studio: Server, open_page: Open
     expect(switch).not_to_be_checked()
     page.get_by_role("button", name="Duplicate Mark Chen").click()
     expect(page.get_by_label("Name")).to_have_value("Mark Chen (copy)")
-    page.get_by_role("link", name="Delete").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_be_hidden()
-    page.get_by_role("link", name="Delete").click()
     page.get_by_role("button", name="Delete Mark Chen (copy)").click()
-    expect(page.locator(".toast")).to_contain_text("Mark Chen (copy) is gone.")
+    gone = page.locator(".toast.is-undo")
+    expect(gone).to_contain_text("Mark Chen (copy) was deleted.")
+    gone.get_by_role("button", name="Undo").press("Enter")
+    expect(page.locator(".toast")).to_contain_text("Mark Chen (copy) is back.")
+    page.get_by_role("link", name="Edit Mark Chen (copy)").click()
+    page.get_by_role("button", name="Delete Mark Chen (copy)").click()
+    expect(page.locator(".card-title")).not_to_contain_text(["Mark Chen (copy)"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -148,8 +164,10 @@ def test_everybody_can_use_the_pages(
     for name in ("Who", "Voice", "Model", "Pictures", "Advanced"):
         tab(page, name).click()
         fine(page, axe)
-    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete Olivia Barns").click()
     fine(page, axe)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast")).to_contain_text("Olivia Barns is back.")
 
 
 def test_without_scripts_a_character_is_made_tried_and_talked_with(

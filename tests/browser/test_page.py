@@ -13,8 +13,10 @@ from sound import assert_is_speech, assert_same, recorded_past, trimmed
 
 OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
 CUT_OFF = (
-    "ERR_CONNECTION_REFUSED|WebSocket connection"  # what Chromium says of a server that is gone
+    "ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED"
+    "|WebSocket connection"
 )
+"""What Chromium says of a server that is gone, or goes while it is asked."""
 
 
 def speaking(page: Page) -> Locator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import anyio.to_thread
@@ -129,10 +129,10 @@ async def test_who_gives_up_waiting_leaves_the_queue(workers: Workers) -> None:
         await anext(one)
         await anext(two)
         with anyio.move_on_after(0.05) as scope:
-            await workers.run(lambda: 1)
+            await workers.run(lambda _: 1)
         assert scope.cancelled_caught
     with anyio.fail_after(5):
-        assert await workers.run(lambda: 7) == 7
+        assert await workers.run(lambda _: 7) == 7
 
 
 async def test_at_the_end_streams_say_that_there_is_nobody_any_more() -> None:
@@ -142,6 +142,24 @@ async def test_at_the_end_streams_say_that_there_is_nobody_any_more() -> None:
     with pytest.raises(NotReady, match="The test is not running"):
         assert [number async for number in stream] == []
     with pytest.raises(NotReady):
-        await workers.run(lambda: 1)
+        await workers.run(lambda _: 1)
     with pytest.raises(NotReady):
-        await Workers(1, "The test").run(lambda: 1)
+        await Workers(1, "The test").run(lambda _: 1)
+
+
+async def test_work_of_one_step_is_told_that_nobody_waits_for_it_any_more(
+    workers: Workers,
+) -> None:
+    begun, told = threading.Event(), threading.Event()
+
+    def work(left: Callable[[], bool]) -> None:
+        begun.set()
+        while not left():
+            told.wait(0.001)
+        told.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(workers.run, work)
+        assert await anyio.to_thread.run_sync(begun.wait, 5)
+        tasks.cancel_scope.cancel()
+    assert await anyio.to_thread.run_sync(told.wait, 5)

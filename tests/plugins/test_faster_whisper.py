@@ -20,6 +20,7 @@ from aichat.core import (
     State,
     Utterance,
     load_plugins,
+    local_models,
     open_chat,
 )
 from aichat.core.config import Part
@@ -53,7 +54,7 @@ def speech_pcm():
 
 
 @pytest.fixture(scope="module")
-async def loaded(model):
+async def loaded(model, anyio_backend):
     async with FasterWhisper(str(model), device="cpu", beam_size=5) as backend:
         yield backend
 
@@ -61,7 +62,7 @@ async def loaded(model):
 @pytest.fixture
 def stt(loaded, monkeypatch):
     """May be given another model for a test."""
-    for name in ("_whisper", "language", "hotwords"):
+    for name in ("_engine", "language", "hotwords"):
         monkeypatch.setattr(loaded, name, getattr(loaded, name))
     return loaded
 
@@ -116,10 +117,10 @@ def segment(text, no_speech_prob=0.1, avg_logprob=-0.3, compression_ratio=1.1):
 
 
 async def test_a_guess_uses_one_beam_and_the_final_text_the_setting(stt):
-    stt._whisper = Recorder(segment(" Hello."))
+    stt._engine = Recorder(segment(" Hello."))
     await stt.transcribe(Utterance("a", ONE_SECOND, final=False))
     await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
-    (_, guess), (_, final) = stt._whisper.asked
+    (_, guess), (_, final) = stt._engine.asked
     assert (guess["beam_size"], final["beam_size"]) == (1, 5)
     assert final["language"] == "en"
     assert final["temperature"] == 0.0
@@ -131,9 +132,9 @@ async def test_a_guess_uses_one_beam_and_the_final_text_the_setting(stt):
 
 
 async def test_names_are_expected_each_once(stt):
-    stt._whisper, stt.hotwords = Recorder(segment(" Hello.")), ["Kubernetes", "Olivia"]
+    stt._engine, stt.hotwords = Recorder(segment(" Hello.")), ["Kubernetes", "Olivia"]
     await stt.transcribe(Utterance("a", ONE_SECOND, final=True, hotwords=("Olivia", "Márk")))
-    assert stt._whisper.asked[0][1]["hotwords"] == "Kubernetes, Olivia, Márk"
+    assert stt._engine.asked[0][1]["hotwords"] == "Kubernetes, Olivia, Márk"
 
 
 async def test_names_reach_the_model(stt, speech_pcm):
@@ -157,15 +158,15 @@ async def test_silence_is_left_out_of_final_texts_unless_that_is_switched_off(mo
 
 
 async def test_a_model_of_many_languages_finds_out_which_unless_it_is_set(stt):
-    stt._whisper = Recorder(multilingual=True)
+    stt._engine = Recorder(multilingual=True)
     await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
     stt.language = "de"
     await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
-    assert [options["language"] for _, options in stt._whisper.asked] == [None, "de"]
+    assert [options["language"] for _, options in stt._engine.asked] == [None, "de"]
 
 
 async def test_text_that_it_imagined_is_left_out(stt):
-    stt._whisper = Recorder(
+    stt._engine = Recorder(
         segment(" Hello."),
         segment(" Thanks for watching!", 0.9, -1.4),
         segment(" See you, Mark.", 0.9, -0.2),
@@ -224,7 +225,7 @@ def test_pcm_becomes_floats_from_minus_one_to_one():
 
 async def test_a_cancelled_call_keeps_its_worker_until_its_thread_ends(model):
     async with FasterWhisper(str(model), device="cpu", workers=1) as stt:
-        recorder = stt._whisper = Recorder(segment(" Hello."))
+        recorder = stt._engine = Recorder(segment(" Hello."))
         recorder.go_on.clear()
         for _ in range(3):
             with anyio.move_on_after(0.02) as scope:
@@ -239,7 +240,7 @@ async def test_a_cancelled_call_keeps_its_worker_until_its_thread_ends(model):
 async def test_so_many_utterances_are_written_down_at_once_as_there_are_workers(model):
     async with FasterWhisper(str(model), device="cpu", workers=3) as stt:
         assert stt.max_concurrent == 3
-        recorder = stt._whisper = Recorder(segment(" Hello."))
+        recorder = stt._engine = Recorder(segment(" Hello."))
         recorder.go_on.clear()
         async with anyio.create_task_group() as tasks:
             for number in range(7):
@@ -271,10 +272,10 @@ async def test_a_failure_in_the_model_is_told_and_the_next_call_works(stt, speec
         def transcribe(self, audio, **options):
             raise RuntimeError("CUDA out of memory")
 
-    good, stt._whisper = stt._whisper, Broken()
+    good, stt._engine = stt._engine, Broken()
     with pytest.raises(BackendFailed, match="CUDA out of memory"):
         await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
-    stt._whisper = good
+    stt._engine = good
     assert await stt.transcribe(Utterance("a", speech_pcm, final=True)) == SAYS
 
 
@@ -366,7 +367,7 @@ async def test_a_folder_without_a_model_is_told(tmp_path):
 
 
 async def test_a_missing_package_is_told_with_its_mend(hub_cache, monkeypatch):
-    monkeypatch.setattr(faster_whisper, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_models, "find_spec", lambda name: None)
     assert (await refusal()).mend == "Run `pip install 'aichat[whisper]'`."
 
 
@@ -388,7 +389,7 @@ async def test_weights_are_downloaded_once_and_the_progress_is_told(
     *progress, last = [line for line, _ in lines]
     assert progress
     assert all(line.startswith("weights: ") for line in progress)
-    assert last == "loading"
+    assert last == "loading the weights"
     assert all(on_loop for _, on_loop in lines)
     assert capfd.readouterr().err == ""
 
@@ -431,9 +432,9 @@ def test_a_gpu_that_does_not_work_falls_back_to_the_cpu(model, monkeypatch):
 
     monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
     stt = FasterWhisper(str(model))
-    assert stt._load(model).model.device == "cpu"
+    assert stt._load([model]).model.device == "cpu"
     with pytest.raises(CannotStart):
-        FasterWhisper(str(model), device="cuda")._load(model)
+        FasterWhisper(str(model), device="cuda")._load([model])
 
 
 def test_faster_whisper_is_offered():

@@ -19,6 +19,7 @@ from aichat.core import (
     Voice,
     closing,
     introduce,
+    local_models,
     pieces,
     with_tokens_dropped,
 )
@@ -45,7 +46,7 @@ def paths(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-async def loaded(paths):
+async def loaded(paths, anyio_backend):
     async with started(paths) as backend:
         yield backend
 
@@ -106,7 +107,7 @@ def test_they_are_those_of_generate_after_a_reference_as_well(engine):
     assert greedy(engine.loaded, prompt, 40) == expected[0, count:].tolist()
 
 
-def test_a_reference_is_told_to_the_model_as_its_own_processor_does_it(engine):
+def test_a_reference_is_told_to_the_model_as_its_own_processor_does_it(engine, monkeypatch):
     from aichat.plugins.higgs.codes import frames
     from aichat.plugins.higgs.prompting import SCENE, Said
 
@@ -118,8 +119,11 @@ def test_a_reference_is_told_to_the_model_as_its_own_processor_does_it(engine):
     def text(words):
         return [{"type": "text", "text": words}]
 
+    import transformers
     from transformers import HiggsAudioV2Processor
 
+    # where transformers was imported before torchaudio was provided, its door is closed
+    monkeypatch.setattr(transformers, "HiggsAudioV2TokenizerModel", type(loaded.codec))
     tokenizer = loaded.prompter.tokenizer
     processor = HiggsAudioV2Processor(
         loaded.features, tokenizer, loaded.codec, chat_template=tokenizer.chat_template
@@ -561,6 +565,29 @@ async def test_want_of_memory_loses_one_clause_and_halves_the_voices(paths, monk
         assert (await say(tts, "And now?", Voice("x"))).pcm
 
 
+async def test_two_that_want_memory_at_once_halve_the_voices_once(paths, monkeypatch):
+    import torch
+
+    async with started(paths, max_concurrent=4) as tts:
+        both = threading.Barrier(2, timeout=20)
+
+        def forgetful(*args, **options):
+            both.wait()
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        async def speak():
+            with pytest.raises(BackendFailed, match="for 4 voices at once; from now on it is 2"):
+                await say(tts, "Hello.", Voice("x"))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(tts._engine.loaded.model, "forward", forgetful)
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(speak)
+        assert tts.max_concurrent == 2
+        assert (await say(tts, "And now?", Voice("x"))).pcm
+
+
 async def test_another_failure_is_told_and_the_next_clause_is_spoken(tts, monkeypatch):
     model = tts._engine.loaded.model
     with monkeypatch.context() as patched:
@@ -595,9 +622,9 @@ async def refusal(**settings):
 
 @pytest.mark.parametrize("package", ["torch", "transformers", "huggingface_hub"])
 async def test_a_missing_package_is_told_with_its_mend(monkeypatch, package):
-    monkeypatch.setattr(higgs, "find_spec", lambda name: None if name == package else name)
+    monkeypatch.setattr(local_models, "find_spec", lambda name: None if name == package else name)
     error = await refusal()
-    assert error.problem == f"The package {package} is missing."
+    assert error.problem == f"The package {package.replace('_', '-')} is missing."
     assert error.mend == "Run `pip install 'aichat[higgs]'`."
 
 

@@ -24,6 +24,7 @@ from aichat.core import (
 )
 from aichat.core.config import build, read_config
 from aichat.core.testing.llm_contract import LlmContract, ask, whole
+from aichat.plugins import openai_stream
 from aichat.plugins.openai import OpenAiLlm, llm_backend
 from aichat.plugins.openai_client import origin
 
@@ -347,11 +348,20 @@ async def test_a_model_that_does_not_begin_is_given_up(fake, llm, model):
         await fake.hung_up.wait()
 
 
-async def test_a_model_that_stops_in_the_middle_is_given_up(fake, llm):
-    said, line = await failure(llm, "stall", TimedOut)
-    assert (said, "within 0.3 seconds" in line) == ("".join(fake.pieces[:3]), True)
+@pytest.mark.parametrize("model", ["stall", "hollow"])
+async def test_a_model_that_stops_in_the_middle_is_given_up(fake, llm, model):
     with anyio.fail_after(5):
+        said, line = await failure(llm, model, TimedOut)
+        assert (said, "within 0.3 seconds" in line) == ("".join(fake.pieces[:3]), True)
         await fake.hung_up.wait()
+
+
+async def test_a_slow_reader_is_no_silence_of_the_model(fake, llm):
+    async with closing(llm.reply(ask("Hi"))) as stream:
+        said = [await anext(stream)]
+        await anyio.sleep(0.4)  # longer than it may be silent
+        said += [piece async for piece in stream if isinstance(piece, str)]
+    assert "".join(said).strip() == fake.words
 
 
 @pytest.mark.parametrize("model", ["e429-once", "e500-once", "refuse-once", "early_error-once"])
@@ -368,8 +378,11 @@ async def test_it_tries_twice_at_most(fake, llm, model, tries):
     assert len(fake.requests) == tries
 
 
-@pytest.mark.parametrize("model", ["dangling", "dropped"])
-async def test_a_reply_that_is_complete_is_not_failed_by_what_follows(fake, llm, model):
+@pytest.mark.parametrize("model", ["dangling", "counting", "dropped"])
+async def test_a_reply_that_is_complete_is_not_failed_by_what_follows(
+    fake, llm, model, monkeypatch
+):
+    monkeypatch.setattr(openai_stream, "END_SECONDS", 0.2)
     with anyio.fail_after(10):
         assert (await whole(llm, ask_model(model))).strip() == fake.words
         assert (await whole(llm, ask("Hi"))).strip() == fake.words

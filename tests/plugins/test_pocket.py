@@ -15,6 +15,7 @@ from aichat.core import (
     Voice,
     closing,
     introduce,
+    local_models,
 )
 from aichat.core.testing import TtsContract
 from aichat.core.testing.memory import MemoryStorage
@@ -44,7 +45,7 @@ def made(paths, **settings):
 
 
 @pytest.fixture(scope="module")
-async def loaded(paths):
+async def loaded(paths, anyio_backend):
     async with made(paths, clone=True) as backend:
         yield backend
 
@@ -216,6 +217,7 @@ async def refusal(**settings):
 
 async def test_a_missing_package_is_told_with_its_mend(monkeypatch):
     monkeypatch.setattr(files, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_models, "find_spec", lambda name: None)
     assert (await refusal()).mend == "Run `pip install 'aichat[pocket]'`."
     assert Pocket().weights == ()
 

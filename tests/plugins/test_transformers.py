@@ -13,6 +13,7 @@ from aichat.core import (
     PromptMessage,
     Usage,
     closing,
+    local_models,
 )
 from aichat.core.testing.llm_contract import LlmContract, ask
 from aichat.plugins import transformers
@@ -38,7 +39,7 @@ def made(folder, **settings):
 
 
 @pytest.fixture(scope="module")
-async def llm(folder):
+async def llm(folder, anyio_backend):
     async with made(folder) as backend:
         yield backend
 
@@ -59,8 +60,8 @@ async def everything(llm, prompt):
 async def test_without_a_temperature_it_writes_what_generate_writes(llm):
     prompt = with_settings(ask("Hello?"), temperature=0, max_tokens=20)
     *pieces, usage = await everything(llm, prompt)
-    model, tokenizer = llm._writer.model, llm._writer.tokenizer
-    given = llm._writer._encoded([{"role": m.role, "content": m.content} for m in prompt.messages])
+    model, tokenizer = llm._engine.model, llm._engine.tokenizer
+    given = llm._engine._encoded([{"role": m.role, "content": m.content} for m in prompt.messages])
     expected = model.generate(**given, max_new_tokens=20, do_sample=False)
     new = expected[0, given["input_ids"].shape[1] :]
     assert "".join(pieces) == tokenizer.decode(new, skip_special_tokens=True).replace(
@@ -101,7 +102,7 @@ def test_a_stop_is_found_however_it_is_cut_and_what_only_looks_like_one_is_kept(
 
 
 async def test_a_reply_that_is_left_ends_within_one_token(llm, monkeypatch):
-    model, steps = llm._writer.model, []
+    model, steps = llm._engine.model, []
     forward, inside, go_on = model.forward, threading.Event(), threading.Event()
 
     def slow(*args, **options):
@@ -141,8 +142,8 @@ async def test_the_oldest_messages_go_when_there_are_too_many(llm):
     history[1:] = [
         PromptMessage(roles[n % 2], message.content) for n, message in enumerate(history[1:])
     ]
-    given = llm._writer._read(history, 500)
-    text = llm._writer.tokenizer.decode(given["input_ids"][0])
+    given = llm._engine._read(history, 500)
+    text = llm._engine.tokenizer.decode(given["input_ids"][0])
     assert given["input_ids"].shape[1] <= 500
     assert text.startswith("<|im_start|>system\nYou are Zoë.")
     assert "Number 399." in text
@@ -150,17 +151,17 @@ async def test_the_oldest_messages_go_when_there_are_too_many(llm):
 
 
 async def test_one_message_that_is_too_long_is_cut_at_its_beginning(llm):
-    given = llm._writer._read([PromptMessage("user", "a" * 900 + "z")], 100)
+    given = llm._engine._read([PromptMessage("user", "a" * 900 + "z")], 100)
     assert given["input_ids"].shape == (1, 100)
-    assert "z<|im_end|>" in llm._writer.tokenizer.decode(given["input_ids"][0])
+    assert "z<|im_end|>" in llm._engine.tokenizer.decode(given["input_ids"][0])
 
 
 async def test_a_model_that_knows_no_system_prompt_is_told_by_the_user(tmp_path):
     strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
     folder = tiny_chat.build(tmp_path, strict + tiny_chat.TEMPLATE)
     async with made(folder) as llm:
-        given = llm._writer._read(ask("Hello?").messages, 500)
-        text = llm._writer.tokenizer.decode(given["input_ids"][0])
+        given = llm._engine._read(ask("Hello?").messages, 500)
+        text = llm._engine.tokenizer.decode(given["input_ids"][0])
     assert text.startswith("<|im_start|>user\nYou are Zoë")
     assert "Hello?<|im_end|>" in text
 
@@ -168,12 +169,7 @@ async def test_a_model_that_knows_no_system_prompt_is_told_by_the_user(tmp_path)
 def test_messages_of_one_role_are_joined():
     from aichat.plugins.transformers_writer import _folded, _merged
 
-    messages = [
-        PromptMessage("system", "S"),
-        PromptMessage("user", "A"),
-        PromptMessage("user", "B"),
-        PromptMessage("assistant", "C"),
-    ]
+    messages = [("system", "S"), ("user", "A"), ("user", "B"), ("assistant", "C")]
     merged = _merged(messages)
     assert [one["role"] for one in merged] == ["system", "user", "assistant"]
     assert merged[1]["content"] == "A\n\nB"
@@ -195,7 +191,7 @@ async def test_want_of_memory_and_other_failures_are_told(llm, monkeypatch):
             def fail(*_, error=error, **__):
                 raise error
 
-            patched.setattr(llm._writer.model, "forward", fail)
+            patched.setattr(llm._engine.model, "forward", fail)
             with pytest.raises(BackendFailed, match=told):
                 await everything(llm, ask("Hello?"))
     assert await everything(llm, ask("Hello?"))
@@ -219,7 +215,7 @@ async def test_what_is_missing_is_told_with_its_mend(folder, tmp_path, monkeypat
     (tmp_path / "config.json").write_text("{}")
     assert "cannot be loaded" in (await refusal(tmp_path)).problem
     assert "'gpu'" in (await refusal(folder, device="gpu")).problem
-    monkeypatch.setattr(transformers, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_models, "find_spec", lambda name: None)
     assert (await refusal(folder)).mend == "Run `pip install 'aichat[transformers]'`."
 
 

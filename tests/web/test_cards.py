@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import anyio
 import httpx
@@ -53,6 +55,29 @@ def with_text(keyword: str, text: bytes) -> bytes:
 
 def coded(card: Any) -> bytes:
     return base64.b64encode(json.dumps(card).encode())
+
+
+def charx(files: dict[str, bytes]) -> bytes:
+    """A zip with these files."""
+    out = io.BytesIO()
+    with ZipFile(out, "w", ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def test_a_charx_brings_its_card_and_its_main_picture() -> None:
+    def icon(name: str, uri: str) -> dict[str, str]:
+        return {"type": "icon", "name": name, "uri": uri, "ext": "png"}
+
+    assets = [icon("smile", "embeded://a/smile.png"), icon("main", "embeded://a/main.png"), 3]
+    card = {**V2, "data": {**V2["data"], "assets": assets}}
+    files = {"card.json": json.dumps(card).encode(), "a/smile.png": JPEG, "a/main.png": PNG}
+    for before in (b"", JPEG):  # some hide the zip behind a picture
+        read = cards.read(before + charx(files))
+        assert (read.fields["name"], read.picture) == ("Zoë", PNG)
+    del files["a/main.png"], files["a/smile.png"]
+    assert cards.read(charx(files)).picture is None
 
 
 def test_a_card_becomes_a_character_that_is_told_all_of_it() -> None:
@@ -133,6 +158,10 @@ def test_a_picture_holds_a_card_and_the_newest_one_counts() -> None:
         PNG,
         PNG[:60],
         with_text("chara", b"!!!"),
+        b"PK\x03\x04 and no more",
+        charx({"else.json": b"{}"}),
+        charx({"card.json": b"[]"}),
+        charx({"card.json": bytes(12_000_001)}),
         with_text("chara", base64.b64encode(b"\xff\xfe")),
         with_text("chara", coded(V2))[:-30],
         with_text("chara", coded(V2)).replace(b"IDAT", b"IDAU"),

@@ -197,11 +197,25 @@ class Mute(FakeLlm):
             yield nothing
 
 
+class Broken(FakeLlm):
+    """Breaks as no model should, before or after its first word."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__()
+        self.words = words
+
+    async def reply(self, prompt: Prompt) -> Any:
+        for word in self.words:
+            yield word
+        raise ZeroDivisionError("never shown")
+
+
 def test_a_reply_without_end_is_cut_and_one_without_words_is_told() -> None:
     as_data = {"accept": "application/json"}
     for llm, said, expected in (
         (Endless(), "Go on", None),
         (Mute(), "Hi", "The model wrote nothing."),
+        (Broken(), "Hi", "The model failed (ZeroDivisionError)."),
     ):
         with a_server(llm=llm, storage=anyio.run(a_store)) as server:
             answer = httpx.post(
@@ -218,6 +232,18 @@ def test_a_reply_without_end_is_cut_and_one_without_words_is_told() -> None:
                 assert len(answer.text) == trying.LONGEST_ANSWER
 
 
+def test_a_model_that_breaks_in_mid_sentence_ends_with_a_line_that_says_so() -> None:
+    with a_server(llm=Broken("Well, "), storage=anyio.run(a_store)) as server:
+        answer = httpx.post(
+            f"{server.url}/characters/try",
+            files={"file": ("", b"")},
+            data=filled(say="Hi"),
+            trust_env=False,
+        )
+    assert answer.text.startswith("Well,  [The model failed (ZeroDivisionError). Try again")
+    assert "never shown" not in answer.text
+
+
 def test_characters_are_found_rested_copied_and_deleted(
     server: Server, browser: httpx.Client
 ) -> None:
@@ -232,8 +258,29 @@ def test_characters_are_found_rested_copied_and_deleted(
     assert stored(server, "rosa").is_active
     copied = browser.post("/characters/rosa/duplicate").headers["location"]
     assert stored(server, copied.rpartition("/")[2]).name == "Rosa (copy)"
-    assert browser.post(f"{copied}/delete").headers["location"] == "/characters"
-    assert browser.get(copied).status_code == 404
+    deleted_and_back(server, browser, copied)
+
+
+def deleted_and_back(server: Server, browser: httpx.Client, address: str) -> None:
+    """Delete a character, undo that, and delete it through the API, which asks nobody."""
+    id = address.rpartition("/")[2]
+    assert browser.post(f"{address}/delete").headers["location"] == "/characters"
+    listed = browser.get("/characters").text
+    assert "Rosa (copy) was deleted." in listed
+    assert f'href="{address}"' not in listed
+    for page in ("/", "/agents"):
+        assert "Rosa (copy)" not in browser.get(page).text
+    assert stored(server, id).name == "Rosa (copy)"  # conversations still have it
+    assert browser.get(address).headers["location"] == "/characters"
+    assert browser.post(f"{address}/restore").headers["location"] == "/characters"
+    listed = browser.get("/characters").text
+    assert "Rosa (copy) is back." in listed
+    assert f'href="{address}"' in listed
+    browser.post(f"{address}/restore")
+    assert "cannot be taken back any more" in browser.get("/characters").text
+    browser.post(f"{address}/delete")
+    browser.delete(f"/api/characters/{id}")
+    assert browser.get(address).status_code == 404
 
 
 def test_names_are_text_wherever_they_are_shown(server: Server, browser: httpx.Client) -> None:

@@ -9,9 +9,7 @@ torch and transformers are imported only when the weights are there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +20,24 @@ from aichat.core import (
     AichatError,
     Backend,
     BackendFailed,
-    CannotStart,
     Codes,
     Listener,
-    NotReady,
+    LocalModel,
     Reference,
     Voice,
     Weights,
-    Workers,
     closing,
-    fetched,
     hookimpl,
+    weights_at,
 )
 
 from .codes import LONGEST
-from .memory import OutOfMemory
+from .memory import OutOfMemory, watched
 from .words import SAMPLE, normal
 
 MODEL = "eustlb/higgs-audio-v2-generation-3B-base"
 CODEC = "eustlb/higgs-audio-v2-tokenizer"
-FILES = ("*.json", "*.safetensors", "*.jinja")
-BY_HAND = "set HIGGS_MODEL_PATH and HIGGS_TOKENIZER_PATH to folders."
+FILES, MAIN = ("*.json", "*.safetensors", "*.jinja"), "config.json"
 AHEAD = 4
 """Chunks that may wait for the listener before the speech pauses."""
 
@@ -53,7 +48,7 @@ def tts_backend() -> Backend[Higgs]:
     return Backend("higgs", Higgs)
 
 
-class Higgs:
+class Higgs(LocalModel):
     """Speaks in described and cloned voices.
 
     *model_path* and *tokenizer_path* are folders, or repositories of the Hugging Face hub whose
@@ -61,6 +56,10 @@ class Higgs:
     each chunk waits for; None: none at first, then more. With 10 all sound is exact, with None
     that from 0.76 s of a clause on.
     """
+
+    part, name, what = "tts", "higgs", "Higgs Audio"
+    packages = ("torch", "transformers", "huggingface_hub")
+    by_hand = "set HIGGS_MODEL_PATH and HIGGS_TOKENIZER_PATH to folders."
 
     sample_rate = 24_000
     abilities: frozenset[Ability] = frozenset({"clone", "describe", "emotions", "seed"})
@@ -81,12 +80,9 @@ class Higgs:
         lookahead: int | None = None,
         download: bool = False,
     ) -> None:
-        self.weights = (
-            _weights("higgs-audio-v2", model_path),
-            _weights("higgs-audio-v2-tokenizer", tokenizer_path),
-        )
-        self.device, self.dtype, self.download = device, dtype, download
-        self.lookahead = lookahead
+        super().__init__(max_concurrent, download)  # which is halved when memory is short
+        self.model_path, self.tokenizer_path = model_path, tokenizer_path
+        self.device, self.dtype, self.lookahead = device, dtype, lookahead
         self.sampling = {
             "temperature": temperature,
             "top_p": top_p,
@@ -94,34 +90,15 @@ class Higgs:
             "ras_window": ras_window,
             "ras_repeats": ras_repeats,
         }
-        self.report: Callable[[str], None] = lambda line: None
-        self._workers = Workers(max(1, max_concurrent), "Higgs Audio")
-        self._engine: Any = None
         self._transcripts: dict[str, str] = {}
         """By the key of the clip that holds it."""
 
     @property
-    def max_concurrent(self) -> int:
-        """How many may speak at once; halved whenever the memory did not suffice."""
-        return self._workers.count
-
-    async def __aenter__(self) -> Higgs:
-        await to_thread.run_sync(_require_packages)
-        hub = await to_thread.run_sync(import_module, "huggingface_hub")
-        model, codec = [
-            await fetched(weights, hub, self.report, allowed=self.download, otherwise=BY_HAND)
-            for weights in self.weights
-        ]
-        self.report("loading the weights")
-        self._engine = await to_thread.run_sync(self._load, model, codec, abandon_on_cancel=True)
-        await self._workers.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        try:
-            await self._workers.__aexit__(*error)
-        finally:
-            self._engine = None
+    def weights(self) -> Sequence[Weights]:
+        return (
+            weights_at("higgs-audio-v2", self.model_path, FILES, MAIN),
+            weights_at("higgs-audio-v2-tokenizer", self.tokenizer_path, FILES, MAIN),
+        )
 
     async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes]:
         if not normal(text):
@@ -129,14 +106,12 @@ class Higgs:
         engine = self._running()
 
         def say(listener: Listener[bytes]) -> None:
-            engine.say(text, voice, self._transcript(voice), listener)
+            with watched(self.max_concurrent):
+                engine.say(text, voice, self._transcript(voice), listener)
 
-        try:
-            async with closing(self._workers.stream(say, AHEAD)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        except Exception as error:
-            raise await self._told(error) from error
+        async with closing(self._streamed(say, AHEAD)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     # -- getting to know voices ----------------------------------------------------------------
 
@@ -147,33 +122,33 @@ class Higgs:
         )
 
     async def learn(self, voice: Voice, reference: Reference | None) -> Codes | None:
-        codes = voice.audio_tokens if self._running().fits(voice.audio_tokens) else None
-        try:
-            if reference is not None:
-                return await self._written_down(voice, reference, codes)
-            return codes or await self._made_up(voice)
-        except Exception as error:
-            raise await self._told(error) from error
+        engine = self._running()
+        codes = voice.audio_tokens if engine.fits(voice.audio_tokens) else None
+        if reference is not None:
+            return await self._written_down(voice, reference, codes)
+
+        def make_up(left: Callable[[], bool]) -> Codes:
+            with watched(self.max_concurrent):
+                made: Codes = engine.make_up(voice, left)
+                return made
+
+        return codes or await self._done(make_up)
 
     async def _written_down(self, voice: Voice, reference: Reference, codes: Codes | None) -> Codes:
         """Note the words, and return the codes: those that there are, else new ones."""
-        engine, was_cut = self._running(), False
-        if codes is None:
-            codes, was_cut = await self._workers.run(lambda: engine.written_down(reference))
-        if voice.text_path is not None:
-            is_whole = not was_cut and len(codes[0]) < LONGEST
-            # the words of a clip that was cut are not those that are heard
-            self._transcripts[voice.text_path] = normal(reference.transcript) if is_whole else ""
-        return codes
-
-    async def _made_up(self, voice: Voice) -> Codes:
         engine = self._running()
 
-        def make_up(listener: Listener[Codes]) -> None:
-            listener(engine.make_up(voice, lambda: listener.left))
+        def write_down(_: object) -> tuple[Codes, bool]:
+            with watched(self.max_concurrent):
+                written: tuple[Codes, bool] = engine.written_down(reference)
+                return written
 
-        async with closing(self._workers.stream(make_up)) as made:
-            return await anext(made)
+        known, was_cut = (codes, False) if codes else await self._done(write_down)
+        if voice.text_path is not None:
+            is_whole = not was_cut and len(known[0]) < LONGEST
+            # the words of a clip that was cut are not those that are heard
+            self._transcripts[voice.text_path] = normal(reference.transcript) if is_whole else ""
+        return known
 
     def _transcript(self, voice: Voice) -> str:
         """Return the words of the voice's codes, as far as they are known."""
@@ -181,30 +156,21 @@ class Higgs:
 
     # -- the engine ----------------------------------------------------------------------------
 
-    def _load(self, model: Path, codec: Path) -> Any:
+    def _load(self, folders: Sequence[Path]) -> Any:
         from .engine import start  # which imports torch
 
+        model, codec = folders
         return start((model, codec), self.device, self.dtype, self.sampling, self.lookahead)
-
-    def _running(self) -> Any:
-        if self._engine is None:
-            raise NotReady("Higgs Audio is not loaded.", "Start it first.")
-        return self._engine
 
     async def _told(self, error: Exception) -> AichatError:
         """Turn what went wrong into a sentence; halve the voices if it was for want of memory."""
-        if isinstance(error, AichatError):
-            return error
         if not isinstance(error, OutOfMemory):
-            return BackendFailed(
-                f"Higgs Audio failed ({type(error).__name__}).",
-                "Try again, or choose another [tts] backend.",
-            )
-        before = self.max_concurrent
-        self._workers.limit(max(1, before // 2))
+            return await super()._told(error)
+        # several may fail at once for want of the same memory: that halves once
+        self._workers.limit(min(self.max_concurrent, max(1, error.voices // 2)))
         await to_thread.run_sync(self._running().free)
         return BackendFailed(
-            f"The memory did not suffice for {before} voices at once; from now on it is "
+            f"The memory did not suffice for {error.voices} voices at once; from now on it is "
             f"{self.max_concurrent}.",
             "Free some of the GPU's memory, or lower [tts.higgs] max_concurrent.",
         )
@@ -212,19 +178,3 @@ class Higgs:
 
 def _is_cloned(voice: Voice) -> bool:
     return voice.method == "clone" and voice.audio_path is not None
-
-
-def _weights(name: str, path: str) -> Weights:
-    """Say what is needed: a folder, or a repository, which is written OWNER/NAME."""
-    is_repository = path.count("/") == 1 and not path.startswith(("/", ".", "~"))
-    if is_repository and not Path(path).is_dir():
-        return Weights(name, path, FILES, "config.json")
-    return Weights(path)
-
-
-def _require_packages() -> None:
-    for package in ("torch", "transformers", "huggingface_hub"):
-        if find_spec(package) is None:
-            raise CannotStart(
-                f"The package {package} is missing.", "Run `pip install 'aichat[higgs]'`."
-            )

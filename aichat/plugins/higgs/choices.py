@@ -53,8 +53,8 @@ def _check(name: str, value: object) -> None:
             f"The voice has a setting higgs.{name}.", f"Known: {', '.join(LIMITS)}.", "settings"
         )
     least, most = LIMITS[name]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and least <= value <= most):  # type: ignore[arg-type, operator]
+    number = value if isinstance(value, (int, float)) else math.nan
+    if isinstance(value, bool) or not least <= number <= most:
         raise BadValue(
             f"The voice's setting higgs.{name} is {value!r}.",
             f"Write a number from {least} to {most}.",

@@ -22,7 +22,6 @@ from .codes import LONGEST, fit, frames, kept
 from .decoding import decoded
 from .layout import Frame
 from .loading import Loaded, load
-from .memory import watched
 from .prompting import Said
 from .sampling import Sampler, Sampling
 from .sounding import SOON, Plan, Sounding, Wave, pcm, waiting_for
@@ -61,19 +60,17 @@ class Engine:
         if not self.fits(voice.audio_tokens):
             known = []
         carried: deque[Said] = deque(maxlen=CARRIED)
-        with watched():
-            for piece in pieces(normal(text)):
-                sounding = Sounding(self.loaded.codec, self.loaded.hop, self.plan)
-                before = [*known, *carried]
-                for frame in self.frames(piece, voice, before, lambda: listener.left):
-                    _hand_over(sounding.add(frame), listener)
-                _hand_over(sounding.rest(), listener)
-                carried.append(Said(sounding.frames, piece))
+        for piece in pieces(normal(text)):
+            sounding = Sounding(self.loaded.codec, self.loaded.hop, self.plan)
+            before = [*known, *carried]
+            for frame in self.frames(piece, voice, before, lambda: listener.left):
+                _hand_over(sounding.add(frame), listener)
+            _hand_over(sounding.rest(), listener)
+            carried.append(Said(sounding.frames, piece))
 
     def make_up(self, voice: Voice, left: Callable[[], bool]) -> Codes:
         """Return the codes of the first words in a described voice: :data:`SAMPLE`."""
-        with watched():
-            return kept(list(self.frames(SAMPLE, voice, [], left))[:LONGEST])
+        return kept(list(self.frames(SAMPLE, voice, [], left))[:LONGEST])
 
     def written_down(self, reference: Reference) -> tuple[Codes, bool]:
         """Return the codes of a clip, and whether it was cut. Raises :class:`BadValue`."""
@@ -84,7 +81,7 @@ class Engine:
                 f"The clip is shorter than {SHORTEST_CLIP:g} s.", "Record 5 to 20 s.", "audio_path"
             )
         longest = LONGEST * self.loaded.hop
-        with watched(), torch.inference_mode():
+        with torch.inference_mode():
             given = self.loaded.features(
                 wave[:longest], sampling_rate=self.loaded.rate, return_tensors="pt"
             )

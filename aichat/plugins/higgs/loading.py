@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from attrs import frozen
 
-from aichat.core import CannotStart
+from aichat.core import CannotStart, device_of, first_line, precision_of
 
 from . import torchaudio
 from .layout import Layout
@@ -45,7 +45,7 @@ def load(model: Path, codec: Path, device: str, dtype: Dtype) -> Loaded:
     _check(model, "higgs_audio_v2", "model_path")
     _check(codec, "higgs_audio_v2_tokenizer", "tokenizer_path")
     try:
-        return _loaded(model, codec, place, _precision(dtype, place))
+        return _loaded(model, codec, place, precision_of(torch, dtype, place))
     except torch.OutOfMemoryError as error:
         raise CannotStart(
             f"Higgs Audio does not fit into the memory of {place}.",
@@ -53,35 +53,20 @@ def load(model: Path, codec: Path, device: str, dtype: Dtype) -> Loaded:
         ) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CannotStart(
-            f"Higgs Audio cannot be loaded from {model} ({str(error).splitlines()[0]}).",
+            f"Higgs Audio cannot be loaded from {model} ({first_line(error)}).",
             "Fetch its weights anew, or set [tts.higgs] model_path to a folder that holds them.",
         ) from error
 
 
 def chosen(device: str) -> torch.device:
     """Choose where to compute. Raises :class:`CannotStart` when that is not there."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        if torch.backends.mps.is_available():
-            return torch.device("mps")
+    place: torch.device = device_of(torch, device, "[tts.higgs] device, or DEVICE,")
+    if device == "auto" and place.type == "cpu":
         raise CannotStart(
             "There is no GPU that torch can use; on a CPU, Higgs is slower than speech.",
             'Use another [tts] backend, or insist with [tts.higgs] device = "cpu".',
         )
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise CannotStart(
-            f"Torch has no device {device!r} here ({str(error).splitlines()[0]}).",
-            'Set [tts.higgs] device, or DEVICE, to "auto", "cuda", "mps" or "cpu".',
-        ) from error
-
-
-def _precision(dtype: Dtype, place: torch.device) -> torch.dtype:
-    name = dtype if dtype != "auto" else "float32" if place.type == "cpu" else "bfloat16"
-    precision: torch.dtype = getattr(torch, name)
-    return precision
+    return place
 
 
 def _check(folder: Path, wanted: str, setting: str) -> None:

@@ -7,11 +7,15 @@ from contextlib import contextmanager
 
 
 class OutOfMemory(Exception):  # a fact; whoever speaks to people makes an error of it
-    """There was no memory left for one speech; the others go on."""
+    """There was no memory left for one speech, when *voices* could go on at once."""
+
+    def __init__(self, voices: int) -> None:
+        super().__init__(voices)
+        self.voices = voices
 
 
 @contextmanager
-def watched() -> Iterator[None]:
+def watched(voices: int) -> Iterator[None]:
     """Raise :class:`OutOfMemory` for torch's error, without what holds on to the memory."""
     try:
         yield
@@ -21,4 +25,4 @@ def watched() -> Iterator[None]:
             raise
     else:
         return
-    raise OutOfMemory
+    raise OutOfMemory(voices)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from litestar import Controller, Response, delete, get, post, put
+from functools import partial
+from typing import Any
+
+from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
 from litestar.params import JSONBody, MultipartBody
 
 from aichat.core import BadValue, Voice, with_tokens_dropped
+from aichat.web.attending import while_there
 from aichat.web.previews import Previews, seeded
 from aichat.web.uploads import LIMIT_BYTES, Uploads
 from aichat.web.values import sent
@@ -119,7 +123,10 @@ class Voices(Controller):
         responses=errors(400, 404),
     )
     async def preview(
-        self, state: State, data: JSONBody[voice_schemas.VoicePreview]
+        self,
+        request: Request[Any, Any, Any],
+        state: State,
+        data: JSONBody[voice_schemas.VoicePreview],
     ) -> Response[bytes]:
         """Say a sentence in a voice that is kept, or in one that is yet to be made: a wav file.
 
@@ -127,7 +134,8 @@ class Voices(Controller):
         """
         previews: Previews = state.previews
         voice = seeded(await _wanted(state, data), data.seed)
-        made = await previews.speak(parts(state), voice, data.text)
+        work = partial(previews.speak, parts(state), voice, data.text)
+        made = await while_there(request, work)
         return Response(made.wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 

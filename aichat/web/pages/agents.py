@@ -31,7 +31,7 @@ class Ability:
 async def agents(request: Req, state: State) -> Page:
     """Which tools there are, and which each character may use."""
     parts: Parts = state.parts
-    characters = await parts.storage.characters()
+    characters = state.dismissed.others(await parts.storage.characters())
     return page(
         request,
         "pages/agents.html",

@@ -37,7 +37,7 @@ async def take_in(request: Request[Any, Any, Any], state: State) -> Page:
     """Make a character of a card."""
     file = forms.file(await request.form(), "file")
     if file is None:
-        return failed("/characters", "No file was chosen. Choose a card, as PNG or JSON.")
+        return failed("/characters", "No file was chosen. Choose a card, as PNG, JSON or CHARX.")
     try:
         card = cards.read(await read_at_most(file, LIMIT_BYTES, "Send a smaller card."))
         who = await _made(state, card)

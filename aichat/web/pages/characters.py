@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -13,13 +14,15 @@ from litestar.datastructures import FormMultiDict, State
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from aichat.core import AichatError, Character, Parts, Storage, closing
+from aichat.core import AichatError, Character, NotFound, Parts, Storage, closing
 from aichat.web.api.characters import found
 from aichat.web.api.forms import read_form
 from aichat.web.api.images import FORM_BYTES
+from aichat.web.attending import while_there
 from aichat.web.defaults import new_conversation
+from aichat.web.dismissed import Dismissed
 from aichat.web.previews import LONGEST_TEXT, SENTENCE
-from aichat.web.shell import Page, Req, done, page
+from aichat.web.shell import Page, Req, done, failed, page
 from aichat.web.uploads.pictures import LIMIT_BYTES
 
 from . import forms
@@ -34,9 +37,11 @@ CATALOGUE_SECONDS = 3.0
 @get("/characters")
 async def everybody(request: Req, state: State, q: Words = "") -> Page:
     """All characters, or those that a word finds."""
-    known = await state.parts.storage.characters()
+    dismissed: Dismissed = state.dismissed
+    known = dismissed.others(await state.parts.storage.characters())
     shown = found(known, q) if q.strip() else known
-    return page(request, "pages/characters.html", characters=known, shown=shown, q=q)
+    undos = dismissed.undos()
+    return page(request, "pages/characters.html", characters=known, shown=shown, q=q, undos=undos)
 
 
 @get("/characters/new")
@@ -56,6 +61,8 @@ async def add(request: Req, state: State) -> Page:
 async def edit(request: Req, state: State, id: FromPath[str]) -> Page:
     """A character that is there."""
     who = await state.parts.storage.character(id)
+    if id in state.dismissed:
+        return failed("/characters", f"{who.name} was deleted. Undo that first.")
     return await _form(request, state, CharacterForm.of(who))
 
 
@@ -96,11 +103,19 @@ async def talk(state: State, id: FromPath[str]) -> Page:
 
 @post("/characters/{id:str}/delete", status_code=303)
 async def remove(state: State, id: FromPath[str]) -> Page:
-    """Remove a character; what it said stays."""
-    who = await state.parts.storage.character(id)
-    await state.parts.storage.delete_character(id)
-    await state.rooms.character_changed(id)
-    return done("/characters", f"{who.name} is gone.")
+    """Let a character go, unless that is undone in time; what it said stays."""
+    state.dismissed.begin(await state.parts.storage.character(id))
+    return Response("", status_code=303, headers={"Location": "/characters"})
+
+
+@post("/characters/{id:str}/restore", status_code=303)
+async def restore(state: State, id: FromPath[str]) -> Page:
+    """Keep a character that was deleted a moment ago."""
+    try:
+        name = state.dismissed.take_back(id)
+    except NotFound as error:
+        return failed("/characters", error.line)
+    return done("/characters", f"{name} is back.")
 
 
 @post("/characters/try", status_code=200, **FORM)
@@ -123,12 +138,21 @@ async def answer(request: Req, state: State) -> Stream:
 
 
 @post("/characters/speak", status_code=200, **FORM)
-async def speak(request: Req, state: State) -> Response[bytes]:
-    """Say a text in the voice that the form chooses."""
+async def speak(request: Req, state: State) -> Stream:
+    """Say a text in the voice that the form chooses, as it is made."""
     sent = await request.form()
     voice = await CharacterForm.read(sent).voice(state.parts.storage)
-    made = await state.previews.speak(state.parts, voice, _beginning(forms.text(sent, "text")))
-    return Response(made.wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+    text = _beginning(forms.text(sent, "text"))
+    pieces = state.previews.stream(state.parts, voice, text)
+    first = await while_there(request, pieces.__anext__)  # what is wrong is told before it sounds
+
+    async def sounding() -> AsyncIterator[bytes]:
+        async with closing(pieces):
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    return Stream(sounding, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
 def _beginning(text: str) -> str:
@@ -159,10 +183,9 @@ async def _used(request: Req, state: State, form: CharacterForm, sent: FormMulti
         if wanted == "remove":
             form.take_out(what)
         if wanted == "hear":
-            voice = await form.voice(parts.storage)
-            form.heard = (await state.previews.speak(parts, voice, SENTENCE)).address
+            await while_there(request, partial(_spoken, state, form, SENTENCE))
         if wanted == "try":
-            await _tried(state, form, bool(sent.get("aloud")))
+            await while_there(request, partial(_tried, state, form, bool(sent.get("aloud"))))
     except AichatError as error:
         form.problems = forms.problems(error)
         return await _form(request, state, form, 400)
@@ -173,9 +196,12 @@ async def _tried(state: State, form: CharacterForm, aloud: bool) -> None:
     pieces = state.trials.answer(state.parts, form.draft(), form.values["say"])
     form.answer = "".join([piece async for piece in pieces])
     if aloud:
-        voice = await form.voice(state.parts.storage)
-        said = _beginning(form.answer)
-        form.heard = (await state.previews.speak(state.parts, voice, said)).address
+        await _spoken(state, form, _beginning(form.answer))
+
+
+async def _spoken(state: State, form: CharacterForm, text: str) -> None:
+    voice = await form.voice(state.parts.storage)
+    form.heard = (await state.previews.speak(state.parts, voice, text)).address
 
 
 async def _form(request: Req, state: State, form: CharacterForm, code: int = 200) -> Page:
@@ -209,6 +235,6 @@ def routes() -> Router:
         "/",
         route_handlers=[
             *(everybody, begin, add, answer, speak),
-            *(edit, change, activate, duplicate, talk, remove),
+            *(edit, change, activate, duplicate, talk, remove, restore),
         ],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+from attrs import evolve
 from litestar import Router, get, post
 from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
@@ -34,12 +35,13 @@ async def _page(
 ) -> Page:
     parts: Parts = state.parts
     listing: Listing = state.listing
+    shown = await cast_view(parts.storage, conversation, cast)
     return page(
         request,
         "pages/chat.html",
         conversation_id=conversation.conversation_id if conversation else "",
         title=conversation.title if conversation else None,
-        cast=await cast_view(parts.storage, conversation, cast),
+        cast=evolve(shown, others=state.dismissed.others(shown.others)),
         characters=cast,
         messages=[view(message) for message in messages],
         undos=state.unsaid.of(conversation.conversation_id) if conversation else (),
@@ -51,7 +53,8 @@ async def _page(
 @get("/")
 async def start(request: Req, state: State) -> Page:
     """A new conversation with everybody who is active; the page's socket makes it."""
-    return await _page(request, state, None, await state.parts.storage.characters(active=True), ())
+    active = await state.parts.storage.characters(active=True)
+    return await _page(request, state, None, state.dismissed.others(active), ())
 
 
 @get("/c/{conversation_id:str}")
@@ -72,7 +75,7 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 async def begin(state: State, data: Form) -> Redirect:
     """Take the first message of a conversation from a page without scripts."""
     text, storage = incoming.checked_text(data.get("text", "")), state.parts.storage
-    cast = await storage.characters(active=True)
+    cast = state.dismissed.others(await storage.characters(active=True))
     made = await new_conversation(storage, [who.id for who in cast])
     return await _say(state, made, cast, text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from aichat.core import AichatError, Parts, Storage, Voice, abilities
 from aichat.core.models import Method
 from aichat.web.api.forms import read_form
 from aichat.web.api.voices import FORM_BYTES
+from aichat.web.attending import while_there
 from aichat.web.previews import SENTENCE
 from aichat.web.shell import Page, Req, done, failed, page
 from aichat.web.uploads import learnt
@@ -95,7 +97,8 @@ async def _used(request: Req, state: State, form: VoiceForm, sent: FormMultiDict
             told = await learnt(parts, made)
             return done("/voices", f"The voice {made.voice} is kept. {told}".strip())
         if wanted in ("hear", "another"):
-            await form.hear(state.previews, parts, another=wanted == "another")
+            another = wanted == "another"
+            await while_there(request, partial(form.hear, state.previews, parts, another=another))
     except AichatError as error:
         form.problems = forms.problems(error)
         return await _form(request, state, form, 400)
@@ -135,7 +138,7 @@ async def _library(request: Req, state: State, sent: FormMultiDict) -> Page:
     text = forms.text(sent, "text") or SENTENCE
     heard, problem = takes.read(forms.all_texts(sent, "take")), ""
     try:
-        heard = await _heard(state, heard, forms.text(sent, "voice"), text)
+        heard = await _heard(request, state, heard, forms.text(sent, "voice"), text)
     except AichatError as error:
         problem = error.line
     characters = await storage.characters()
@@ -155,11 +158,11 @@ async def _library(request: Req, state: State, sent: FormMultiDict) -> Page:
     )
 
 
-async def _heard(state: State, heard: list[Take], key: str, text: str) -> list[Take]:
+async def _heard(request: Req, state: State, heard: list[Take], key: str, text: str) -> list[Take]:
     if not key:
         return heard
     voice = await state.parts.storage.voice(key)
-    made = await state.previews.speak(state.parts, voice, text)
+    made = await while_there(request, partial(state.previews.speak, state.parts, voice, text))
     return takes.added(heard, Take(None, made.key, key))
 
 

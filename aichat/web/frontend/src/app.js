@@ -19,6 +19,8 @@ import { TalkButton } from "./talk.js";
 import { TurnQueue } from "./turn-queue.js";
 import { localTimes } from "./times.js";
 
+const LIST_TRIES = 3;
+const LIST_AGAIN_MS = 1_500;
 const at = (id) => document.getElementById(id);
 const page = document.body.dataset;
 
@@ -133,12 +135,13 @@ function remember(id) {
   for (const form of document.querySelectorAll("form[data-says]")) form.action = `/c/${id}/messages`;
 }
 
-/** A conversation gets its title, and its place in the list, from the first thing said in it. */
-async function listed() {
-  if (document.querySelector("#conversations [aria-current]")) return;
+/** A conversation gets its title, and its place in the list, from the first thing said in it; that may be on its way to the store yet. */
+async function listed(tries = LIST_TRIES) {
+  if (!tries || document.querySelector("#conversations [aria-current]")) return;
   await refresh("title", "conversations");
   localTimes(document);
   conversation.title();
+  setTimeout(() => listed(tries - 1), LIST_AGAIN_MS);
 }
 
 /** The user wants to change what was said last: the message's own form for that opens. */
@@ -155,8 +158,8 @@ function failed({ code, message }) {
 
 connection.on("connection", (event) => status.show(event));
 connection.on("ready", ready);
-connection.on("turn_complete", listed);
-connection.on("interrupted", listed);
+connection.on("turn_complete", () => listed());
+connection.on("interrupted", () => listed());
 connection.on("captions", (event) => conversation.captions.told(event));
 connection.on("html", inOrder((event) => conversation.html(event)));
 connection.on("html", inOrder(({ html }) => html.includes('id="cast"') && cast.drawn()));

@@ -22,7 +22,10 @@ export function toast(text, kind = "bad") {
 function begin(shown) {
   announce(shown.querySelector(".toast-text").textContent);
   if (shown.classList.contains("is-good")) setTimeout(() => goUnlessUsed(shown), GOES_MS);
+  if (shown.classList.contains("is-undo")) setTimeout(() => shown.isConnected && dismiss(shown), GONE_MS);
 }
+
+const GONE_MS = 15_000; // then it is too late to undo
 
 function goUnlessUsed(shown) {
   if (shown.matches(":hover, :focus-within")) setTimeout(() => goUnlessUsed(shown), GOES_MS);

@@ -1,4 +1,6 @@
 // Buttons with data-partial="id": their form is sent, and of the page that answers only that part is taken over.
+// What takes a while can be cancelled with the same button.
+import { cancellable } from "./cancelling.js";
 import { tendTabs } from "../shell/tabs.js";
 import { toast } from "../shell/toasts.js";
 import { tendRecorders } from "./recorder.js";
@@ -8,7 +10,7 @@ export function tendPartials() {
     const id = event.submitter?.dataset.partial;
     if (!id) return;
     event.preventDefault();
-    if (event.submitter.getAttribute("aria-disabled") !== "true") send(event.target, event.submitter, id);
+    cancellable(event.submitter, "Cancel", (signal) => send(event.target, event.submitter, id, signal));
   });
 }
 
@@ -31,19 +33,17 @@ export function tendSwitches() {
   });
 }
 
-async function send(form, button, id) {
-  button.setAttribute("aria-disabled", "true");
+async function send(form, button, id, signal) {
   document.getElementById(id).setAttribute("aria-busy", "true");
   const sent = new FormData(form, button);
   try {
-    const answer = await fetch(form.action, { method: "POST", body: sent, headers: { Accept: "text/html" } });
+    const answer = await fetch(form.action, { method: "POST", body: sent, headers: { Accept: "text/html" }, signal });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
     if (fresh) return takeOver(document.getElementById(id), fresh, sent);
     toast(`The server answered with ${answer.status}. Try again in a moment.`);
   } catch (error) {
-    toast(`The server could not be reached (${error.message}). Try again in a moment.`);
+    if (!signal.aborted) toast(`The server could not be reached (${error.message}). Try again in a moment.`);
   }
-  button.removeAttribute("aria-disabled");
   document.getElementById(id).removeAttribute("aria-busy");
 }
 
@@ -60,7 +60,6 @@ function takeOver(shown, fresh, sent) {
   tendRecorders(fresh);
   for (const player of fresh.querySelectorAll("audio[autoplay]")) play(player);
   if (focused) fresh.querySelector(focused)?.focus();
-  for (const button of document.querySelectorAll("[data-partial][aria-disabled]")) button.removeAttribute("aria-disabled");
 }
 
 /** What was parsed apart from the page does not begin by itself. */

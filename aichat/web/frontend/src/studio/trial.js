@@ -1,12 +1,14 @@
 // The try-out box: a character that is not kept yet answers, word by word, and then aloud.
 import { announce } from "../shell/announcer.js";
+import { cancellable } from "./cancelling.js";
+import { playStream } from "./streamed-wav.js";
 
 export function tendTrials() {
   document.addEventListener("submit", (event) => {
     const address = event.submitter?.dataset.trial;
     if (!address) return;
     event.preventDefault();
-    if (event.submitter.getAttribute("aria-disabled") !== "true") answer(event.target, event.submitter, address);
+    cancellable(event.submitter, "Stop", (signal) => answer(event.target, event.submitter, address, signal));
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !event.target.matches("[data-trial-field]")) return;
@@ -15,25 +17,23 @@ export function tendTrials() {
   });
 }
 
-async function answer(form, button, address) {
+async function answer(form, button, address, signal) {
   const shown = document.getElementById("trial-answer");
   const player = document.getElementById("trial-player");
-  button.setAttribute("aria-disabled", "true");
   shown.textContent = "…";
   shown.classList.remove("is-problem");
   player.hidden = true;
   player.pause();
   try {
-    const reply = await fetch(address, { method: "POST", body: new FormData(form, button) });
+    const reply = await fetch(address, { method: "POST", body: new FormData(form, button), signal });
     if (!reply.ok) throw new Error((await reply.json()).detail);
     const text = await streamed(reply, shown);
     announce(text);
-    if (form.elements.aloud.checked) await speak(form, text, player);
+    if (form.elements.aloud.checked) await speak(form, text, player, signal);
   } catch (error) {
+    if (signal.aborted) return; // what was written stays
     shown.classList.add("is-problem");
     shown.append(`${shown.textContent ? " " : ""}${error.message}`);
-  } finally {
-    button.removeAttribute("aria-disabled");
   }
 }
 
@@ -44,14 +44,13 @@ async function streamed(reply, shown) {
   return shown.textContent;
 }
 
-async function speak(form, text, player) {
+async function speak(form, text, player, signal) {
   const sent = new FormData(form);
   sent.set("text", text);
-  const reply = await fetch("/characters/speak", { method: "POST", body: sent });
+  const reply = await fetch("/characters/speak", { method: "POST", body: sent, signal });
   if (!reply.ok) throw new Error((await reply.json()).detail);
-  const sound = URL.createObjectURL(await reply.blob());
+  const sound = URL.createObjectURL(await playStream(reply.body, signal));
   if (player.src) URL.revokeObjectURL(player.src);
-  player.src = sound;
+  player.src = sound; // to hear it again
   player.hidden = false;
-  await player.play().catch(() => {}); // a browser that wants another click shows the player
 }
