@@ -1,4 +1,4 @@
-"""Character cards, as SillyTavern and others exchange them: V1, V2 and V3, as JSON or in a PNG.
+"""Character cards, as SillyTavern and others exchange them: V1, V2 and V3; JSON, PNG or CHARX.
 
 What a card holds beyond our fields is kept in ``extensions["card"]`` and written back unchanged.
 Our own, which no other program reads, are in ``extensions["aichat"]`` of the card.
@@ -19,6 +19,8 @@ from attrs import frozen
 
 from aichat.core import BadValue, Character, Voice
 
+from . import charx
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_BYTES = 8_000_000
 """Of the text of a card; there are lorebooks in some."""
@@ -37,18 +39,37 @@ EMPTY: Mapping[str, Any] = {
 
 
 @frozen
+class Clip:
+    """What a cloned voice is made of: a recording, its words, and when the speaker agreed."""
+
+    audio: bytes
+    transcript: str
+    consent: str | None
+
+
+@frozen
 class Card:
-    """What a card comes to: fields of a character, its voice if it has one, its picture."""
+    """What a card comes to: fields of a character, its voice if it has one, its picture.
+
+    A cloned voice has a *clip* as well.
+    """
 
     fields: dict[str, Any]
     voice: dict[str, Any] | None
     picture: bytes | None
+    clip: Clip | None = None
 
 
 def read(file: bytes) -> Card:
     """Read a card. Raises BadValue for a file that is none."""
-    is_picture = file.startswith(SIGNATURE)
-    data = _data(_loaded(_text_of(file) if is_picture else file))
+    picture: bytes | None = None
+    if file.startswith(SIGNATURE):
+        text, picture = _text_of(file), file
+    elif charx.is_charx(file):
+        text, picture = charx.unpack(file)
+    else:
+        text = file
+    data = _data(_loaded(text))
     extensions = dict(_mapping(data.get("extensions")))
     ours = _mapping(extensions.pop("aichat", None))
     kept = {key: value for key, value in data.items() if key not in ("name", "extensions")}
@@ -60,12 +81,13 @@ def read(file: bytes) -> Card:
         "temperature": ours.get("temperature"),
         "extensions": {**extensions, "card": kept},
     }
-    voice = _mapping(ours.get("voice"))
-    return Card(fields, dict(voice) or None, file if is_picture else None)
+    voice = dict(_mapping(ours.get("voice")))
+    clip = _clip(voice.pop("clip", None))
+    return Card(fields, voice or None, picture, clip)
 
 
-def write(who: Character, voice: Voice | None) -> dict[str, Any]:
-    """Return a V3 card of a character, and of its voice unless that is cloned."""
+def write(who: Character, voice: Voice | None, clip: Clip | None = None) -> dict[str, Any]:
+    """Return a V3 card of a character, and of its voice; a cloned one needs its *clip*."""
     extensions = dict(who.extensions)
     data = {**EMPTY, **_mapping(extensions.pop("card", None)), "name": who.name}
     if _prompt(data, who.name) != who.system_prompt:
@@ -73,11 +95,25 @@ def write(who: Character, voice: Voice | None) -> dict[str, Any]:
     if _filled(_text(data, "first_mes"), who.name) != (who.greeting or ""):
         data["first_mes"] = who.greeting or ""
     ours: dict[str, Any] = {"model": who.model, "temperature": who.temperature}
-    if voice and voice.method == "description":
+    if voice and (voice.method == "description" or clip):
         names = ("voice", "speaker_desc", "scene_prompt", "settings")
         ours["voice"] = {name: getattr(voice, name) for name in names}
+    if voice and clip:
+        coded = base64.b64encode(clip.audio).decode()
+        kept = {"audio": coded, "transcript": clip.transcript, "consent": clip.consent}
+        ours["voice"] |= {"method": "clone", "clip": kept}
     data["extensions"] = {**extensions, "aichat": {k: v for k, v in ours.items() if v is not None}}
     return {"spec": "chara_card_v3", "spec_version": "3.0", "data": data}
+
+
+def _clip(value: Any) -> Clip | None:
+    if not (given := _mapping(value)):
+        return None
+    try:
+        audio = base64.b64decode(_text(given, "audio"), validate=True)
+    except (binascii.Error, ValueError):
+        raise _unreadable("holds a voice that is damaged") from None
+    return Clip(audio, _text(given, "transcript"), _text(given, "consent") or None)
 
 
 # -- what a character is told ----------------------------------------------------------------------
@@ -131,7 +167,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _unreadable(how: str) -> BadValue:
-    return BadValue(f"The file {how}.", "Send a character card, as PNG or JSON.", "file")
+    return BadValue(f"The file {how}.", "Send a character card, as PNG, JSON or CHARX.", "file")
 
 
 # -- PNG -------------------------------------------------------------------------------------------

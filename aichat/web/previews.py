@@ -11,8 +11,9 @@ import json
 import logging
 import os
 import re
+import struct
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ class Previews:
 
     folder: Path
     config: Config
-    slot: anyio.CapacityLimiter = field(factory=lambda: anyio.CapacityLimiter(1))
+    # a limiter belongs to a task; what is streamed begins in one and goes on in another
+    slot: anyio.Semaphore = field(factory=lambda: anyio.Semaphore(1))
 
     async def speak(self, parts: Parts, voice: Voice, text: str) -> Preview:
         """Say *text* in *voice* with the engine that serves.
@@ -83,12 +85,38 @@ class Previews:
         tts, key = parts.tts, self.key(parts, voice, text)
         if found := await anyio.to_thread.run_sync(self._found, key):
             return Preview(key, found, is_new=False)
-        if self.slot.statistics().tasks_waiting >= WAITING:
-            raise NotReady("Too many voices are being tried.", "Try again in a moment.")
-        async with self.slot:
-            wav = await _spoken(tts, await introduce(voice, tts, parts.storage), text)
+        async with closing(self._made(parts, tts, voice, text)) as pieces:
+            wav = _wav(b"".join([piece async for piece in pieces]), tts.sample_rate)
         await anyio.to_thread.run_sync(self._keep, key, wav)
         return Preview(key, wav, is_new=True)
+
+    async def stream(self, parts: Parts, voice: Voice, text: str) -> AsyncIterator[bytes]:
+        """Say it as :meth:`speak` does, piece by piece as it is made: a WAV without a length."""
+        text = _checked(text)
+        tts, key = parts.tts, self.key(parts, voice, text)
+        if found := await anyio.to_thread.run_sync(self._found, key):
+            yield found
+            return
+        pcm = bytearray()
+        async with closing(self._made(parts, tts, voice, text)) as pieces:
+            async for piece in pieces:
+                yield piece if pcm else _head(tts.sample_rate) + piece
+                pcm += piece
+        await anyio.to_thread.run_sync(self._keep, key, _wav(bytes(pcm), tts.sample_rate))
+
+    async def _made(self, parts: Parts, tts: Tts, voice: Voice, text: str) -> AsyncIterator[bytes]:
+        if self.slot.statistics().tasks_waiting >= WAITING:
+            raise NotReady("Too many voices are being tried.", "Try again in a moment.")
+        is_mute = True
+        async with self.slot:
+            known = await introduce(voice, tts, parts.storage)
+            async with closing(_spoken(tts, known, text)) as pieces:
+                async for piece in pieces:
+                    is_mute = False
+                    yield piece
+        if is_mute:
+            problem, mend = "The voice made no sound.", "Describe it differently, and try again."
+            raise BackendFailed(problem, mend)
 
     def key(self, parts: Parts, voice: Voice, text: str) -> str:
         """Name what is said by all that it is made of: engine, its settings, voice and text."""
@@ -169,32 +197,39 @@ def _checked(text: str) -> str:
     return text
 
 
-async def _spoken(tts: Tts, voice: Voice, text: str) -> bytes:
-    most = LONGEST_SECONDS * tts.sample_rate * 2
-    pcm = bytearray()
+async def _spoken(tts: Tts, voice: Voice, text: str) -> AsyncIterator[bytes]:
+    """Yield PCM16 as it is made. No scope is held while others work."""
+    room, until = LONGEST_SECONDS * tts.sample_rate * 2, anyio.current_time() + PATIENCE_SECONDS
+    async with closing(tts.speak(text, voice)) as chunks:
+        while room > 0 and (chunk := await _next(chunks, until)) is not None:
+            if isinstance(chunk, bytes) and chunk:  # word marks come between
+                yield chunk[:room]
+                room -= len(chunk)
+
+
+async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
+    """Return the next chunk, or None at the end. Raises what can be told to people."""
     try:
-        with anyio.fail_after(PATIENCE_SECONDS):
-            async with closing(tts.speak(text, voice)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, bytes):  # word marks come between
-                        pcm += chunk
-                    if len(pcm) >= most:
-                        break
+        with anyio.fail_after(until - anyio.current_time()):
+            return await anext(chunks, None)
+    except AichatError:
+        raise
     except TimeoutError:
         raise TimedOut(
             f"The voice did not finish within {PATIENCE_SECONDS:g} seconds.",
             "Try a shorter sentence, or another [tts] backend.",
         ) from None
-    except AichatError:
-        raise
     except Exception as error:  # whatever an engine may raise is told in words
         log.exception("A voice failed while it was tried")
         raise BackendFailed(
             f"The voice failed ({type(error).__name__}).", "Try again. The log says more."
         ) from error
-    if not pcm:
-        raise BackendFailed("The voice made no sound.", "Describe it differently, and try again.")
-    return _wav(bytes(pcm[:most]), tts.sample_rate)
+
+
+def _head(rate: int) -> bytes:
+    """Write the head of a WAV of PCM16, mono, whose length nobody knows yet."""
+    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return b"RIFF\xff\xff\xff\xffWAVEfmt " + form + b"data\xff\xff\xff\xff"
 
 
 def _wav(pcm: bytes, rate: int) -> bytes:

@@ -97,14 +97,26 @@ class Unsaid:
         await self._show_last(home)
         return group
 
-    async def take_back(self, key: str) -> Group:
-        """Bring messages back. NotFound when it is too late, or *key* is not the first of them."""
+    async def take_back(self, key: str) -> list[Message]:
+        """Bring messages back; return them, less those that somebody deleted for good meanwhile.
+
+        Raises NotFound when it is too late, or *key* is not the first of them.
+        """
         self.leaving.take_back(f"message {key}")
         group = self.groups.pop(key)
         self.rooms.reveal(group.conversation, group.ids)
-        self.rooms.show_in(group.conversation, _settled(group) + await self._drawn(group))
+        messages = await self._messages(group)
+        drawn = await self._drawn(group.conversation, messages)
+        self.rooms.show_in(group.conversation, _settled(group) + drawn)
         await self._show_last(group.conversation)
-        return group
+        return messages
+
+    async def _messages(self, group: Group) -> list[Message]:
+        found: list[Message] = []
+        for id in group.ids:
+            with suppress(NotFound):
+                found.append(await self.parts.storage.message(id))
+        return found
 
     async def _delete(self, group: Group) -> None:
         del self.groups[group.key]
@@ -118,17 +130,16 @@ class Unsaid:
         finally:  # what the store could not delete is there again
             self.rooms.reveal(home, left)
 
-    async def _drawn(self, group: Group) -> str:
+    async def _drawn(self, conversation: str, messages: Sequence[Message]) -> str:
         """Draw what has come back: each behind the message that it followed."""
-        if (room := self.rooms.open.get(group.conversation)) is None:
+        if (room := self.rooms.open.get(conversation)) is None:
             return ""
-        storage, runs = self.parts.storage, dict[str, list[Message]]()
+        runs: dict[str, list[Message]] = {}  # by the target that they stand behind
         heads: dict[str, str] = {}  # message id -> the target of the run that it is in
-        for id in group.ids:
-            message = await storage.message(id)
+        for message in messages:
             before = await self._before(message)
             head = heads.get(before, f"#m-{before}" if before else "")
-            heads[id] = head
+            heads[message.message_id] = head
             runs.setdefault(head, []).append(message)
         return "".join(room.painter.behind(head, run, room.cast) for head, run in runs.items())
 

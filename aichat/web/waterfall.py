@@ -1,6 +1,6 @@
 """A turn's waterfall as a picture: bars of an SVG, and the same figures for a table beside it.
 
-Numbers are milliseconds after the turn's first mark, and units of the picture (``WIDTH`` wide).
+Numbers are milliseconds after the turn's first mark, and hundredths of the picture's width.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from attrs import frozen
 
 from aichat.core.events import MARKS, TurnTimed
 
-WIDTH, ROW, LABEL = 600, 26, 200
-"""The picture's width, the height of a row, and the room for its words."""
+THINNEST = 0.4
+"""A stage that took no time is a line of this width."""
 WORDS = {
     "speech_ended": "You stopped speaking",
     "turn_decided": "End of your turn decided",
@@ -36,7 +36,6 @@ class Bar:
     took: float
     at: float
     x: float
-    y: float
     width: float
 
 
@@ -46,7 +45,6 @@ class Waterfall:
 
     bars: Sequence[Bar]
     total: float
-    height: float
     gaps: Sequence[float] = ()
 
 
@@ -94,12 +92,10 @@ def _stages(event: TurnTimed) -> dict[str, float]:
 
 def _drawn(took: Mapping[str, float], gaps: Sequence[float]) -> Waterfall:
     total = sum(took.values())
-    scale = (WIDTH - LABEL - 70) / total if total else 0.0
+    scale = (100 - THINNEST) / total if total else 0.0
     bars, at = [], 0.0
-    for row, (name, ms) in enumerate(took.items()):
-        x, width = LABEL + at * scale, max(ms * scale, 1.5)
-        bars.append(
-            Bar(name, WORDS.get(name, name), ms, at, round(x, 1), row * ROW, round(width, 1))
-        )
+    for name, ms in took.items():
+        x, width = round(at * scale, 2), round(max(ms * scale, THINNEST), 2)
+        bars.append(Bar(name, WORDS.get(name, name), ms, at, x, width))
         at += ms
-    return Waterfall(bars, total, len(bars) * ROW, gaps)
+    return Waterfall(bars, total, gaps)

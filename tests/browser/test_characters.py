@@ -64,9 +64,24 @@ def test_a_character_answers_aloud_before_it_is_kept(studio: Server, open_page: 
     page.get_by_label("Name").fill("Nobody Yet")
     page.get_by_label("Who is it").fill("You are a cheerful cook.")
     page.get_by_label("You say").fill("What is for dinner?")
+    page.evaluate(
+        """() => {
+            const make = BaseAudioContext.prototype.createBuffer;
+            window.pieces = 0;
+            BaseAudioContext.prototype.createBuffer = function (...how) {
+                window.pieces += 1;
+                return make.apply(this, how);
+            };
+        }"""
+    )
     page.get_by_label("You say").press("Enter")
     expect(page.locator("#trial-answer")).to_have_text(re.compile(r"\w{3,}.*[.?!]"))
-    played(page, page.locator("#trial-player"))
+    player = page.locator("#trial-player")
+    expect(player).to_be_visible()  # it has sounded, and can be heard again
+    assert page.evaluate("window.pieces") > 0
+    player.evaluate("(one) => one.play()")
+    played(page, player)
+    assert 0.5 < player.evaluate("(one) => one.duration") < 60
     page.get_by_label("You say").fill("")
     page.get_by_role("button", name="Answer").click()
     expect(page.locator("#trial-answer")).to_contain_text("There is nothing to answer.")

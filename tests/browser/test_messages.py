@@ -141,6 +141,25 @@ def test_a_deleted_message_comes_back_from_any_window_even_after_a_reload(
     assert len(talk.stored()) == 4
 
 
+def test_what_followed_a_message_comes_back_after_it_was_written_anew(
+    server: Server, open_page: OpenPage, talk: Talk
+) -> None:
+    first, second = (open_page(server.url + talk.path) for _ in range(2))
+    for page in (first, second):
+        connected(page)
+    menu(first, talk, 1, "Regenerate from here")
+    for page in (first, second):
+        expect(page.locator("#toasts")).to_contain_text("The 2 messages after it were deleted.")
+        assert ids(page) == talk.messages[:2]
+    second.get_by_role("button", name="Undo").click()
+    for page in (first, second):
+        expect(message(page, talk, 3)).to_have_count(1)
+        assert ids(page) == talk.messages
+    first.keyboard.press("Escape")
+    finished(first)
+    expect(message(first, talk, 2).locator(".message-name")).to_have_text("You")
+
+
 def test_the_keyboard_reaches_all_that_can_be_done(
     server: Server, open_page: OpenPage, talk: Talk
 ) -> None:

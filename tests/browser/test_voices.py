@@ -17,7 +17,7 @@ def test_a_voice_is_described_compared_and_kept_with_the_keyboard(
     studio: Server, open_page: OpenPage
 ) -> None:
     page = open_page(f"{studio.url}/voices")
-    page.get_by_role("link", name="New voice").focus()
+    page.get_by_role("link", name="Describe").focus()
     page.keyboard.press("Enter")
     page.get_by_label("Name").focus()
     page.keyboard.type("Harbour")

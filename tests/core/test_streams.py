@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from aichat.core import TimedOut, closing, next_within, streams
+from aichat.core import Breath, Clock, TimedOut, closing, next_within, streams
+from aichat.core.testing.virtual import run_virtual
 
 pytestmark = pytest.mark.anyio
 
@@ -97,3 +99,20 @@ async def test_a_silent_stream_times_out_with_the_mend() -> None:
     async with closing(silent()) as stream:
         with pytest.raises(TimedOut, match=r"A token did not come within 0.01 seconds.\n  Mend: "):
             await next_within(stream, 0.01, "A token")
+
+
+@pytest.mark.parametrize(("seconds", "lets_work"), [(0.0, [1, 1, 1]), (0.02, [1, 0, 0])])
+def test_who_reads_a_fast_stream_lets_others_work_and_a_slow_one_costs_no_further_round(
+    seconds: float, lets_work: list[int]
+) -> None:
+    async def main() -> list[int]:
+        breath, worked, loop = Breath(Clock()), [], asyncio.get_running_loop()
+        for number in range(3):
+            await anyio.sleep(seconds)
+            done: list[int] = []
+            loop.call_soon(done.append, number)
+            await breath.take()
+            worked.append(len(done))
+        return worked
+
+    assert run_virtual(main) == lets_work

@@ -140,3 +140,28 @@ def test_a_client_that_does_not_read_is_let_go_and_holds_a_bounded_outbox() -> N
     assert most <= OUTBOX
     assert kept == KEPT
     assert let_go
+
+
+def test_one_task_is_asked_to_empty_an_outbox_until_it_says_that_it_rests() -> None:
+    asked: list[int] = []
+    connection = Connection(False, False, lambda: None, on_frames=lambda: asked.append(1))
+    for frame in ("one", "two"):
+        connection.put(frame)
+    assert len(asked) == 1
+    assert [connection.take(), connection.take()] == ["one", "two"]
+    connection.rest()
+    connection.put("three")
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(("patient", "seconds"), [(True, 0.003), (False, 0.0)])
+def test_text_that_streams_waits_a_moment_for_company_and_nothing_else_does(
+    patient: bool, seconds: float
+) -> None:
+    async def main() -> float:
+        connection = Connection(False, False, lambda: None)
+        connection.put("text", patient=patient)
+        await connection.gather()
+        return anyio.current_time()
+
+    assert run_virtual(main) == pytest.approx(seconds)

@@ -65,6 +65,16 @@ def test_from_here_takes_away_what_follows_until_it_is_restored(
     assert api.post(f"/messages/{said[2]}/restore").status_code == 404
 
 
+def test_what_was_deleted_for_good_meanwhile_does_not_come_back(
+    api: httpx.Client, said: list[str]
+) -> None:
+    answer = api.post(f"/messages/{said[1]}/regenerate", params={"from_here": True})
+    assert answer.json()["deleted"] == [said[2]]
+    assert api.delete(f"/messages/{said[2]}").status_code == 200
+    back = api.post(f"/messages/{said[2]}/restore")
+    assert (back.status_code, back.json()) == (200, [])
+
+
 def test_a_message_is_played_again_and_said_to_its_end(api: httpx.Client, said: list[str]) -> None:
     answer = api.post(f"/messages/{said[1]}/play", params={"start": 1, "new_take": True})
     assert (answer.status_code, bool(answer.json()["turn_id"])) == (202, True)

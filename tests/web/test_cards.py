@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import anyio
 import httpx
 import pytest
 from pictures import JPEG, PNG
 from server import Server, a_server
+from sounds import tone, wav
 
 from aichat.core import BadValue, Character, Voice
 from aichat.web import cards
@@ -53,6 +56,29 @@ def with_text(keyword: str, text: bytes) -> bytes:
 
 def coded(card: Any) -> bytes:
     return base64.b64encode(json.dumps(card).encode())
+
+
+def charx(files: dict[str, bytes]) -> bytes:
+    """A zip with these files."""
+    out = io.BytesIO()
+    with ZipFile(out, "w", ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def test_a_charx_brings_its_card_and_its_main_picture() -> None:
+    def icon(name: str, uri: str) -> dict[str, str]:
+        return {"type": "icon", "name": name, "uri": uri, "ext": "png"}
+
+    assets = [icon("smile", "embeded://a/smile.png"), icon("main", "embeded://a/main.png"), 3]
+    card = {**V2, "data": {**V2["data"], "assets": assets}}
+    files = {"card.json": json.dumps(card).encode(), "a/smile.png": JPEG, "a/main.png": PNG}
+    for before in (b"", JPEG):  # some hide the zip behind a picture
+        read = cards.read(before + charx(files))
+        assert (read.fields["name"], read.picture) == ("Zoë", PNG)
+    del files["a/main.png"], files["a/smile.png"]
+    assert cards.read(charx(files)).picture is None
 
 
 def test_a_card_becomes_a_character_that_is_told_all_of_it() -> None:
@@ -133,6 +159,10 @@ def test_a_picture_holds_a_card_and_the_newest_one_counts() -> None:
         PNG,
         PNG[:60],
         with_text("chara", b"!!!"),
+        b"PK\x03\x04 and no more",
+        charx({"else.json": b"{}"}),
+        charx({"card.json": b"[]"}),
+        charx({"card.json": bytes(12_000_001)}),
         with_text("chara", base64.b64encode(b"\xff\xfe")),
         with_text("chara", coded(V2))[:-30],
         with_text("chara", coded(V2)).replace(b"IDAT", b"IDAU"),
@@ -186,6 +216,34 @@ def test_a_card_comes_in_with_its_picture_and_goes_out_in_it(
     }
     assert client.get("/characters/zoe-001/card.json").json()["data"]["name"] == "Zoë"
     assert painter.decode(client.get("/characters/mark/card.png").content).shape == (256, 256, 4)
+
+
+def test_a_cloned_voice_goes_out_with_its_clip_and_comes_in_elsewhere(
+    browser: tuple[httpx.Client, Server],
+) -> None:
+    client, server = browser
+    store = server.store
+    audio = anyio.run(store.add_clip, wav(tone(1.0)), "wav")
+    words = anyio.run(store.add_clip, b"La la.", "txt")
+    settings = {"consent": "2026-01-01T00:00:00+00:00"}
+    cloned = Voice("Ann's", "clone", audio_path=audio, text_path=words, settings=settings)
+    anyio.run(store.add_voice, cloned)
+    who = anyio.run(store.add_character, Character("", "Ann", "You are Ann.", "Ann's"))
+    card = client.get(f"/characters/{who.id}/card.json").content
+    with a_server() as other:
+        elsewhere = (httpx.Client(base_url=other.url, trust_env=False, timeout=60), other)
+        assert imported(elsewhere, card).headers["location"] == "/characters/ann-001"
+        assert imported(elsewhere, card).headers["location"] == "/characters/ann-002"
+        [voice] = anyio.run(other.store.voices)
+        assert (voice.voice, voice.method, voice.settings) == ("Ann's", "clone", settings)
+        assert anyio.run(other.store.clip, voice.text_path) == b"La la."
+        assert anyio.run(other.store.clip, voice.audio_path)[:4] == b"RIFF"
+        refused = json.loads(card)
+        refused["data"]["extensions"]["aichat"]["voice"]["clip"]["consent"] = None
+        answer = imported(elsewhere, json.dumps(refused).encode())
+        assert answer.headers["location"] == "/characters"
+        assert len(anyio.run(other.store.characters)) == 5
+        elsewhere[0].close()
 
 
 @pytest.mark.parametrize(

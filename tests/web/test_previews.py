@@ -185,6 +185,40 @@ def test_a_preview_that_nobody_waits_for_any_more_is_given_up() -> None:
         assert tts.left.wait(10)
 
 
+@define
+class Halting:
+    """Says one thing, and the next when a test lets it."""
+
+    sample_rate: int = 24_000
+    max_concurrent: int = 1
+    goes_on: anyio.Event = field(factory=anyio.Event)
+
+    async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes]:
+        yield b"\1\0" * 100
+        await self.goes_on.wait()
+        yield b"\2\0" * 100
+
+
+async def test_a_preview_sounds_while_it_is_made_and_is_kept_when_it_is_whole(
+    tmp_path: Path,
+) -> None:
+    tts = Halting()
+    given = Given(tts=tts, storage=await a_store())
+    async with open_chat(given.config(), load_plugins(extra=[given])) as (_, parts):
+        await all_ready(parts)
+        kept = Previews(tmp_path, given.config())
+        pieces = kept.stream(parts, Voice("a"), "One.")
+        first = await anext(pieces)
+        assert first[:4] + first[8:12] + first[36:40] == b"RIFFWAVEdata"
+        assert first[44:] == b"\1\0" * 100
+        tts.goes_on.set()
+        assert [piece async for piece in pieces] == [b"\2\0" * 100]
+        whole = await kept.speak(parts, Voice("a"), "One.")
+        assert not whole.is_new
+        with wave.open(io.BytesIO(whole.wav)) as reader:
+            assert (reader.getframerate(), reader.getnframes()) == (24_000, 200)
+
+
 # -- the cache -----------------------------------------------------------------------------------
 
 

@@ -32,7 +32,9 @@ class Plugins(Controller):
         )
 
     @get(
-        "/{part:str}/{name:str}/settings", operation_id="getBackendSettings", responses=errors(404)
+        "/{part:str}/{name:str}/settings",
+        operation_id="getBackendSettings",
+        responses=errors(400, 404),
     )
     async def settings(self, state: State, part: Id, name: Id) -> list[schemas.BackendSetting]:
         """What can be changed of a backend while it serves; nothing while it does not."""

@@ -71,7 +71,7 @@ class BackendSetting(Struct):
     takes: str
     low: float | None
     high: float | None
-    choices: list[Any]
+    choices: list[str | int]
 
 
 # -- turns and prompts -------------------------------------------------------------------------

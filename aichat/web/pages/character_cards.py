@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
+import anyio
 from attrs import evolve
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 
-from aichat.core import AichatError, BadValue, Character, Storage, Voice, slug
+from aichat.core import AichatError, BadValue, Character, NotFound, Storage, Voice, slug
 from aichat.web import avatars, cards
 from aichat.web.api.bodies import fill
 from aichat.web.api.forms import read_form
@@ -37,7 +39,7 @@ async def take_in(request: Request[Any, Any, Any], state: State) -> Page:
     """Make a character of a card."""
     file = forms.file(await request.form(), "file")
     if file is None:
-        return failed("/characters", "No file was chosen. Choose a card, as PNG or JSON.")
+        return failed("/characters", "No file was chosen. Choose a card, as PNG, JSON or CHARX.")
     try:
         card = cards.read(await read_at_most(file, LIMIT_BYTES, "Send a smaller card."))
         who = await _made(state, card)
@@ -71,7 +73,20 @@ async def as_picture(state: State, id: FromPath[str]) -> Response[bytes]:
 
 async def _card(storage: Storage, id: str) -> tuple[Character, dict[str, Any]]:
     who = await storage.character(id)
-    return who, cards.write(who, await storage.voice(who.voice) if who.voice else None)
+    voice = await storage.voice(who.voice) if who.voice else None
+    return who, cards.write(who, voice, await _clip(storage, voice) if voice else None)
+
+
+async def _clip(storage: Storage, voice: Voice) -> cards.Clip | None:
+    """Return what a cloned voice is made of; None of one that is described, or lost its clip."""
+    if voice.method != "clone" or not voice.audio_path:
+        return None
+    try:
+        audio = await storage.clip(voice.audio_path)
+        words = (await storage.clip(voice.text_path)).decode() if voice.text_path else ""
+    except NotFound:
+        return None
+    return cards.Clip(audio, words, voice.settings.get("consent"))
 
 
 def _file(content: bytes, kind: str, name: str) -> Response[bytes]:
@@ -87,9 +102,37 @@ async def _made(state: State, card: cards.Card) -> Character:
     if card.picture:
         address = await state.pictures.paint(storage, card.picture)
         fields |= {"image_url": address, "images": [address]}
-    if voice:
+    if voice and card.clip:
+        fields["voice"] = await _cloned(state, Voice(**voice), card.clip)
+    elif voice:
         fields["voice"] = await _kept(storage, Voice(**voice))
     return await storage.add_character(Character("", **fields))
+
+
+async def _cloned(state: State, voice: Voice, clip: cards.Clip) -> str:
+    """Keep a cloned voice, whose clip is decoded and made anew like any that is uploaded."""
+    if not clip.consent:
+        raise BadValue(
+            "The card holds a cloned voice whose speaker has not agreed.",
+            "Take the voice out of the card.",
+            "file",
+        )
+    storage: Storage = state.parts.storage
+    file = anyio.wrap_file(io.BytesIO(clip.audio))
+    kept = await state.uploads.keep(state.parts, file, clip.transcript)
+    known = {one.voice: one for one in await storage.voices()}
+    same = known.get(voice.voice)
+    if same and same.audio_path == kept.audio_path:
+        return same.voice
+    made = evolve(
+        voice,
+        voice=free_name(voice.voice.replace("/", "-").strip(), known),
+        audio_path=kept.audio_path,
+        text_path=kept.text_path,
+        audio_tokens=None,
+        settings={**voice.settings, "consent": clip.consent},
+    )
+    return (await storage.add_voice(made)).voice
 
 
 async def _kept(storage: Storage, voice: Voice) -> str:

@@ -138,13 +138,21 @@ async def answer(request: Req, state: State) -> Stream:
 
 
 @post("/characters/speak", status_code=200, **FORM)
-async def speak(request: Req, state: State) -> Response[bytes]:
-    """Say a text in the voice that the form chooses."""
+async def speak(request: Req, state: State) -> Stream:
+    """Say a text in the voice that the form chooses, as it is made."""
     sent = await request.form()
     voice = await CharacterForm.read(sent).voice(state.parts.storage)
     text = _beginning(forms.text(sent, "text"))
-    made = await while_there(request, partial(state.previews.speak, state.parts, voice, text))
-    return Response(made.wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+    pieces = state.previews.stream(state.parts, voice, text)
+    first = await while_there(request, pieces.__anext__)  # what is wrong is told before it sounds
+
+    async def sounding() -> AsyncIterator[bytes]:
+        async with closing(pieces):
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    return Stream(sounding, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
 def _beginning(text: str) -> str:

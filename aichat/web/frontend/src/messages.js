@@ -5,6 +5,7 @@ import { shortcut } from "./shell/shortcuts.js";
 import { toast } from "./shell/toasts.js";
 
 const DOUBLE_CLICK_MS = 300;
+const LEAST_MENU_PX = 96;
 const FOCUSABLE = "a[href], button, summary";
 const nameOf = (element) => element.getAttribute("aria-label") ?? element.textContent.trim();
 const idOf = (element) => element.closest(".message").id.slice(2);
@@ -25,7 +26,7 @@ export class Messages {
     this.playFrom = new PlayFrom({ onPlay: (id, word) => connection.wish(wishes.play_again(id, word)) });
     document.getElementById("toasts").addEventListener("submit", takeBack);
     shortcut("u", () => [...document.querySelectorAll("#toasts form[data-undo] button")].at(-1)?.click());
-    log.addEventListener("toggle", ({ target }) => target.open && target.querySelector(".menu")?.scrollIntoView({ block: "nearest" }), true);
+    log.addEventListener("toggle", ({ target }) => target.open && target.matches(".more") && place(target), true);
     log.addEventListener("keydown", (event) => event.key === "Escape" && this.#escaped(event));
   }
 
@@ -126,6 +127,18 @@ async function copy(message) {
 /** What was pressed in a menu is gone with it: the focus goes back to what opened it. */
 function refocusMenu(button) {
   button.closest("details.more")?.querySelector("summary").focus();
+}
+
+/** A menu opens to the side where there is more room, and takes no more than that. */
+function place(more) {
+  const menu = more.querySelector(".menu");
+  const { top, bottom } = more.getBoundingClientRect();
+  const sight = document.getElementById("scroller").getBoundingClientRect();
+  const above = top - sight.top;
+  const below = sight.bottom - bottom;
+  menu.classList.toggle("is-above", above >= below);
+  menu.classList.toggle("is-below", above < below);
+  menu.style.maxHeight = `${Math.max(above, below, LEAST_MENU_PX)}px`;
 }
 
 function closeMenus(target) {

@@ -1,6 +1,7 @@
 // The try-out box: a character that is not kept yet answers, word by word, and then aloud.
 import { announce } from "../shell/announcer.js";
 import { cancellable } from "./cancelling.js";
+import { playStream } from "./streamed-wav.js";
 
 export function tendTrials() {
   document.addEventListener("submit", (event) => {
@@ -48,9 +49,8 @@ async function speak(form, text, player, signal) {
   sent.set("text", text);
   const reply = await fetch("/characters/speak", { method: "POST", body: sent, signal });
   if (!reply.ok) throw new Error((await reply.json()).detail);
-  const sound = URL.createObjectURL(await reply.blob());
+  const sound = URL.createObjectURL(await playStream(reply.body, signal));
   if (player.src) URL.revokeObjectURL(player.src);
-  player.src = sound;
+  player.src = sound; // to hear it again
   player.hidden = false;
-  await player.play().catch(() => {}); // a browser that wants another click shows the player
 }

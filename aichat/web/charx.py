@@ -1,0 +1,67 @@
+"""CHARX: a card of version 3 in a zip, with its pictures beside it.
+
+Of the pictures only the character's main one is taken; the others are named in the card still.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+from aichat.core import BadValue
+
+CARD = "card.json"
+INSIDE = ("embeded://", "embedded://")
+"""How a card names a file beside it; the first is the specification's own spelling."""
+MOST_BYTES = 12_000_000
+"""Unpacked bytes of one file: a small zip can hold a lot of nothing."""
+
+
+def is_charx(file: bytes) -> bool:
+    """Tell whether a file may be one; some begin with a picture, to be looked at."""
+    return file.startswith(b"PK\x03\x04") or file.startswith(b"\xff\xd8\xff")
+
+
+def unpack(file: bytes) -> tuple[bytes, bytes | None]:
+    """Return the text of the card, and its picture if it has one. Raises BadValue."""
+    try:
+        with ZipFile(io.BytesIO(file)) as archive:
+            text = _read(archive, CARD)
+            return text, _picture(archive, text)
+    except (BadZipFile, KeyError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+        if isinstance(error, BadValue):
+            raise
+        raise BadValue(
+            "The file is no CHARX, or it is damaged.", "Send it once more, or a PNG card.", "file"
+        ) from error
+
+
+def _read(archive: ZipFile, name: str) -> bytes:
+    with archive.open(name) as entry:
+        data = entry.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise BadValue(f"{name[:60]} in the file is too large.", "Send a smaller card.", "file")
+    return data
+
+
+def _picture(archive: ZipFile, text: bytes) -> bytes | None:
+    """Read the main icon, else the first that is in the zip."""
+    names = set(archive.namelist())
+    icons = [one for one in _assets(text) if one.get("type") == "icon"]
+    for one in sorted(icons, key=lambda icon: icon.get("name") != "main"):
+        uri = str(one.get("uri"))
+        for scheme in INSIDE:
+            if uri.startswith(scheme) and (path := uri.removeprefix(scheme)) in names:
+                return _read(archive, path)
+    return None
+
+
+def _assets(text: bytes) -> list[Mapping[str, Any]]:
+    try:
+        assets = json.loads(text)["data"]["assets"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return []  # whoever reads the card says what is wrong with it
+    return [one for one in assets if isinstance(one, dict)] if isinstance(assets, list) else []
