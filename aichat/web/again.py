@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from litestar.datastructures import State
 
-from aichat.core import Conflict, Message
-from aichat.core.events import Event, Interrupted, ReplayWanted, RestWanted, RewriteWanted, Turn
+from aichat.core import Conflict, Message, new_id
+from aichat.core.events import (
+    Event,
+    Interrupted,
+    ReplayWanted,
+    RestWanted,
+    RewriteWanted,
+    Turn,
+    UserSaid,
+)
 
 from .rooms import Rooms
 from .unsaid import Group, Unsaid
@@ -21,26 +29,34 @@ async def regenerate(state: State, message: Message) -> Turn:
 
 
 async def regenerate_from(state: State, message: Message) -> tuple[Turn, Group | None]:
-    """Likewise, and take away what follows it; that can be taken back for a while."""
-    turn = await _turn(state, message)  # whoever speaks stops: nothing more follows
+    """Likewise, and take away what follows it; that can be taken back for a while.
+
+    What the user said is said again, and answered by whoever is to answer it now.
+    """
+    is_own = message.role == "user"
+    turn = await (_opened if is_own else _turn)(state, message)  # whoever speaks stops
     try:
-        group = await _taken_away(state, message)
+        group = await _taken_away(state, message, with_itself=is_own)
     except BaseException:
         state.rooms.bus.interrupt(Interrupted(turn, "failed"))  # so that the turn ends
         raise
+    if is_own:  # said once more, it is answered anew
+        source = message.source or "text"
+        return await _wanted(state, UserSaid(turn, message.content, source, new_id())), group
     return await _wanted(state, RewriteWanted(turn, message.message_id)), group
 
 
-async def _taken_away(state: State, message: Message) -> Group | None:
-    """Take away what follows a message, if anything does."""
+async def _taken_away(state: State, message: Message, *, with_itself: bool) -> Group | None:
+    """Take away what follows a message, if anything does, and perhaps the message."""
     unsaid: Unsaid = state.unsaid
     after = await unsaid.after(message)
-    if not after:
-        return None
     told = "The message after it was deleted."
     if len(after) > 1:
         told = f"The {len(after)} messages after it were deleted."
-    return await unsaid.begin(message.conversation_id, after, told)
+    elif not after:
+        told = "It was said again."
+    gone = [message.message_id, *after] if with_itself else after
+    return await unsaid.begin(message.conversation_id, gone, told) if gone else None
 
 
 async def play(state: State, message: Message, start: int, *, fresh: bool) -> Turn:
@@ -60,12 +76,19 @@ async def say_rest(state: State, message: Message) -> Turn:
 async def _turn(state: State, message: Message) -> Turn:
     """Open a turn for the character that has said it; what goes on is interrupted."""
     rooms: Rooms = state.rooms
-    conversation, cast = await rooms.parts.storage.cast(message.conversation_id)
+    _, cast = await rooms.parts.storage.cast(message.conversation_id)
     here = {who.id for who in cast}
     if message.role != "assistant" or message.character_id not in here:
         raise Conflict(
             "Nobody here has said that message.", "Put its character into the conversation."
         )
+    return await _opened(state, message)
+
+
+async def _opened(state: State, message: Message) -> Turn:
+    """Open a turn in the conversation of a message; what goes on is interrupted."""
+    rooms: Rooms = state.rooms
+    conversation, cast = await rooms.parts.storage.cast(message.conversation_id)
     rooms.room(conversation, cast)  # what is said reaches whoever comes
     return rooms.bus.new_turn(message.conversation_id)
 

@@ -12,7 +12,7 @@ from aichat.core import Character, Conversation, Storage
 from .defaults import defaults
 
 STRATEGIES = {
-    "all": "Everybody, in this order",
+    "all": "Everybody, in order",
     "first": "The first",
     "round_robin": "One after the other",
     "natural": "Whoever feels like it (dice)",

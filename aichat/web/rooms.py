@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import anyio
@@ -46,6 +46,8 @@ class Rooms:
     open: dict[str, Room] = field(factory=dict)
     closing: dict[str, anyio.CancelScope] = field(factory=dict)
     hidden: Hidden = field(factory=Hidden)
+    onlookers: list[Callable[[str], None]] = field(factory=list)
+    """Pages with the list of conversations that are in none: each takes fragments."""
 
     def __attrs_post_init__(self) -> None:
         self.parts.watchers.append(self.tell_status)
@@ -57,6 +59,8 @@ class Rooms:
 
     def show(self, html: str) -> None:
         """Change every page that is open, whatever its conversation."""
+        for onlooker in self.onlookers:
+            onlooker(html)
         for room in self.open.values():
             if room.has_pages:
                 room.send(Html(html=html), pages_only=True)

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from aichat.core import AichatError
 
 from . import avatars, paths
+from .colours import colour_of
 from .stills import face_of, is_own
 
 
@@ -77,4 +78,5 @@ def environment(plugin_folders: Iterable[Path]) -> Environment:
     jinja.filters |= {"attributes": attributes, "with_code": with_code}
     jinja.globals["asset"] = Assets(paths.static())
     jinja.globals |= {"face_of": face_of, "avatar": avatars.address, "is_own": is_own}
+    jinja.globals["colour_of"] = colour_of
     return jinja

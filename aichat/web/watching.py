@@ -2,7 +2,8 @@
 
 Pages that talk hear it in their room; the others listen here. It is also how they know that the
 server is there, and how far away: a text frame ``{"type": "ping", "t": …}`` is answered by a
-``pong`` with the same ``t``. Fragments come as ``{"type": "html", "html": …}``.
+``pong`` with the same ``t``. Fragments come as ``{"type": "html", "html": …}``; with the query
+*list*, those that change the list of conversations as well.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from litestar.exceptions import WebSocketDisconnect
 from aichat.core import Parts
 
 from .limits import Bucket
+from .rooms import Rooms
 from .views import partial
 
 PINGS = 20.0
 """So many frames a second may come, in the long run ..."""
 BURST = 60.0
 """... and at once."""
+CHANGES = 64
+"""So many changes of the list may wait for a slow page."""
 LONGEST = 200
 """Letters of a frame."""
 
@@ -51,10 +55,31 @@ async def watch(socket: WebSocket[Any, Any, Any]) -> None:
                     await socket.send_json({"type": "html", "html": html})
 
             tasks.start_soon(tell)
+            if "list" in socket.query_params:
+                tasks.start_soon(_tell_list, socket)
             await _answer(socket)
             tasks.cancel_scope.cancel()
     finally:
         parts.watchers.remove(changed)
+
+
+async def _tell_list(socket: WebSocket[Any, Any, Any]) -> None:
+    """Tell a page what changes in the list of conversations."""
+    rooms: Rooms = socket.app.state.rooms
+    send_html, fragments = anyio.create_memory_object_stream[str](CHANGES)
+
+    def changed(html: str) -> None:
+        if send_html.statistics().current_buffer_used == CHANGES:
+            fragments.receive_nowait()  # so slow a page misses the oldest
+        send_html.send_nowait(html)
+
+    rooms.onlookers.append(changed)
+    try:
+        async with send_html, fragments:
+            async for html in fragments:
+                await socket.send_json({"type": "html", "html": html})
+    finally:
+        rooms.onlookers.remove(changed)
 
 
 def statuses(jinja: Environment, parts: Parts, names: set[str]) -> str:

@@ -27,9 +27,13 @@ def test_the_cast_is_changed_by_keyboard_and_mouse_and_two_tabs_agree(
         other = open_page(server.url + listener.path)
         connected(one)
         connected(other)
+        colour = re.compile(r"\bvoice-\d")
+        before = colour.findall(one.locator(f"#cast-{MARK}").get_attribute("class") or "")
         one.get_by_role("button", name="Move Mark up").press("Enter")
         for page in (one, other):
             expect(names(page)).to_have_text(["Mark Chen", "Olivia Barns"])
+        after = colour.findall(one.locator(f"#cast-{MARK}").get_attribute("class") or "")
+        assert before == after != []
         expect(one.get_by_role("button", name="Move Mark up")).to_be_focused()  # drawn anew
         other.get_by_label("Add to the conversation").select_option(label="Rosa Alvarez")
         other.get_by_role("button", name="Add", exact=True).click()

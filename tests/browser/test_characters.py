@@ -100,6 +100,7 @@ def test_what_is_wrong_is_told_on_its_tab(studio: Server, open_page: OpenPage) -
     expect(page.get_by_label("Temperature")).to_have_value("7")
     expect(page.get_by_label("Temperature")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#field-temperature-problem")).to_have_text("At most 2.0, please.")
+    expect(page.get_by_label("Temperature")).to_be_focused()
     tab(page, "Who").click()
     expect(page.get_by_label("Name")).to_have_value("Wrong One")
 

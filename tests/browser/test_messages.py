@@ -80,7 +80,7 @@ def test_messages_tell_who_when_and_how_it_ended(
     expect(message(page, talk, 3)).to_contain_text("interrupted at “that is longer”")
     expect(message(page, talk, 1).locator("pre .k").first).to_have_text("def")
     expect(message(page, talk, 1).locator(".face")).to_have_count(1)
-    message(page, talk, 3).get_by_text("What was not heard").click()
+    message(page, talk, 3).get_by_text("All that was written").click()
     expect(message(page, talk, 3).locator(".unheard-text")).to_be_visible()
 
 
@@ -189,11 +189,16 @@ def test_the_keyboard_reaches_all_that_can_be_done(
     for _ in range(6):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog", name="What led to it")
+    dialog = page.get_by_role("dialog", name="Inspect a message")
     expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(one.locator(".more > summary")).to_be_focused()
+    page.locator("#composer-text").focus()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_role("dialog", name="Edit a message")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#composer-text")).to_be_focused()
 
 
 def test_a_message_is_said_again_and_stays_as_it_is(
@@ -392,6 +397,8 @@ def test_conversations_are_searched_renamed_and_deleted_with_undo(
     page, other = (open_page(server.url + talk.path) for _ in range(2))
     for one in (page, other):
         connected(one)
+    away = open_page(f"{server.url}/conversations")
+    connected(away)
     page.get_by_role("searchbox", name="Search conversations").fill("zanzibar")
     expect(page.locator(".conversation")).to_have_count(1)
     page.get_by_role("searchbox", name="Search conversations").fill("")
@@ -401,15 +408,20 @@ def test_conversations_are_searched_renamed_and_deleted_with_undo(
     page.keyboard.press("Enter")
     for one in (page, other):
         expect(one.locator("#title")).to_have_text("Of maps <b>")
+        expect(one).to_have_title("Of maps <b> · aichat")
+    for one in (page, other, away):
         expect(one.locator(f"{mine} .conversation-title")).to_have_text("Of maps <b>")
+        expect(one.get_by_role("link", name="Rename or delete: Of maps <b>")).to_be_visible()
     page.locator(mine).get_by_role("link", name=re.compile("Rename or delete")).click()
     page.get_by_role("button", name="Delete this conversation").click()
-    expect(other.locator(mine)).to_have_count(0)
+    for one in (other, away):
+        expect(one.locator(mine)).to_have_count(0)
     expect(page.locator(mine)).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#title")).to_have_text("Of maps <b>")
     expect(page.locator("#log .message")).to_have_count(4)
-    expect(other.locator(f"{mine} .conversation-title")).to_have_text("Of maps <b>")
+    for one in (other, away):
+        expect(one.locator(f"{mine} .conversation-title")).to_have_text("Of maps <b>")
 
 
 def test_all_of_it_works_without_scripts(server: Server, open_page: OpenPage, talk: Talk) -> None:
@@ -469,6 +481,12 @@ def test_nothing_is_wider_than_a_phone(server: Server, open_page: OpenPage, talk
     page = open_page(server.url + talk.path, **phone)
     connected(page)
     expect(message(page, talk, 1).get_by_role("button", name="Regenerate")).to_be_visible()
+    for place in range(len(talk.messages)):
+        message(page, talk, place).locator("summary", has_text="More").tap()
+        for last in ("Regenerate from here", "Delete"):
+            menu_item = message(page, talk, place).get_by_role("button", name=last)
+            expect(menu_item).to_be_in_viewport(ratio=1)
+        page.keyboard.press("Escape")
     for path in (talk.path, "/conversations", f"{talk.path}/turns", f"{talk.path}/edit"):
         page.goto(server.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

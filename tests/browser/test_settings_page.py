@@ -55,7 +55,7 @@ def test_what_new_conversations_begin_with_is_kept_and_checked(
     studio: Server, open_page: OpenPage
 ) -> None:
     page = open_page(f"{studio.url}/settings", excused="400")
-    cap = page.get_by_label("At most so many answers to a message")
+    cap = page.get_by_label("Replies to one message, at most")
     cap.fill("2")
     cap.press("Enter")
     expect(page.locator("#toasts .toast")).to_contain_text("New conversations begin so")

@@ -65,6 +65,17 @@ def test_from_here_takes_away_what_follows_until_it_is_restored(
     assert api.post(f"/messages/{said[2]}/restore").status_code == 404
 
 
+def test_what_the_user_said_is_answered_anew(api: httpx.Client, said: list[str]) -> None:
+    told = api.post(f"/messages/{said[0]}/regenerate", params={"from_here": True}).json()
+    assert told["deleted"] == said
+    home = api.get(f"/messages/{said[0]}").json()["conversation_id"]
+    anew: list[tuple[str, str]] = []
+    while len(anew) < 2:
+        stored = api.get("/messages", params={"conversation_id": home}).json()
+        anew = [(m["role"], m["content"]) for m in stored if m["turn_id"] == told["turn_id"]]
+    assert anew == [("user", "Tea?"), ("assistant", "Yes.")]
+
+
 def test_what_was_deleted_for_good_meanwhile_does_not_come_back(
     api: httpx.Client, said: list[str]
 ) -> None:

@@ -170,7 +170,7 @@ def test_what_was_not_heard_is_folded(web: httpx.Client, talk: str) -> None:
     say(web, talk, "One **two three** four.", heard="One **two", **cut)
     page = shown(web, f"/c/{talk}")
     assert "interrupted at “One **two”" in page
-    assert "What was not heard" in page
+    assert "All that was written" in page
     assert "Say the rest" in page
 
 

@@ -51,8 +51,9 @@ class Again(Controller):
     ) -> schemas.Regenerating:
         """Have another version of a character's message written; the old ones stay beside it.
 
-        With `from_here` the messages that follow it are deleted. They are named, and for some
-        seconds `POST /messages/{id}/restore` with the first of them brings all back.
+        With `from_here` the messages that follow it are deleted, and it may be one of the user:
+        that is said again, under a new id, and answered anew. Those that are deleted are named, and
+        for some seconds `POST /messages/{id}/restore` with the first of them brings all back.
         """
         message = await storage(state).message(id)
         if not from_here:

@@ -163,6 +163,7 @@ connection.on("interrupted", () => listed());
 connection.on("captions", (event) => conversation.captions.told(event));
 connection.on("html", inOrder((event) => conversation.html(event)));
 connection.on("html", inOrder(({ html }) => html.includes('id="cast"') && cast.drawn()));
+connection.on("html", inOrder(({ html }) => html.includes('"#title"') && conversation.title()));
 connection.on("turn_started", inOrder((event) => conversation.turnStarted(event)));
 connection.on("turn_started", ({ note }) => note && hint(note));
 connection.on("text_chunk", inOrder((event) => conversation.text(event)));

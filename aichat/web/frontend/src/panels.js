@@ -10,14 +10,14 @@ export function tendPanels() {
     const link = event.target.closest("a[data-panel]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    show(link);
+    const asked = link.closest("details")?.querySelector("summary") ?? link; // the link's menu is closed by then
+    show(link, event.isTrusted ? asked : document.activeElement); // a key of another place has led here
   });
 }
 
-async function show(link) {
+async function show(link, opener) {
   const page = await fetched(link.href);
   if (!page) return;
-  const opener = link.closest("details")?.querySelector("summary") ?? link; // the link's menu is closed by then
   dialog?.remove();
   dialog = drawn(page);
   document.body.append(dialog);

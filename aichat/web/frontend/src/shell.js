@@ -8,6 +8,7 @@ import { tendForms } from "./shell/saving.js";
 import { tendShortcuts } from "./shell/shortcuts.js";
 import { tendTabs } from "./shell/tabs.js";
 import { watchToasts } from "./shell/toasts.js";
+import { localTimes } from "./times.js";
 
 tendRail();
 watchToasts();
@@ -15,9 +16,14 @@ tendDialogs();
 tendTabs();
 tendShortcuts();
 
+function onHtml(html) {
+  applyFragments(html);
+  localTimes(document);
+}
+
 const banner = document.getElementById("offline"); // the page to talk on has a line of its own
 if (banner) {
-  const line = new Line({ state: document.getElementById("connection"), banner, onHtml: applyFragments });
+  const line = new Line({ state: document.getElementById("connection"), banner, onHtml });
   tendForms(line);
   tellOf(line);
   line.open();

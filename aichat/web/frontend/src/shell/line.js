@@ -29,6 +29,7 @@ export class Line {
     address.protocol = address.protocol.replace("http", "ws");
     const { parts } = document.getElementById("statuses")?.dataset ?? {};
     if (parts) address.searchParams.set("parts", parts);
+    if (document.getElementById("conversations")) address.searchParams.set("list", "yes");
     const socket = new WebSocket(address);
     this.#socket = socket;
     socket.onopen = () => this.#opened();

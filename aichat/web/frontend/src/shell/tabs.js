@@ -20,6 +20,7 @@ class Tabs {
     const wrong = this.panels.findIndex((panel) => panel.querySelector("[aria-invalid=true]"));
     const asked = this.panels.findIndex((panel) => `#${panel.id}` === location.hash);
     this.show(Math.max(0, wrong >= 0 ? wrong : asked));
+    if (wrong >= 0) this.panels[wrong].querySelector("[aria-invalid=true]").focus();
   }
 
   show(index) {
