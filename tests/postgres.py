@@ -15,6 +15,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -156,13 +158,29 @@ def psql(server: Server, script: str) -> None:
 def found() -> Path:
     """Return the folder of PostgreSQL's programs; install them if need be, or skip the test."""
     if not (folder := newest()) and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in APT:
-            subprocess.run(command, check=False, capture_output=True, env=environment)
-        folder = newest()
+        with alone():
+            folder = newest() or installed()
     if not folder:
         pytest.skip(f"There is no PostgreSQL of version {OLDEST} or newer, and none to be had.")
     return folder
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait while another process of tests installs: apt refuses to run twice at once."""
+    import fcntl
+
+    with (Path(tempfile.gettempdir()) / "aichat-tests-apt.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def installed() -> Path | None:
+    """Install Debian's PostgreSQL; return the folder of its programs, if that worked."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in APT:
+        subprocess.run(command, check=False, capture_output=True, env=environment)
+    return newest()
 
 
 def newest() -> Path | None:

@@ -674,7 +674,7 @@ async def main():
 anyio.run(main)
 print("torch" in sys.modules, "transformers" in sys.modules)
 import transformers
-transformers.AutoModelForCausalLM
+transformers.AutoTokenizer
 from aichat.plugins.higgs.loading import load
 print(load(Path({str(paths[0])!r}), Path({str(paths[1])!r}), "cpu", "auto").rate)
 """

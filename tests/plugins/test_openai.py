@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 from fake_openrouter import open_fake
 from fault_proxy import open_proxy
+from opened_once import OpenedOnce
 
 from aichat.core import (
     AichatError,
@@ -37,22 +38,31 @@ async def fake():
         yield fake
 
 
-def a_model(url, key, first_token_seconds=2, **more):
-    waits = {"first_token_seconds": first_token_seconds, "between_tokens_seconds": 0.3}
+def a_model(url, key, first=20, between=20, **more):
+    """A model that a busy machine does not make give up, unless that is wanted."""
+    waits = {"first_token_seconds": first, "between_tokens_seconds": between}
     return OpenAiLlm("good", api_key=key, base_url=url, **waits, **more)
 
 
 @pytest.fixture
 async def llm(fake):
-    async with a_model(fake.url, "secret-key", first_token_seconds=0.6) as llm:
+    async with a_model(fake.url, "secret-key") as llm:
         yield llm
 
 
-class TestContract(LlmContract):
-    @pytest.fixture
-    async def llm(self, fake, llm):
-        fake.seconds_per_word = 0.002
-        return llm
+@pytest.fixture
+async def hasty(fake):
+    async with a_model(fake.url, "secret-key", 0.6, 0.3) as llm:
+        yield llm
+
+
+class TestContract(OpenedOnce, LlmContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def llm(cls):
+        async with open_fake() as fake, a_model(fake.url, "secret-key") as llm:
+            fake.seconds_per_word = 0.002
+            yield llm
 
 
 def ask_model(model, **more):
@@ -341,23 +351,23 @@ async def test_what_was_said_before_a_failure_is_kept(fake, llm, model, part):
 
 
 @pytest.mark.parametrize("model", ["silent", "slow"])
-async def test_a_model_that_does_not_begin_is_given_up(fake, llm, model):
-    said, line = await failure(llm, model, TimedOut)
+async def test_a_model_that_does_not_begin_is_given_up(fake, hasty, model):
+    said, line = await failure(hasty, model, TimedOut)
     assert (said, "did not answer within 0.6 seconds" in line) == ("", True)
     with anyio.fail_after(5):
         await fake.hung_up.wait()
 
 
 @pytest.mark.parametrize("model", ["stall", "hollow"])
-async def test_a_model_that_stops_in_the_middle_is_given_up(fake, llm, model):
+async def test_a_model_that_stops_in_the_middle_is_given_up(fake, hasty, model):
     with anyio.fail_after(5):
-        said, line = await failure(llm, model, TimedOut)
+        said, line = await failure(hasty, model, TimedOut)
         assert (said, "within 0.3 seconds" in line) == ("".join(fake.pieces[:3]), True)
         await fake.hung_up.wait()
 
 
-async def test_a_slow_reader_is_no_silence_of_the_model(fake, llm):
-    async with closing(llm.reply(ask("Hi"))) as stream:
+async def test_a_slow_reader_is_no_silence_of_the_model(fake, hasty):
+    async with closing(hasty.reply(ask("Hi"))) as stream:
         said = [await anext(stream)]
         await anyio.sleep(0.4)  # longer than it may be silent
         said += [piece async for piece in stream if isinstance(piece, str)]
@@ -396,7 +406,7 @@ async def proxied(fake):
     """A proxy whose faults are to be switched, and a model behind it."""
     async with open_proxy(fake.port) as proxy:
         url = f"http://127.0.0.1:{proxy.own_port}/api/v1"
-        async with a_model(url, "secret-key") as llm:
+        async with a_model(url, "secret-key", 2, 0.5) as llm:
             yield proxy, llm
 
 

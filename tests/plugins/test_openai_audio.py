@@ -4,6 +4,7 @@ import anyio
 import pytest
 from fake_audio import RATE, SECONDS_PER_LETTER, open_audio, sound
 from fault_proxy import open_proxy
+from opened_once import OpenedOnce
 from speech import say as spoken
 
 from aichat.core import BackendFailed, CannotStart, TimedOut, Utterance, Voice, closing
@@ -26,17 +27,22 @@ async def fake():
 
 @pytest.fixture
 async def stt(fake):
-    async with OpenAiStt(api_key="secret-key", base_url=fake.url, seconds=5) as stt:
+    async with a_recogniser(fake.url) as stt:
         yield stt
 
 
+def a_recogniser(url):
+    return OpenAiStt(api_key="secret-key", base_url=url, seconds=5)
+
+
 def a_voice(url, model="tts", **limits):
+    limits = {"first_seconds": 5, "between_seconds": 5, **limits}
     return OpenAiTts(model, api_key="secret-key", base_url=url, **limits)
 
 
 @pytest.fixture
 async def tts(fake):
-    async with a_voice(fake.url, first_seconds=5, between_seconds=5) as tts:
+    async with a_voice(fake.url) as tts:
         yield tts
 
 
@@ -45,12 +51,20 @@ def speech_pcm():
     return spoken("Hello there, what do you think of this?")
 
 
-class TestStt(SttContract):
-    pass
+class TestStt(OpenedOnce, SttContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def stt(cls):
+        async with open_audio() as fake, a_recogniser(fake.url) as stt:
+            yield stt
 
 
-class TestTts(TtsContract):
-    pass
+class TestTts(OpenedOnce, TtsContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def tts(cls):
+        async with open_audio() as fake, a_voice(fake.url) as tts:
+            yield tts
 
 
 def test_both_are_offered_under_the_same_name():
