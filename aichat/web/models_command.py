@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 from importlib import import_module
+from itertools import zip_longest
 from typing import Any
 
 import click
@@ -27,19 +28,21 @@ def models() -> None:
 @models.command("list")
 def list_() -> None:
     """Tell what every installed backend needs, with its settings, and what of it is here."""
-    hub = _hub()
+    hub, rows = _hub(), list[tuple[str, ...]]()
     for one in installed(*_settings()):
         mark = "*" if one.place is not None else " "
         if one.problem and one.place is not None:
-            click.echo(f"{mark} {one.part:6} {one.name:16} {one.problem}")
+            rows.append((mark, one.part, one.name, one.problem))
         for weights in one.weights:
             holding = held(weights, hub)
             where = f"  {holding.path}" if holding.state != "missing" else ""
             source = holding.repository or "a path of yours"
-            click.echo(
-                f"{mark} {one.part:6} {one.name:16} {holding.name:18} {holding.told:20} "
-                f"{source}{where}"
-            )
+            rows.append((mark, one.part, one.name, holding.name, holding.told, source + where))
+    columns = zip_longest(*(row[:-1] for row in rows), fillvalue="")
+    widths = [max(map(len, column)) for column in columns]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False))
+        click.echo(" ".join((*cells, row[-1])))
     click.echo("* is named in plugins.toml. The others need nothing, or bring what they need.")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from browsing import chromium
+from browsing import chromium, finished, send
 from playwright.sync_api import Page, sync_playwright
 from running import Server
 
@@ -28,6 +28,10 @@ PAGES = {
     "lost": "/no/such/page",
 }
 STATES = {
+    "talk": "/",
+    "stopped": "/",
+    "inspect": "/",
+    "call": "/",
     "narrow": "/characters",
     "keys": "/agents",
     "toast": "/agents",
@@ -42,6 +46,8 @@ def shoot(page: Page, server: Server, folder: Path, name: str, path: str) -> Non
     page.goto(server.url + path)
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(300)  # the socket's word about itself
+    if path == "/" and name != "chat":
+        finished(page)
     prepare(page, server, name.split("-")[0])
     page.screenshot(
         path=folder / f"{name}.png", full_page=name.split("-")[0] not in ("chat", *STATES)
@@ -50,7 +56,23 @@ def shoot(page: Page, server: Server, folder: Path, name: str, path: str) -> Non
 
 def prepare(page: Page, server: Server, state: str) -> None:
     """Bring a page into a state."""
-    if state == "narrow":
+    if state in ("talk", "stopped", "inspect"):
+        send(page, "Mark, Olivia: tea or coffee, and why?")
+        page.locator("#cast .is-speaking").wait_for()
+        page.wait_for_timeout(2_500)
+    if state in ("stopped", "inspect"):
+        page.locator("#stop").click()
+        page.locator(".is-interrupted").wait_for()
+    if state == "inspect":
+        message = page.locator(".is-interrupted")
+        message.hover()
+        message.get_by_text("More").click()
+        message.get_by_role("link", name="Inspect").click()
+        page.locator("#panel-dialog").wait_for()
+    elif state == "call":
+        page.locator("#call").click()
+        page.wait_for_timeout(1_000)
+    elif state == "narrow":
         page.evaluate("document.documentElement.dataset.rail = 'narrow'")
     elif state == "keys":
         page.keyboard.press("?")
@@ -76,6 +98,7 @@ def main(folder: Path, words: list[str]) -> None:
                     viewport={"width": width, "height": height},
                     color_scheme=scheme,
                     is_mobile=size == "phone",
+                    permissions=["microphone"],
                 )
                 page = context.new_page()
                 for name, path in {**PAGES, **STATES}.items():

@@ -151,7 +151,7 @@ async def assert_it_leaves_nothing(work: Callable[[], Awaitable[object]]) -> Non
     await work()  # threads that are kept for the next call are made now
     await anyio.sleep(0.1)
     threads, tasks = threading.active_count(), count_tasks()
-    for _ in range(5):
+    for _ in range(3):  # a thread that is left behind each time is more than the one allowed
         await work()
     await assert_threads_settle(threads + 1)
     await assert_tasks_settle(tasks)
