@@ -33,11 +33,18 @@ class Showing:
     turns: Mapping[str, tuple[Line, ...]]
     kept: dict[str, None] = field(factory=dict)
     """The messages of this turn that are there to stay, oldest first."""
+    said: Message | None = None
+    """What the user said last: it may be on its way to the store yet."""
 
     def note(self, event: Event) -> None:
         """Take in what happens, also while nobody looks."""
         if isinstance(event, MessageAdded):
             self.kept[event.message.message_id] = None
+            if event.message.role == "user" and not event.changed:
+                self.said = event.message
+        elif isinstance(event, MessageDeleted):
+            if self.said and self.said.message_id == event.message_id:
+                self.said = None
         elif isinstance(event, SpeakersChosen):
             self.kept.clear()
 

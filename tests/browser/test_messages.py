@@ -487,6 +487,10 @@ def test_nothing_is_wider_than_a_phone(server: Server, open_page: OpenPage, talk
             menu_item = message(page, talk, place).get_by_role("button", name=last)
             expect(menu_item).to_be_in_viewport(ratio=1)
         page.keyboard.press("Escape")
+    page.locator("#rail > summary").tap()
+    page.get_by_role("searchbox", name="Search conversations").press("Escape")
+    expect(page.locator("#rail > summary")).to_be_focused()
+    expect(page.get_by_role("navigation", name="Places")).to_be_hidden()
     for path in (talk.path, "/conversations", f"{talk.path}/turns", f"{talk.path}/edit"):
         page.goto(server.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -73,6 +73,7 @@ def test_a_message_can_be_sent_without_scripts(server: Server) -> None:
     answer = post(server, "/messages", "@Mark hello <b>there</b>")
     assert answer.status_code == 303
     place = answer.headers["location"]
+    assert "hello &lt;b&gt;there&lt;/b&gt;" in get(server, place).text  # no script brings it later
     with server.client("conversation_id=" + place.rpartition("/")[2]) as client:
         client.until("ready")
         assert post(server, place + "/messages", "@Rosa hi").status_code == 303

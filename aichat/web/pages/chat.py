@@ -64,8 +64,17 @@ async def conversation(request: Req, state: State, conversation_id: FromPath[str
     if conversation_id in state.leaving:
         return page(request, "pages/conversation_gone.html", 404, conversation_id=conversation_id)
     found, cast = await storage.cast(conversation_id)
-    messages = await state.rooms.hidden.recent(storage, conversation_id, SHOWN)
+    messages = list(await state.rooms.hidden.recent(storage, conversation_id, SHOWN))
+    messages += _unstored(state.rooms, conversation_id, messages)
     return await _page(request, state, found, cast, messages)
+
+
+def _unstored(rooms: Rooms, id: str, stored: Sequence[Message]) -> list[Message]:
+    """Return what was said a moment ago: a page without scripts hears of it in no other way."""
+    said = room.showing.said if (room := rooms.open.get(id)) else None
+    if said is None or (stored and stored[-1].message_id >= said.message_id):
+        return []
+    return rooms.hidden.seen([said])
 
 
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]

@@ -13,7 +13,7 @@ export class Scrolling {
     Object.assign(this, { scroller, button });
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     button.addEventListener("click", () => this.#toEnd());
-    new MutationObserver((changes) => changes.some(isNews) && this.#grew()).observe(scroller, { childList: true, subtree: true, characterData: true });
+    new MutationObserver((changes) => this.#changed(changes.filter(isNews))).observe(scroller, { childList: true, subtree: true, characterData: true });
     new ResizeObserver(() => this.#following && this.#jump()).observe(scroller);
     scroller.addEventListener("load", () => this.#following && this.#jump(), { capture: true }); // a picture has come
     this.#jump();
@@ -31,9 +31,18 @@ export class Scrolling {
     if (this.#following) this.#hide();
   }
 
-  #grew() {
-    if (this.#following) this.#jump();
-    else this.button.hidden = false;
+  #changed(changes) {
+    if (!changes.length) return;
+    if (this.#following) return void this.#jump();
+    this.#scrolled(); // what was deleted may have brought the end into sight
+    if (!this.#following && this.button.hidden) this.button.hidden = !changes.some((change) => this.#isBelow(change));
+  }
+
+  /** Has something come that cannot be seen yet? What was edited in sight, or deleted, is no news. */
+  #isBelow({ type, target, addedNodes }) {
+    if (type === "childList" && !addedNodes.length) return false;
+    const changed = [...addedNodes].find((node) => node.closest) ?? (target.closest ? target : target.parentElement);
+    return changed.getBoundingClientRect().bottom > this.scroller.getBoundingClientRect().bottom;
   }
 
   #jump() {

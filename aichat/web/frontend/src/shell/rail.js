@@ -8,10 +8,18 @@ export function tendRail() {
   const fit = () => (rail.open = ROOMY.matches);
   ROOMY.addEventListener("change", fit);
   fit();
+  rail.addEventListener("keydown", (event) => event.key === "Escape" && rail.open && !ROOMY.matches && fold(rail, event));
   for (const form of document.querySelectorAll("form[data-prefers]")) {
     form.addEventListener("submit", submitted);
     form.addEventListener("change", ({ target }) => prefer(target.name, target.value));
   }
+}
+
+/** Escape folds the menu of a phone, and stops nobody from speaking. */
+function fold(rail, event) {
+  event.preventDefault();
+  rail.open = false;
+  rail.querySelector("summary").focus();
 }
 
 function submitted(event) {
