@@ -14,7 +14,7 @@ from sound import assert_is_speech, assert_same, recorded_past, trimmed
 OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
 CUT_OFF = (
     "ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED"
-    "|WebSocket connection"
+    "|ERR_CONTENT_LENGTH_MISMATCH|WebSocket connection"
 )
 """What Chromium says of a server that is gone, or goes while it is asked."""
 

@@ -148,7 +148,7 @@ export class RichField {
         heading: { levels: [1, 2, 3] },
         underline: false, // Markdown has none
         trailingNode: false,
-        link: { openOnClick: false, defaultProtocol: "https", protocols: ["mailto"] },
+        link: { openOnClick: false, defaultProtocol: "https" },
       }),
       Ink,
       Place,
