@@ -145,3 +145,15 @@ def test_a_screen_reader_that_reads_the_answers_is_told_each_as_a_whole(
         assert f"Olivia Barns: {answer}" in said
         live = "#log[aria-live], #log [aria-live], #log [role=status], #log [role=alert]"
         expect(page.locator(live)).to_have_count(0)
+
+
+def test_the_focus_stays_with_a_backend_that_is_tried_again(
+    studio: Server, open_page: OpenPage
+) -> None:
+    page = open_page(f"{studio.url}/settings")
+    connected(page)
+    again = page.get_by_role("button", name="Try again: higgs")
+    before = again.element_handle()
+    again.press("Enter")
+    page.wait_for_function("element => !element.isConnected", arg=before)
+    expect(page.locator("#status-tts-higgs:focus-within")).to_be_visible()

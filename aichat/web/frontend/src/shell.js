@@ -6,6 +6,7 @@ import { Line } from "./shell/line.js";
 import { tendRail } from "./shell/rail.js";
 import { tendForms } from "./shell/saving.js";
 import { tendShortcuts } from "./shell/shortcuts.js";
+import { keepingRow } from "./shell/statuses.js";
 import { tendTabs } from "./shell/tabs.js";
 import { watchToasts } from "./shell/toasts.js";
 import { localTimes } from "./times.js";
@@ -17,7 +18,7 @@ tendTabs();
 tendShortcuts();
 
 function onHtml(html) {
-  applyFragments(html);
+  keepingRow(() => applyFragments(html));
   localTimes(document);
 }
 

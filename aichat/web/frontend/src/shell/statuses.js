@@ -1,0 +1,14 @@
+// The list of candidates is drawn anew as soon as one gets on: who pressed a button in a row stays there, and is told.
+import { announce } from "./announcer.js";
+
+const stateOf = (row) => row.querySelector(".badge").textContent.trim();
+
+export function keepingRow(change) {
+  const focused = document.activeElement;
+  const row = focused?.closest("#statuses .row");
+  change();
+  const drawn = row && document.getElementById(row.id);
+  if (!drawn || drawn === row) return;
+  (drawn.querySelector("button") ?? drawn).focus({ preventScroll: true });
+  if (stateOf(drawn) !== stateOf(row)) announce(`${drawn.querySelector("code").textContent}: ${stateOf(drawn)}.`);
+}
