@@ -80,6 +80,9 @@ def test_keys_mute_hold_and_interrupt_unless_they_are_switched_off(
         join(page)
         talk, mute = page.locator("#talk"), page.locator("#mute")
         expect(talk).to_have_text(LISTENING)
+        for told in ("Microphone muted", LISTENING):
+            talk.press("m")  # where the focus is after joining with the keyboard
+            expect(talk).to_have_text(told)
         page.locator("#scroller").focus()
         page.keyboard.press("m")
         expect(talk).to_have_text("Microphone muted")

@@ -1,4 +1,5 @@
 // Call mode: the same page with large captions. Joining is a gesture, so sound is unlocked by it.
+import { shortcut } from "./shell/shortcuts.js";
 import { WakeLock } from "./wake-lock.js";
 
 const HASH = "#call";
@@ -15,6 +16,7 @@ export class Call {
     button.addEventListener("click", () => this.#join());
     end.addEventListener("click", () => this.leave());
     mute.addEventListener("click", () => this.#mute());
+    for (const key of "mM") shortcut(key, () => this.on && this.#mute()); // on buttons too, which keep Space for themselves
     addEventListener("hashchange", () => this.#follow());
     addEventListener("keydown", (event) => this.#down(event));
     addEventListener("keyup", (event) => this.#up(event));
@@ -89,9 +91,7 @@ export class Call {
   }
 
   #down(event) {
-    if (!this.#mine(event) || event.repeat) return;
-    if (event.key.toLowerCase() === "m") this.#mute();
-    if (event.key !== " ") return;
+    if (event.key !== " " || !this.#mine(event) || event.repeat) return;
     event.preventDefault();
     this.#holding = true;
     this.talk.hold();
