@@ -48,8 +48,8 @@ busy_thread: threading.Thread | None = None
 
 def unserved() -> tuple[float, float]:
     """Return for how many seconds so far the loop's and the busy thread waited for a processor."""
-    ids = (threading.get_native_id(), busy_thread.native_id if busy_thread else None)
-    return tuple(_unserved(id) if id else 0.0 for id in ids)  # type: ignore[return-value]
+    busy = busy_thread.native_id if busy_thread else None
+    return _unserved(threading.get_native_id()), _unserved(busy) if busy else 0.0
 
 
 def _unserved(thread: int) -> float:

@@ -34,15 +34,15 @@ async def regenerate_from(state: State, message: Message) -> tuple[Turn, Group |
     What the user said is said again, and answered by whoever is to answer it now.
     """
     is_own = message.role == "user"
-    turn = await (_opened if is_own else _turn)(state, message)  # whoever speaks stops
+    turn = await _turn(state, message, by_its_speaker=not is_own)  # whoever speaks stops
     try:
         group = await _taken_away(state, message, with_itself=is_own)
     except BaseException:
         state.rooms.bus.interrupt(Interrupted(turn, "failed"))  # so that the turn ends
         raise
     if is_own:  # said once more, it is answered anew
-        source = message.source or "text"
-        return await _wanted(state, UserSaid(turn, message.content, source, new_id())), group
+        said = UserSaid(turn, message.content, message.source, new_id())
+        return await _wanted(state, said), group
     return await _wanted(state, RewriteWanted(turn, message.message_id)), group
 
 
@@ -73,22 +73,15 @@ async def say_rest(state: State, message: Message) -> Turn:
     return await _wanted(state, RestWanted(turn, message.message_id))
 
 
-async def _turn(state: State, message: Message) -> Turn:
-    """Open a turn for the character that has said it; what goes on is interrupted."""
+async def _turn(state: State, message: Message, *, by_its_speaker: bool = True) -> Turn:
+    """Open a turn, perhaps for the character that has said it; what goes on is interrupted."""
     rooms: Rooms = state.rooms
-    _, cast = await rooms.parts.storage.cast(message.conversation_id)
+    conversation, cast = await rooms.parts.storage.cast(message.conversation_id)
     here = {who.id for who in cast}
-    if message.role != "assistant" or message.character_id not in here:
+    if by_its_speaker and (message.role != "assistant" or message.character_id not in here):
         raise Conflict(
             "Nobody here has said that message.", "Put its character into the conversation."
         )
-    return await _opened(state, message)
-
-
-async def _opened(state: State, message: Message) -> Turn:
-    """Open a turn in the conversation of a message; what goes on is interrupted."""
-    rooms: Rooms = state.rooms
-    conversation, cast = await rooms.parts.storage.cast(message.conversation_id)
     rooms.room(conversation, cast)  # what is said reaches whoever comes
     return rooms.bus.new_turn(message.conversation_id)
 
