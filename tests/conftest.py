@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -11,6 +14,13 @@ settings.load_profile("aichat")
 def anyio_backend() -> str:
     """The event loop of the product; tests of the core run on trio as well."""
     return "asyncio"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leaks_show_here() -> Iterator[None]:
+    """What a module leaves open fails its own last test, not the one that runs when it is found."""
+    yield
+    gc.collect()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
