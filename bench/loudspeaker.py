@@ -20,9 +20,10 @@ import numpy as np
 sys.path.extend(str(Path(__file__).parents[1] / "tests" / part) for part in ("", "browser"))
 
 from browsing import HERE, SCRIPTS, chromium, connected, finished, send
+from heard import assert_held
 from playwright.sync_api import Page, sync_playwright
 from running import Listener, Server
-from sound import assert_held, microphone, recorded, recorded_past, room, trimmed
+from sound import microphone, recorded, recorded_past, room
 
 OLIVIA = "olivia-barns-001"
 EARS = """
@@ -52,7 +53,7 @@ def silent_after(page: Page, moment: float) -> float:
     """When the sound that went on at *moment* ended: the first 100 ms of silence after it."""
     page.evaluate("(m) => window.__recordedPast(m + 400)", moment)
     start = page.evaluate("window.__recordedFrom()")
-    samples = recorded(page)
+    samples = recorded(page).samples
     at = max(0, int((moment - start) * 24))
     loud = np.flatnonzero(samples[at : at + 24 * 400])
     gaps = np.flatnonzero(np.diff(loud, append=len(samples)) > 2_400)
@@ -70,7 +71,7 @@ def goes_on(page: Page, listener: Listener) -> bool:
     generation = listener.until("duck")["generation"]
     listener.until("turn_complete")
     finished(page)
-    held = assert_held(trimmed(recorded_past(page)), trimmed(listener.sound(generation)))
+    held = assert_held(recorded_past(page), listener.sound(generation))
     return bool(held)
 
 

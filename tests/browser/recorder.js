@@ -5,8 +5,9 @@
 // have to allow.
 //
 //   window.__recorded(which = 0)   one for each context that sounded, in order of appearance; null if none
-//     {contexts, rate, samples}
+//     {contexts, rate, samples, underruns}
 //       samples   base64 of little-endian Float32, mono
+//       underruns  how often the page says that it ran dry within a line
 //   window.__recordedFrom(which = 0)   the performance.now() at which its first sample was heard
 //   window.__recordedLag(which = 0)   ms from a sample's rendering to its being heard
 //   window.__recordedPast(ms, which = 0)   resolves when the recording goes past a performance.now()
@@ -85,6 +86,7 @@
     const recording = [...recordings.values()][which];
     if (!recording?.length) return null;
     const { sampleRate: rate } = recording.context;
-    return { contexts: recordings.size, rate, samples: base64(recording) };
+    const underruns = Number(document.body.dataset.underruns ?? 0);
+    return { contexts: recordings.size, rate, samples: base64(recording), underruns };
   };
 })();

@@ -15,19 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from attrs import define, field
+from heard import Sent
 from websockets.sync.client import ClientConnection, connect
 
-from aichat.web.audio import HEADER
+from aichat.web.audio import HEADER, LAST
 from aichat.web.wire import SUBPROTOCOL
 
 CHECKOUT = Path(__file__).parents[2]
 START_SECONDS = 60
 SECRETS = re.compile(r"API_KEY|TOKEN|SUPABASE")
-
-Samples = npt.NDArray[np.float32]
-
 
 Changes = tuple[tuple[str, str], ...]
 OFFLINE: Changes = (
@@ -129,8 +126,8 @@ class Listener:
 
     connection: ClientConnection
     conversation: str = ""
-    pcm: dict[int, bytearray] = field(factory=dict)
-    """The audio of each turn, by its number."""
+    frames: dict[int, list[bytes]] = field(factory=dict)
+    """The audio frames of each turn, by its number."""
 
     @property
     def path(self) -> str:
@@ -142,19 +139,30 @@ class Listener:
             frame = self.connection.recv(seconds)
             if isinstance(frame, bytes):
                 generation = HEADER.unpack_from(frame)[3]
-                self.pcm.setdefault(generation, bytearray()).extend(frame[HEADER.size :])
+                self.frames.setdefault(generation, []).append(frame)
             else:
                 message: dict[str, Any] = json.loads(frame)
                 if message["type"] == type_ and fields.items() <= message.items():
                     return message
 
-    def turn(self) -> Samples:
+    def turn(self) -> Sent:
         """Read to the end of the next turn; returns its sound."""
         started = self.until("turn_started")
         for line in started["lines"]:
             self.until("turn_complete", sequence_number=line["sequence_number"])
         return self.sound(started["generation"])
 
-    def sound(self, generation: int) -> Samples:
-        """What was sent of a turn, -1..1."""
-        return np.frombuffer(bytes(self.pcm[generation]), "<i2").astype(np.float32) / 32_768
+    def sound(self, generation: int) -> Sent:
+        """What was sent of a turn."""
+        frames = self.frames[generation]
+        pcm = b"".join(frame[HEADER.size :] for frame in frames)
+        ends = np.cumsum([(len(frame) - HEADER.size) // 2 for frame in frames]).tolist()
+        places = [HEADER.unpack_from(frame)[2] for frame in frames]
+        lines = [
+            end
+            for end, frame, place, after in zip(
+                ends, frames, places, [*places[1:], -1], strict=True
+            )
+            if frame[1] & LAST or place != after
+        ]
+        return Sent(np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768, ends, lines)

@@ -76,6 +76,7 @@ def test_a_voice_in_use_says_by_whom_and_stays(studio: Server, open_page: OpenPa
     expect(page.get_by_role("heading", name="Olivia", level=1)).to_be_visible()
 
 
+@pytest.mark.sound
 def test_a_voice_is_recorded_written_down_heard_and_kept(
     studio: Server, open_page: OpenPage, tmp_path: Path
 ) -> None:

