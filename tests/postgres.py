@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,7 @@ from typing import Any
 import asyncpg
 import pytest
 from attrs import define
+from ports import free_port
 
 OLDEST = 15
 FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
@@ -71,10 +71,17 @@ class Server:
         ]  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **who())
-        ready = [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        while subprocess.run(ready, check=False).returncode:
+        while not self._is_ready():
             assert self._process.poll() is None, (self.folder / "log").read_text()
             time.sleep(0.1)
+
+    def _is_ready(self) -> bool:
+        """Ask its own file, as pg_ctl does: another server may answer at its port."""
+        try:
+            lines = (self.folder / "data" / "postmaster.pid").read_text().split("\n")
+        except FileNotFoundError:
+            return False
+        return lines[0] == str(self._process.pid) and lines[7:8] == ["ready   "]
 
     def stop(self) -> None:
         """Break all connections off, and end."""
@@ -137,9 +144,7 @@ def started(*, like_supabase: bool) -> Server:
         programs / "initdb", "--pgdata", folder / "data", "--username=postgres", "--encoding=UTF8",
         "--locale=C", "--auth=scram-sha-256", "--pwfile", folder / "password", "--no-sync",
     )  # fmt: skip
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    server = Server(programs, folder, port, like_supabase)
+    server = Server(programs, folder, free_port(), like_supabase)
     server.start()
     atexit.register(server.remove)
     psql(server, f"create role aichat login password '{PASSWORD}'")

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from browsing import OpenPage
 from playwright.sync_api import expect
-from running import CHECKOUT, Server, free_port
+from ports import free_port
+from running import CHECKOUT, Server
 from studio_pages import fine
 
 

@@ -21,9 +21,10 @@ import litestar
 import pytest
 from click.testing import CliRunner, Result
 from door import TOKEN, Door, a_door, another_address, cookie_header
+from ports import free_port
 from server import Server, a_server
 from test_limits import closed_by
-from test_start import free_port, running
+from test_start import running
 from websockets.exceptions import InvalidStatus
 
 from aichat.core import Actor, CannotStart, Connection, Denied, Unreachable, hookimpl

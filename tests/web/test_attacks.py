@@ -17,10 +17,11 @@ import attrs
 import httpx
 import pytest
 from door import TOKEN, Door, a_door, cookie_header
+from ports import free_port
 from server import Server, a_server
 from test_access import get
 from test_limits import closed_by
-from test_start import environment, free_port, running, wait_for
+from test_start import environment, running, wait_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
-from test_start import LITESTAR, environment, free_port, running, wait_for
+from ports import free_port
+from test_start import LITESTAR, environment, running, wait_for
 
 from aichat.core.testing.storage_contract import contents, say, started
 from aichat.plugins.sqlite.store import Sqlite
