@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import gc
+import inspect
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from hypothesis import settings
 
 settings.register_profile("aichat", deadline=None)  # a busy machine fails no test
 settings.load_profile("aichat")
+
+patience = inspect.signature(httpx.Client).parameters["timeout"].default  # of every request
+patience.connect = patience.read = patience.write = patience.pool = 60  # 5 s fail when it is busy
 
 
 @pytest.fixture

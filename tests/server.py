@@ -33,7 +33,7 @@ class Client:
     def send(self, type_: str, **fields: Any) -> None:
         self.connection.send(json.dumps({"type": type_, **fields}))
 
-    def receive(self, timeout: float = 5) -> Any:
+    def receive(self, timeout: float = 60) -> Any:
         """The next frame: a dict, or for binary audio the header's fields and the PCM."""
         frame = self.connection.recv(timeout)
         if isinstance(frame, bytes):
@@ -43,7 +43,7 @@ class Client:
         self.seen.append(message)
         return message
 
-    def until(self, type_: str, timeout: float = 10) -> dict[str, Any]:
+    def until(self, type_: str, timeout: float = 60) -> dict[str, Any]:
         """Read until a text frame of a type comes."""
         end = time.monotonic() + timeout
         while True:

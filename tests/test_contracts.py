@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator
+from time import perf_counter
 from types import SimpleNamespace
 
 import anyio
@@ -21,7 +23,7 @@ from aichat.core.testing import (
     probes,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
-from aichat.core.testing.probes import assert_it_leaves_nothing, assert_no_stall
+from aichat.core.testing.probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt
 
 CONTRACTS = (
     LlmContract,
@@ -90,6 +92,21 @@ async def test_a_blocked_event_loop_is_found() -> None:
             await assert_no_stall(blocking)
 
 
+async def test_who_leaves_slowly_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "ATTEMPTS", 2)
+    with pytest.raises(AssertionError, match=r"it took 0\.\d+ s or longer"):
+        await assert_prompt(lambda: anyio.sleep(0.6))
+
+
+async def test_the_wait_for_a_processor_is_not_held_against_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probes, "ATTEMPTS", 1)
+    main = f"self/task/{threading.get_native_id()}"
+    monkeypatch.setattr(probes, "_queued", lambda task: perf_counter() if task == main else 0.0)
+    await assert_prompt(lambda: anyio.sleep(0.6))
+
+
 async def test_a_task_that_is_left_behind_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "SETTLE_SECONDS", 0.1)
     async with anyio.create_task_group() as tasks:
@@ -146,7 +163,9 @@ async def test_a_turn_that_never_ends_is_found() -> None:
         await TurnContract().test_a_long_silence_ends_every_turn(Patient(), 0.5)
 
 
-async def test_a_model_that_cannot_be_stopped_is_found() -> None:
+async def test_a_model_that_cannot_be_stopped_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "ATTEMPTS", 2)
+
     class Stubborn(FakeLlm):
         async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
             try:

@@ -11,7 +11,7 @@ from browsing import HERE, SCRIPTS, OpenPage, assert_no_problems, chromium, watc
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 from running import Server
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -272,7 +272,7 @@ def test_another_version_is_written_and_the_old_one_is_a_click_away(
     again = one.get_by_role("button", name="Regenerate")
     again.focus()
     first.keyboard.press("Enter")
-    expect(one.locator(".message-versions")).to_contain_text("2/2", timeout=60_000)
+    expect(one.locator(".message-versions")).to_contain_text("2/2")
     finished(first)
     text = one.locator(".message-text").inner_text()
     assert "def f" not in text

@@ -52,7 +52,7 @@ async def llm(fake):
 
 @pytest.fixture
 async def hasty(fake):
-    async with a_model(fake.url, "secret-key", 0.6, 0.3) as llm:
+    async with a_model(fake.url, "secret-key", between=1) as llm:
         yield llm
 
 
@@ -276,14 +276,14 @@ async def test_the_next_turn_uses_the_same_connection(fake, llm):
 async def test_the_server_learns_at_once_that_nobody_listens_any_more(fake, llm):
     stream = llm.reply(ask_model("endless"))
     assert await anext(stream)
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         await stream.aclose()
         await fake.hung_up.wait()
 
 
 @pytest.mark.parametrize("model", ["endless", "silent", "stall"])
 async def test_the_server_learns_of_a_cancellation(fake, llm, model):
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(whole, llm, ask_model(model))
             await fake.asked.wait()
@@ -352,24 +352,25 @@ async def test_what_was_said_before_a_failure_is_kept(fake, llm, model, part):
 
 @pytest.mark.parametrize("model", ["silent", "slow"])
 async def test_a_model_that_does_not_begin_is_given_up(fake, hasty, model):
+    hasty.first_token_seconds = 0.6
     said, line = await failure(hasty, model, TimedOut)
     assert (said, "did not answer within 0.6 seconds" in line) == ("", True)
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         await fake.hung_up.wait()
 
 
 @pytest.mark.parametrize("model", ["stall", "hollow"])
 async def test_a_model_that_stops_in_the_middle_is_given_up(fake, hasty, model):
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         said, line = await failure(hasty, model, TimedOut)
-        assert (said, "within 0.3 seconds" in line) == ("".join(fake.pieces[:3]), True)
+        assert (said, "within 1 seconds" in line) == ("".join(fake.pieces[:3]), True)
         await fake.hung_up.wait()
 
 
 async def test_a_slow_reader_is_no_silence_of_the_model(fake, hasty):
     async with closing(hasty.reply(ask("Hi"))) as stream:
         said = [await anext(stream)]
-        await anyio.sleep(0.4)  # longer than it may be silent
+        await anyio.sleep(1.2)  # longer than it may be silent
         said += [piece async for piece in stream if isinstance(piece, str)]
     assert "".join(said).strip() == fake.words
 
@@ -393,7 +394,7 @@ async def test_a_reply_that_is_complete_is_not_failed_by_what_follows(
     fake, llm, model, monkeypatch
 ):
     monkeypatch.setattr(openai_stream, "END_SECONDS", 0.2)
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         assert (await whole(llm, ask_model(model))).strip() == fake.words
         assert (await whole(llm, ask("Hi"))).strip() == fake.words
 
@@ -406,7 +407,7 @@ async def proxied(fake):
     """A proxy whose faults are to be switched, and a model behind it."""
     async with open_proxy(fake.port) as proxy:
         url = f"http://127.0.0.1:{proxy.own_port}/api/v1"
-        async with a_model(url, "secret-key", 2, 0.5) as llm:
+        async with a_model(url, "secret-key") as llm:
             yield proxy, llm
 
 
@@ -429,12 +430,12 @@ async def test_a_line_cut_anywhere_is_told_and_the_next_reply_is_whole(fake, pro
 
 async def test_a_line_that_stalls_is_given_up_and_let_go(fake, proxied):
     proxy, llm = proxied
-    proxy.stall_after = 1_500
+    proxy.stall_after, llm.between_tokens_seconds = 1_500, 0.5
     said, _ = await failure(llm, "good", TimedOut)
     assert fake.words.startswith(said.strip())
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         await proxy.lost.wait()
-    proxy.stall_after = None
+    proxy.stall_after, llm.between_tokens_seconds = None, 20
     assert (await whole(llm, ask("Hi"))).strip() == fake.words
 
 

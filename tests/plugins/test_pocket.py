@@ -140,14 +140,14 @@ async def test_a_closed_stream_leaves_no_thread_and_frees_its_model(tts):
     for _ in range(2 * tts.max_concurrent):
         async with closing(tts.speak(LONG, Voice("x"))) as stream:
             await first_audio(stream)
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while tts._workers.listeners or threading.active_count() > before + 1:  # noqa: ASYNC110
             await anyio.sleep(0.01)
     assert len(tts._engine.free) == tts.max_concurrent
 
 
 async def test_each_that_speaks_at_once_has_a_model_of_its_own(tts, monkeypatch):
-    used, both = [], threading.Barrier(2, timeout=20)
+    used, both = [], threading.Barrier(2, timeout=60)
     speak = type(tts._engine.free[0]).generate_audio_stream
 
     def noted(self, *args, **options):

@@ -114,7 +114,7 @@ async def test_one_that_does_not_answer_is_killed(stt, monkeypatch):
         return await start()
 
     monkeypatch.setattr(pocketsphinx, "_start", patient)
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         await stt.transcribe(Utterance("a", bytes(3_200), final=True))
     assert stuck.returncode == -signal.SIGKILL
 
@@ -154,7 +154,7 @@ async def test_being_cancelled_while_it_starts_leaves_no_process(monkeypatch):
 
 async def test_its_process_ends_with_its_standard_input():
     program = Path(pocketsphinx.__file__).with_name("pocketsphinx_process.py")
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         done = await anyio.run_process(
             [sys.executable, "-P", str(program)], input=b"", stderr=subprocess.PIPE
         )

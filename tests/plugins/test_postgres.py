@@ -386,7 +386,7 @@ async def under_way(url, query, *values):
     await connection.execute(query, *values)
     async with anyio.create_task_group() as tasks:
         yield tasks
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             while not await postgres.rows(url, WAITING):  # noqa: ASYNC110
                 await anyio.sleep(0.01)  # the server tells nobody
         await transaction.commit()

@@ -67,7 +67,7 @@ class Engine:
 
 async def run(size: int, steps: list[Step]) -> None:
     engine, waited = Engine(size), set[User]()
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             for (what, how), all_get_on in steps:
                 engine.step(tasks, what, how)

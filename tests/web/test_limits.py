@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import anyio
 import httpx
@@ -19,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from aichat.core import Web
 from aichat.core.testing.virtual import run_virtual
 from aichat.web import limits
+from aichat.web.access import gate
 from aichat.web.limits import Bucket, Buckets, Sockets, TooManySockets, client_of
 from aichat.web.outbox import Connection
 from aichat.web.room import Room
@@ -153,7 +155,10 @@ def closed_by(client: Client) -> tuple[int, str]:
     return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
-def test_too_many_requests_are_refused_in_words_and_told_when_to_come_back() -> None:
+def test_too_many_requests_are_refused_in_words_and_told_when_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "Buckets", partial(Buckets, now=lambda: 0.0))  # at one moment
     with a_server(web=Web(max_requests_per_s=1)) as server:
         answers = [httpx.get(server.url + "/health", trust_env=False) for _ in range(12)]
         assert [answer.status_code for answer in answers[:10]] == [200] * 10

@@ -35,14 +35,14 @@ def server() -> Iterator[Server]:
 
 
 def get(server: Server, path: str) -> str:
-    with urllib.request.urlopen(server.url + path, timeout=5) as answer:
+    with urllib.request.urlopen(server.url + path, timeout=60) as answer:
         body: str = answer.read().decode()
         return body
 
 
 def refusal(request: str | urllib.request.Request) -> tuple[int, str]:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=5)
+        urllib.request.urlopen(request, timeout=60)
     with refused.value as answer:
         return answer.code, answer.read().decode()
 

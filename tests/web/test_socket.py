@@ -288,6 +288,8 @@ def test_who_comes_back_gets_the_text_it_missed_and_no_audio_twice(server: Serve
     query = f"conversation_id=c&session_id={ready['session_id']}&last_event_id={last}"
     with server.client(query) as client:
         assert client.until("ready")["resumed"] is True
+        while len(client.of("text_chunk")) < len(full):
+            client.receive()
         client.until_quiet()
     assert [m["text"] for m in client.of("text_chunk")] == [m["text"] for m in full]
     assert not client.of("audio_chunk")

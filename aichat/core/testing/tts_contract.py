@@ -167,7 +167,7 @@ class TtsContract:
         self, tts: Tts, voice: Voice
     ) -> None:
         async def begin() -> AsyncIterator[bytes | WordMark]:
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 stream = tts.speak(LONG_TEXT, voice)
                 assert await first_audio(stream)
             return stream
@@ -179,7 +179,7 @@ class TtsContract:
         for _ in range(2 * tts.max_concurrent):
             async with closing(tts.speak(SENTENCE, voice)):
                 pass
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             assert (await say(tts, "Still here.", voice)).pcm
 
     async def test_a_cancelled_listener_leaves_promptly_and_the_voice_speaks_again(
@@ -187,7 +187,7 @@ class TtsContract:
     ) -> None:
         for _ in range(2 * tts.max_concurrent):
             await assert_prompt(lambda: _listen_and_leave(tts, voice))
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             assert (await say(tts, "Still here.", voice)).pcm
 
     async def test_who_waits_for_a_free_voice_may_leave(self, tts: Tts, voice: Voice) -> None:
@@ -201,7 +201,7 @@ class TtsContract:
             for stream in streams:
                 async with closing(stream):
                     pass
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             assert (await say(tts, "Still here.", voice)).pcm
 
     # -- several at once ---------------------------------------------------------------------
