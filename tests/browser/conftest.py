@@ -10,6 +10,7 @@ from axe import fetched
 from browsing import HERE, SCRIPTS, OpenPage, assert_no_problems, chromium, watch
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 from running import Server
+from sound import ran_dry
 
 expect.set_options(timeout=60_000)
 
@@ -18,6 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if ran_dry:
+        terminalreporter.section("the loudspeaker ran dry: is the machine busy?")
+        for test, times in ran_dry.items():
+            terminalreporter.line(f"{test}: {times} times")
 
 
 @pytest.fixture(scope="session")

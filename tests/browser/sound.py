@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import wave
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from speech import say
 from aichat.core.events import SPEAKER_RATE
 
 MIC_WAV_RATE = 48_000
+
+ran_dry: dict[str, int] = {}
+"""How often the loudspeaker ran dry, by test: pytest lists it at the end."""
 
 
 def microphone(path: Path, *parts: float | str | bytes) -> Path:
@@ -42,6 +46,8 @@ def recorded(page: Page) -> Played:
     raw: dict[str, Any] | None = page.evaluate("window.__recorded()")
     assert raw, "the page has no loudspeaker yet"
     assert (raw["contexts"], raw["rate"]) == (1, SPEAKER_RATE)
+    if raw["underruns"]:
+        ran_dry[os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0]] = raw["underruns"]
     return Played(np.frombuffer(base64.b64decode(raw["samples"]), "<f4"), raw["underruns"])
 
 
