@@ -89,7 +89,7 @@ def test_one_word_in_plugins_toml_and_it_is_heard(server: Server) -> None:
     with server.conversation("mark-chen-001") as listener:
         message = {"type": "text_message", "text": "Hello, who are you?"}
         listener.connection.send(json.dumps(message))
-        sound = listener.turn()
+        sound = listener.turn().samples
     assert np.abs(sound).max() > 0.2
     spectrum = np.abs(np.fft.rfft(sound))
     loudest = np.fft.rfftfreq(len(sound), 1 / 24_000)[spectrum.argmax()]

@@ -17,7 +17,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[Client]:
-    with server.client() as client:
+    with server.client(max_queue=None) as client:  # who has not read all closes slowly
         client.until("ready")
         yield client
 
