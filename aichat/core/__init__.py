@@ -60,6 +60,7 @@ from .live import Live, LiveSetting
 from .local_models import LocalModel, device_of, first_line, precision_of, weights_at
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
+from .packages import installs
 from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
@@ -161,6 +162,7 @@ __all__ = [
     "first_line",
     "hookimpl",
     "in_words",
+    "installs",
     "introduce",
     "is_clean",
     "is_this_machine",

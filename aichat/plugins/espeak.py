@@ -26,6 +26,7 @@ from aichat.core import (
     Workers,
     closing,
     hookimpl,
+    installs,
 )
 
 from .espeak_library import RATE, Engine, Spoken, has_word
@@ -97,9 +98,7 @@ def _load(folder: str, count: int) -> list[Engine]:
     try:
         import espeakng_loader
     except ImportError as error:
-        raise CannotStart(
-            "The package espeakng-loader is missing.", "Run `pip install 'aichat[offline]'`."
-        ) from error
+        raise CannotStart("The package espeakng-loader is missing.", installs("offline")) from error
     original = Path(espeakng_loader.get_library_path())
     try:
         copies = [

@@ -30,6 +30,7 @@ from aichat.core import (
     read_config,
 )
 from aichat.core.errors import BackendError
+from aichat.core.packages import require_installed
 
 from . import api, bundle, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
 from .access import commands, login
@@ -87,6 +88,7 @@ def read_setup() -> Setup:
     path = paths.plugins_toml()
     config = Config(path, {})
     try:
+        require_installed()
         config = read_config(path)
         return Setup(config, load_plugins(config.disable))
     except AichatError as error:

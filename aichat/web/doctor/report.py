@@ -6,7 +6,6 @@ import os
 import platform
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,6 +13,7 @@ from attrs import frozen
 
 from aichat.core import Config, Parts, Status, Weights, charges
 from aichat.core.offers import Installed, installed
+from aichat.core.packages import version
 from aichat.web.app import Setup
 from aichat.web.holdings import Holding, held
 
@@ -62,7 +62,7 @@ def report_on(setup: Setup, parts: Parts, results: Mapping[str, Result]) -> Repo
     works = not any(result.is_broken for result in results.values())
     return Report(
         ok=parts.is_ready() and works,
-        aichat=version("aichat"),
+        aichat=version(),
         python=platform.python_version(),
         system=platform.platform(terse=True),
         settings=str(config.path),
