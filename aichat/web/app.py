@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
@@ -25,11 +26,13 @@ from aichat.core import (
     Denied,
     NotFound,
     Unreachable,
+    cast_parts,
     load_plugins,
     open_chat,
     read_config,
 )
 from aichat.core.errors import BackendError
+from aichat.core.mistakes import Mistakes
 from aichat.core.packages import require_installed
 
 from . import api, bundle, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
@@ -89,8 +92,13 @@ def read_setup() -> Setup:
     config = Config(path, {})
     try:
         require_installed()
-        config = read_config(path)
-        return Setup(config, load_plugins(config.disable))
+        mistakes = Mistakes(path)
+        config = read_config(path, os.environ, paths.shipped(), mistakes)
+        manager = load_plugins(config.disable, mistakes=mistakes)
+        with mistakes.noted():
+            cast_parts(config, manager)  # once more at the start, when they are begun
+        mistakes.check()
+        return Setup(config, manager)
     except AichatError as error:
         return Setup(config, None, error)
 

@@ -49,6 +49,9 @@ class AichatServer(CLIPlugin):
         """Put our server in the place of ``uvicorn.run``."""
         import uvicorn
 
+        from .cli import require_env  # loaded long since: litestar loads it to find the commands
+
+        require_env()
         if app.state.failure:
             raise stop(str(app.state.failure))
         _prepare(app, click.get_current_context().params)
