@@ -61,10 +61,10 @@ class SeveralMistakes(BadSettings):
 
     def __init__(self, path: Path, several: Sequence[PluginError]) -> None:
         several = sorted(several, key=lambda one: self._line(path, one))
-        told = [f"\n  {self._told(path, one)}" for one in several[:MOST]]
+        listed = [f"\n  {self._listed(path, one)}" for one in several[:MOST]]
         if len(several) > MOST:
-            told.append(f"\n  and {len(several) - MOST} more.")
-        problem = f"{path} has {len(several)} mistakes:{''.join(told)}"
+            listed.append(f"\n  and {len(several) - MOST} more.")
+        problem = f"{path} has {len(several)} mistakes:{''.join(listed)}"
         super().__init__(problem, "Mend all of them, then start again.")
         self.several = list(several)
 
@@ -74,5 +74,5 @@ class SeveralMistakes(BadSettings):
         return int(number) if number.isdecimal() else 0
 
     @staticmethod
-    def _told(path: Path, error: PluginError) -> str:
+    def _listed(path: Path, error: PluginError) -> str:
         return error.line.removeprefix(str(path)).removeprefix(", ").removeprefix(": ")

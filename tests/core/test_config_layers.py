@@ -142,17 +142,17 @@ acess = "token"
 """
     with pytest.raises(BadSettings) as caught:
         whole(tmp_path, text)
-    told = str(caught.value)
-    assert "has 9 mistakes" in told
+    report = str(caught.value)
+    assert "has 9 mistakes" in report
     for line, word in [
         (2, "opnai"), (4, "modl"), (5, "soon"), (7, "speed"), (8, "whisperx"), (10, "latencie"),
         (14, "99999"), (15, "acess"), (16, "wbe"),
     ]:  # fmt: skip
-        assert f"\n  line {line}: " in told
-        assert word in told.split(f"line {line}: ")[1].split("\n")[0]
-    lines = [int(one.split(":")[0]) for one in told.split("\n  line ")[1:]]
+        assert f"\n  line {line}: " in report
+        assert word in report.split(f"line {line}: ")[1].split("\n")[0]
+    lines = [int(one.split(":")[0]) for one in report.split("\n  line ")[1:]]
     assert lines == sorted(lines)
-    assert told.count("Mend:") == 1
+    assert report.count("Mend:") == 1
 
 
 def test_all_lines_that_are_no_toml_are_reported(tmp_path: Path) -> None:
