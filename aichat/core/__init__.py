@@ -55,6 +55,7 @@ from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .hosts import is_this_machine
 from .ids import new_id
+from .leftovers import folder_for, mark, sweep
 from .likeness import dice, sounds_like
 from .live import Live, LiveSetting
 from .local_models import LocalModel, device_of, first_line, precision_of, weights_at
@@ -62,6 +63,7 @@ from .models import Character, Conversation, Message, Prompt, PromptMessage, Voi
 from .opening import open_bus
 from .packages import installs
 from .pictures import in_words
+from .private import exposed, owner_of, tighten
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
@@ -158,8 +160,10 @@ __all__ = [
     "device_of",
     "dice",
     "edited",
+    "exposed",
     "fetched",
     "first_line",
+    "folder_for",
     "hookimpl",
     "in_words",
     "installs",
@@ -168,11 +172,13 @@ __all__ = [
     "is_this_machine",
     "languages",
     "load_plugins",
+    "mark",
     "needed_weights",
     "new_id",
     "next_within",
     "open_bus",
     "open_chat",
+    "owner_of",
     "patience",
     "pieces",
     "precision_of",
@@ -183,6 +189,8 @@ __all__ = [
     "shown",
     "slug",
     "sounds_like",
+    "sweep",
+    "tighten",
     "tool",
     "unmarked",
     "versions",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from tempfile import mkdtemp
 from types import TracebackType
 
 import anyio
@@ -25,6 +24,7 @@ from aichat.core import (
     WordMark,
     Workers,
     closing,
+    folder_for,
     hookimpl,
     installs,
 )
@@ -55,7 +55,7 @@ class Espeak:
         self._workers = Workers(self.max_concurrent, "espeak-ng")
 
     async def __aenter__(self) -> Espeak:
-        self._folder = await to_thread.run_sync(mkdtemp, None, "aichat-espeak-")
+        self._folder = await to_thread.run_sync(folder_for, "espeak")
         try:
             self._free = await to_thread.run_sync(_load, self._folder, self.max_concurrent)
         except BaseException:

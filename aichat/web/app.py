@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+from anyio import to_thread
 from attrs import define
 from litestar import Litestar, Request, Response, Router
 from litestar.config.cors import CORSConfig
@@ -32,6 +33,7 @@ from aichat.core import (
     read_config,
 )
 from aichat.core.errors import BackendError
+from aichat.core.leftovers import sweep_temporary
 from aichat.core.mistakes import Mistakes
 from aichat.core.packages import require_installed
 
@@ -205,6 +207,8 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.dismissed = Dismissed(parts, app.state.rooms, app.state.leaving)
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
+        await to_thread.run_sync(app.state.previews.sweep)
+        await to_thread.run_sync(sweep_temporary)
         app.state.trials = Trials()
         app.state.imports = Imports()
         app.state.adjusting = Adjusting(parts)

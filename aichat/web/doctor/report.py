@@ -11,9 +11,10 @@ from typing import Any
 
 from attrs import frozen
 
-from aichat.core import Config, Parts, Status, Weights, charges
+from aichat.core import Config, Parts, Status, Weights, charges, exposed
 from aichat.core.offers import Installed, installed
 from aichat.core.packages import version
+from aichat.web import paths
 from aichat.web.app import Setup
 from aichat.web.holdings import Holding, held
 
@@ -47,6 +48,8 @@ class Report:
     python: str
     system: str
     settings: str
+    data: str
+    warnings: tuple[str, ...]
     devices: tuple[str, ...]
     parts: tuple[Line, ...]
     keys: Mapping[str, bool]
@@ -66,6 +69,8 @@ def report_on(setup: Setup, parts: Parts, results: Mapping[str, Result]) -> Repo
         python=platform.python_version(),
         system=platform.platform(terse=True),
         settings=str(config.path),
+        data=str(paths.data()),
+        warnings=tuple(filter(None, [exposed(paths.data())])),
         devices=tuple(devices()),
         parts=lines,
         keys=keys,
