@@ -57,7 +57,7 @@ from .rooms import Rooms
 from .server import AichatServer
 from .shell import is_fragment, page, told, wants_page
 from .silences import Silences
-from .starting import Starting
+from .starting import Starting, until_answerable
 from .switching import quick_switches
 from .templating import environment
 from .trying import Trials
@@ -183,6 +183,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
 @asynccontextmanager
 async def _opened(app: Litestar, config: Config, manager: PluginManager) -> AsyncIterator[None]:
     painter = Painter(app.state.jinja)
+    hurry = app.state.hurry = anyio.Event()
     gate: Gate = app.state.gate
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
         tasks.start_soon(gate.watch)
@@ -215,6 +216,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         await app.state.adjusting.restore()
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
+        await until_answerable(parts, hurry)
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
         yield
