@@ -25,7 +25,7 @@ from attrs import Factory, evolve, field, frozen
 from .backends import PARTS
 from .errors import BadSettings, CannotStart
 from .kinds import choices, fits, hints, kinds, wanted
-from .mistakes import Mistakes, Places
+from .mistakes import Mistakes, Places, shown
 from .toml_files import load
 
 ENVIRONMENT = {
@@ -150,7 +150,7 @@ def check_settings(config: Config, part: str, name: str, make: Callable[..., Any
     for key, value in given.items():
         is_name = isinstance(value, str) and value.startswith("$")
         if key in known and not is_name and not fits(value, typed.get(key, Any)):
-            found.add((*place, key), f"{where} {key} is {value!r}.", wanted(typed[key]))
+            found.add((*place, key), f"{where} {key} is {shown(value)}.", wanted(typed[key]))
     found.check()
 
 
@@ -200,7 +200,7 @@ def _names(found: Mistakes, place: tuple[str, str], value: Any) -> tuple[str, ..
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
         return tuple(names)
     table, key = place
-    found.add(place, f"[{table}] {key} is {value!r}.", "Write a name, or a list of names.")
+    found.add(place, f"[{table}] {key} is {shown(value)}.", "Write a name, or a list of names.")
     return ()
 
 
@@ -225,7 +225,7 @@ class _Web:
         return Web(self._host(), self._port(), hosts, origins, self._access(), **given)
 
     def _wrong(self, key: str, value: object, mend: str) -> None:
-        self.found.add(("web", key), f"[web] {key} is {value!r}.", mend)
+        self.found.add(("web", key), f"[web] {key} is {shown(value)}.", mend)
 
     def _host(self) -> str:
         host = self.environment.get("HOST") or self.table.get("host", Web().host)
@@ -266,7 +266,9 @@ class _Web:
 
 
 def _is_port(value: object) -> bool:
-    return str(value).isascii() and str(value).isdecimal() and int(str(value)) < 65536
+    if isinstance(value, str):
+        return value.isascii() and value.isdecimal() and len(value) < 6 and int(value) < 65536
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 65536
 
 
 def _overridden(parts: Mapping[str, Part], environment: Mapping[str, str]) -> dict[str, Part]:

@@ -12,6 +12,7 @@ from .errors import BadSettings, PluginError
 
 Places = Mapping[tuple[str, ...], int]
 """The line of each table and key, by its path, as ``("llm", "openai", "model")``."""
+LONGEST = 120
 MOST = 20
 """Mistakes that one message names."""
 
@@ -54,6 +55,15 @@ class Mistakes:
             if line := self.places.get(tuple(place[:length])):
                 return f"{self.path}, line {line}"
         return str(self.path)
+
+
+def shown(value: object) -> str:
+    """Write a wrong value for people, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # a number of more digits than Python writes
+        return "a number of many digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 class SeveralMistakes(BadSettings):

@@ -26,7 +26,7 @@ def load(path: Path) -> tuple[dict[str, Any], Places]:
         raise BadSettings(f"{path} is too large for settings.", "Name the right file.")
     try:
         return tomllib.loads(text), places_in(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a number of many digits is no TOMLDecodeError
         _tell_all(path, text)
         raise
 
@@ -43,7 +43,7 @@ def _tell_all(path: Path, text: str) -> None:
         except RecursionError:
             found.add((), "it is nested too deep.", "Write it flat.")
             break
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
             line = _line_of(error, "\n".join(lines))
             found.places = {("",): line}
             what = str(error).partition(" (at ")[0]
@@ -87,7 +87,7 @@ def pieces_of(text: str) -> Iterator[tuple[int, str, Any]]:
         piece += line + "\n"
         try:
             read = tomllib.loads(piece)
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             continue  # its value goes on in the next line
         if piece.strip():
             yield began, piece, read

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import BadSettings, Config, cast_parts, load_plugins, read_config
-from aichat.core.errors import UnknownBackend
+from aichat.core.errors import PluginError, UnknownBackend
 from aichat.core.mistakes import Mistakes
 from aichat.core.toml_files import places_in
 
@@ -193,3 +193,44 @@ def test_every_key_is_found_where_it_stands(tables: dict[str, dict[str, int | st
             else:
                 lines.append(f"{key} = {value}")
     assert places_in("\n".join(lines)) == wanted
+
+
+def read_or_refused(folder: Path, data: bytes) -> None:
+    problem = "Mend:"
+    try:
+        whole(folder, data)
+    except PluginError as error:
+        problem = str(error)
+    assert "Mend:" in problem
+
+
+WORDS = st.sampled_from(
+    [
+        *("[llm]", "[web]", "[[llm]]", "[llm.openai]", "[plugins]", "use", "port", "=", "1", '"'),
+        *("\n", "#", "[", "]", "{", "}", ",", ".", '"demo"', "true", "1979-05-27", "nan", "'''"),
+        *("disable", "model", "é", "\0", "\\u12", "[tts]", '"$X"', " ", "9" * 5_000),
+    ]
+)
+
+
+@given(st.lists(WORDS, max_size=20).map("".join))
+def test_any_text_is_read_or_refused_with_a_mend(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    read_or_refused(tmp_path_factory.getbasetemp(), text.encode())
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused_with_a_mend(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    for before in (b"", b"[web]\n", b"\xff\xfe"):
+        read_or_refused(tmp_path_factory.getbasetemp(), before + data)
+
+
+@pytest.mark.parametrize(
+    "text", ["port = " + "9" * 5_000, "[web]\nport = 0x" + "f" * 9_000, "x = [" * 3_000]
+)
+def test_what_the_parser_itself_stumbles_over_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadSettings, match=r"plugins\.toml"):
+        whole(tmp_path, text)
