@@ -251,7 +251,8 @@ class _Web:
         if value == "token":
             return "token"
         if value != "local":
-            self._wrong("access", value, mend_name(str(value), ("local", "token")))
+            known = ("local", "token")
+            self._wrong("access", value, mend_name(value if isinstance(value, str) else "", known))
         return "local"
 
     def _limit(self, key: str) -> Any:
