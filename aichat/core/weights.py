@@ -26,10 +26,13 @@ from anyio.lowlevel import current_token
 from attrs import define, frozen
 
 from .errors import CannotStart
-from .resuming import Download, Source, Stopped
+from .resuming import Download, Source, Stopped, sweep_incomplete
 
 MB = 1_000_000
-DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)
+DISK = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+)
 """What the disk refuses with, not the network."""
 Tell = Callable[[int, int], None]
 """Takes the bytes that are here, and all that are needed; called from a worker thread."""
@@ -125,7 +128,7 @@ async def fetched(
     :class:`CannotStart`, which says "Connect once, or *otherwise*", or how to ask for a download
     that is not *allowed*. When cancelled it leaves at once, and its thread ends at the next piece.
     """
-    if folder := await to_thread.run_sync(find, weights, hub, abandon_on_cancel=True):
+    if folder := await to_thread.run_sync(_found, weights, hub, abandon_on_cancel=True):
         return folder
     why: Exception | None = None
     if allowed and weights.repository:
@@ -141,6 +144,14 @@ async def fetched(
         f"The weights of {weights.name} are not here and {tried}.",
         f"{first}, or {otherwise}" if weights.repository else f"Please {otherwise}",
     ) from why
+
+
+def _found(weights: Weights, hub: Any) -> Path | None:
+    """Find the weights; where they are whole, pieces of older downloads go."""
+    folder = find(weights, hub)
+    if folder and weights.repository:
+        sweep_incomplete(cache_folder(weights, hub) / "blobs")
+    return folder
 
 
 async def _fetched(weights: Weights, hub: Any, report: Callable[[str], None]) -> Path:
