@@ -6,7 +6,7 @@ import base64
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aichat.core import BadValue
@@ -18,18 +18,19 @@ KEYWORDS = ("ccv3", "chara")
 """Where a PNG has its card; the first one that can be read wins."""
 MOST_TRIES = 6
 """Chunks that are unpacked to find one that can be read."""
+Fields = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
-def card_in(png: bytes) -> Mapping[str, Any]:
-    """Return the JSON of the card in a picture. Raises BadValue."""
+def card_in(png: bytes, fields: Fields) -> Mapping[str, Any]:
+    """Return the *fields* of the card in a picture, which takes its JSON. Raises BadValue."""
     found = sorted(_texts(png), key=lambda one: KEYWORDS.index(one[0]))[:MOST_TRIES]
     if not found:
         raise unreadable("is a picture without a card in it")
     problem: BadValue | None = None
     for _, kind, data in found:
         try:
-            return loaded(unwrapped(_unpacked(kind, data)))
+            return fields(loaded(unwrapped(_unpacked(kind, data))))
         except BadValue as error:
             problem = problem or error  # another chunk may hold it whole
     raise problem or unreadable("is damaged")
@@ -72,13 +73,23 @@ def _keyword(kind: bytes, data: bytes) -> str | None:
 
 
 def _unpacked(kind: bytes, data: bytes) -> bytes:
+    """Return the text of a chunk, as UTF-8 where it can be told."""
     if kind == b"tEXt":
-        return data
+        return _from_latin(data)
     if kind == b"zTXt":
-        return _inflated(data[1:])
+        return _from_latin(_inflated(data[1:]))
     is_packed, rest = data[:1] == b"\1", data[2:]
     text = rest.partition(b"\0")[2].partition(b"\0")[2]  # after the language, and its keyword
     return _inflated(text) if is_packed else text
+
+
+def _from_latin(text: bytes) -> bytes:
+    """Text of these chunks is Latin-1 by the specification, which few programs know."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1").encode()
+    return text
 
 
 def _inflated(packed: bytes) -> bytes:

@@ -72,15 +72,14 @@ def read(file: bytes) -> Card:
     """Read a card. Raises BadValue for a file that is none."""
     picture: bytes | None = None
     if file.startswith(SIGNATURE):
-        found, picture = card_in(file), file
+        data, picture = card_in(file, _data), file
     elif charx.is_charx(file):
         text, picture = charx.unpack(file)
-        found = loaded(text)
+        data = _data(loaded(text))
     elif kind := _picture_kind(file):
-        raise unreadable(f"is a picture ({kind}) in which no card can be")
+        raise unreadable(f"is a {kind} picture, and of pictures only PNGs hold cards")
     else:
-        found = loaded(file)
-    data = _data(found)
+        data = _data(loaded(file))
     extensions = dict(_mapping(data.get("extensions")))
     ours = _mapping(extensions.pop("aichat", None))
     kept = {key: value for key, value in data.items() if key not in ("name", "extensions")}

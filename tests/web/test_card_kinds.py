@@ -74,6 +74,8 @@ def test_the_newer_keyword_wins_and_what_is_damaged_does_not_hide_a_whole_one() 
     assert name_of(with_chunk(b"zTXt", ztxt(coded(NAMED), b"ccv3"), old)) == "Packed"
     assert name_of(with_chunk(b"iTXt", itxt(b"!!!", packed=False), old)) == "Zoë"
     assert name_of(with_chunk(b"zTXt", b"ccv3\0\0no zlib", old)) == "Zoë"
+    for empty in (b"{}", b'{"name": ""}', b"[]", b"null"):
+        assert name_of(with_chunk(b"tEXt", b"ccv3\0" + base64.b64encode(empty), old)) == "Zoë"
     twice = with_text("chara", coded(NAMED))
     assert name_of(twice[:33] + a_chunk(b"tEXt", b"chara\0" + coded(V2)) + twice[33:]) == "Packed"
 
@@ -126,6 +128,14 @@ def test_a_small_chunk_cannot_hold_much(keyword: bytes) -> None:
 )
 def test_a_chunk_that_is_damaged_is_explained(kind: bytes, data: bytes) -> None:
     assert refusal(with_chunk(kind, data)).startswith("The file ")
+
+
+def test_plain_text_in_a_chunk_may_be_latin_1_or_utf_8() -> None:
+    text = json.dumps({"name": "Zoë", "description": "é"}, ensure_ascii=False)
+    for encoding in ("latin-1", "utf-8"):
+        written = text.encode(encoding)
+        assert name_of(with_text("chara", written)) == "Zoë"
+        assert name_of(with_chunk(b"zTXt", ztxt(written))) == "Zoë"
 
 
 # -- base64 --------------------------------------------------------------------------------------
@@ -251,7 +261,7 @@ PNG_SIZE = struct.unpack_from(">II", PNG, 16)
     ],
 )
 def test_other_pictures_are_explained(file: bytes, kind: str) -> None:
-    assert refusal(file) == f"The file is a picture ({kind}) in which no card can be."
+    assert refusal(file) == f"The file is a {kind} picture, and of pictures only PNGs hold cards."
 
 
 # -- anything ------------------------------------------------------------------------------------
