@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: ASYNC240  (the disk is what is tested)
+import errno
 import os
 import re
 import sqlite3
@@ -140,15 +141,19 @@ async def test_a_folder_that_may_not_be_written_is_named(
     assert (await refusal(file)).problem.startswith(f"{file.parent} may not be read and written")
 
 
-@pytest.mark.parametrize("words", ["No space left on device", "Read-only file system"])
+@pytest.mark.parametrize(
+    ("number", "mend"), [(errno.ENOSPC, "Make room on the disk"), (errno.EROFS, "Set AICHAT_DATA")]
+)
 async def test_a_full_or_locked_disk_is_explained(
-    file: Path, monkeypatch: pytest.MonkeyPatch, words: str
+    file: Path, monkeypatch: pytest.MonkeyPatch, number: int, mend: str
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OSError(28, words, str(file))
+        raise OSError(number, os.strerror(number), str(file))
 
     monkeypatch.setattr(place.os, "open", refuse)
-    assert (await refusal(file)).problem == f"{file} cannot be used ({words})."
+    error = await refusal(file)
+    assert error.problem == f"{file} cannot be used ({os.strerror(number)})."
+    assert error.mend.startswith(mend)
 
 
 # -- whether it is the one that was here ----------------------------------------------------------

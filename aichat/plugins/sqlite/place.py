@@ -58,7 +58,7 @@ def require_tables(connection: Connection, path: Path, proofs: list[Path]) -> No
 
 def note_made(path: Path) -> None:
     """Note that there is a database. Raises OSError."""
-    if not made(path).exists():
+    if not _has_content(made(path)):
         made(path).touch(mode=0o600)
         made(path).write_text(MADE, encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -69,7 +70,9 @@ def open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     except OSError as error:
         raise CannotStart(
             f"{error.filename or path.parent} cannot be used ({error.strerror}).",
-            "Set AICHAT_DATA, or path in [storage.sqlite], to a place that may be written to.",
+            "Make room on the disk, then start again."
+            if error.errno == errno.ENOSPC
+            else "Set AICHAT_DATA, or path in [storage.sqlite], to a place that may be written to.",
         ) from error
     except sqlite3.Error as error:
         problem, mend = sentences(error)
