@@ -63,7 +63,7 @@ from .models import Character, Conversation, Message, Prompt, PromptMessage, Voi
 from .opening import open_bus
 from .packages import installs
 from .pictures import in_words
-from .private import exposed, owner_of, tighten
+from .private import exposed, owner_of, tighten, way_to_use
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
@@ -194,6 +194,7 @@ __all__ = [
     "tool",
     "unmarked",
     "versions",
+    "way_to_use",
     "weights_at",
     "with_tokens_dropped",
 ]

@@ -38,6 +38,16 @@ def exposed(folder: Path) -> str:
     )
 
 
+def way_to_use(path: Path) -> str:
+    """Say how a file or folder that may not be used becomes usable again."""
+    letters = "rwx" if path.is_dir() else "rw"
+    if os.name != "posix":
+        return f"Allow your user to write to {path}"
+    if path.stat().st_uid == os.geteuid():
+        return f"Run `chmod u+{letters} {path}`"
+    return f"Run `sudo chown {os.geteuid()} {path}`"
+
+
 def owner_of(path: Path) -> str:
     """Return the name of the user a file belongs to."""
     try:

@@ -17,7 +17,8 @@ def read_text(path: Path, missing: str) -> str:
     try:
         data = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
-        raise BadSettings(f"{path} cannot be read ({error.strerror}).", missing) from error
+        mend = "Let your user read it." if isinstance(error, PermissionError) else missing
+        raise BadSettings(f"{path} cannot be read ({error.strerror}).", mend) from error
     try:
         # of text that begins with ASCII; with a mark, of any
         text = data.decode(json.detect_encoding(data))

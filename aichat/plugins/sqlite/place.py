@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from sqlite3 import Connection
 
-from aichat.core import CannotStart, exposed, owner_of, tighten
+from aichat.core import CannotStart, exposed, owner_of, tighten, way_to_use
 
 from .clips import DRAFT, Folder
 
@@ -120,5 +120,5 @@ def _require_use(file: Path) -> None:
     if file.exists() and not os.access(file, wanted):
         raise CannotStart(
             f"{file} may not be read and written (it belongs to {owner_of(file)}).",
-            f"Give it to your user, or {ELSEWHERE}.",
+            f"{way_to_use(file)}, or {ELSEWHERE}.",
         )
