@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Container, Mapping
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -68,7 +69,9 @@ async def take_in(state: State, file: File) -> Character:
         fields["voice"] = await _cloned(state, Voice(**voice), card.clip)
     elif voice:
         fields["voice"] = await _kept(storage, Voice(**voice))
-    return await storage.add_character(Character("", **fields))
+    # looking through all of a large one takes a while
+    who = await to_thread.run_sync(partial(Character, "", **fields))
+    return await storage.add_character(who)
 
 
 async def _cloned(state: State, voice: Voice, clip: cards.Clip) -> str:

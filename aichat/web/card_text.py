@@ -22,6 +22,9 @@ MOST_CODED = MOST_BYTES * 3 // 2
 HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 """What half an emoji may come from."""
 SPACE = b" \t\r\n\0"
+MOST_VALUES = 1_000_000
+"""Each takes up to a hundred bytes once it is read, however few it has in the text."""
+BETWEEN_VALUES = (b",", b"[", b"{")
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -32,7 +35,7 @@ def unreadable(how: str) -> BadValue:
 
 def loaded(text: bytes) -> Mapping[str, Any]:
     """Read the JSON of a card. Raises BadValue."""
-    if len(text) > MOST_BYTES:
+    if len(text) > MOST_BYTES or sum(map(text.count, BETWEEN_VALUES)) > MOST_VALUES:
         raise unreadable("holds too much")
     value = _json(text)
     if isinstance(value, str):  # some have written JSON into JSON

@@ -113,6 +113,17 @@ def test_a_small_chunk_cannot_hold_much(keyword: bytes) -> None:
             tracemalloc.stop()
 
 
+@pytest.mark.parametrize("value", [b"[],", b"{},", b"0,", b'"",'])
+def test_few_bytes_cannot_hold_many_values(value: bytes) -> None:
+    text = b'{"name": "x", "data": {"name": "x", "a": [' + value * (7_900_000 // len(value))
+    tracemalloc.start()
+    try:
+        assert "holds too much" in refusal(text + b"0]}}")
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
