@@ -10,6 +10,7 @@ AICHAT_SKIP_FRONTEND=1 goes without the bundle; AICHAT_NODE=system uses the Node
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FRONTEND = "aichat/web/frontend"
+LEFTOVERS = "aichat/core/leftovers.py"
 MIGRATIONS = "supabase/migrations"
 DIST = "aichat/web/static/dist"
 STAMP = ".fingerprint"
@@ -62,7 +64,9 @@ class FrontendHook(BuildHookInterface[Any]):
     def _bundle(self) -> None:
         node, npm = self._tools()
         frontend = Path(self.root, FRONTEND)
-        with tempfile.TemporaryDirectory(prefix="aichat-frontend-") as folder:
+        leftovers = _leftovers(Path(self.root))
+        leftovers.sweep_temporary()
+        with tempfile.TemporaryDirectory(prefix=f"aichat-frontend-{leftovers.mark()}") as folder:
             work, made = Path(folder, "frontend"), Path(folder, "dist")
             shutil.copytree(frontend, work, ignore=shutil.ignore_patterns("node_modules"))
             if npm(NPM_CI, cwd=work):
@@ -91,6 +95,14 @@ class FrontendHook(BuildHookInterface[Any]):
                 "Install Node 20 or newer, or unset AICHAT_NODE to let the build bring its own."
             )
         return lambda args, cwd: subprocess.run([program, *args], cwd=cwd, check=False).returncode
+
+
+def _leftovers(root: Path) -> Any:
+    """Load aichat/core/leftovers.py by its path: aichat is not installed where it is built."""
+    spec = importlib.util.spec_from_file_location("leftovers", root / LEFTOVERS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def fingerprint(frontend: Path) -> str:

@@ -55,12 +55,15 @@ from .fields import is_clean, require_json
 from .hookspecs import hookimpl
 from .hosts import is_this_machine
 from .ids import new_id
+from .leftovers import folder_for, mark, sweep
 from .likeness import dice, sounds_like
 from .live import Live, LiveSetting
 from .local_models import LocalModel, device_of, first_line, precision_of, weights_at
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
+from .packages import installs
 from .pictures import in_words
+from .private import exposed, owner_of, tighten, way_to_use
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
@@ -157,20 +160,25 @@ __all__ = [
     "device_of",
     "dice",
     "edited",
+    "exposed",
     "fetched",
     "first_line",
+    "folder_for",
     "hookimpl",
     "in_words",
+    "installs",
     "introduce",
     "is_clean",
     "is_this_machine",
     "languages",
     "load_plugins",
+    "mark",
     "needed_weights",
     "new_id",
     "next_within",
     "open_bus",
     "open_chat",
+    "owner_of",
     "patience",
     "pieces",
     "precision_of",
@@ -181,9 +189,12 @@ __all__ = [
     "shown",
     "slug",
     "sounds_like",
+    "sweep",
+    "tighten",
     "tool",
     "unmarked",
     "versions",
+    "way_to_use",
     "weights_at",
     "with_tokens_dropped",
 ]

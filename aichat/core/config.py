@@ -6,8 +6,9 @@
     [llm.openai]                 # settings stay with their backend
     api_key = "$OPENROUTER_API_KEY"
 
-Everything wrong in it is told at once when aichat starts, with the place and the mend. A "$NAME"
-that is not set is no mistake in the file: the backend that needs it says so when it starts.
+It changes only what it names; everything else comes from the file that aichat ships. Everything
+wrong in it is reported at once when aichat starts, with the line and the mend. A "$NAME" that is
+not set is no mistake in the file: the backend that needs it says so when it starts.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from attrs import Factory, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from .backends import PARTS
 from .errors import BadSettings, CannotStart
 from .kinds import choices, fits, hints, kinds, wanted
+from .mistakes import Mistakes, Places, shown
+from .toml_files import load
 
 ENVIRONMENT = {
     "LLM_MODEL": (("llm", "openai", "model"),),
@@ -59,6 +62,9 @@ class Web:
     """A WebSocket from which nothing comes for so long is closed; clients ping."""
 
 
+ADDRESSES = ("base_url", "url")
+"""Settings that say where a backend's server is."""
+
 LIMITS = {"max_sockets": int, "max_requests_per_s": int, "max_silence_s": float}
 """The limits among the settings under [web]: numbers above 0."""
 
@@ -69,6 +75,10 @@ class Part:
 
     use: tuple[str, ...]
     settings: Mapping[str, Mapping[str, Any]] = Factory(dict)
+    shipped_use: bool = False
+    """``use`` comes from the shipped file: those without their plug-in are left out."""
+    shipped_tables: frozenset[str] = frozenset()
+    """Likewise, backends whose settings come from there alone."""
 
 
 @frozen
@@ -81,108 +91,185 @@ class Config:
     web: Web = Web()
     environment: Mapping[str, str] = field(default=os.environ, repr=False, eq=False)
     """Where "$NAME" is looked up."""
+    places: Places = field(factory=dict, repr=False, eq=False)
 
 
-def read_config(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """Read plugins.toml. Raises :class:`BadSettings`."""
-    tables = _load(path)
-    _refuse_unknown(path, "a table", tables, (*PARTS, "plugins", "web"))
-    parts = {name: _part(path, name, tables.get(name, {})) for name in PARTS}
-    plugins = _table(path, "plugins", tables.get("plugins", {}))
-    _refuse_unknown(path, "[plugins] a setting", plugins, ("disable",))
-    disable = _names(path, "[plugins] disable", plugins.get("disable", []))
-    web = _web(path, _table(path, "web", tables.get("web", {})), environment)
-    return Config(path, _overridden(parts, environment), disable, web, environment)
+def read_config(
+    path: Path,
+    environment: Mapping[str, str] = os.environ,
+    shipped: Path | None = None,
+    mistakes: Mistakes | None = None,
+) -> Config:
+    """Read plugins.toml; what it does not name comes from the *shipped* one.
+
+    Raises :class:`BadSettings`. With *mistakes*, those in single settings are noted there instead,
+    and the shipped value, or the default, stands in for them.
+    """
+    found = mistakes or Mistakes(path)
+    tables, found.places = load(path)
+    below = load(shipped)[0] if shipped and shipped.resolve() != path.resolve() else {}
+    _refuse_unknown(found, (), "a table", tables, (*PARTS, "plugins", "web"))
+    parts = {
+        name: over(_part(found, name, tables.get(name, {})), below.get(name, {})) for name in PARTS
+    }
+    plugins = {**below.get("plugins", {}), **_table(found, "plugins", tables.get("plugins", {}))}
+    _refuse_unknown(found, ("plugins",), "[plugins] a setting", plugins, ("disable",))
+    disable = _names(found, ("plugins", "disable"), plugins.get("disable", []))
+    table = {**below.get("web", {}), **_table(found, "web", tables.get("web", {}))}
+    web = _Web(found, environment, table).read()
+    if mistakes is None:
+        found.check()
+    parts = _overridden(parts, environment)
+    return Config(path, parts, disable, web, environment, found.places)
 
 
 def build(config: Config, part: str, name: str, make: Callable[..., Any]) -> Callable[[], object]:
     """Check the settings of one backend against the parameters of *make*; return its maker.
 
-    The maker resolves "$NAME" and raises :class:`CannotStart` when a needed one is not set.
+    Raises :class:`BadSettings`. The maker resolves "$NAME" and raises :class:`CannotStart` when a
+    needed one is not set.
     """
-    where = f"[{part}.{name}]"
-    known = signature(make).parameters
-    typed = hints(make)
+    where, known, typed = f"[{part}.{name}]", signature(make).parameters, hints(make)
     given = config.parts[part].settings.get(name, {})
-    _refuse_unknown(config.path, f"{where} a setting", given, known)
-    for key, value in given.items():
-        _check_type(config.path, f"{where} {key}", value, typed.get(key, Any))
+    found = Mistakes(config.path, config.places)
+    with found.noted():
+        check_settings(config, part, name, make)
     for key, parameter in known.items():
         if parameter.default is Parameter.empty and key not in given:
-            raise BadSettings(f"{config.path}: {where} lacks {key}.", f"Add `{key} = ...` there.")
+            found.add((part, name), f"{where} lacks {key}.", f"Add `{key} = ...` there.")
+    found.check()
     return lambda: make(**_resolved(where, given, typed, known, config.environment))
 
 
-def _load(path: Path) -> dict[str, Any]:
-    import tomllib
+def check_settings(config: Config, part: str, name: str, make: Callable[..., Any]) -> None:
+    """Check what plugins.toml says of a backend, used or not. Raises :class:`BadSettings`."""
+    where, place, known = f"[{part}.{name}]", (part, name), signature(make).parameters
+    typed, given = hints(make), config.parts[part].settings.get(name, {})
+    found = Mistakes(config.path, config.places)
+    _refuse_unknown(found, place, f"{where} a setting", given, known)
+    for key, value in given.items():
+        is_name = isinstance(value, str) and value.startswith("$")
+        if key in known and not is_name and not fits(value, typed.get(key, Any)):
+            found.add((*place, key), f"{where} {key} is {shown(value)}.", wanted(typed[key]))
+    found.check()
 
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadSettings(
-            f"{path} cannot be read ({error.strerror}).", "Set AICHAT_CONFIG to a plugins.toml."
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path} is not TOML: {error}.", "Mend that place.") from error
+
+def over(own: Part, shipped: Mapping[str, Any]) -> Part:
+    """Lay what a file says of a part over what the shipped one says."""
+    use = shipped.get("use", [])
+    use = (use,) if isinstance(use, str) else tuple(use)
+    tables = {name: table for name, table in shipped.items() if isinstance(table, dict)}
+    settings = {**tables, **own.settings}
+    for name, table in own.settings.items():
+        settings[name] = {**_kept(tables.get(name, {}), table), **table}
+    return Part(own.use or use, settings, not own.use, frozenset(tables.keys() - own.settings))
 
 
-def _part(path: Path, name: str, value: Any) -> Part:
-    table = _table(path, name, value)
+def _kept(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stays of a shipped table: a key that was for another server does not."""
+    is_elsewhere = any(own.get(name, shipped.get(name)) != shipped.get(name) for name in ADDRESSES)
+    return {
+        name: value
+        for name, value in shipped.items()
+        if not (is_elsewhere and isinstance(value, str) and value.startswith("$"))
+    }
+
+
+def _part(found: Mistakes, name: str, value: Any) -> Part:
+    table = _table(found, name, value)
     settings = {key: item for key, item in table.items() if isinstance(item, dict)}
-    loose = [key for key in table if key != "use" and key not in settings]
-    if loose:
-        raise BadSettings(
-            f"{path}: [{name}] {loose[0]} = ... belongs to no backend.",
-            f"Put it under its backend, as in [{name}.BACKEND].",
-        )
-    return Part(_names(path, f"[{name}] use", table.get("use", [])), settings)
+    for key in table:
+        if key != "use" and key not in settings:
+            found.add(
+                (name, key),
+                f"[{name}] {key} = ... belongs to no backend.",
+                f"Put it under its backend, as in [{name}.BACKEND].",
+            )
+    return Part(_names(found, (name, "use"), table.get("use", [])), settings)
 
 
-def _table(path: Path, name: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BadSettings(
-            f"{path}: {name} is not a table.", f"Write [{name}] on a line of its own."
-        )
-    return value
+def _table(found: Mistakes, name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    found.add((name,), f"{name} is not a table.", f"Write [{name}] on a line of its own.")
+    return {}
 
 
-def _names(path: Path, where: str, value: Any) -> tuple[str, ...]:
+def _names(found: Mistakes, place: tuple[str, str], value: Any) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
-    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise BadSettings(f"{path}: {where} is {value!r}.", "Write a name, or a list of names.")
-    return tuple(names)
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return tuple(names)
+    table, key = place
+    found.add(place, f"[{table}] {key} is {shown(value)}.", "Write a name, or a list of names.")
+    return ()
 
 
-def _web(path: Path, table: dict[str, Any], environment: Mapping[str, str]) -> Web:
-    _refuse_unknown(path, "[web] a setting", table, signature(Web).parameters)
-    host = environment.get("HOST") or table.get("host", "127.0.0.1")
-    port = environment.get("PORT") or table.get("port", 8000)
-    if not (str(port).isdecimal() and 0 <= int(port) < 65536):
-        raise BadSettings(f"{path}: [web] port is {port!r}.", "Write a number from 0 to 65535.")
-    if not isinstance(host, str):
-        raise BadSettings(f"{path}: [web] host is {host!r}.", 'Write an address, as "127.0.0.1".')
-    hosts = _names(path, "[web] allowed_hosts", table.get("allowed_hosts", []))
-    origins = _names(path, "[web] allowed_origins", table.get("allowed_origins", []))
-    limits = {key: _limit(path, key, table[key]) for key in LIMITS if key in table}
-    return Web(host, int(port), hosts, origins, _access(path, table.get("access")), **limits)
+@frozen
+class _Web:
+    """Reads the table [web], in which HOST and PORT of the environment win."""
 
+    found: Mistakes
+    environment: Mapping[str, str]
+    table: Mapping[str, Any]
 
-def _access(path: Path, value: Any) -> Literal["local", "token"]:
-    if value in (None, "local"):
+    def read(self) -> Web:
+        _refuse_unknown(
+            self.found, ("web",), "[web] a setting", self.table, signature(Web).parameters
+        )
+        names = ("allowed_hosts", "allowed_origins")
+        hosts, origins = (
+            _names(self.found, ("web", name), self.table.get(name, [])) for name in names
+        )
+        limits = {key: self._limit(key) for key in LIMITS if key in self.table}
+        given = {key: value for key, value in limits.items() if value is not None}
+        return Web(self._host(), self._port(), hosts, origins, self._access(), **given)
+
+    def _wrong(self, key: str, value: object, mend: str) -> None:
+        self.found.add(("web", key), f"[web] {key} is {shown(value)}.", mend)
+
+    def _host(self) -> str:
+        host = self.environment.get("HOST") or self.table.get("host", Web().host)
+        if isinstance(host, str):
+            return host
+        self._wrong("host", host, 'Write an address, as "127.0.0.1".')
+        return Web().host
+
+    def _port(self) -> int:
+        mend = "Write a number from 0 to 65535."
+        if given := self.environment.get("PORT"):
+            if _is_port(given):
+                return int(given)
+            self.found.found.append(BadSettings(f"PORT in the environment is {given!r}.", mend))
+        elif _is_port(port := self.table.get("port", Web().port)):
+            return int(port)
+        else:
+            self._wrong("port", port, mend)
+        return Web().port
+
+    def _access(self) -> Literal["local", "token"]:
+        value = self.table.get("access", "local")
+        if value == "token":
+            return "token"
+        if value != "local":
+            known = ("local", "token")
+            self._wrong("access", value, mend_name(value if isinstance(value, str) else "", known))
         return "local"
-    if value == "token":
-        return "token"
-    mend = mend_name(str(value), ("local", "token"))
-    raise BadSettings(f"{path}: [web] access is {value!r}.", mend)
+
+    def _limit(self, key: str) -> Any:
+        value, whole = self.table[key], LIMITS[key] is int
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            self._wrong(key, value, wanted(LIMITS[key]))
+        elif not 0 < value < inf:
+            self._wrong(key, value, "Write a number above 0.")
+        else:
+            return value
+        return None
 
 
-def _limit(path: Path, key: str, value: Any) -> Any:
-    whole = LIMITS[key] is int
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise BadSettings(f"{path}: [web] {key} is {value!r}.", wanted(LIMITS[key]))
-    if not 0 < value < inf:
-        raise BadSettings(f"{path}: [web] {key} is {value!r}.", "Write a number above 0.")
-    return value
+def _is_port(value: object) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isdecimal() and len(value) < 6 and int(value) < 65536
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 65536
 
 
 def _overridden(parts: Mapping[str, Part], environment: Mapping[str, str]) -> dict[str, Part]:
@@ -192,7 +279,7 @@ def _overridden(parts: Mapping[str, Part], environment: Mapping[str, str]) -> di
             if environment.get(variable) and backend in parts[part].use:
                 # "$NAME" is resolved, and its type made right, when the backend is built
                 settings[part][backend] = {**settings[part].get(backend, {}), key: f"${variable}"}
-    return {name: Part(part.use, settings[name]) for name, part in parts.items()}
+    return {name: evolve(part, settings=settings[name]) for name, part in parts.items()}
 
 
 def _resolved(
@@ -229,18 +316,13 @@ def _from_text(where: str, key: str, text: str, hint: Any) -> Any:
     raise CannotStart(f"{where} {key} is {text!r}.", f"Mend the environment: {wanted(hint)}")
 
 
-def _check_type(path: Path, where: str, value: Any, hint: Any) -> None:
-    if isinstance(value, str) and value.startswith("$"):
-        return
-    if not fits(value, hint):
-        raise BadSettings(f"{path}: {where} is {value!r}.", wanted(hint))
-
-
-def _refuse_unknown(path: Path, what: str, names: Iterable[str], known: Iterable[str]) -> None:
+def _refuse_unknown(
+    found: Mistakes, place: tuple[str, ...], what: str, names: Iterable[str], known: Iterable[str]
+) -> None:
     allowed = list(known)
     for name in names:
         if name not in allowed:
-            raise BadSettings(f"{path}: {what} {name!r} is not known.", mend_name(name, allowed))
+            found.add((*place, name), f"{what} {name!r} is not known.", mend_name(name, allowed))
 
 
 def mend_name(name: str, known: Iterable[str]) -> str:

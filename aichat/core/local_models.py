@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from anyio import to_thread
 
 from .errors import AichatError, BackendFailed, CannotStart, NotReady
+from .packages import installs
 from .streams import closing
 from .weights import Weights, fetched
 from .workers import Listener, Workers
@@ -121,7 +122,7 @@ def require(extra: str, packages: Sequence[str]) -> None:
         if find_spec(package) is None:
             raise CannotStart(
                 f"The package {package.replace('_', '-')} is missing.",
-                f"Run `pip install 'aichat[{extra}]'`.",
+                installs(extra),
             )
 
 

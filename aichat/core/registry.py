@@ -6,7 +6,7 @@ can be left out in plugins.toml. There is no global plug-in manager.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from inspect import iscoroutinefunction
 from typing import Any
@@ -19,29 +19,35 @@ from .backends import PARTS, Backend
 from .bus import Bus
 from .casting import Candidate, Parts, Role, perform
 from .clock import Clock
-from .config import Config, build, mend_name
+from .config import Config, Part, build, check_settings, mend_name
 from .errors import PluginFailed, UnknownBackend
 from .live import live_settings
+from .mistakes import Mistakes
 from .opening import open_bus
 from .tools import Tool
 
 HOOKS = tuple(name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "aichat_spec"))
 
 
-def load_plugins(disable: Iterable[str] = (), extra: Iterable[object] = ()) -> pluggy.PluginManager:
+def load_plugins(
+    disable: Iterable[str] = (), extra: Iterable[object] = (), mistakes: Mistakes | None = None
+) -> pluggy.PluginManager:
     """Register the built-in and installed plug-ins, and *extra*, which tests use.
 
-    Raises :class:`PluginFailed` for one that cannot be imported or whose hooks are wrong.
+    Raises :class:`PluginFailed` for one that cannot be imported or whose hooks are wrong, and for a
+    name in *disable* that is none; with *mistakes*, such names are noted there instead.
     """
     manager = pluggy.PluginManager("aichat")
     manager.add_hookspecs(hookspecs)
     found = _installed()
     for name in disable:
-        if name not in found:
-            raise PluginFailed(
-                f"[plugins] disable names {name!r}, which is no plug-in.", mend_name(name, found)
-            )
-        manager.set_blocked(name)
+        if name in found:
+            manager.set_blocked(name)
+            continue
+        problem = f"[plugins] disable names {name!r}, which is no plug-in."
+        if mistakes is None:
+            raise PluginFailed(problem, mend_name(name, found))
+        mistakes.add(("plugins", "disable"), problem, mend_name(name, found))
     for name, entry in sorted(found.items()):
         if not manager.is_blocked(name):
             _register(manager, _imported(name, entry), name)
@@ -79,9 +85,13 @@ def _imported(name: str, entry: Any) -> object:
 def cast_parts(config: Config, manager: pluggy.PluginManager) -> Parts:
     """Find the candidates that plugins.toml names and check their settings; starts nothing.
 
-    Raises :class:`UnknownBackend` or :class:`~aichat.core.errors.BadSettings`.
+    Raises :class:`UnknownBackend` or :class:`~aichat.core.errors.BadSettings`, for all mistakes.
     """
-    roles = {part: _role(part, config, manager) for part in PARTS}
+    mistakes, roles = Mistakes(config.path, config.places), {}
+    for part in PARTS:
+        with mistakes.noted():
+            roles[part] = _role(part, config, manager)
+    mistakes.check()
     return Parts(roles, speakable_filters=manager.hook.speakable_filter(), tools=_tools(manager))
 
 
@@ -121,20 +131,38 @@ def _role(part: str, config: Config, manager: pluggy.PluginManager) -> Role:
             f"Two plug-ins offer a {part} backend called {twice!r}.",
             "Rename one, or put the other plug-in's name into disable under [plugins].",
         )
-    table = config.parts[part]
-    if not table.use:
-        raise UnknownBackend(
-            f"{config.path}: [{part}] names no backend.",
-            f'Add `use = "NAME"`. {mend_name("", by_name)}',
-        )
-    for name in (*table.use, *table.settings):
+    table, found = config.parts[part], Mistakes(config.path, config.places)
+    use = [name for name in table.use if name in by_name or not table.shipped_use]
+    _refuse_strangers(found, part, table, use, by_name)
+    candidates = []
+    for name in dict.fromkeys((*use, *table.settings)):
+        if offer := by_name.get(name):
+            with found.noted():
+                if name in use:
+                    candidates.append(_candidate(part, offer, config))
+                else:
+                    check_settings(config, part, name, offer.make)
+    found.check()
+    return Role(part, candidates)
+
+
+def _refuse_strangers(
+    found: Mistakes, part: str, table: Part, use: Sequence[str], by_name: Mapping[str, object]
+) -> None:
+    """Note what is named and that nobody offers."""
+    if not use:
+        mend = f'Add `use = "NAME"`. {mend_name("", by_name)}'
+        found.add((part,), f"[{part}] names no backend.", mend, UnknownBackend)
+    for name in (*use, *(set(table.settings) - set(use) - table.shipped_tables)):
         if name not in by_name:
-            what = f'use = "{name}"' if name in table.use else f"the table [{part}.{name}]"
-            raise UnknownBackend(
-                f"{config.path}: [{part}] has {what}, but no plug-in offers that.",
+            is_used = name in use
+            what = f'use = "{name}"' if is_used else f"the table [{part}.{name}]"
+            found.add(
+                (part, "use" if is_used else name),
+                f"[{part}] has {what}, but no plug-in offers that.",
                 f"{mend_name(name, by_name)} Or install the plug-in that does.",
+                UnknownBackend,
             )
-    return Role(part, [_candidate(part, by_name[name], config) for name in table.use])
 
 
 def _candidate(part: str, offer: Backend[Any], config: Config) -> Candidate:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,7 @@ SILENCE_SECONDS = 30.0
 ATTEMPTS = 5
 """After so many tries in a row that brought nothing it is given up."""
 PAUSE_SECONDS = 1.0
+DAY_SECONDS = 24 * 3600
 
 
 class Stopped(Exception):
@@ -133,6 +135,32 @@ def _is_hopeless(error: Exception) -> bool:
     answer = getattr(error, "response", error)  # the hub client's errors, or urllib's
     status = getattr(answer, "status_code", None) or getattr(answer, "code", None)
     return isinstance(status, int) and 400 <= status < 500 and status not in (408, 416, 429)
+
+
+def sweep_incomplete(folder: Path) -> None:
+    """Remove pieces that no try will go on with: of files that nobody wants now, for a day.
+
+    Those that are here whole have none, so call it when all that is wanted is. A piece that some
+    process has open and locked stays. Blocks: reads the disk; what cannot be removed stays.
+    """
+    with suppress(OSError):
+        for piece in folder.glob("*.incomplete"):
+            if time.time() - piece.stat().st_mtime > DAY_SECONDS and _is_free(piece):
+                piece.unlink(missing_ok=True)
+
+
+def _is_free(path: Path) -> bool:
+    """Tell that no other process is writing to a piece."""
+    try:
+        import fcntl
+    except ImportError:
+        return True  # Windows does not let a file go that is open
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 @contextmanager

@@ -9,6 +9,7 @@ core needs no such package.
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -25,9 +26,14 @@ from anyio.lowlevel import current_token
 from attrs import define, frozen
 
 from .errors import CannotStart
-from .resuming import Download, Source, Stopped
+from .resuming import Download, Source, Stopped, sweep_incomplete
 
 MB = 1_000_000
+DISK = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+)
+"""What the disk refuses with, not the network."""
 Tell = Callable[[int, int], None]
 """Takes the bytes that are here, and all that are needed; called from a worker thread."""
 
@@ -122,7 +128,7 @@ async def fetched(
     :class:`CannotStart`, which says "Connect once, or *otherwise*", or how to ask for a download
     that is not *allowed*. When cancelled it leaves at once, and its thread ends at the next piece.
     """
-    if folder := await to_thread.run_sync(find, weights, hub, abandon_on_cancel=True):
+    if folder := await to_thread.run_sync(_found, weights, hub, abandon_on_cancel=True):
         return folder
     why: Exception | None = None
     if allowed and weights.repository:
@@ -132,10 +138,20 @@ async def fetched(
             why = error
     tried = f"could not be downloaded ({_reason(why)})" if why else "may not be downloaded"
     first = "Connect once" if allowed else f"Run `litestar aichat models download {weights.name}`"
+    if isinstance(why, OSError) and why.errno in DISK:
+        first = f"Make {cache_folder(weights, hub)} writable and give it room"
     raise CannotStart(
         f"The weights of {weights.name} are not here and {tried}.",
         f"{first}, or {otherwise}" if weights.repository else f"Please {otherwise}",
     ) from why
+
+
+def _found(weights: Weights, hub: Any) -> Path | None:
+    """Find the weights; where they are whole, pieces of older downloads go."""
+    folder = find(weights, hub)
+    if folder and weights.repository:
+        sweep_incomplete(cache_folder(weights, hub) / "blobs")
+    return folder
 
 
 async def _fetched(weights: Weights, hub: Any, report: Callable[[str], None]) -> Path:
@@ -206,7 +222,8 @@ def _source(url: str, hub: Any) -> Source:
 def _check_room(folder: Path, missing: int) -> None:
     free = disk_usage(folder).free
     if missing > free:
-        raise OSError(f"{missing // MB} MB are needed and {free // MB} MB free in {folder}")
+        room = f"{missing // MB} MB are needed and {free // MB} MB free in {folder}"
+        raise OSError(errno.ENOSPC, room)
 
 
 def _be_quiet(hub: Any) -> None:
@@ -223,5 +240,7 @@ def _module(hub: Any, name: str) -> Any:
 def _reason(error: BaseException) -> str:
     if isinstance(error, Stopped):
         return "it was stopped"
+    if isinstance(error, OSError) and error.errno in DISK and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
     told = error.__cause__ or error
     return (str(told).strip() or type(told).__name__).split("\n")[0]

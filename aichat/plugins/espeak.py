@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from tempfile import mkdtemp
 from types import TracebackType
 
 import anyio
@@ -25,7 +24,9 @@ from aichat.core import (
     WordMark,
     Workers,
     closing,
+    folder_for,
     hookimpl,
+    installs,
 )
 
 from .espeak_library import RATE, Engine, Spoken, has_word
@@ -54,7 +55,7 @@ class Espeak:
         self._workers = Workers(self.max_concurrent, "espeak-ng")
 
     async def __aenter__(self) -> Espeak:
-        self._folder = await to_thread.run_sync(mkdtemp, None, "aichat-espeak-")
+        self._folder = await to_thread.run_sync(folder_for, "espeak")
         try:
             self._free = await to_thread.run_sync(_load, self._folder, self.max_concurrent)
         except BaseException:
@@ -97,9 +98,7 @@ def _load(folder: str, count: int) -> list[Engine]:
     try:
         import espeakng_loader
     except ImportError as error:
-        raise CannotStart(
-            "The package espeakng-loader is missing.", "Run `pip install 'aichat[offline]'`."
-        ) from error
+        raise CannotStart("The package espeakng-loader is missing.", installs("offline")) from error
     original = Path(espeakng_loader.get_library_path())
     try:
         copies = [

@@ -1,6 +1,6 @@
 """Spans for OpenTelemetry: one for each turn, with one below it for each stage on the way to sound.
 
-Needs ``pip install aichat[otel]``; does nothing without it, and costs next to nothing while the
+Needs the extra ``otel``; does nothing without it, and costs next to nothing while the
 program sets up no tracer provider (``opentelemetry-instrument litestar run`` does). A span carries
 ids and moments, never what was said.
 """

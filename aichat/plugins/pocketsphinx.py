@@ -16,7 +16,7 @@ from anyio.abc import ByteSendStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 from attrs import define, field
 
-from aichat.core import Backend, BackendFailed, CannotStart, NotReady, Utterance, hookimpl
+from aichat.core import Backend, BackendFailed, CannotStart, NotReady, Utterance, hookimpl, installs
 
 from .pocketsphinx_process import AUDIO, BEGIN, END, GUESS, HEADER, LENGTH
 
@@ -193,4 +193,4 @@ async def _start() -> _Listener:
 def _mend(python: tuple[int, int]) -> str:
     if python >= (3, 14):
         return "It has no release for Python 3.14: use Python 3.13, or [stt] faster_whisper."
-    return "Run `pip install 'aichat[offline]'`."
+    return installs("offline")

@@ -24,6 +24,7 @@ from aichat.core import (
     Storage,
     Unreachable,
     hookimpl,
+    installs,
     is_this_machine,
 )
 
@@ -128,7 +129,7 @@ class Supabase(Calls):
         except ImportError as error:
             raise CannotStart(
                 f"The package supabase cannot be imported ({error}).",
-                'Run `pip install "aichat[supabase]"`.',
+                installs("supabase"),
             ) from None
         httpx = importlib.import_module("httpx")
         self._http = httpx.AsyncClient(

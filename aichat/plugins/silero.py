@@ -13,7 +13,7 @@ import numpy as np
 from anyio import to_thread
 from attrs import define, field
 
-from aichat.core import Backend, BadValue, CannotStart, Live, NotReady, hookimpl
+from aichat.core import Backend, BadValue, CannotStart, Live, NotReady, hookimpl, installs
 
 FRAME = 512
 """Samples of one frame: 32 ms at 16 kHz."""
@@ -22,7 +22,7 @@ FRAME_MS = 32
 CONTEXT = 64
 """Samples of the frame before that the model sees again."""
 
-MEND = "Run `pip install 'aichat[whisper]'`."
+EXTRA = "whisper"
 
 
 @hookimpl
@@ -106,14 +106,14 @@ def _load() -> Any:
     """Open the model, without importing faster_whisper: that costs a second."""
     home = find_spec("faster_whisper")
     if home is None or home.origin is None:
-        raise CannotStart("The package faster-whisper is missing.", MEND)
+        raise CannotStart("The package faster-whisper is missing.", installs(EXTRA))
     model = Path(home.origin).parent / "assets" / "silero_vad_v6.onnx"
     try:
         import onnxruntime
     except ImportError as error:
-        raise CannotStart("The package onnxruntime is missing.", MEND) from error
+        raise CannotStart("The package onnxruntime is missing.", installs(EXTRA)) from error
     if not model.is_file():
-        raise CannotStart("This faster-whisper does not carry silero v6.", MEND)
+        raise CannotStart("This faster-whisper does not carry silero v6.", installs(EXTRA))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # fatal

@@ -27,13 +27,14 @@ from aichat.core import (
     Weights,
     fetched,
     hookimpl,
+    installs,
 )
 
 from .smart_turn_features import features
 
 FILE = "smart-turn-v3.2-cpu.onnx"
 SMART_TURN = Weights("smart-turn-v3", "pipecat-ai/smart-turn-v3", (FILE,), FILE)
-INSTALL = "Run `pip install 'aichat[whisper]'`."
+EXTRA = "whisper"
 NAME_A_FILE = f"set [turn.smart_turn] model to the path of {FILE}."
 
 
@@ -102,7 +103,7 @@ class SmartTurn:
         try:
             import onnxruntime
         except ImportError as error:
-            raise CannotStart("The package onnxruntime is missing.", INSTALL) from error
+            raise CannotStart("The package onnxruntime is missing.", installs(EXTRA)) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # fatal
@@ -125,7 +126,7 @@ class SmartTurn:
                 return Path(path)
             raise CannotStart(f"There is no file {path}.", f"Mend the path: {NAME_A_FILE}")
         if find_spec("huggingface_hub") is None:
-            raise CannotStart("The package huggingface_hub is missing.", INSTALL)
+            raise CannotStart("The package huggingface_hub is missing.", installs(EXTRA))
         hub = await to_thread.run_sync(import_module, "huggingface_hub")
         folder = await fetched(
             SMART_TURN, hub, self.report, allowed=self.download, otherwise=NAME_A_FILE

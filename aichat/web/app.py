@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import anyio
+from anyio import to_thread
 from attrs import define
 from litestar import Litestar, Request, Response, Router
 from litestar.config.cors import CORSConfig
@@ -25,11 +27,15 @@ from aichat.core import (
     Denied,
     NotFound,
     Unreachable,
+    cast_parts,
     load_plugins,
     open_chat,
     read_config,
 )
 from aichat.core.errors import BackendError
+from aichat.core.leftovers import sweep_temporary
+from aichat.core.mistakes import Mistakes
+from aichat.core.packages import require_installed
 
 from . import api, bundle, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
 from .access import commands, login
@@ -51,7 +57,7 @@ from .rooms import Rooms
 from .server import AichatServer
 from .shell import is_fragment, page, told, wants_page
 from .silences import Silences
-from .starting import Starting
+from .starting import Starting, until_answerable
 from .switching import quick_switches
 from .templating import environment
 from .trying import Trials
@@ -87,8 +93,14 @@ def read_setup() -> Setup:
     path = paths.plugins_toml()
     config = Config(path, {})
     try:
-        config = read_config(path)
-        return Setup(config, load_plugins(config.disable))
+        require_installed()
+        mistakes = Mistakes(path)
+        config = read_config(path, os.environ, paths.shipped(), mistakes)
+        manager = load_plugins(config.disable, mistakes=mistakes)
+        with mistakes.noted():
+            cast_parts(config, manager)  # once more at the start, when they are begun
+        mistakes.check()
+        return Setup(config, manager)
     except AichatError as error:
         return Setup(config, None, error)
 
@@ -171,6 +183,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
 @asynccontextmanager
 async def _opened(app: Litestar, config: Config, manager: PluginManager) -> AsyncIterator[None]:
     painter = Painter(app.state.jinja)
+    hurry = app.state.hurry = anyio.Event()
     gate: Gate = app.state.gate
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
         tasks.start_soon(gate.watch)
@@ -195,12 +208,15 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.dismissed = Dismissed(parts, app.state.rooms, app.state.leaving)
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
+        await to_thread.run_sync(app.state.previews.sweep)
+        await to_thread.run_sync(sweep_temporary)
         app.state.trials = Trials()
         app.state.imports = Imports()
         app.state.adjusting = Adjusting(parts)
         await app.state.adjusting.restore()
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
+        await until_answerable(parts, hurry)
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
         yield

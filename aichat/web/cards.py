@@ -1,18 +1,16 @@
 """Character cards, as SillyTavern and others exchange them: V1, V2 and V3; JSON, PNG or CHARX.
 
 What a card holds beyond our fields is kept in ``extensions["card"]`` and written back unchanged.
-Our own, which no other program reads, are in ``extensions["aichat"]`` of the card.
+Our own, which no other program reads, are in ``extensions["aichat"]`` of the card. A card comes
+from a stranger: what would decide about cost or power (model, temperature, tools, limits) is kept
+in ``extensions["proposed"]``, and somebody here accepts it or not.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import re
-import struct
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
@@ -20,13 +18,23 @@ from attrs import frozen
 from aichat.core import BadValue, Character, Voice
 
 from . import charx
+from .card_picture import SIGNATURE, card_in, in_picture, plain_picture
+from .card_text import from_base64, loaded, unreadable, whole
+from .values import KNOWN, check_extensions
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MOST_BYTES = 8_000_000
-"""Of the text of a card; there are lorebooks in some."""
-KEYWORDS = ("ccv3", "chara")
-"""Where a PNG has its card; the first one wins."""
+__all__ = ["Card", "Clip", "in_picture", "plain_picture", "read", "write"]
+
 V1 = ("name", "description", "personality", "scenario", "first_mes", "mes_example")
+OLDEST = {
+    "name": "char_name",
+    "description": "char_persona",
+    "scenario": "world_scenario",
+    "first_mes": "char_greeting",
+    "mes_example": "example_dialogue",
+}
+"""What the fields were called before version 1."""
+LIFTED = ("talkativeness",)
+"""Extensions of a card that mean the same here, and decide neither cost nor power."""
 TOLD = ("system_prompt", "description", "personality", "scenario", "mes_example")
 """Fields that make up our system prompt, in order."""
 TITLES = {"personality": "Personality", "scenario": "Scenario", "mes_example": "How it talks"}
@@ -64,22 +72,27 @@ def read(file: bytes) -> Card:
     """Read a card. Raises BadValue for a file that is none."""
     picture: bytes | None = None
     if file.startswith(SIGNATURE):
-        text, picture = _text_of(file), file
+        data, picture = card_in(file, _data), file
     elif charx.is_charx(file):
         text, picture = charx.unpack(file)
+        data = _data(loaded(text))
+    elif kind := _picture_kind(file):
+        raise unreadable(f"is a {kind} picture, and of pictures only PNGs hold cards")
     else:
-        text = file
-    data = _data(_loaded(text))
+        data = _data(loaded(file))
     extensions = dict(_mapping(data.get("extensions")))
     ours = _mapping(extensions.pop("aichat", None))
     kept = {key: value for key, value in data.items() if key not in ("name", "extensions")}
+    proposed = _proposals(ours, extensions)
+    lifted = {name: extensions.pop(name) for name in LIFTED if name in extensions}
+    if extensions:
+        kept["extensions"] = extensions
     fields = {
         "name": _text(data, "name").strip(),
         "system_prompt": _prompt(data, _text(data, "name")),
         "greeting": _filled(_text(data, "first_mes"), _text(data, "name")) or None,
-        "model": ours.get("model"),
-        "temperature": ours.get("temperature"),
-        "extensions": {**extensions, "card": kept},
+        "is_active": False,
+        "extensions": {**lifted, "card": kept, **({"proposed": proposed} if proposed else {})},
     }
     voice = dict(_mapping(ours.get("voice")))
     clip = _clip(voice.pop("clip", None))
@@ -88,13 +101,19 @@ def read(file: bytes) -> Card:
 
 def write(who: Character, voice: Voice | None, clip: Clip | None = None) -> dict[str, Any]:
     """Return a V3 card of a character, and of its voice; a cloned one needs its *clip*."""
-    extensions = dict(who.extensions)
-    data = {**EMPTY, **_mapping(extensions.pop("card", None)), "name": who.name}
+    own = dict(who.extensions)
+    proposed = _mapping(own.pop("proposed", None))
+    data = {**EMPTY, **_mapping(own.pop("card", None)), "name": who.name}
+    pending = {name: proposed[name] for name in KNOWN if name in proposed}
+    extensions = {**_mapping(data["extensions"]), **pending, **own}
     if _prompt(data, who.name) != who.system_prompt:
         data |= {**dict.fromkeys(TOLD, ""), "description": who.system_prompt}
     if _filled(_text(data, "first_mes"), who.name) != (who.greeting or ""):
         data["first_mes"] = who.greeting or ""
     ours: dict[str, Any] = {"model": who.model, "temperature": who.temperature}
+    for name in ours:
+        if ours[name] is None:
+            ours[name] = proposed.get(name)
     if voice and (voice.method == "description" or clip):
         names = ("voice", "speaker_desc", "scene_prompt", "settings")
         ours["voice"] = {name: getattr(voice, name) for name in names}
@@ -103,16 +122,28 @@ def write(who: Character, voice: Voice | None, clip: Clip | None = None) -> dict
         kept = {"audio": coded, "transcript": clip.transcript, "consent": clip.consent}
         ours["voice"] |= {"method": "clone", "clip": kept}
     data["extensions"] = {**extensions, "aichat": {k: v for k, v in ours.items() if v is not None}}
-    return {"spec": "chara_card_v3", "spec_version": "3.0", "data": data}
+    card: dict[str, Any] = whole({"spec": "chara_card_v3", "spec_version": "3.0", "data": data})
+    return card
+
+
+def _picture_kind(file: bytes) -> str:
+    """Name a picture that is no PNG; empty for everything else."""
+    if file.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if file[:4] == b"RIFF" and file[8:12] == b"WEBP":
+        return "WebP"
+    if file[4:8] == b"ftyp" and file[8:12] in (b"avif", b"avis", b"heic", b"mif1"):
+        return "AVIF or HEIC"
+    return "GIF" if file.startswith((b"GIF87a", b"GIF89a")) else ""
 
 
 def _clip(value: Any) -> Clip | None:
     if not (given := _mapping(value)):
         return None
     try:
-        audio = base64.b64decode(_text(given, "audio"), validate=True)
-    except (binascii.Error, ValueError):
-        raise _unreadable("holds a voice that is damaged") from None
+        audio = from_base64(_text(given, "audio").encode())
+    except BadValue:
+        raise unreadable("holds a voice that is damaged") from None
     return Clip(audio, _text(given, "transcript"), _text(given, "consent") or None)
 
 
@@ -133,28 +164,40 @@ def _filled(text: str, name: str) -> str:
     return re.sub(r"\{\{user\}\}|<user>", "the user", text, flags=re.IGNORECASE)
 
 
-# -- JSON ------------------------------------------------------------------------------------------
-
-
-def _loaded(text: bytes) -> Mapping[str, Any]:
-    if len(text) > MOST_BYTES:
-        raise _unreadable("holds too much")
-    try:
-        loaded = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _unreadable("holds no JSON") from None
-    if not isinstance(loaded, dict):
-        raise _unreadable("holds no card")
-    return loaded
+# -- its fields ------------------------------------------------------------------------------------
 
 
 def _data(loaded: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the fields of a card of any version."""
-    if isinstance(data := loaded.get("data"), dict) and "name" in data:
-        return data
-    if "name" in loaded and any(field in loaded for field in V1[1:]):
-        return {key: value for key, value in loaded.items() if key in V1}
-    raise _unreadable("holds no card")
+    """Return the fields of a card of any version.
+
+    Some programs keep the name, or more, beside ``data`` only.
+    """
+    outside = {field: loaded[old] for field, old in OLDEST.items() if _text(loaded, old)}
+    outside |= {field: loaded[field] for field in V1 if _text(loaded, field)}
+    inside = loaded.get("data")
+    if isinstance(inside, dict) and inside:
+        own = {k: v for k, v in inside.items() if k not in outside or _text(inside, k)}
+        fields = {**outside, **own}
+    elif len(outside) > 1:
+        fields = outside
+    else:
+        raise unreadable("holds no card")
+    if not _text(fields, "name").strip():
+        raise unreadable("holds a card without a name")
+    return fields
+
+
+def _proposals(ours: Mapping[str, Any], extensions: dict[str, Any]) -> dict[str, Any]:
+    """Take out what would decide about cost or power: it takes somebody here to accept it."""
+    proposed = {name: ours[name] for name in ("model", "temperature") if ours.get(name) is not None}
+    for name in KNOWN:
+        try:
+            check_extensions({name: extensions.get(name)})
+        except BadValue:
+            continue  # another program's, of the same name
+        if extensions.get(name):
+            proposed[name] = extensions.pop(name)
+    return proposed
 
 
 def _text(data: Mapping[str, Any], field: str) -> str:
@@ -164,63 +207,3 @@ def _text(data: Mapping[str, Any], field: str) -> str:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _unreadable(how: str) -> BadValue:
-    return BadValue(f"The file {how}.", "Send a character card, as PNG, JSON or CHARX.", "file")
-
-
-# -- PNG -------------------------------------------------------------------------------------------
-
-
-def in_picture(png: bytes, card: Mapping[str, Any]) -> bytes:
-    """Write a card into a PNG, under both names, instead of any that it holds."""
-    written = base64.b64encode(json.dumps(card, ensure_ascii=False).encode())
-    chunks = [
-        (kind, data)
-        for kind, data in _chunks(png)
-        if kind != b"tEXt" or data.partition(b"\0")[0].lower() not in (b"ccv3", b"chara")
-    ]
-    texts = [(b"tEXt", name.encode() + b"\0" + written) for name in KEYWORDS]
-    return SIGNATURE + b"".join(_chunk(*one) for one in (*chunks[:-1], *texts, chunks[-1]))
-
-
-def plain_picture(colour: str, side: int = 256) -> bytes:
-    """Make a PNG of one colour (``#rrggbb``), for whoever has no picture."""
-    row = b"\0" + bytes.fromhex(colour[1:]) * side
-    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(row * side)), (b"IEND", b""))
-    return SIGNATURE + b"".join(_chunk(*one) for one in chunks)
-
-
-def _text_of(png: bytes) -> bytes:
-    texts = [data.partition(b"\0") for kind, data in _chunks(png) if kind == b"tEXt"]
-    found = {name.decode("latin-1").lower(): value for name, _, value in texts}
-    coded = next((found[name] for name in KEYWORDS if name in found), None)
-    if coded is None:
-        raise _unreadable("is a picture without a card in it")
-    if len(coded) > MOST_BYTES * 4 // 3 + 4:
-        raise _unreadable("holds too much")
-    try:
-        return base64.b64decode(coded, validate=True)
-    except binascii.Error:
-        raise _unreadable("is damaged") from None
-
-
-def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = len(SIGNATURE)
-    while at + 12 <= len(png):
-        (length,) = struct.unpack_from(">I", png, at)
-        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
-        end = at + 12 + length
-        if end > len(png) or zlib.crc32(kind + data) != struct.unpack_from(">I", png, end - 4)[0]:
-            raise _unreadable("is damaged")
-        yield kind, data
-        if kind == b"IEND":
-            return
-        at = end
-    raise _unreadable("is damaged")
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -6,14 +6,23 @@ Of the pictures only the character's main one is taken; the others are named in 
 from __future__ import annotations
 
 import io
-import json
+import struct
+import zlib
 from collections.abc import Mapping
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from aichat.core import BadValue
 
+from .card_text import loaded
+
 CARD = "card.json"
+ENTRY = b"PK\x03\x04"
+"""How each entry of a zip begins."""
+BROKEN = (
+    BadZipFile, zlib.error, struct.error, KeyError, OSError, EOFError, RuntimeError, ValueError,
+)  # fmt: skip
+"""What the library raises for a zip that is damaged, encrypted, or none."""
 INSIDE = ("embeded://", "embedded://")
 """How a card names a file beside it; the first is the specification's own spelling."""
 MOST_BYTES = 12_000_000
@@ -21,8 +30,8 @@ MOST_BYTES = 12_000_000
 
 
 def is_charx(file: bytes) -> bool:
-    """Tell whether a file may be one; some begin with a picture, to be looked at."""
-    return file.startswith(b"PK\x03\x04") or file.startswith(b"\xff\xd8\xff")
+    """Tell whether a file is one; some begin with a picture, to be looked at."""
+    return file.startswith(b"PK\x03\x04") or (file.startswith(b"\xff\xd8\xff") and ENTRY in file)
 
 
 def unpack(file: bytes) -> tuple[bytes, bytes | None]:
@@ -31,15 +40,17 @@ def unpack(file: bytes) -> tuple[bytes, bytes | None]:
         with ZipFile(io.BytesIO(file)) as archive:
             text = _read(archive, CARD)
             return text, _picture(archive, text)
-    except (BadZipFile, KeyError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
-        if isinstance(error, BadValue):
-            raise
+    except BadValue:
+        raise
+    except BROKEN as error:
         raise BadValue(
             "The file is no CHARX, or it is damaged.", "Send it once more, or a PNG card.", "file"
         ) from error
 
 
 def _read(archive: ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise ValueError("packed in a way that the format does not know")
     with archive.open(name) as entry:
         data = entry.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
@@ -61,7 +72,7 @@ def _picture(archive: ZipFile, text: bytes) -> bytes | None:
 
 def _assets(text: bytes) -> list[Mapping[str, Any]]:
     try:
-        assets = json.loads(text)["data"]["assets"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return []  # whoever reads the card says what is wrong with it
+        assets = loaded(text)["data"]["assets"]
+    except (BadValue, KeyError, TypeError):
+        return []  # what is wrong with the card is said where it is read
     return [one for one in assets if isinstance(one, dict)] if isinstance(assets, list) else []

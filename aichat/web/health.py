@@ -14,7 +14,7 @@ from aichat.core import Parts
 
 @get("/health", operation_id="getHealth", tags=["health"], sync_to_thread=False)
 def health() -> dict[str, str]:
-    """Answer while the process lives."""
+    """Answer while the process lives; from when a typed message would be answered, too."""
     return {"status": "healthy"}
 
 

@@ -15,6 +15,7 @@ from pluggy import PluginManager
 from aichat.core import Config, Weights
 from aichat.core.config import mend_name
 from aichat.core.offers import installed, weights_of_model
+from aichat.core.packages import installs
 from aichat.core.weights import MB, cache_folder, fetch, find
 
 from .holdings import held
@@ -101,7 +102,7 @@ def _hub() -> Any:
         import_module("huggingface_hub.constants")
     except ImportError as error:
         raise click.ClickException(
-            "The package huggingface_hub is missing. Run `pip install 'aichat[whisper]'`."
+            f"The package huggingface_hub is missing. {installs('whisper')}"
         ) from error
     return hub
 

@@ -27,6 +27,11 @@ def plugins_toml() -> Path:
     here = Path("plugins.toml")
     if here.is_file():
         return here.absolute()
+    return shipped()
+
+
+def shipped() -> Path:
+    """Return the plugins.toml that aichat comes with, from which others take what they lack."""
     packaged = PACKAGE / "plugins.default.toml"
     return packaged if packaged.is_file() else PACKAGE.parent / "plugins.toml"
 

@@ -14,6 +14,7 @@ import re
 import struct
 import wave
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from aichat.core import (
     Voice,
     closing,
     introduce,
+    mark,
+    sweep,
 )
 
 log = logging.getLogger(__name__)
@@ -50,6 +53,7 @@ WAITING = 4
 MOST_BYTES = 100_000_000
 KEY = re.compile(r"[0-9a-f]{64}")
 PREVIEWS = "/previews/"
+DRAFT = "draft-"
 
 
 @frozen
@@ -145,15 +149,28 @@ class Previews:
             os.utime(path)  # who was heard last goes last
         except FileNotFoundError:
             return None
+        except OSError as error:
+            log.warning("The preview %s cannot be read: %s.", path, error.strerror)
+            return None
         return wav
 
     def _keep(self, key: str, wav: bytes) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self.folder / f"{key}.draft"
-        draft.write_bytes(wav)
-        draft.replace(self.folder / f"{key}.wav")
-        for path in self._surplus():
-            path.unlink(missing_ok=True)
+        """Keep a preview; one that cannot be kept is made again when it is wanted."""
+        draft = self.folder / f"{DRAFT}{mark()}{key}"
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft.write_bytes(wav)
+            draft.replace(self.folder / f"{key}.wav")
+            for path in self._surplus():
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("Previews cannot be kept in %s: %s.", self.folder, error.strerror)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what a killed process has left half written. Takes the disk's time."""
+        sweep(self.folder, DRAFT)
 
     def _surplus(self) -> Iterator[Path]:
         """Yield those that were heard longest ago, as many as are too many."""

@@ -33,7 +33,7 @@ def play_again(file: Path, config: Path | None, *, is_virtual: bool) -> None:
     try:
         log = read_log(file)
         audio = kept_audio(file, log)
-        chosen = read_config(config or paths.plugins_toml())
+        chosen = read_config(config or paths.plugins_toml(), shipped=paths.shipped())
         manager = load_plugins({*chosen.disable, RECORDER})
         program = partial(replay, log, audio, chosen, manager, listen)
         feeder = run_virtual(program) if is_virtual else anyio.run(program)

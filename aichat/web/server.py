@@ -7,6 +7,7 @@ here, both ways.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -49,6 +50,9 @@ class AichatServer(CLIPlugin):
         """Put our server in the place of ``uvicorn.run``."""
         import uvicorn
 
+        from .cli import require_env  # loaded long since: litestar loads it to find the commands
+
+        require_env()
         if app.state.failure:
             raise stop(str(app.state.failure))
         _prepare(app, click.get_current_context().params)
@@ -109,10 +113,18 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
     sockets = None if config.fd is not None or config.uds else [_bound(config.host, config.port)]
 
     class Server(uvicorn.Server):
+        loop: asyncio.AbstractEventLoop | None = None
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            self.loop = asyncio.get_running_loop()
             await super().startup(sockets)
             if self.started:
                 _say_address(app, config, sockets)
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            super().handle_exit(sig, frame)
+            if self.loop and (hurry := app.state.get("hurry")):
+                self.loop.call_soon_threadsafe(hurry.set)  # a start that waits goes on, and ends
 
     try:
         Server(config).run(sockets)

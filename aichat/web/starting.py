@@ -1,9 +1,14 @@
-"""Downloads that go on in the background, told in the terminal as well."""
+"""The start: when the address is announced, and downloads that go on after it.
+
+Nothing is served before a typed message would be answered. The store and the sequencer are there by
+then; here the language models are waited for.
+"""
 
 from __future__ import annotations
 
 from time import monotonic
 
+import anyio
 import click
 from attrs import Factory, define
 
@@ -11,6 +16,50 @@ from aichat.core import Parts, State, Status
 
 EVERY_SECONDS = 5.0
 """So often a line for each download."""
+
+
+START_SECONDS = 60.0
+"""A language model that takes longer to start is not waited for: the page shows how it gets on."""
+
+
+async def until_answerable(parts: Parts, hurry: anyio.Event) -> None:
+    """Wait until a typed message would be answered, as far as that can be waited for.
+
+    It ends as well when every language model has failed, or those that go on are downloading, after
+    :data:`START_SECONDS`, and when there is a *hurry*, as the server is to stop.
+    """
+    settled = anyio.Event()
+
+    def look() -> None:
+        if _is_settled(parts):
+            settled.set()
+
+    parts.watchers.append(look)
+    try:
+        look()
+        with anyio.move_on_after(START_SECONDS):
+            await _either(settled, hurry)
+    finally:
+        parts.watchers.remove(look)
+
+
+def _is_settled(parts: Parts) -> bool:
+    waiting = (State.WAITING, State.STARTING)
+    models = parts.roles["llm"].statuses()
+    return any(one.state is State.READY for one in models) or not any(
+        one.state in waiting and not one.detail.startswith("weights:") for one in models
+    )
+
+
+async def _either(*events: anyio.Event) -> None:
+    async with anyio.create_task_group() as tasks:
+
+        async def wait(event: anyio.Event) -> None:
+            await event.wait()
+            tasks.cancel_scope.cancel()
+
+        for event in events:
+            tasks.start_soon(wait, event)
 
 
 @define

@@ -132,7 +132,7 @@ def test_settings_for_an_unknown_backend_are_told(tmp_path: Path) -> None:
 def test_a_part_without_a_backend_is_told(tmp_path: Path) -> None:
     path = tmp_path / "plugins.toml"
     path.write_text("")
-    with pytest.raises(UnknownBackend, match=r'\[vad\] names no backend.*\n.*use = "NAME".*echo'):
+    with pytest.raises(BadSettings, match=r'7 mistakes:\n  \[vad\] names no backend.*use = "NAME"'):
         cast_parts(read_config(path, {}), load_plugins(extra=ALL))
 
 

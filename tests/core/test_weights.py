@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 from collections.abc import Iterator
 from hashlib import sha256
@@ -15,7 +17,7 @@ import pytest
 from hub import Hub, a_hub
 
 from aichat.core import CannotStart, Weights, fetched, needed_weights, resuming
-from aichat.core.resuming import Stopped
+from aichat.core.resuming import Download, Stopped
 from aichat.core.weights import cache_folder, fetch, find, held_bytes
 
 BIG = Random(5).randbytes(3_500_000)
@@ -160,6 +162,42 @@ async def test_the_refusal_tells_why_and_the_mend(hub: Hub) -> None:
     assert caught.value.mend == "Connect once, or set a folder."
     with pytest.raises(CannotStart, match="may not be downloaded"):
         await fetched(PARROT, huggingface_hub, lambda line: None, allowed=False)
+
+
+@pytest.mark.anyio
+async def test_a_cache_that_may_not_be_written_is_named(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = cache_folder(PARROT, huggingface_hub)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("a file")
+    with pytest.raises(CannotStart) as caught:
+        await fetched(PARROT, huggingface_hub, lambda line: None, otherwise="set a folder.")
+    assert "could not be downloaded (Not a directory: " in caught.value.problem
+    assert caught.value.mend == f"Make {folder} writable and give it room, or set a folder."
+    folder.unlink()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/cache/blobs/x")
+
+    monkeypatch.setattr(Download, "run", refuse)
+    with pytest.raises(CannotStart, match="Permission denied: /cache/blobs/x"):
+        await fetched(PARROT, huggingface_hub, lambda line: None)
+
+
+@pytest.mark.anyio
+async def test_pieces_that_nobody_will_go_on_with_are_swept(hub: Hub) -> None:
+    got()
+    blobs = cache_folder(PARROT, huggingface_hub) / "blobs"
+    old, held, new = (blobs / f"{letter}.incomplete" for letter in "abc")
+    for piece in (old, held, new):
+        piece.write_bytes(b"half")
+    for piece in (old, held):
+        os.utime(piece, (0, 0))
+    with held.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        await fetched(PARROT, huggingface_hub, lambda line: None)
+        assert {piece.name for piece in blobs.glob("*.incomplete")} == {held.name, new.name}
 
 
 def test_a_path_is_where_the_user_says_and_is_not_fetched(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import BackendFailed, BadValue, CannotStart, NotReady, Voice, WordMark, closing
+from aichat.core.packages import installs
 from aichat.core.testing import TtsContract
 from aichat.plugins.espeak import AHEAD, Espeak
 from aichat.plugins.espeak_voices import ACCENTS, LANGUAGES, MEN, WOMEN, Profile, profile
@@ -274,7 +275,7 @@ async def test_a_missing_package_is_told_with_its_mend(monkeypatch, tmp_path):
     with pytest.raises(CannotStart) as caught:
         async with Espeak():
             pass
-    assert caught.value.mend == "Run `pip install 'aichat[offline]'`."
+    assert caught.value.mend == installs("offline")
     assert list(tmp_path.iterdir()) == []
 
 

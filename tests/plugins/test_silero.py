@@ -5,6 +5,7 @@ import pytest
 from speech import say
 
 from aichat.core import BadValue, CannotStart, NotReady
+from aichat.core.packages import installs
 from aichat.core.testing import VadContract
 from aichat.plugins import silero
 from aichat.plugins.silero import FRAME, Silero
@@ -85,7 +86,7 @@ async def test_a_missing_package_is_told_with_its_mend(monkeypatch):
     with pytest.raises(CannotStart) as caught:
         async with Silero():
             pass
-    assert caught.value.mend == "Run `pip install 'aichat[whisper]'`."
+    assert caught.value.mend == installs("whisper")
 
 
 async def test_a_missing_onnxruntime_is_told(monkeypatch):

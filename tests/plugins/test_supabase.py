@@ -13,6 +13,7 @@ from postgrest_double import ALICE, BOB, PUBLISHABLE, SECRET_KEY, token
 
 from aichat.core import CannotStart, Character, Conversation, NotFound, Unreachable
 from aichat.core.config import build, read_config
+from aichat.core.packages import installs
 from aichat.core.testing.storage_contract import StorageContract, contents, say, started
 from aichat.plugins import postgres_supabase
 from aichat.plugins.postgres.migrate import migrate, shipped
@@ -149,7 +150,7 @@ async def test_what_is_missing_is_told(project, monkeypatch):
     assert "SUPABASE_URL=" in await refusal()
     assert "SUPABASE_ANON_KEY=" in await refusal(project.address)
     monkeypatch.setitem(sys.modules, "supabase", None)
-    assert 'pip install "aichat[supabase]"' in await refusal(project.address, SECRET_KEY)
+    assert installs("supabase") in await refusal(project.address, SECRET_KEY)
 
 
 async def test_the_public_key_alone_reaches_nothing(project):

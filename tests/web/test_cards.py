@@ -116,10 +116,9 @@ def test_a_character_with_a_voice_comes_back_as_it_was() -> None:
     )
     voice = Voice("Ann's", speaker_desc="Low", scene_prompt="A room.", settings={"seed": 3})
     card = cards.read(json.dumps(cards.write(who, voice)).encode())
-    back = {name: card.fields[name] for name in ("name", "system_prompt", "greeting", "model")}
-    assert back == {
-        "name": "Ann", "system_prompt": "You are Ann.", "greeting": "Hi.", "model": "m/x",
-    }  # fmt: skip
+    back = {name: card.fields[name] for name in ("name", "system_prompt", "greeting")}
+    assert back == {"name": "Ann", "system_prompt": "You are Ann.", "greeting": "Hi."}
+    assert card.fields["extensions"]["proposed"] == {"model": "m/x", "temperature": 0.5}
     assert card.voice == {
         "voice": "Ann's", "speaker_desc": "Low", "scene_prompt": "A room.", "settings": {"seed": 3},
     }  # fmt: skip
@@ -201,7 +200,8 @@ def test_a_card_comes_in_with_its_picture_and_goes_out_in_it(
     answer = imported(browser, with_text("chara", coded({**V2, "data": data})))
     assert answer.headers["location"] == "/characters/zoe-001"
     who: Character = anyio.run(server.store.character, "zoe-001")
-    assert (who.voice, who.temperature, list(who.images)) == ("Zoë's", 0.3, [who.image_url])
+    assert (who.voice, who.temperature, list(who.images)) == ("Zoë's", None, [who.image_url])
+    assert (who.is_active, who.extensions["proposed"]) == (False, {"temperature": 0.3})
     assert client.get(who.image_url or "").status_code == 200
     out = client.get("/characters/zoe-001/card.png")
     assert out.headers["content-disposition"] == 'attachment; filename="zoe.png"'

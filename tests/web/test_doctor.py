@@ -62,6 +62,18 @@ def test_it_tells_what_serves_and_why_the_others_do_not(tmp_path: Path) -> None:
         assert told in done.stdout
 
 
+def test_a_data_folder_that_others_can_read_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o755)
+    (tmp_path / "plugins.toml").write_text('[llm]\nuse = "demo"\n[stt]\nuse = "pocketsphinx"\n')
+    done = doctor(tmp_path)
+    assert f"data: {folder}\nWarning: Others on this machine can see what is in" in done.stdout
+    folder.chmod(0o700)
+    report = json.loads(doctor(tmp_path, "--json").stdout)
+    assert (report["data"], report["warnings"]) == (str(folder), [])
+
+
 def test_as_json_with_weights_on_their_way_and_a_key_that_is_never_shown(tmp_path: Path) -> None:
     with a_hub() as hub:
         hub.add("Systran/faster-whisper-base.en", {"model.bin": bytes(3_000_000)})

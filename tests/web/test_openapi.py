@@ -28,6 +28,7 @@ POST /api/voices/upload
 POST /api/voices/clips
 POST /api/voices/preview
 POST /api/images
+POST /api/characters/import
 GET /api/conversations
 GET /api/conversations/{conversation_id}
 POST /api/conversations

@@ -295,7 +295,11 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-SLEEPER = "open(sys.stdin.buffer.read(), 'w').write(str(os.getpid()))\ntime.sleep(600)"
+SLEEPER = """
+length = int.from_bytes(sys.stdin.buffer.read(8), "little")
+open(sys.stdin.buffer.read(length), "w").write(str(os.getpid()))
+time.sleep(600)
+"""
 
 
 @pytest.mark.anyio

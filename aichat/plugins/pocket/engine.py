@@ -21,7 +21,7 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 from attrs import define, field
 from pocket_tts.utils.utils import get_predefined_voice
 
-from aichat.core import BadValue, CannotStart, Listener, Reference, Voice, pieces
+from aichat.core import BadValue, CannotStart, Listener, Reference, Voice, mark, pieces
 
 from .catalogue import choose, names
 from .files import Place, Recipe
@@ -122,7 +122,7 @@ def start(
 
 
 def _model(content: Mapping[str, Any], temperature: float | None) -> Any:
-    with TemporaryDirectory(prefix="aichat-pocket-") as folder, _no_log_handler():
+    with TemporaryDirectory(prefix=f"aichat-pocket-{mark()}") as folder, _no_log_handler():
         path = Path(folder) / "model.yaml"
         path.write_text(yaml.safe_dump(dict(content)), encoding="utf-8")
         return pocket_tts.TTSModel.load_model(config=path, temp=temperature)

@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
-from aichat.core import CannotStart, Weights
+from aichat.core import CannotStart, Weights, installs
 
 ADDRESS = "hf://"
 
@@ -109,7 +109,5 @@ def _meant(model: str, known: list[str]) -> str:
 def _package() -> Path:
     spec = find_spec("pocket_tts")
     if spec is None or not spec.submodule_search_locations:
-        raise CannotStart(
-            "The package pocket-tts is missing.", "Run `pip install 'aichat[pocket]'`."
-        )
+        raise CannotStart("The package pocket-tts is missing.", installs("pocket"))
     return Path(spec.submodule_search_locations[0])

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 from attrs import define, field
 
-from aichat.core import AichatError, CannotStart, Unreachable
+from aichat.core import AichatError, CannotStart, Unreachable, installs
 
 from .calls import Calls
 from .migrate import migrate
@@ -94,7 +94,7 @@ async def library() -> Any:
     except ImportError as error:
         raise CannotStart(
             f"The package asyncpg cannot be imported ({error}).",
-            'Run `pip install "aichat[postgres]"`.',
+            installs("postgres"),
         ) from None
 
 

@@ -7,18 +7,20 @@ that store again. Each function takes the disk's time.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
-from aichat.core import Conflict, NotFound, Unreachable
+from aichat.core import Conflict, NotFound, Unreachable, mark, sweep
 
 from .clips import Folder
 from .trouble import sentences
 
 NAME = "aichat.db"
+DRAFT = ".aichat-backup-"
 TRIES = 5
 
 
@@ -33,7 +35,8 @@ def back_up(database: Path, clips: Folder, file: Path) -> str:
             f"{file} cannot be written ({error.strerror}).", "Name a file in another folder."
         ) from error
     try:
-        with tempfile.TemporaryDirectory(prefix=".aichat-backup-", dir=file.parent) as folder:
+        sweep(file.parent, re.escape(DRAFT))
+        with tempfile.TemporaryDirectory(prefix=f"{DRAFT}{mark()}", dir=file.parent) as folder:
             return _fill(database, clips, Path(folder), file)
     except BaseException:
         file.unlink(missing_ok=True)

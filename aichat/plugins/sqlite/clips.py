@@ -1,8 +1,9 @@
 """Clips: files that are named by their content, in a folder beside the database, known by rows.
 
 Files appear and go only in the writer's thread, while it holds the database's lock: so nobody adds
-a row for a file that somebody else is about to remove. A file without a row, as a crash leaves it,
-and a clip without a user are swept when the store opens, once they are a day old.
+a row for a file that somebody else is about to remove. When the store opens, the drafts of
+processes that are gone are swept, and, once a day old, files without a row and clips without a
+user.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlite3 import Connection
 
 from attrs import frozen
 
+from aichat.core import mark, sweep
 from aichat.core.keeping import missing
 
 from .records import iso
@@ -25,6 +27,8 @@ from .records import iso
 log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
+DRAFT = "draft-"
+"""How the names of files begin that are still written."""
 
 UNUSED = """
     not exists (select 1 from voices where key in (audio_path, text_path))
@@ -47,7 +51,7 @@ class Folder:
     def draft(self, data: bytes) -> Path:
         """Write bytes to the disk, in a new file that only we may read."""
         self.path.mkdir(mode=0o700, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix="draft-", dir=self.path)
+        descriptor, name = tempfile.mkstemp(prefix=f"{DRAFT}{mark()}", dir=self.path)
         draft = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -140,7 +144,11 @@ def remove(connection: Connection, folder: Folder, names: Iterable[str]) -> None
 
 
 def tidy(connection: Connection, folder: Folder) -> None:
-    """Sweep what nobody has used for a day: clips that nobody has, files without a row."""
+    """Sweep what killed processes left, and what nobody has used for a day.
+
+    That are clips that nobody has, and files without a row.
+    """
+    sweep(folder.path, DRAFT)
     yesterday = iso(datetime.now(UTC) - DAY)
     connection.execute(f"delete from clips where created_at < ? and {UNUSED}", (yesterday,))  # noqa: S608
     connection.execute("begin immediate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from aichat.core import READY_CHARACTERS, READY_VOICES, CannotStart
 
-from . import clips, records
+from . import clips, place, records
 from .trouble import sentences
 
 OURS = 0x61696368
@@ -52,12 +53,15 @@ def open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
 
     Takes the disk's time.
     """
+    folder = clips.beside(path)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        proofs = place.prepare(path, folder)
         writer = _connect(path)
         try:
+            place.require_tables(writer, path, proofs)
             migrate(writer, path)
-            clips.tidy(writer, clips.beside(path))
+            place.note_made(path)
+            clips.tidy(writer, folder)
             reader = _connect(path)
             reader.execute("pragma query_only = on")
         except BaseException:
@@ -65,8 +69,10 @@ def open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
             raise
     except OSError as error:
         raise CannotStart(
-            f"The folder {path.parent} cannot be used ({error.strerror}).",
-            "Set AICHAT_DATA, or path in [storage.sqlite], to a place that may be written to.",
+            f"{error.filename or path.parent} cannot be used ({error.strerror}).",
+            "Make room on the disk, then start again."
+            if error.errno == errno.ENOSPC
+            else "Set AICHAT_DATA, or path in [storage.sqlite], to a place that may be written to.",
         ) from error
     except sqlite3.Error as error:
         problem, mend = sentences(error)

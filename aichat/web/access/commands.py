@@ -122,7 +122,7 @@ def _opened() -> Iterator[Keyring]:
     """Open the keyring; an error of ours ends the command with its words."""
     try:
         with keyring() as ring:
-            if read_config(paths.plugins_toml()).web.access != "token":
+            if read_config(paths.plugins_toml(), shipped=paths.shipped()).web.access != "token":
                 click.echo(NOT_ASKED, err=True)
             yield ring
     except AichatError as error:

@@ -7,12 +7,15 @@ from typing import Annotated
 
 from litestar import Controller, delete, get, post, put
 from litestar.datastructures import State
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import JSONBody, MultipartBody, QueryParameter
 
 from aichat.core import Character
+from aichat.web import arriving
 from aichat.web.values import check_extensions, sent
 
-from . import schemas
+from . import schemas, voice_schemas
+from .forms import read_form
+from .images import FORM_BYTES
 from .params import Id, Query, errors
 from .reach import rooms, storage
 from .schemas import out, outs
@@ -53,6 +56,27 @@ class Characters(Controller):
         check_extensions(data.extensions)
         made = await storage(state).add_character(Character("", **sent(data)))
         return out(schemas.Character, made)
+
+    @post(
+        "/import",
+        operation_id="importCharacter",
+        before_request=read_form,
+        request_max_body_size=FORM_BYTES,
+        responses=errors(400, 413),
+    )
+    async def take_in(
+        self, state: State, data: MultipartBody[voice_schemas.CardUpload]
+    ) -> schemas.Character:
+        """Make a character of a card of SillyTavern and others: PNG, JSON or CHARX.
+
+        It does not take part in new conversations yet. What the card wants of model, temperature,
+        tools and limits is in `extensions.proposed`, and holds once you PUT it where it belongs:
+        `model`, `temperature`, `extensions.tools`, `extensions.llm`.
+        """
+        try:
+            return out(schemas.Character, await arriving.take_in(state, data.file))
+        finally:
+            await data.file.close()
 
     @put("/{id:str}", operation_id="changeCharacter", responses=errors(400, 404))
     async def change(

@@ -5,7 +5,6 @@ Litestar finds the operations; the schemas of the records are msgspec's own, whi
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, Yaml
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from msgspec import Struct
 
+from aichat.core.packages import version
 from aichat.web.shell import drawn
 
 from . import schemas
@@ -73,7 +73,7 @@ def config() -> OpenAPIConfig:
     bearer = SecurityScheme(type="http", scheme="bearer", description="Only where `token` serves.")
     return OpenAPIConfig(
         title="aichat",
-        version=version("aichat"),
+        version=version(),
         description=DESCRIPTION,
         license=License("MIT", identifier="MIT"),
         path="/schema",

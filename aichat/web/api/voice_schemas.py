@@ -99,6 +99,12 @@ class VoicePreview(Struct, forbid_unknown_fields=True):
 # -- pictures ----------------------------------------------------------------------------------
 
 
+class CardUpload(Struct, forbid_unknown_fields=True):
+    """A character card, as a form."""
+
+    file: UploadFile
+
+
 class PictureUpload(Struct, forbid_unknown_fields=True):
     """A picture, as a form: a character's face, or one that is shown in a message."""
 

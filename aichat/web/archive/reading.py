@@ -3,6 +3,10 @@
 What refers to something that is neither in the archive nor here loses that reference: a character
 its voice, a conversation a member. Nothing is ever deleted. What stops or fails in the middle is
 taken back, but for recordings, which the store sweeps, and the order of conversations by activity.
+
+An archive is one's own backup: restored, everything is as it was, also who may use which tools and
+which model answers (a character's card, which strangers pass around, only proposes that). How many
+characters came with such choices is said, for an archive that was somebody else's.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from anyio import to_thread
 from attrs import define, evolve, field, fields
 
 from aichat.core import AichatError, Character, Conversation, Message, NotFound, Storage, Voice
+from aichat.web.values import KNOWN
 
 from .checking import BadArchive, Checked, checked
 
@@ -40,6 +45,8 @@ class Taken:
     characters: int = 0
     conversations: int = 0
     kept: int = 0
+    privileged: int = 0
+    """Characters that came with tools, a model or limits of their own."""
     changed: list[str] = field(factory=list)
 
     @property
@@ -50,6 +57,10 @@ class Taken:
         }  # fmt: skip
         listed = [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items() if n]
         came = f"{', '.join(listed) or 'Nothing new'} came in."
+        if n := self.privileged:
+            came += (
+                f" {n} of them {'has' if n == 1 else 'have'} tools, a model or limits of their own."
+            )
         were = "record was" if self.kept == 1 else "records were"
         return f"{came} {self.kept} {were} here already." if self.kept else came
 
@@ -153,6 +164,7 @@ class _Taking:
             self.taken.kept += 1
             return
         self.taken.characters += 1
+        self.taken.privileged += bool(who.model or any(who.extensions.get(n) for n in KNOWN))
 
     async def _talk(
         self, conversation: Conversation, messages: Sequence[Message], here: set[str]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
-from importlib.metadata import version
 from tempfile import TemporaryFile
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
@@ -14,6 +13,7 @@ from anyio import to_thread
 
 from aichat.core import NotFound, Storage
 from aichat.core.keeping import clip_keys, image_keys, picture_keys
+from aichat.core.packages import version
 from aichat.web.api import schemas, voice_schemas
 from aichat.web.api.schemas import out, outs
 
@@ -57,7 +57,7 @@ class _Writing:
         self.clips: set[str] = set()
 
     async def everything(self, kinds: Collection[str]) -> None:
-        about = About(layout.VERSION, version("aichat"), datetime.now(UTC).isoformat())
+        about = About(layout.VERSION, version(), datetime.now(UTC).isoformat())
         await self._put(layout.ABOUT, about)
         await self._put(layout.SETTINGS, dict(await self.storage.settings()))
         if "voices" in kinds:

@@ -6,14 +6,15 @@ import os
 import platform
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
 from attrs import frozen
 
-from aichat.core import Config, Parts, Status, Weights, charges
+from aichat.core import Config, Parts, Status, Weights, charges, exposed
 from aichat.core.offers import Installed, installed
+from aichat.core.packages import version
+from aichat.web import paths
 from aichat.web.app import Setup
 from aichat.web.holdings import Holding, held
 
@@ -47,6 +48,8 @@ class Report:
     python: str
     system: str
     settings: str
+    data: str
+    warnings: tuple[str, ...]
     devices: tuple[str, ...]
     parts: tuple[Line, ...]
     keys: Mapping[str, bool]
@@ -62,10 +65,12 @@ def report_on(setup: Setup, parts: Parts, results: Mapping[str, Result]) -> Repo
     works = not any(result.is_broken for result in results.values())
     return Report(
         ok=parts.is_ready() and works,
-        aichat=version("aichat"),
+        aichat=version(),
         python=platform.python_version(),
         system=platform.platform(terse=True),
         settings=str(config.path),
+        data=str(paths.data()),
+        warnings=tuple(filter(None, [exposed(paths.data())])),
         devices=tuple(devices()),
         parts=lines,
         keys=keys,

@@ -11,6 +11,9 @@ def show(report: Report) -> None:
     """Print it."""
     click.echo(f"aichat {report.aichat}, Python {report.python}, {report.system}")
     click.echo(f"settings: {report.settings}")
+    click.echo(f"data: {report.data}")
+    for warning in report.warnings:
+        click.echo(f"Warning: {warning}")
     for device in report.devices:
         click.echo(device)
     for name, is_set in report.keys.items():

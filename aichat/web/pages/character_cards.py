@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
-import anyio
-from attrs import evolve
-from litestar import Request, Response, Router, get, post
+from litestar import Response, Router, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 
-from aichat.core import AichatError, BadValue, Character, NotFound, Storage, Voice, slug
-from aichat.web import avatars, cards
-from aichat.web.api.bodies import fill
+from aichat.core import AichatError, Character, NotFound, Storage, Voice, slug
+from aichat.web import arriving, avatars, cards
 from aichat.web.api.forms import read_form
 from aichat.web.api.images import FORM_BYTES
-from aichat.web.api.schemas import NewCharacter
-from aichat.web.api.voice_schemas import NewVoice
-from aichat.web.shell import Page, done, failed
+from aichat.web.arriving import accepted, proposals
+from aichat.web.shell import Page, Req, done, failed
 from aichat.web.stills import is_own
-from aichat.web.uploads.files import read_at_most
-from aichat.web.uploads.pictures import ADDRESS, LIMIT_BYTES, as_png, picture
-from aichat.web.values import sent
+from aichat.web.uploads.pictures import ADDRESS, as_png, picture
+from aichat.web.values import check_extensions
 
 from . import forms
-from .character_form import free_name
+from .characters import path_of
 
 
 @post(
@@ -35,19 +29,35 @@ from .character_form import free_name
     before_request=read_form,
     request_max_body_size=FORM_BYTES,
 )
-async def take_in(request: Request[Any, Any, Any], state: State) -> Page:
+async def bring_in(request: Req, state: State) -> Page:
     """Make a character of a card."""
     file = forms.file(await request.form(), "file")
     if file is None:
         return failed("/characters", "No file was chosen. Choose a card, as PNG, JSON or CHARX.")
     try:
-        card = cards.read(await read_at_most(file, LIMIT_BYTES, "Send a smaller card."))
-        who = await _made(state, card)
+        who = await arriving.take_in(state, file)
     except AichatError as error:
         return failed("/characters", error.line)
     finally:
         await file.close()
-    return done(f"/characters/{who.id}", f"{who.name} has come in. Look everything over.")
+    words = f"{who.name} has come in, and rests until you let it take part."
+    if proposals(who):
+        words += " The card proposes more: look at the top of this page."
+    return done(path_of(who), words)
+
+
+@post("/characters/{id:str}/proposals", status_code=303)
+async def accept(request: Req, state: State, id: FromPath[str]) -> Page:
+    """Accept those proposals of a card that the form names, and drop the others."""
+    storage: Storage = state.parts.storage
+    who = await storage.character(id)
+    taken = forms.all_texts(await request.form(), "accept")
+    changes = accepted(who, taken)
+    check_extensions(changes["extensions"])
+    who = await storage.change_character(id, changes)
+    await state.rooms.character_changed(id)
+    words = "has what you accepted" if taken else "has nothing of what its card proposed"
+    return done(path_of(who), f"{who.name} {words}.")
 
 
 @get("/characters/{id:str}/card.json")
@@ -94,59 +104,6 @@ def _file(content: bytes, kind: str, name: str) -> Response[bytes]:
     return Response(content, media_type=kind, headers=headers)
 
 
-async def _made(state: State, card: cards.Card) -> Character:
-    """Make the character, after its picture and its voice. Raises BadValue for odd fields."""
-    storage: Storage = state.parts.storage
-    fields = sent(fill(card.fields, NewCharacter))
-    voice = sent(fill(card.voice, NewVoice)) if card.voice else None
-    if card.picture:
-        address = await state.pictures.paint(storage, card.picture)
-        fields |= {"image_url": address, "images": [address]}
-    if voice and card.clip:
-        fields["voice"] = await _cloned(state, Voice(**voice), card.clip)
-    elif voice:
-        fields["voice"] = await _kept(storage, Voice(**voice))
-    return await storage.add_character(Character("", **fields))
-
-
-async def _cloned(state: State, voice: Voice, clip: cards.Clip) -> str:
-    """Keep a cloned voice, whose clip is decoded and made anew like any that is uploaded."""
-    if not clip.consent:
-        raise BadValue(
-            "The card holds a cloned voice whose speaker has not agreed.",
-            "Take the voice out of the card.",
-            "file",
-        )
-    storage: Storage = state.parts.storage
-    file = anyio.wrap_file(io.BytesIO(clip.audio))
-    kept = await state.uploads.keep(state.parts, file, clip.transcript)
-    known = {one.voice: one for one in await storage.voices()}
-    same = known.get(voice.voice)
-    if same and same.audio_path == kept.audio_path:
-        return same.voice
-    made = evolve(
-        voice,
-        voice=free_name(voice.voice.replace("/", "-").strip(), known),
-        audio_path=kept.audio_path,
-        text_path=kept.text_path,
-        audio_tokens=None,
-        settings={**voice.settings, "consent": clip.consent},
-    )
-    return (await storage.add_voice(made)).voice
-
-
-async def _kept(storage: Storage, voice: Voice) -> str:
-    """Keep a voice under a free name, unless it is here already."""
-    if voice.method != "description":
-        raise BadValue("The card's voice has no clip.", "Take the voice out of the card.", "file")
-    known = {one.voice: one for one in await storage.voices()}
-    same = known.get(voice.voice)
-    if same and (same.speaker_desc, same.settings) == (voice.speaker_desc, voice.settings):
-        return same.voice
-    free = free_name(voice.voice.replace("/", "-").strip(), known)
-    return (await storage.add_voice(evolve(voice, voice=free))).voice
-
-
 def routes() -> Router:
     """Return the routes of cards."""
-    return Router("/", route_handlers=[take_in, as_json, as_picture])
+    return Router("/", route_handlers=[bring_in, accept, as_json, as_picture])

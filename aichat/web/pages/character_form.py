@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping, Sequence
-from itertools import count
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import define, evolve, field
@@ -13,6 +12,7 @@ from litestar.datastructures import FormMultiDict
 from aichat.core import BadValue, Character, NotFound, Storage, Voice
 from aichat.web.api.bodies import BadBody, Mistake, fill
 from aichat.web.api.schemas import NewCharacter
+from aichat.web.arriving import free_name
 from aichat.web.uploads import Pictures
 from aichat.web.values import sent
 
@@ -182,10 +182,3 @@ class CharacterForm:
         taken = {one.voice for one in await storage.voices()}
         free = free_name(name.replace("/", "-"), taken)
         return (await storage.add_voice(evolve(voice, voice=free))).voice
-
-
-def free_name(wanted: str, taken: Container[str]) -> str:
-    """Return a name for a voice that no other has: the wanted one, or with a number behind it."""
-    if wanted not in taken:
-        return wanted
-    return next(free for n in count(2) if (free := f"{wanted} {n}") not in taken)

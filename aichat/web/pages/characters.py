@@ -18,6 +18,7 @@ from aichat.core import AichatError, Character, NotFound, Parts, Storage, closin
 from aichat.web.api.characters import found
 from aichat.web.api.forms import read_form
 from aichat.web.api.images import FORM_BYTES
+from aichat.web.arriving import proposals
 from aichat.web.attending import while_there
 from aichat.web.defaults import new_conversation
 from aichat.web.dismissed import Dismissed
@@ -26,6 +27,7 @@ from aichat.web.shell import Page, Req, done, failed, page
 from aichat.web.uploads.pictures import LIMIT_BYTES
 
 from . import forms
+from .card_proposals import described
 from .character_form import NEW_VOICE, CharacterForm
 
 FORM: dict[str, Any] = {"before_request": read_form, "request_max_body_size": FORM_BYTES}
@@ -211,6 +213,7 @@ async def _form(request: Req, state: State, form: CharacterForm, code: int = 200
         "pages/character.html",
         code,
         form=form,
+        proposals=described(proposals(form.known)) if form.known else [],
         to=path_of(form.known) if form.known else "/characters/new",
         voices=[one.voice for one in await storage.voices()],
         new_voice=NEW_VOICE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -18,6 +17,7 @@ from litestar.response import Stream
 from pluggy import PluginManager
 
 from aichat.core import BackedUp, BadValue, Config, Parts
+from aichat.core.packages import version
 from aichat.web import archive, importing
 from aichat.web.api.bodies import BadBody, fill
 from aichat.web.api.schemas import SettingsChanges
@@ -71,7 +71,7 @@ async def _settings(
         counts=await _counts(parts),
         storage=next(one.name for one in parts.statuses() if one.part == "storage" and one.serving),
         has_backup=isinstance(parts.storage, BackedUp),
-        version=version("aichat"),
+        version=version(),
         python=platform.python_version(),
     )
 

@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 import wave
+from collections.abc import AsyncIterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ STT_RATE = 16_000
 DEADLINE_SECONDS = 30.0
 DECODER = Path(__file__).with_name("decoder.py")
 REFUSED = 3
+HEAD_BYTES = 8
 PASSED_ON = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR", "TEMP")
 """The decoder gets these of the environment, and so none of its secrets."""
 
@@ -76,21 +79,44 @@ async def decode(data: bytes) -> Clip:
 async def run(program: Path, data: bytes, again: str, *arguments: str) -> bytes:
     """Let *program* make something of what a stranger sent; *again* tells how to send it better.
 
-    It has a process of its own, which dies if this is cancelled. Raises BadValue or TooLarge.
+    It has a process of its own, which dies if this is cancelled, or if we are killed. Raises
+    BadValue or TooLarge.
     """
     try:
         with anyio.fail_after(DEADLINE_SECONDS):
-            done = await anyio.run_process(
-                [sys.executable, "-I", str(program), *arguments],
-                input=data,
-                check=False,
-                env=_environment(),
-            )
+            done = await _ended([sys.executable, "-I", str(program), *arguments], data)
     except TimeoutError:
         raise _broken("took too long", again) from None
     if done.returncode == 0:
         return done.stdout
     raise _refusal(done, again)
+
+
+async def _ended(command: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Hand a program its length and its data, and wait until it has ended.
+
+    Its input stays open meanwhile: the system closes it when this process is gone.
+    """
+    pipe = subprocess.PIPE
+    async with await anyio.open_process(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=_environment()
+    ) as process:
+        if not (process.stdin and process.stdout and process.stderr):
+            raise OSError("no pipes")
+        made: dict[str, bytes] = {}
+
+        async def read(name: str, stream: AsyncIterable[bytes]) -> None:
+            made[name] = b"".join([piece async for piece in stream])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read, "out", process.stdout)
+            tasks.start_soon(read, "err", process.stderr)
+            with suppress(anyio.BrokenResourceError):  # how it ended says why
+                await process.stdin.send(len(data).to_bytes(HEAD_BYTES, "little") + data)
+            await process.wait()
+    code = process.returncode
+    assert code is not None  # noqa: S101  (it was waited for)
+    return subprocess.CompletedProcess(command, code, made["out"], made["err"])
 
 
 def _environment() -> dict[str, str]:

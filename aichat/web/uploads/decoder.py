@@ -1,8 +1,10 @@
 """Decodes one audio file: a program of its own, so that a hostile file harms nobody else.
 
-It is run by path, in isolated mode, and imports nothing of aichat. It reads the file from its
-standard input and writes mono PCM16 of 24 kHz, its loudness evened out; or it ends with status 3
-and one line of JSON, ``{"too_large", "problem", "mend"}``, on its standard error.
+It is run by path, in isolated mode, and imports nothing of aichat. Its standard input brings the
+length of the file (8 bytes, little-endian) and the file, and stays open as long as the server
+waits: when it ends, also in the middle, the server is gone, and so is this program. It writes mono
+PCM16 of 24 kHz, its loudness evened out; or it ends with status 3 and one line of JSON,
+``{"too_large", "problem", "mend"}``, on its standard error.
 
 Memory and processor time are limited where the platform can, and once everything is imported no
 file and no socket can be opened any more. What the file is, its first bytes say, never its name;
@@ -14,7 +16,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
+import threading
 import wave
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -31,6 +35,9 @@ PROCESSOR_SECONDS = 20
 
 REFUSED = 3
 """How the program ends when the file is at fault."""
+ABANDONED = 4
+"""How it ends when nobody waits for it any more."""
+HEAD_BYTES = 8
 
 CODECS = {
     *("mp3", "vorbis", "opus", "flac", "aac", "alac", "pcm_alaw", "pcm_mulaw"),
@@ -159,6 +166,32 @@ def normalised(samples: Samples) -> Samples:
     return evened
 
 
+def receive() -> bytes:
+    """Read the file from standard input; from now on, end with who sent it."""
+    length = int.from_bytes(_read(HEAD_BYTES), "little")
+    data = _read(length)
+    threading.Thread(target=_end_with_sender, daemon=True).start()
+    return data
+
+
+def _read(length: int) -> bytes:
+    """Read exactly so much, past Python's buffers: a thread that waits in one blocks the end."""
+    pieces = []
+    while length:
+        piece = os.read(0, min(length, 1 << 20))
+        if not piece:
+            os._exit(ABANDONED)
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)
+
+
+def _end_with_sender() -> None:
+    while os.read(0, 1):
+        continue
+    os._exit(ABANDONED)
+
+
 def warm_up() -> None:
     """Decode a second of noise, so that all that is imported late is there before the limits."""
     file = io.BytesIO()
@@ -192,10 +225,11 @@ def limit() -> None:
 def main() -> int:
     """Decode standard input to standard output."""
     av.logging.set_level(None)
+    data = receive()
     warm_up()
     limit()
     try:
-        samples = normalised(decode(sys.stdin.buffer.read()))
+        samples = normalised(decode(data))
     except Refused as refused:
         sys.stderr.write(json.dumps(refused.told))
         return REFUSED

@@ -1,6 +1,6 @@
 """Makes a small WebP of one picture: a program of its own, as ``decoder.py`` is for sound.
 
-It reads a PNG, JPEG or WebP from its standard input and writes a WebP of at most 512 pixels a side,
+It takes a PNG, JPEG or WebP as that takes sound, and writes a WebP of at most 512 pixels a side,
 or as many as it is told, upright, and without whatever else was in the file (camera, place, time,
 comments); or it ends with status 3 and one line of JSON on its standard error. No demuxer is asked:
 the file is handed to the decoder that its first bytes name, which is told how many pixels it may
@@ -103,10 +103,11 @@ def main() -> int:
     kind = "png" if "png" in sys.argv else "webp"
     side = next((int(one) for one in sys.argv[1:] if one.isdecimal()), SIDE)
     av.logging.set_level(None)
+    data = limits.receive()
     warm_up()
     limits.limit()
     try:
-        made = encode(decode(sys.stdin.buffer.read(), side), kind)
+        made = encode(decode(data, side), kind)
     except limits.Refused as refused:
         sys.stderr.write(json.dumps(refused.told))
         return int(limits.REFUSED)

@@ -1,0 +1,155 @@
+"""What a card wants of cost and power is proposed, and holds only once somebody accepts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from pictures import PNG
+from server import Server, a_server
+from test_cards import V2, coded, with_text
+
+from aichat.core import Character
+from aichat.web import cards
+
+GREEDY = {
+    **V2,
+    "data": {
+        **V2["data"],
+        "name": "Greedy",
+        "extensions": {
+            "tools": ["roll_dice", "shell"],
+            "llm": {"max_tokens": 90_000, "top_p": 1.0},
+            "talkativeness": 1,
+            "shell_plugin": {"allow": True},
+            "proposed": {"model": "m/hidden"},
+            "card": {"tags": ["x"]},
+            "is_active": True,
+            "aichat": {"model": "m/dearest", "temperature": 2.0, "is_active": True, "tools": ["x"]},
+        },
+    },
+    "is_active": True,
+}
+PROPOSED = {
+    "model": "m/dearest",
+    "temperature": 2.0,
+    "tools": ["roll_dice", "shell"],
+    "llm": {"max_tokens": 90_000, "top_p": 1.0},
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with a_server() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[httpx.Client]:
+    headers = {"accept": "text/html"}
+    with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=60) as made:
+        yield made
+
+
+def by_rest(client: httpx.Client, card: Any) -> Any:
+    answer = client.post(
+        "/api/characters/import", files={"file": ("c.json", json.dumps(card).encode())}
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_nothing_of_it_holds_when_it_comes_in(client: httpx.Client) -> None:
+    who = by_rest(client, GREEDY)
+    assert (who["model"], who["temperature"], who["is_active"]) == (None, None, False)
+    assert who["extensions"]["proposed"] == PROPOSED
+    assert set(who["extensions"]) == {"proposed", "card", "talkativeness"}
+    assert who["extensions"]["card"]["extensions"]["shell_plugin"] == {"allow": True}
+    assert who["id"] not in {one["id"] for one in client.get("/api/characters/active").json()}
+
+
+def test_by_rest_it_is_accepted_by_an_ordinary_put(client: httpx.Client) -> None:
+    who = by_rest(client, GREEDY)
+    here = f"/api/characters/{who['id']}"
+    kept = {**who["extensions"], "tools": ["roll_dice"]}
+    changed = client.put(here, json={"model": "m/dearest", "extensions": kept}).json()
+    assert (changed["model"], changed["extensions"]["tools"]) == ("m/dearest", ["roll_dice"])
+    page = client.get(f"/characters/{who['id']}").text
+    assert 'value="model"' not in page.split("The card proposes")[1].split("</form>")[0]
+    assert 'value="temperature"' in page
+
+
+def test_in_the_page_it_is_accepted_one_by_one_without_scripts(
+    client: httpx.Client, server: Server
+) -> None:
+    answer = client.post(
+        "/characters/import", files={"file": ("c.png", with_text("chara", coded(GREEDY)))}
+    )
+    here = answer.headers["location"]
+    page = client.get(here).text
+    for words in ("The card proposes", "m/dearest", "roll_dice, shell", "max_tokens 90000"):
+        assert words in page
+    box = page.split("The card proposes")[1].split("</form>")[0]
+    assert "checked" not in box
+    assert client.post(f"{here}/proposals", data={"accept": ["tools", "llm"]}).status_code == 303
+    who: Character = anyio.run(server.store.character, here.rpartition("/")[2])
+    assert (who.model, who.temperature, who.is_active) == (None, None, False)
+    assert who.extensions["tools"] == ["roll_dice", "shell"]
+    assert who.extensions["llm"]["max_tokens"] == 90_000
+    assert "proposed" not in who.extensions
+    assert "The card proposes" not in client.get(here).text
+    written = client.get(f"{here}/card.json").json()["data"]["extensions"]
+    assert written["tools"] == ["roll_dice", "shell"]
+    assert written["aichat"].get("model") is None
+
+
+def test_all_of_it_can_be_dropped_and_does_not_come_back(client: httpx.Client) -> None:
+    who = by_rest(client, GREEDY)
+    here = f"/characters/{who['id']}"
+    assert client.post(f"{here}/proposals").status_code == 303
+    now = client.get(f"/api{here}").json()
+    assert (now["model"], now["temperature"], now["extensions"].get("tools")) == (None, None, None)
+    written = client.get(f"{here}/card.json").json()
+    assert cards.read(json.dumps(written).encode()).fields["extensions"].get("proposed") is None
+
+
+def test_what_waits_goes_out_with_the_card_and_is_proposed_again(client: httpx.Client) -> None:
+    who = by_rest(client, GREEDY)
+    written = client.get(f"/characters/{who['id']}/card.json").json()
+    again = by_rest(client, written)
+    assert again["extensions"]["proposed"] == PROPOSED
+    assert written["data"]["extensions"]["shell_plugin"] == {"allow": True}
+
+
+def test_another_programs_tools_are_no_proposal_and_no_reason_to_refuse(
+    client: httpx.Client,
+) -> None:
+    extensions = {"tools": {"theirs": 1}, "llm": "gpt-5", "aichat": {}}
+    card = {**V2, "data": {**V2["data"], "extensions": extensions}}
+    who = by_rest(client, card)
+    assert "proposed" not in who["extensions"]
+    assert who["extensions"]["card"]["extensions"] == {"tools": {"theirs": 1}, "llm": "gpt-5"}
+    assert "The card proposes" not in client.get(f"/characters/{who['id']}").text
+
+
+@pytest.mark.parametrize(
+    "ours", [{"temperature": 9}, {"temperature": True}, {"model": 3}, {"model": "x" * 300}]
+)
+def test_a_proposal_that_could_not_be_accepted_is_refused(client: httpx.Client, ours: Any) -> None:
+    card = {**V2, "data": {**V2["data"], "extensions": {"aichat": ours}}}
+    answer = client.post(
+        "/api/characters/import", files={"file": ("c.json", json.dumps(card).encode())}
+    )
+    assert answer.status_code == 400
+
+
+def test_whoever_is_made_by_hand_takes_part_at_once(client: httpx.Client) -> None:
+    made = client.post("/api/characters", json={"name": "Hand"}).json()
+    assert made["is_active"] is True
+    assert client.post("/characters/nobody/proposals").status_code == 404
+    answer = client.post("/api/characters/import", files={"file": ("c.png", PNG)})
+    assert answer.json()["detail"].startswith("The file is a picture without a card in it.")
