@@ -12,6 +12,7 @@ that is not set is no mistake in the file: the backend that needs it says so whe
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, signature
@@ -57,6 +58,8 @@ class Web:
     """Requests of one client address in the long run; ten times as many at once."""
     max_silence_s: float = 30.0
     """A WebSocket from which nothing comes for so long is closed; clients ping."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses, networks, or "unix", whose X-Forwarded-For, -Proto and -Host are believed."""
 
 
 LIMITS = {"max_sockets": int, "max_requests_per_s": int, "max_silence_s": float}
@@ -164,7 +167,31 @@ def _web(path: Path, table: dict[str, Any], environment: Mapping[str, str]) -> W
     hosts = _names(path, "[web] allowed_hosts", table.get("allowed_hosts", []))
     origins = _names(path, "[web] allowed_origins", table.get("allowed_origins", []))
     limits = {key: _limit(path, key, table[key]) for key in LIMITS if key in table}
-    return Web(host, int(port), hosts, origins, _access(path, table.get("access")), **limits)
+    access = _access(path, table.get("access"))
+    proxies = _networks(path, table.get("trusted_proxies", []))
+    return Web(host, int(port), hosts, origins, access, trusted_proxies=proxies, **limits)
+
+
+def _networks(path: Path, value: Any) -> tuple[str, ...]:
+    """Read whom to believe; networks are written out, so that none is larger than it looks."""
+    names = _names(path, "[web] trusted_proxies", value)
+    for name in names:
+        if name != "unix" and (mend := _misread(name)):
+            raise BadSettings(f"{path}: [web] trusted_proxies names {name!r}.", mend)
+    return names
+
+
+def _misread(name: str) -> str | None:
+    """Say what to write instead of *name*; None: it is an address or a network."""
+    try:
+        network = ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        return 'Write addresses or networks, as "127.0.0.1" or "10.0.0.0/8", or "unix".'
+    if network.prefixlen == 0:
+        return "That would believe everybody: name the proxies that stand before aichat."
+    whole = f"{network.network_address}/{network.prefixlen}"
+    is_exact = "/" not in name or ipaddress.ip_interface(name).ip == network.network_address
+    return None if is_exact else f"Did you mean {whole!r}?"
 
 
 def _access(path: Path, value: Any) -> Literal["local", "token"]:

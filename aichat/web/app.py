@@ -47,6 +47,7 @@ from .incoming import BadFrame
 from .leaving import Leaving
 from .listing import Listing
 from .previews import Previews
+from .proxies import Proxies
 from .rooms import Rooms
 from .server import AichatServer
 from .shell import is_fragment, page, told, wants_page
@@ -96,14 +97,14 @@ def read_setup() -> Setup:
 class Application(Litestar):
     """Litestar behind guard and gate, which so see every request, with a route or without."""
 
-    guard: Guard | None = None
+    door: ASGIApp | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request that the guard lets in."""
-        if self.guard is None or scope["type"] == "lifespan":
+        if self.door is None or scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
         else:
-            await self.guard(scope, receive, send)
+            await self.door(scope, receive, send)
 
 
 def create_app(setup: Setup | None = None) -> Litestar:
@@ -158,7 +159,8 @@ def create_app(setup: Setup | None = None) -> Litestar:
     if ready.manager:
         access = Token(keyring) if keyring else Local(web.allowed_origins)
         serve = app.state.gate = Gate(serve, ready.manager, access, web)
-    app.guard = Guard(serve, web.allowed_hosts, web.allowed_origins)
+    guard = Guard(serve, web.allowed_hosts, web.allowed_origins)
+    app.door = Proxies(guard, web.trusted_proxies)
     app.state.keyring = keyring
     app.state.failure = ready.error
     app.state.config = ready.config
