@@ -56,13 +56,20 @@ class Web:
     """WebSockets that one client address may have open at once."""
     max_requests_per_s: int = 50
     """Requests of one client address in the long run; ten times as many at once."""
+    max_turns_per_s: float = 1.0
+    """Messages of one connection in the long run; ten times as many at once."""
     max_silence_s: float = 30.0
     """A WebSocket from which nothing comes for so long is closed; clients ping."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses, networks, or "unix", whose X-Forwarded-For, -Proto and -Host are believed."""
 
 
-LIMITS = {"max_sockets": int, "max_requests_per_s": int, "max_silence_s": float}
+LIMITS = {
+    "max_sockets": int,
+    "max_requests_per_s": int,
+    "max_turns_per_s": float,
+    "max_silence_s": float,
+}
 """The limits among the settings under [web]: numbers above 0."""
 
 

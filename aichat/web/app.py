@@ -45,7 +45,9 @@ from .guard import Guard
 from .importing import Imports
 from .incoming import BadFrame
 from .leaving import Leaving
+from .limits import TooMany
 from .listing import Listing
+from .pacing import Paces
 from .previews import Previews
 from .proxies import Proxies
 from .rooms import Rooms
@@ -71,6 +73,7 @@ STATUS = {
     Denied: 403,
     Unreachable: 503,
     BackendError: 503,
+    TooMany: 429,
 }
 
 
@@ -180,7 +183,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         parts.watchers.append(Starting(parts).look)
         app.state.prompts = prompts.Prompts()
         app.state.prompts.listen(bus)
-        app.state.rooms = Rooms(bus, parts, painter, tasks)
+        app.state.rooms = Rooms(bus, parts, painter, tasks, Paces.by(config.web, bus.clock.now))
         app.state.silences = Silences(config.web.max_silence_s, bus.clock)
         tasks.start_soon(app.state.silences.watch)
         app.state.leaving = Leaving(tasks)
@@ -231,7 +234,8 @@ def explain(request: Request[Any, Any, Any], error: AichatError) -> Response[Any
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if status == 500:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    headers = {"Retry-After": "5"} if status == 503 else {}
+    wait = error.wait if isinstance(error, TooMany) else 5
+    headers = {"Retry-After": str(wait)} if status in (429, 503) else {}
     return _answer(request, status, error.line, headers, _wrong_fields(error))
 
 

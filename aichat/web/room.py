@@ -164,7 +164,7 @@ class Room:
 
     def transcribe(self, event: TranscriptUpdated) -> None:
         """Show what is being said."""
-        at = self.bus.clock.wall().isoformat()
+        at = self.bus.clock.wall().timestamp()
         self.send(wire.TranscriptionChunk(is_final=event.final, text=event.text, timestamp=at))
 
     def hear(self, event: UserStartedSpeaking) -> None:

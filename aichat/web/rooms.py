@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import Factory, define, field
 
-from aichat.core import Bus, Character, Conversation, Message, Parts
+from aichat.core import Bus, Character, Conversation, Message, NotFound, Parts
 from aichat.core.events import (
     ConversationClosed,
     Interrupted,
@@ -25,6 +25,7 @@ from aichat.core.tasks import Crew
 from .cast_view import cast_view
 from .hidden import Hidden
 from .outbox import Connection
+from .pacing import Paces
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
 from .views import Painter
@@ -41,6 +42,7 @@ class Rooms:
     parts: Parts
     painter: Painter
     tasks: TaskGroup
+    paces: Paces
     crew: Crew = field(default=Factory(lambda self: Crew(self.tasks), takes_self=True))
     """Writes to the clients."""
     open: dict[str, Room] = field(factory=dict)
@@ -86,8 +88,16 @@ class Rooms:
         """Show those who are in a conversation its cast and title as they are now."""
         if room := self.open.get(id):
             storage = self.parts.storage
-            conversation, cast = await storage.cast(id)
+            try:
+                conversation, cast = await storage.cast(id)
+            except NotFound:
+                return  # it was deleted meanwhile: who deletes it tells those who are in it
             room.change(conversation, await cast_view(storage, conversation, cast))
+
+    def knows(self, conversation: str | None, session: str | None) -> bool:
+        """Tell whether this client was in a conversation a moment ago."""
+        room = self.open.get(conversation or "")
+        return room is not None and (session or "") in room.sessions.by_id
 
     async def character_changed(self, id: str) -> None:
         """Show a character as it is now wherever it takes part."""

@@ -40,6 +40,7 @@ async def change_cast(state: State, data: Form, conversation_id: FromPath[str]) 
     id = rooms.room(conversation, cast).conversation
     change = Change(rooms.parts.storage, conversation)
     if verb == "ask":
+        rooms.paces.turns.conversation(id).take()
         await rooms.bus.publish(SpeakersAsked(rooms.bus.new_turn(id), (change.here(whom),)))
     else:
         await change.apply(verb, whom or data.get("character", ""), data)

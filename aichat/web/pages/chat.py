@@ -102,6 +102,7 @@ async def _say(
 ) -> Redirect:
     rooms: Rooms = state.rooms
     id = rooms.room(conversation, cast).conversation
+    rooms.paces.turns.conversation(id).take()
     await rooms.bus.publish(UserSaid(rooms.bus.new_turn(id), text, "text", new_id()))
     return Redirect(f"/c/{id}", status_code=303)
 
