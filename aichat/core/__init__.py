@@ -63,7 +63,7 @@ from .opening import open_bus
 from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
-from .storage import BackedUp, Changes, Storage
+from .storage import Adjusts, BackedUp, Changes, Storage
 from .streams import Breath, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
@@ -79,6 +79,7 @@ __all__ = [
     "READY_VOICES",
     "Ability",
     "Actor",
+    "Adjusts",
     "AichatError",
     "BackedUp",
     "Backend",

@@ -45,7 +45,6 @@ from aichat.core.events import (
 )
 
 from . import incoming, values, wire
-from .defaults import merged
 from .entering import Refused, enter, wanted_cast
 from .faults import error_message
 from .foreseen import foresight
@@ -130,7 +129,6 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
         writer = Writer(socket, connection, rooms.crew)
         last_event_id = query.get("last_event_id", "")
         session, resumed = room.session(query.get("session_id"), last_event_id)
-        changed = rooms.conversation_changed
         client = Client(
             socket,
             room,
@@ -138,7 +136,7 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
             session,
             rooms.bus,
             rooms.parts,
-            changed,
+            rooms.change_settings,
             tasks,
             turns=rooms.paces.turns.connection(room.conversation, peer),
             wishes=rooms.paces.wishes.connection(room.conversation, peer),
@@ -170,9 +168,8 @@ class Client:
     session: Session
     bus: Bus
     parts: Parts
-    changed: Callable[[str], Awaitable[None]]
+    change_settings: Callable[[str, dict[str, Any]], Awaitable[object]]
     tasks: TaskGroup
-    """Shows everybody in a conversation what it is now."""
     microphone: Microphone = field(factory=Microphone)
     mistakes: list[float] = field(factory=list)
     heard_at: float = 0.0
@@ -355,8 +352,4 @@ class Client:
         self.bus.interrupt(LineInterrupted(line))
 
     async def _settings(self, settings: dict[str, Any]) -> None:
-        storage = self.parts.storage
-        conversation = await storage.conversation(self.room.conversation)
-        kept = merged(conversation.settings, settings)
-        await storage.change_conversation(conversation.conversation_id, {"settings": kept})
-        await self.changed(conversation.conversation_id)
+        await self.change_settings(self.room.conversation, settings)

@@ -94,6 +94,7 @@ def found(characters: Iterable[Character], query: str) -> list[Character]:
 
 
 async def _change(state: State, id: str, changed: dict[str, object]) -> schemas.Character:
-    character = await storage(state).change_character(id, changed)
+    async with rooms(state).alone.with_all([id]):
+        character = await storage(state).change_character(id, changed)
     await rooms(state).character_changed(id)
     return out(schemas.Character, character)
