@@ -16,7 +16,7 @@ from aichat.core import (
     is_clean,
 )
 
-from .defaults import new_conversation
+from .defaults import begun, new_conversation
 
 DEFAULT_CAST = 2
 """A conversation made without naming anybody has the first two active characters."""
@@ -62,8 +62,9 @@ async def enter(
             return (
                 entered if character_ids is None else await _recast(storage, entered, character_ids)
             )
-        cast = await _characters(storage, character_ids or ())
-        cast = cast or list(await storage.characters(active=True))[:DEFAULT_CAST]
+        if not character_ids:
+            return await begun(storage, DEFAULT_CAST)
+        cast = await _characters(storage, character_ids)
         return await new_conversation(storage, [who.id for who in cast]), cast
     except NotFound as error:
         raise Refused(4404, error) from error
