@@ -45,6 +45,7 @@ from aichat.core.events import (
 )
 
 from . import incoming, values, wire
+from .cast_view import speakers
 from .entering import Refused, enter, wanted_cast
 from .faults import error_message
 from .foreseen import foresight
@@ -191,7 +192,7 @@ class Client:
         ready = wire.Ready(
             conversation_id=self.room.conversation,
             session_id=self.session.id,
-            characters=[wire.Speaker(who.id, who.name, who.image_url) for who in characters],
+            characters=speakers(characters),
             sample_rate=SPEAKER_RATE,
             resumed=resumed,
             generation=self.room.floor(resumed=resumed),

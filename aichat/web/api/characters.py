@@ -13,6 +13,7 @@ from aichat.core import Character
 from aichat.web.values import check_extensions, sent
 
 from . import schemas
+from .own_pictures import check_pictures, has_foreign
 from .params import Id, Query, errors
 from .reach import rooms, storage
 from .schemas import out, outs
@@ -51,6 +52,7 @@ class Characters(Controller):
     async def add(self, state: State, data: JSONBody[schemas.NewCharacter]) -> schemas.Character:
         """Make a character; its id is made of its name."""
         check_extensions(data.extensions)
+        check_pictures(sent(data))
         made = await storage(state).add_character(Character("", **sent(data)))
         return out(schemas.Character, made)
 
@@ -60,6 +62,8 @@ class Characters(Controller):
     ) -> schemas.Character:
         """Change the fields that are sent."""
         check_extensions(sent(data).get("extensions", {}))
+        if has_foreign(sent(data)):
+            check_pictures(sent(data), await storage(state).character(id))
         return await _change(state, id, sent(data))
 
     @put("/{id:str}/active", operation_id="activateCharacter", responses=errors(400, 404))
