@@ -17,10 +17,12 @@ from aichat.core import Web
 
 from .limits import Bucket, Buckets, TooMany, client_of
 
-BURST_SECONDS = 10
-"""At once, as much may be begun as in so many seconds."""
+TURNS_AT_ONCE = 10
+"""Turns that may be begun at once are those of so many seconds."""
 WISHES_PER_S = 20.0
-"""Interruptions, settings, drafts and the ends of speech, for each connection."""
+"""Interruptions, settings, drafts and the beginnings of speech, for each connection."""
+WISHES_AT_ONCE = 3
+"""Likewise, of so many seconds."""
 PER_CONVERSATION = 2
 """So many times what one connection may begin, all of a conversation may together."""
 
@@ -60,6 +62,8 @@ class Pace:
 
     what: str
     rate: float
+    seconds: float
+    """At once, as much may be begun as in so many seconds."""
     sockets: int
     """Connections that a client may have at once."""
     now: Callable[[], float]
@@ -72,7 +76,10 @@ class Pace:
 
     def _buckets(self, times: int) -> Buckets:
         rate = times * self.rate
-        return Buckets(rate, _size(rate), self.now)
+        return Buckets(rate, self._size(rate), self.now)
+
+    def _size(self, rate: float) -> float:
+        return max(1.0, self.seconds * rate)
 
     def conversation(self, id: str) -> Allowance:
         """Return what may be begun in a conversation, for a request that has no connection."""
@@ -80,13 +87,9 @@ class Pace:
 
     def connection(self, conversation: str, client: str | None) -> Allowance:
         """Return what a new connection may begin."""
-        own = Bucket(self.rate, _size(self.rate), self.now)
+        own = Bucket(self.rate, self._size(self.rate), self.now)
         shared = self.conversations[conversation], self.clients[client_of(client)]
         return Allowance(self.what, (own, *shared))
-
-
-def _size(rate: float) -> float:
-    return max(1.0, BURST_SECONDS * rate)
 
 
 @frozen
@@ -99,5 +102,6 @@ class Paces:
     @classmethod
     def by(cls, web: Web, now: Callable[[], float]) -> Paces:
         """Count as ``[web]`` in plugins.toml says."""
-        turns = Pace("Messages", web.max_turns_per_s, web.max_sockets, now)
-        return cls(turns, Pace("Requests", WISHES_PER_S, web.max_sockets, now))
+        most = web.max_sockets
+        turns = Pace("Messages", web.max_turns_per_s, TURNS_AT_ONCE, most, now)
+        return cls(turns, Pace("Requests", WISHES_PER_S, WISHES_AT_ONCE, most, now))

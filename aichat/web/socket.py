@@ -74,19 +74,14 @@ TOLD_PER_S, TOLD = 5.0, 20.0
 """Refusals for speed that a client is told of: so many a second, so many at once."""
 TURNS = (
     incoming.TextMessage,
+    incoming.EndOfSpeech,
     incoming.Ask,
     incoming.SayRest,
     incoming.PlayAgain,
     incoming.Regenerate,
 )
 """The frames that begin a turn."""
-WISHES = (
-    incoming.Interrupt,
-    incoming.SettingsIn,
-    incoming.StartOfSpeech,
-    incoming.EndOfSpeech,
-    incoming.Draft,
-)
+WISHES = (incoming.Interrupt, incoming.SettingsIn, incoming.StartOfSpeech, incoming.Draft)
 """Those that ask for other work."""
 
 

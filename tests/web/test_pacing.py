@@ -178,7 +178,7 @@ def test_turns_over_rest_and_forms_count_with_those_of_the_conversation(server: 
 
 def test_what_one_bucket_refuses_is_taken_from_none() -> None:
     seconds = [0.0]
-    pace = Pace("Messages", 1.0, 4, lambda: seconds[0])
+    pace = Pace("Messages", 1.0, 10, 4, lambda: seconds[0])
     one, two = (pace.connection("c", "192.0.2.7") for _ in range(2))
     for allowance in (one, two):
         for _ in range(AT_ONCE):
@@ -200,7 +200,7 @@ def test_an_allowance_without_buckets_allows_all() -> None:
 
 
 def test_a_refusal_says_when_to_try_again() -> None:
-    pace = Pace("Messages", 0.1, 4, lambda: 0.0)
+    pace = Pace("Messages", 0.1, 10, 4, lambda: 0.0)
     allowance = pace.connection("c", None)
     allowance.take()
     with pytest.raises(RateLimited, match=r"Wait 10 s, then send it again\.") as refused:
