@@ -8,6 +8,7 @@ Anything else is a fault of the plug-in, and nobody comes in by a fault: whateve
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Iterator
 from inspect import iscoroutine
 
@@ -17,6 +18,8 @@ from pluggy import HookImpl, PluginManager
 from .access import Actor, Connection
 from .errors import AichatError
 
+FAILED = (Exception, SystemExit, CancelledError)
+"""What a hook may raise. It is no coroutine, so that no cancellation of ours arrives in it."""
 KNOWN_FAULTS = 1_000
 """Kinds of faults that are remembered as reported; the log is not a place for a flood."""
 
@@ -70,7 +73,7 @@ class Authentication:
             answer: object = self._hook(connection=connection)
         except AichatError:
             raise
-        except (Exception, SystemExit) as error:
+        except FAILED as error:
             raise self._bad(connection, _raised(error), error) from error
         if answer is None or isinstance(answer, Actor):
             return answer
@@ -109,7 +112,7 @@ def _fault_of(impl: HookImpl, connection: Connection) -> str | None:
         answer: object = function(*(connection for _ in impl.argnames))
     except AichatError:
         return None
-    except (Exception, SystemExit) as error:
+    except FAILED as error:
         return _raised(error)
     return None if answer is None or isinstance(answer, Actor) else _returned(answer)
 
