@@ -31,7 +31,7 @@ from aichat.core.testing.memory import MemoryStorage
 
 E = TypeVar("E", bound=Event)
 CAST = ("Olivia", "Mark", "Rosa")
-AT_EASE = Web(max_sockets=1_000, max_requests_per_s=10_000)
+AT_EASE = Web(max_sockets=1_000, max_requests_per_s=10_000, max_turns_per_s=1_000)
 """Tests are many clients at one address."""
 
 

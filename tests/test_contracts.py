@@ -13,6 +13,7 @@ import pytest
 
 from aichat.core import Pause, Prompt, Utterance, Voice, WordMark
 from aichat.core.testing import (
+    AuthContract,
     LlmContract,
     SoundTurnContract,
     StorageContract,
@@ -26,6 +27,7 @@ from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
 from aichat.core.testing.probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt
 
 CONTRACTS = (
+    AuthContract,
     LlmContract,
     SoundTurnContract,
     StorageContract,

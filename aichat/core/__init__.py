@@ -66,7 +66,7 @@ from .pictures import in_words
 from .private import exposed, owner_of, tighten, way_to_use
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
-from .storage import BackedUp, Changes, Storage
+from .storage import Adjusts, BackedUp, Changes, Storage
 from .streams import Breath, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
@@ -82,6 +82,7 @@ __all__ = [
     "READY_VOICES",
     "Ability",
     "Actor",
+    "Adjusts",
     "AichatError",
     "BackedUp",
     "Backend",

@@ -6,22 +6,24 @@ from collections.abc import Mapping
 from typing import Literal
 
 from attrs import Factory, field, frozen
+from attrs.validators import and_, instance_of, min_len
 
 
 @frozen
 class Actor:
-    """Somebody who may use aichat; routes find it as ``request.user``."""
+    """Somebody who may use aichat; routes find it as ``request.user``. The name is not empty."""
 
-    name: str
+    name: str = field(validator=and_(instance_of(str), min_len(1)))
 
 
 @frozen(eq=False)
 class Connection:
     """One HTTP request, or the handshake of one WebSocket.
 
-    *client* is the address at the other end of the line, never what a header claims; None where
-    there is none, as on a Unix socket. The names of *headers* are in lower case; the values of one
-    that came several times are joined with commas (cookies: with semicolons).
+    *client* is the address at the other end of the line; None where there is none, as on a Unix
+    socket. What a header claims of it counts only where a trusted proxy has written it. The names
+    of *headers* are in lower case; the values of one that came several times are joined with commas
+    (cookies: with semicolons).
     """
 
     kind: Literal["http", "websocket"]

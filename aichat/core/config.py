@@ -13,6 +13,7 @@ not set is no mistake in the file: the backend that needs it says so when it sta
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, signature
@@ -58,14 +59,23 @@ class Web:
     """WebSockets that one client address may have open at once."""
     max_requests_per_s: int = 50
     """Requests of one client address in the long run; ten times as many at once."""
+    max_turns_per_s: float = 1.0
+    """Messages of one connection in the long run; ten times as many at once."""
     max_silence_s: float = 30.0
     """A WebSocket from which nothing comes for so long is closed; clients ping."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses, networks, or "unix", whose X-Forwarded-For, -Proto and -Host are believed."""
 
 
 ADDRESSES = ("base_url", "url")
 """Settings that say where a backend's server is."""
 
-LIMITS = {"max_sockets": int, "max_requests_per_s": int, "max_silence_s": float}
+LIMITS = {
+    "max_sockets": int,
+    "max_requests_per_s": int,
+    "max_turns_per_s": float,
+    "max_silence_s": float,
+}
 """The limits among the settings under [web]: numbers above 0."""
 
 
@@ -216,13 +226,24 @@ class _Web:
         _refuse_unknown(
             self.found, ("web",), "[web] a setting", self.table, signature(Web).parameters
         )
-        names = ("allowed_hosts", "allowed_origins")
-        hosts, origins = (
-            _names(self.found, ("web", name), self.table.get(name, [])) for name in names
-        )
+        hosts, origins = self._names("allowed_hosts"), self._names("allowed_origins")
         limits = {key: self._limit(key) for key in LIMITS if key in self.table}
         given = {key: value for key, value in limits.items() if value is not None}
+        given["trusted_proxies"] = self._networks()
         return Web(self._host(), self._port(), hosts, origins, self._access(), **given)
+
+    def _names(self, key: str) -> tuple[str, ...]:
+        return _names(self.found, ("web", key), self.table.get(key, []))
+
+    def _networks(self) -> tuple[str, ...]:
+        """Read the proxies to trust; networks are written out: none is larger than it looks."""
+        names = self._names("trusted_proxies")
+        for name in names:
+            if name != "unix" and (mend := _misread_network(name)):
+                self.found.add(
+                    ("web", "trusted_proxies"), f"[web] trusted_proxies names {name!r}.", mend
+                )
+        return names
 
     def _wrong(self, key: str, value: object, mend: str) -> None:
         self.found.add(("web", key), f"[web] {key} is {shown(value)}.", mend)
@@ -332,3 +353,16 @@ def mend_name(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(names) or 'none'}."
+
+
+def _misread_network(name: str) -> str | None:
+    """Return a hint on what to write instead of *name*; None: it is an address or a network."""
+    try:
+        network = ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        return 'Write addresses or networks, as "127.0.0.1" or "10.0.0.0/8", or "unix".'
+    if network.prefixlen == 0:
+        return "That would trust every address: name the proxies that stand before aichat."
+    whole = f"{network.network_address}/{network.prefixlen}"
+    is_exact = "/" not in name or ipaddress.ip_interface(name).ip == network.network_address
+    return None if is_exact else f"Did you mean {whole!r}?"

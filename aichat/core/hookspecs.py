@@ -114,6 +114,7 @@ def authenticate(connection: Connection) -> Actor | None:
     Return the actor to let them in. Return None if you do not know them: then the next plug-in is
     asked, and last aichat's own, the one that ``[web] access`` in plugins.toml names. Raise
     ``Denied`` to refuse them, whatever the others would say: so a plug-in replaces aichat's own.
+    Anything else, and any other exception, refuses as well, and is reported in the log.
     ``@hookimpl(tryfirst=True)`` asks yours before those of other plug-ins.
 
     Answer from memory, within a fraction of a millisecond: everybody's sound waits for you.

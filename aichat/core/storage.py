@@ -193,6 +193,23 @@ class Storage(Protocol):
 
 
 @runtime_checkable
+class Adjusts(Protocol):
+    """What a store may do beside: change single settings of a conversation, also for two processes.
+
+    In a store that cannot, one process reads them, changes some, and writes all back.
+    """
+
+    async def adjust_conversation(
+        self, id: str, settings: Mapping[str, Any], changes: Changes
+    ) -> Conversation:
+        """Set some of its settings, null takes one away; and change fields. This is activity.
+
+        It is one step: settings that are not named stay as others have set them meanwhile.
+        """
+        ...
+
+
+@runtime_checkable
 class BackedUp(Protocol):
     """What a store may do beside: ``litestar aichat backup FILE`` asks for it."""
 

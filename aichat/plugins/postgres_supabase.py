@@ -31,7 +31,7 @@ from aichat.core import (
 from .postgres.calls import Calls
 from .postgres.trouble import NO_TABLES, Expired, Forbidden, explained
 
-VERSION = "20261128000001"
+VERSION = "20261130000000"
 """The newest migration, which this version of aichat needs."""
 
 IDLE_SECONDS = 60.0

@@ -53,11 +53,10 @@ class Adjusting:
     async def restore(self) -> None:
         """Let what was changed before the start be so again. What no longer fits is left out."""
         try:
-            found = (await self.parts.storage.settings()).get(KEPT_AS) or {}
+            self.kept = await self._kept()
         except AichatError as error:
             log.warning("Changed settings of backends cannot be read, so none is used: %s", error)
             return
-        self.kept = {of: dict(values) for of, values in found.items() if isinstance(values, dict)}
         for of, values in self.kept.items():
             part, _, name = of.partition(".")
             if candidate := self.parts.candidate(part, name):
@@ -87,11 +86,17 @@ class Adjusting:
             after = {k: base.get(k) if v is None else v for k, v in {**base, **wanted}.items()}
             check_together(candidate.live, after)
             tuned = {k: v for k, v in wanted.items() if v is not None and v != base.get(k)}
-            kept = {**self.kept, of: tuned}
+            kept = {**await self._kept(), of: tuned}
             kept = {known: values for known, values in kept.items() if values}
             await self.parts.storage.change_settings({KEPT_AS: kept or None})
             self.kept = kept
             candidate.tune(tuned)
+
+    async def _kept(self) -> dict[str, dict[str, Any]]:
+        """Return what the store holds; another process may have changed another backend there."""
+        found = (await self.parts.storage.settings()).get(KEPT_AS)
+        both = found if isinstance(found, Mapping) else {}
+        return {of: dict(values) for of, values in both.items() if isinstance(values, Mapping)}
 
     async def reset(self, part: str, name: str) -> None:
         """Let all settings of a backend be as plugins.toml says again."""

@@ -74,7 +74,10 @@ async def say_rest(state: State, message: Message) -> Turn:
 
 
 async def _turn(state: State, message: Message, *, by_its_speaker: bool = True) -> Turn:
-    """Open a turn, perhaps for the character that has said it; what goes on is interrupted."""
+    """Open a turn, perhaps for the character that has said it; what goes on is interrupted.
+
+    Raises RateLimited, and then nothing was.
+    """
     rooms: Rooms = state.rooms
     conversation, cast = await rooms.parts.storage.cast(message.conversation_id)
     here = {who.id for who in cast}
@@ -82,6 +85,7 @@ async def _turn(state: State, message: Message, *, by_its_speaker: bool = True) 
         raise Conflict(
             "Nobody here has said that message.", "Put its character into the conversation."
         )
+    rooms.paces.turns.conversation(message.conversation_id).take()
     rooms.room(conversation, cast)  # what is said reaches whoever comes
     return rooms.bus.new_turn(message.conversation_id)
 

@@ -51,8 +51,11 @@ from .guard import Guard
 from .importing import Imports
 from .incoming import BadFrame
 from .leaving import Leaving
+from .limits import TooMany
 from .listing import Listing
+from .pacing import Paces
 from .previews import Previews
+from .proxies import Proxies
 from .rooms import Rooms
 from .server import AichatServer
 from .shell import is_fragment, page, told, wants_page
@@ -76,6 +79,7 @@ STATUS = {
     Denied: 403,
     Unreachable: 503,
     BackendError: 503,
+    TooMany: 429,
 }
 
 
@@ -108,14 +112,14 @@ def read_setup() -> Setup:
 class Application(Litestar):
     """Litestar behind guard and gate, which so see every request, with a route or without."""
 
-    guard: Guard | None = None
+    door: ASGIApp | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request that the guard lets in."""
-        if self.guard is None or scope["type"] == "lifespan":
+        if self.door is None or scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
         else:
-            await self.guard(scope, receive, send)
+            await self.door(scope, receive, send)
 
 
 def create_app(setup: Setup | None = None) -> Litestar:
@@ -170,7 +174,8 @@ def create_app(setup: Setup | None = None) -> Litestar:
     if ready.manager:
         access = Token(keyring) if keyring else Local(web.allowed_origins)
         serve = app.state.gate = Gate(serve, ready.manager, access, web)
-    app.guard = Guard(serve, web.allowed_hosts, web.allowed_origins)
+    guard = Guard(serve, web.allowed_hosts, web.allowed_origins)
+    app.door = Proxies(guard, web.trusted_proxies)
     app.state.keyring = keyring
     app.state.failure = ready.error
     app.state.config = ready.config
@@ -191,7 +196,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         parts.watchers.append(Starting(parts).look)
         app.state.prompts = prompts.Prompts()
         app.state.prompts.listen(bus)
-        app.state.rooms = Rooms(bus, parts, painter, tasks)
+        app.state.rooms = Rooms(bus, parts, painter, tasks, Paces.by(config.web, bus.clock.now))
         app.state.silences = Silences(config.web.max_silence_s, bus.clock)
         tasks.start_soon(app.state.silences.watch)
         app.state.leaving = Leaving(tasks)
@@ -245,7 +250,8 @@ def explain(request: Request[Any, Any, Any], error: AichatError) -> Response[Any
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if status == 500:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    headers = {"Retry-After": "5"} if status == 503 else {}
+    wait = error.wait if isinstance(error, TooMany) else 5
+    headers = {"Retry-After": str(wait)} if status in (429, 503) else {}
     return _answer(request, status, error.line, headers, _wrong_fields(error))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -10,6 +10,8 @@ from attrs import frozen
 from aichat.core import Character, Conversation, Storage
 
 from .defaults import defaults
+from .stills import own_picture
+from .wire import Speaker
 
 STRATEGIES = {
     "all": "Everybody, in order",
@@ -37,6 +39,11 @@ class CastView:
     auto: bool
     auto_cap: int
     strategies: Mapping[str, str] = STRATEGIES
+
+
+def speakers(cast: Iterable[Character]) -> list[Speaker]:
+    """Tell clients of a cast; a picture elsewhere would tell that place who is in a call."""
+    return [Speaker(who.id, who.name, own_picture(who)) for who in cast]
 
 
 async def cast_view(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from aichat.core import Conversation, Storage, new_id
+from aichat.core import Character, Conversation, NotFound, Storage, new_id
 
 from .values import SettingsChanges
 
@@ -30,6 +30,24 @@ async def new_conversation(
     settings = merged(await defaults(storage), chosen or {})
     made = Conversation(id or new_id(), title, active_characters=list(cast), settings=settings)
     return await storage.add_conversation(made)
+
+
+async def begun(
+    storage: Storage,
+    most: int | None = None,
+    choose: Callable[[Iterable[Character]], Iterable[Character]] = iter,
+) -> tuple[Conversation, Sequence[Character]]:
+    """Make a conversation of those active characters that *choose* lets in, *most* of them.
+
+    Who is deleted while it is made is not in it.
+    """
+    while True:
+        cast = list(choose(await storage.characters(active=True)))[:most]
+        try:
+            return await new_conversation(storage, [who.id for who in cast]), cast
+        except NotFound:
+            if not cast:
+                raise
 
 
 def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -51,7 +52,7 @@ class Ask(Struct, tag="ask"):
     character_ids: Ids = []
 
 
-class SettingsIn(values.SettingsChanges, tag="settings"):
+class SettingsIn(values.SettingsChanges, tag="settings", forbid_unknown_fields=True):
     """Settings for this conversation from the next turn on; null takes one back.
 
     Those that :class:`~aichat.web.values.SettingsChanges` tells of, and *muted*: the ids of
@@ -140,13 +141,33 @@ def decode(frame: str) -> Incoming:
         raise BadFrame(f"A frame is over {FRAME_LIMIT} bytes.", "Send smaller frames.")
     try:
         message = _decoder.decode(frame)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise BadFrame(
-            f"A frame is wrong: {error}.", f"Known types: {', '.join(_types)}."
-        ) from error
+    except RecursionError:
+        raise BadFrame("A frame is nested too deep.", "Send it flat.") from None
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise BadFrame(f"A frame is wrong: {error}.", _mend(error)) from error
     if isinstance(message, TextMessage):
         message.text = checked_text(message.text)
+    for name, text in _texts(message):
+        if not is_clean(text):
+            problem = f"A frame is wrong: `{name}` holds a character that cannot be kept."
+            raise BadFrame(problem, "Take it out.")
     return message
+
+
+def _mend(error: Exception) -> str:
+    """Say what there is instead."""
+    if "unknown field" in str(error):  # only settings refuse them
+        return f"Known settings: {', '.join(SettingsIn.__struct_fields__)}."
+    return f"Known types: {', '.join(_types)}."
+
+
+def _texts(message: Incoming) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a frame, with their fields."""
+    for name in message.__struct_fields__:
+        value = getattr(message, name)
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str):
+                yield name, one
 
 
 def checked_text(text: str) -> str:

@@ -1,7 +1,7 @@
 """How much one client may use: token buckets, and a count of open sockets.
 
-A client is the address at the other end of the line, never what a header claims. Behind a proxy
-all are one client: let the proxy limit each of them, and raise the limits here.
+A client is the address at the other end of the line, or who a trusted proxy says it is
+(``proxies.py``). Behind any other proxy all are one client.
 """
 
 from __future__ import annotations

@@ -1,14 +1,18 @@
-"""The list of conversations: who is in each, and what was said last."""
+"""The list of conversations: who is in each, and what was said last.
+
+While it is read any of them may be deleted: what is gone is left out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import anyio
 from attrs import define, field, frozen
 
-from aichat.core import Character, Conversation, Storage
+from aichat.core import Character, Conversation, NotFound, Storage
 
 from .hidden import Hidden
 from .leaving import Leaving
@@ -52,8 +56,8 @@ class Listing:
         # every visit opens a conversation; those in which nobody has spoken have no title
         shown = [one for one in found if one.title and one.conversation_id not in self.leaving]
         characters = {who.id: who for who in await storage.characters()}
-        await self._read_lasts(storage, shown[:LISTED])
-        return [self._entry(one, characters) for one in shown[:LISTED]]
+        here = await self._read_lasts(storage, shown[:LISTED])
+        return [self._entry(one, characters) for one in here]
 
     def forget(self, id: str) -> None:
         """What was said last in a conversation was changed without new activity."""
@@ -65,7 +69,8 @@ class Listing:
         known = {one.conversation_id: one for one in listed}
         said = {m.conversation_id for m in await storage.search_messages(query, SEARCHED)}
         for id in said - known.keys():
-            known[id] = await storage.conversation(id)
+            with suppress(NotFound):
+                known[id] = await storage.conversation(id)
         words = query.casefold()
         hits = [
             one
@@ -74,9 +79,18 @@ class Listing:
         ]
         return sorted(hits, key=lambda one: one.updated_at, reverse=True)
 
-    async def _read_lasts(self, storage: Storage, shown: Iterable[Conversation]) -> None:
+    async def _read_lasts(
+        self, storage: Storage, shown: Sequence[Conversation]
+    ) -> list[Conversation]:
+        """Read what was said last where that is not known; return those that are still there."""
+        gone: set[str] = set()
+
         async def read(one: Conversation) -> None:
-            said = await self.hidden.recent(storage, one.conversation_id, 1)
+            try:
+                said = await self.hidden.recent(storage, one.conversation_id, 1)
+            except NotFound:
+                gone.add(one.conversation_id)
+                return
             told = last_line(said[-1]) if said else ""
             self.lasts[one.conversation_id] = (one.updated_at, told)
 
@@ -86,6 +100,7 @@ class Listing:
                     tasks.start_soon(read, one)
         while len(self.lasts) > REMEMBERED:
             del self.lasts[next(iter(self.lasts))]
+        return [one for one in shown if one.conversation_id not in gone]
 
     def _entry(self, one: Conversation, characters: Mapping[str, Character]) -> Entry:
         cast = [characters[id] for id in one.active_characters if id in characters]

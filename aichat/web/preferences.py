@@ -1,16 +1,19 @@
-"""How a browser wants its pages: kept in a cookie, so that the server draws them right at once.
+"""How a browser wants its pages: kept in cookies, so that the server draws them right at once.
 
-None of it is a secret, and none of it says who somebody is.
+Each has a cookie of its own: two forms that are sent at once change both. None of it is a secret,
+and none of it says who somebody is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlencode
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl
 
-from attrs import asdict, fields, frozen
+from attrs import asdict, frozen
 
 COOKIE = "aichat-preferences"
+"""That of browsers that have kept all of them in one; it is read, and written no more."""
+PREFIX = "aichat-prefers-"
 SECONDS = 400 * 24 * 3600
 """Browsers keep no cookie for longer."""
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -38,12 +41,13 @@ class Preferences:
         known = {k: v for k, v in wanted.items() if v in CHOICES.get(k, ())}
         return Preferences(**{**asdict(self), **known})
 
-    def cookie(self) -> str:
-        """Write the header that keeps them."""
-        kept = {one.name: getattr(self, one.name) for one in fields(Preferences)}
-        return f"{COOKIE}={urlencode(kept)}; Path=/; Max-Age={SECONDS}; HttpOnly; SameSite=Lax"
+    def cookies(self, names: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the name and the value of each cookie that keeps one of *names*."""
+        return [(PREFIX + name, getattr(self, name)) for name in names if name in CHOICES]
 
 
 def preferences(cookies: Mapping[str, str]) -> Preferences:
     """Read a browser's; the defaults stand in for whatever it does not send, or sends wrong."""
-    return Preferences().changed(dict(parse_qsl(cookies.get(COOKIE, "").strip('"'))))
+    together = dict(parse_qsl(cookies.get(COOKIE, "").strip('"')))
+    own = {name: cookies[PREFIX + name] for name in CHOICES if PREFIX + name in cookies}
+    return Preferences().changed(together).changed(own)

@@ -11,9 +11,13 @@ from __future__ import annotations
 from asyncio import TimerHandle, Transport
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
 
 HEADER_BYTES = 64 * 1024
 HEADER_SECONDS = 20.0
+HANDSHAKE_LINE = MAX_LINE_LENGTH - len(b"\r\n")
+HANDSHAKE_LINES = MAX_NUM_HEADERS
+"""Bytes in a line of a WebSocket's handshake, and lines."""
 BODY_SECONDS = 30.0
 
 TOO_LARGE = b"431 Request Header Fields Too Large"
@@ -53,6 +57,15 @@ class Impatient(HttpToolsProtocol):
         """The request is there."""
         super().on_message_complete()
         self._rest()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand a handshake on, unless the WebSocket library cannot read it: it would be silent."""
+        first = len(self.scope["method"]) + len(self.url) + len(" " + " HTTP/1.1")
+        lines = [first, *(len(name) + len(value) + 2 for name, value in self.scope["headers"])]
+        if max(lines) > HANDSHAKE_LINE or len(lines) > HANDSHAKE_LINES:
+            self._refuse(TOO_LARGE)
+        else:
+            super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         """Take in a piece of a request."""

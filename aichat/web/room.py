@@ -36,7 +36,7 @@ from aichat.core.events import (
 
 from . import wire
 from .audio import audio_chunk, audio_frame
-from .cast_view import CastView
+from .cast_view import CastView, speakers
 from .faults import error_message, stage_of
 from .outbox import Connection, Goodbye
 from .sessions import Session, Sessions
@@ -143,9 +143,10 @@ class Room:
     def change(self, conversation: Conversation, view: CastView) -> None:
         """Show who is in the conversation now, by which rules, and what it is called."""
         self.cast = view.characters
-        characters = [wire.Speaker(who.id, who.name, who.image_url) for who in view.characters]
         title, settings = conversation.title, dict(conversation.settings)
-        self.send(wire.CastOut(characters=characters, title=title, settings=settings))
+        self.send(
+            wire.CastOut(characters=speakers(view.characters), title=title, settings=settings)
+        )
         self.send(wire.Html(html=self.painter.cast(view)), pages_only=True)
 
     def dismiss(self, code: str, line: str) -> None:
@@ -164,7 +165,7 @@ class Room:
 
     def transcribe(self, event: TranscriptUpdated) -> None:
         """Show what is being said."""
-        at = self.bus.clock.wall().isoformat()
+        at = self.bus.clock.wall().timestamp()
         self.send(wire.TranscriptionChunk(is_final=event.final, text=event.text, timestamp=at))
 
     def hear(self, event: UserStartedSpeaking) -> None:

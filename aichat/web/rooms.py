@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import Factory, define, field
 
-from aichat.core import Bus, Character, Conversation, Message, Parts
+from aichat.core import Bus, Changes, Character, Conversation, Message, NotFound, Parts
 from aichat.core.events import (
     ConversationClosed,
     Interrupted,
@@ -22,11 +22,14 @@ from aichat.core.events import (
 )
 from aichat.core.tasks import Crew
 
+from .alone import Alone
 from .cast_view import cast_view
 from .hidden import Hidden
 from .outbox import Connection
+from .pacing import Paces
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
+from .setting import Choose, Settings, change_settings
 from .views import Painter
 from .wire import Html, StatusOut
 
@@ -41,11 +44,14 @@ class Rooms:
     parts: Parts
     painter: Painter
     tasks: TaskGroup
+    paces: Paces
     crew: Crew = field(default=Factory(lambda self: Crew(self.tasks), takes_self=True))
     """Writes to the clients."""
     open: dict[str, Room] = field(factory=dict)
     closing: dict[str, anyio.CancelScope] = field(factory=dict)
     hidden: Hidden = field(factory=Hidden)
+    alone: Alone = field(factory=Alone)
+    """The conversations, and characters, that somebody is changing."""
     onlookers: list[Callable[[str], None]] = field(factory=list)
     """Pages with the list of conversations that are in none: each takes fragments."""
 
@@ -86,8 +92,24 @@ class Rooms:
         """Show those who are in a conversation its cast and title as they are now."""
         if room := self.open.get(id):
             storage = self.parts.storage
-            conversation, cast = await storage.cast(id)
+            try:
+                conversation, cast = await storage.cast(id)
+            except NotFound:
+                return  # it was deleted meanwhile: who deletes it tells those who are in it
             room.change(conversation, await cast_view(storage, conversation, cast))
+
+    async def change_settings(
+        self, id: str, wanted: Settings | Choose, changes: Changes | None = None
+    ) -> Conversation:
+        """Change settings, and fields, of a conversation, and show those who are in it."""
+        changed = await change_settings(self.parts.storage, self.alone, id, wanted, changes)
+        await self.conversation_changed(id)
+        return changed
+
+    def knows(self, conversation: str | None, session: str | None) -> bool:
+        """Tell whether this client was in a conversation a moment ago."""
+        room = self.open.get(conversation or "")
+        return room is not None and (session or "") in room.sessions.by_id
 
     async def character_changed(self, id: str) -> None:
         """Show a character as it is now wherever it takes part."""

@@ -34,7 +34,7 @@ SETTINGS: dict[str, Any] = {
     "ws_per_message_deflate": False,  # speech hardly shrinks, and it costs three times the CPU
     "ws_max_size": 1 << 20,  # our own limit is smaller, and answers with a readable error
     "timeout_graceful_shutdown": 3,
-    "proxy_headers": False,  # a client is who connects, whatever X-Forwarded-For claims
+    "proxy_headers": False,  # whose X-Forwarded-For counts, [web] trusted_proxies says
     "log_level": "warning",
 }
 
@@ -58,6 +58,7 @@ class AichatServer(CLIPlugin):
         _prepare(app, click.get_current_context().params)
         for key, value in SETTINGS.items():
             os.environ.setdefault(f"UVICORN_{key.upper()}", str(value))
+        os.environ["UVICORN_PROXY_HEADERS"] = "False"  # it would believe whoever is on this machine
         run = uvicorn.run
         uvicorn.run = lambda **options: serve(app, options)
         try:

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any, cast
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 from attrs import define, field
 from litestar import WebSocket, websocket
@@ -22,8 +23,6 @@ from aichat.core import (
     AichatError,
     Bus,
     Character,
-    Conversation,
-    NotFound,
     Parts,
     new_id,
 )
@@ -46,13 +45,15 @@ from aichat.core.events import (
 )
 
 from . import incoming, values, wire
-from .defaults import merged, new_conversation
+from .cast_view import speakers
+from .entering import Refused, enter, wanted_cast
 from .faults import error_message
 from .foreseen import foresight
 from .limits import Bucket
 from .markdown import start_of_word
 from .microphone import Microphone
 from .outbox import Connection
+from .pacing import Allowance, RateLimited
 from .room import Room
 from .rooms import Rooms
 from .sessions import Session
@@ -69,16 +70,19 @@ LEFT = 1001
 CLOSED_WELL = (1000, LEFT)
 """Close codes of a finished handshake; servers make up 1005 and 1006."""
 TOO_SLOW = "Too slow; connect again to get what you missed."
-DEFAULT_CAST = 2
-"""A conversation made without naming anybody has the first two active characters."""
-
-
-class Refused(Exception):
-    """The connection must end; *code* is the WebSocket's close code."""
-
-    def __init__(self, code: int, error: Exception) -> None:
-        super().__init__(str(error))
-        self.code, self.error = code, error
+TOLD_PER_S, TOLD = 5.0, 20.0
+"""Refusals for speed that a client is told of: so many a second, so many at once."""
+TURNS = (
+    incoming.TextMessage,
+    incoming.EndOfSpeech,
+    incoming.Ask,
+    incoming.SayRest,
+    incoming.PlayAgain,
+    incoming.Regenerate,
+)
+"""The frames that begin a turn."""
+WISHES = (incoming.Interrupt, incoming.SettingsIn, incoming.StartOfSpeech, incoming.Draft)
+"""Those that ask for other work."""
 
 
 class TooFast(AichatError):
@@ -97,15 +101,20 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
     # clients that cannot offer a subprotocol may name it in the address
     is_binary = is_offered or query.get("protocol") == wire.SUBPROTOCOL
     await socket.accept(subprotocols=wire.SUBPROTOCOL if is_offered else None)
+    id = query.get("conversation_id")
+    # who comes back has set the cast before, and somebody may have changed it since
+    wanted = None if rooms.knows(id, query.get("session_id")) else wanted_cast(query)
     try:
-        conversation, characters = await enter(
-            rooms.parts, query.get("conversation_id"), _ids(query)
-        )
+        conversation, characters = await enter(rooms.parts, id, wanted)
     except Refused as refused:
         await _say(socket, refused.error)
         await socket.close(refused.code, str(refused)[:120])
         return
     room = rooms.room(conversation, characters)
+    if id and wanted is not None:
+        await rooms.conversation_changed(id)
+    address = socket.scope["client"]
+    peer = address[0] if address else None
     async with anyio.create_task_group() as tasks:
         connection = Connection(
             is_binary,
@@ -116,8 +125,18 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
         writer = Writer(socket, connection, rooms.crew)
         last_event_id = query.get("last_event_id", "")
         session, resumed = room.session(query.get("session_id"), last_event_id)
-        changed = rooms.conversation_changed
-        client = Client(socket, room, connection, session, rooms.bus, rooms.parts, changed, tasks)
+        client = Client(
+            socket,
+            room,
+            connection,
+            session,
+            rooms.bus,
+            rooms.parts,
+            rooms.change_settings,
+            tasks,
+            turns=rooms.paces.turns.connection(room.conversation, peer),
+            wishes=rooms.paces.wishes.connection(room.conversation, peer),
+        )
         here = rooms.joined(room, connection, session)
         with here, state.silences.watched(client), writer.at_work():
             if not resumed:
@@ -129,36 +148,6 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
             with foresight(rooms.bus, room, session.id, connection):
                 await client.read()
             tasks.cancel_scope.cancel()
-
-
-def _ids(query: Any) -> list[str]:
-    return [id for id in (query.get("character_ids") or "").split(",") if id]
-
-
-async def enter(
-    parts: Parts, conversation_id: str | None, character_ids: Sequence[str]
-) -> tuple[Conversation, Sequence[Character]]:
-    """Return the conversation and its cast; make one when none is named."""
-    storage = parts.storage
-    try:
-        if conversation_id:
-            return await storage.cast(conversation_id)
-        cast = [await storage.character(id) for id in character_ids]
-        cast = cast or list(await storage.characters(active=True))[:DEFAULT_CAST]
-        return await new_conversation(storage, [who.id for who in cast]), cast
-    except NotFound as error:
-        found = _Code(error, "conversation_not_found" if conversation_id else "not_found")
-        raise Refused(4404, found) from error
-    except AichatError as error:
-        raise Refused(1011, error) from error
-
-
-class _Code(NotFound):
-    """A not-found error with the contract's own code."""
-
-    def __init__(self, error: AichatError, code: str) -> None:
-        super().__init__(error.problem, error.mend)
-        self.code = code  # type: ignore[misc]  # an instance's own
 
 
 async def _say(socket: WebSocket[Any, Any, Any], error: Exception) -> None:
@@ -175,19 +164,22 @@ class Client:
     session: Session
     bus: Bus
     parts: Parts
-    changed: Callable[[str], Awaitable[None]]
+    change_settings: Callable[[str, dict[str, Any]], Awaitable[object]]
     tasks: TaskGroup
-    """Shows everybody in a conversation what it is now."""
     microphone: Microphone = field(factory=Microphone)
     mistakes: list[float] = field(factory=list)
     heard_at: float = 0.0
     """When the last frame was taken in, by the bus's clock."""
     is_let_go: bool = False
+    turns: Allowance = field(factory=Allowance)
+    wishes: Allowance = field(factory=Allowance)
     audio: Bucket = field(init=False)
+    told: Bucket = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         now = self.bus.clock.now
         self.heard_at, self.audio = now(), Bucket(AUDIO_RATE, AUDIO_BURST, now)
+        self.told = Bucket(TOLD_PER_S, TOLD, now)
 
     def greet(self, characters: Sequence[Character], last_event_id: int | None) -> None:
         """Tell where the client is; *last_event_id* when it comes back."""
@@ -195,7 +187,7 @@ class Client:
         ready = wire.Ready(
             conversation_id=self.room.conversation,
             session_id=self.session.id,
-            characters=[wire.Speaker(who.id, who.name, who.image_url) for who in characters],
+            characters=speakers(characters),
             sample_rate=SPEAKER_RATE,
             resumed=resumed,
             generation=self.room.floor(resumed=resumed),
@@ -242,6 +234,10 @@ class Client:
             self.heard_at = inf  # while we are at it, the client is not silent
             try:
                 await self._take(cast(dict[str, Any], message))
+            except RateLimited as error:
+                if not self.told.take():
+                    self.room.send_to(self.connection, error_message(error))
+                await anyio.lowlevel.checkpoint()  # so that a flood leaves others their turn
             except AichatError as error:
                 self.room.send_to(self.connection, error_message(error))
                 if abuse := self._abuse(error):
@@ -277,6 +273,10 @@ class Client:
         await self.bus.publish(AudioReceived(self.bus.turn(self.room.conversation), pcm))
 
     async def _message(self, message: incoming.Incoming) -> None:
+        if isinstance(message, TURNS):
+            self.turns.take()
+        elif isinstance(message, WISHES):
+            self.wishes.take()
         turn = self.bus.turn(self.room.conversation)
         match message:
             case incoming.AudioChunkIn():
@@ -348,8 +348,4 @@ class Client:
         self.bus.interrupt(LineInterrupted(line))
 
     async def _settings(self, settings: dict[str, Any]) -> None:
-        storage = self.parts.storage
-        conversation = await storage.conversation(self.room.conversation)
-        kept = merged(conversation.settings, settings)
-        await storage.change_conversation(conversation.conversation_id, {"settings": kept})
-        await self.changed(conversation.conversation_id)
+        await self.change_settings(self.room.conversation, settings)

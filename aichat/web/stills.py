@@ -58,8 +58,13 @@ def is_own(address: str) -> bool:
 
 def face_of(character: Character) -> str:
     """Return the address of a character's picture: its own, where our pages may show it."""
-    shown = character.image_url or ""
-    return shown if is_own(shown) else avatars.address(character.name)
+    return own_picture(character) or avatars.address(character.name)
+
+
+def own_picture(character: Character) -> str | None:
+    """Return the address of a character's own picture, if our pages may show it."""
+    shown = character.image_url
+    return shown if shown and is_own(shown) else None
 
 
 def routes() -> Router:

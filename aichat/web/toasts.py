@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import quote, unquote
 
+import msgspec
 from attrs import frozen
 
 COOKIE = "aichat-toast"
@@ -16,6 +17,9 @@ LONGEST = 300
 Kind = Literal["good", "bad"]
 GONE = f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
 """The header that takes it away, once it was shown."""
+
+
+_decoder = msgspec.json.Decoder(tuple[Kind, str])
 
 
 @frozen
@@ -34,9 +38,7 @@ class Toast:
 def toast(cookies: Mapping[str, str]) -> Toast | None:
     """Read the one that a browser carries; None where it carries none that we wrote."""
     try:
-        kind, text = json.loads(unquote(cookies.get(COOKIE, "")))
-    except ValueError:
-        return None
-    if kind not in ("good", "bad") or not isinstance(text, str):
+        kind, text = _decoder.decode(unquote(cookies.get(COOKIE, "")))
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     return Toast(text[:LONGEST], kind)

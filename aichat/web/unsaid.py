@@ -146,16 +146,20 @@ class Unsaid:
     async def _before(self, message: Message) -> str:
         """Return the id of the message that is to be seen before this one, or ""."""
         home, id = message.conversation_id, message.message_id
-        while earlier := await self.parts.storage.recent_messages(home, 1, before=id):
-            if self.rooms.hidden.seen(earlier):
-                return earlier[0].message_id
-            id = earlier[0].message_id
+        with suppress(NotFound):  # it was deleted meanwhile
+            while earlier := await self.parts.storage.recent_messages(home, 1, before=id):
+                if self.rooms.hidden.seen(earlier):
+                    return earlier[0].message_id
+                id = earlier[0].message_id
         return ""
 
     async def _show_last(self, conversation: str) -> None:
         """Tell in everybody's list what was said last."""
         self.listing.forget(conversation)  # it is no activity
-        said = await self.rooms.hidden.recent(self.parts.storage, conversation, 1)
+        try:
+            said = await self.rooms.hidden.recent(self.parts.storage, conversation, 1)
+        except NotFound:
+            return  # it was deleted meanwhile, and stands in no list
         target = f"#talk-{conversation} .conversation-last"
         line = escape(last_line(said[-1])) if said else ""
         self.rooms.show(partial(target, "innerHTML", line))

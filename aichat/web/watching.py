@@ -8,13 +8,14 @@ server is there, and how far away: a text frame ``{"type": "ping", "t": …}`` i
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import anyio
+import msgspec
 from jinja2 import Environment
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
+from msgspec import Struct
 
 from aichat.core import Parts
 
@@ -30,6 +31,15 @@ CHANGES = 64
 """So many changes of the list may wait for a slow page."""
 LONGEST = 200
 """Letters of a frame."""
+
+
+class Ping(Struct, tag="ping"):
+    """Asks whether the server is there; *t* comes back."""
+
+    t: float
+
+
+_pings = msgspec.json.Decoder(Ping)
 
 
 @websocket("/ws/status")
@@ -106,10 +116,6 @@ async def _answer(socket: WebSocket[Any, Any, Any]) -> None:
 
 def _ping(text: str | bytes) -> float | None:
     try:
-        frame = json.loads(text) if len(text) <= LONGEST else None
-    except ValueError:
+        return _pings.decode(text).t if len(text) <= LONGEST else None
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
-    if not isinstance(frame, dict) or frame.get("type") != "ping":
-        return None
-    time = frame.get("t")
-    return time if isinstance(time, int | float) else None

@@ -14,6 +14,11 @@ little-endian, then PCM16, 24 kHz mono.
     8       u32   chunk_index within the speaker's line
     12      u32   event_id
 
+The address names the conversation (``conversation_id``) and its characters (``character_ids``,
+separated by commas). Without a conversation one is made. With both, these take part in it from the
+next turn on, for everybody; an id that is unknown (close code 4404) or none at all (4400) is
+answered by an ``error``, and nothing has changed.
+
 Barge-in has two stages. A client that detects speech while it plays holds its position at once and
 sends ``playback`` with ``state`` ``paused``; one that is sent ``duck`` holds as well. Nothing is
 dropped meanwhile, and nothing more is sent. Then either ``interrupted`` comes (flush), or
@@ -73,11 +78,11 @@ class Ready(Outgoing, tag="ready", kw_only=True):
 
 
 class TranscriptionChunk(Outgoing, tag="transcription_chunk", kw_only=True):
-    """What the recogniser makes of the user's speech; *timestamp* is ISO 8601."""
+    """What the recogniser makes of the user's speech; *timestamp* is in seconds since 1970."""
 
     is_final: bool
     text: str
-    timestamp: str
+    timestamp: float
 
 
 class LineOut(Struct):

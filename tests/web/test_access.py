@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import anyio
@@ -28,11 +29,12 @@ from test_start import running
 from websockets.exceptions import InvalidStatus
 
 from aichat.core import Actor, CannotStart, Connection, Denied, Unreachable, hookimpl
+from aichat.core.testing import AuthContract
 from aichat.web.access import binding, commands, keyring
 from aichat.web.access.argon import WAITING, Checker, hash_of
 from aichat.web.access.keyring import Keyring
 from aichat.web.access.local import Local
-from aichat.web.access.token import Token
+from aichat.web.access.token import FAILURES, Token
 from aichat.web.limits import TooMany
 
 HERE = {"host": "localhost:8000"}
@@ -199,6 +201,81 @@ def test_a_plugin_that_fails_lets_nobody_in_and_tells_nothing(badge: tuple[Badge
     answer = get(badge[1].server, x_badge="broken")
     assert answer.status_code == 500
     assert "sk-secret" not in answer.text
+
+
+async def _nobody_awaits_this() -> Actor:
+    return Actor("ada")
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda: False, lambda: True, lambda: "bob", lambda: Actor, _nobody_awaits_this]
+)
+def test_an_answer_that_is_none_lets_nobody_in_over_http_and_websocket(
+    tmp_path: Path, answer: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Careless:
+        @hookimpl
+        def authenticate(self, connection: Connection) -> Any:
+            return answer()
+
+    with a_door(tmp_path, plugins=[Careless()]) as door:
+        for _ in range(3):
+            refused = get(door.server, "/api/characters")
+            assert refused.status_code == 500
+            assert refused.json()["detail"].startswith("Who you are cannot be found out.")
+            with pytest.raises(InvalidStatus) as handshake, door.server.client():
+                pass
+            assert handshake.value.response.status_code == 500
+    logged = capfd.readouterr().err
+    assert logged.count("Careless: authenticate returned") == 1
+
+
+def test_a_socket_ends_when_its_plugin_stops_answering(tmp_path: Path) -> None:
+    answers: list[Any] = [Actor("ada")]
+
+    class Fickle:
+        @hookimpl
+        def authenticate(self, connection: Connection) -> Any:
+            return answers[-1]
+
+    with a_door(tmp_path, plugins=[Fickle()]) as door, door.server.client() as client:
+        client.until("ready")
+        answers.append("ada")
+        assert closed_by(client)[0] == 1008
+
+
+class TestLocal(AuthContract):
+    @pytest.fixture
+    def plugin(self) -> Local:
+        return Local()
+
+    @pytest.fixture
+    def known(self) -> Connection:
+        return asks()
+
+
+class TestCookie(AuthContract):
+    @pytest.fixture
+    def plugin(self, tmp_path: Path) -> Iterator[Token]:
+        with Keyring(tmp_path / "access.db") as ring:
+            yield Token(ring)
+
+    @pytest.fixture
+    def known(self, plugin: Token) -> Connection:
+        return asks(cookie=f"aichat-8000={plugin.keyring.new_session('ada')}")
+
+
+class TestRandomToken(AuthContract):
+    @pytest.fixture
+    def plugin(self, tmp_path: Path) -> Iterator[Token]:
+        with Keyring(tmp_path / "access.db") as ring:
+            yield Token(ring)
+
+    @pytest.fixture
+    def known(self, plugin: Token) -> Connection:
+        ring, secret = plugin.keyring, token_urlsafe(32)
+        ring.add_token("robot", ring.random_hash("robot", secret))
+        return asks(authorization=f"Bearer robot.{secret}")
 
 
 def test_a_socket_ends_when_its_plugin_does_not_vouch_for_it_any_more(
@@ -373,17 +450,110 @@ def test_an_incomplete_login_is_refused_in_words(tmp_path: Path, form: dict[str,
         assert "No token has this name" in answer.text
 
 
-def test_failed_logins_are_limited_and_right_ones_are_not(tmp_path: Path) -> None:
-    with a_door(tmp_path) as door, door.browser() as browser:
-        for _ in range(7):
+def guessed(browser: httpx.Client, name: str, count: int) -> list[int]:
+    forms = ({"name": name, "secret": f"guess number {n}"} for n in range(count))
+    return [browser.post("/login", data=form).status_code for form in forms]
+
+
+def test_a_thousand_guesses_keep_nobody_out_but_the_passphrase_that_is_guessed(
+    tmp_path: Path,
+) -> None:
+    with a_door(tmp_path) as door, door.browser() as thief:
+        door.token("ada", "tea with four lemons")
+        bob = door.token("bob", "tea with four sugars")
+        random = door.random_token("robot")
+        assert guessed(thief, "ada", 1_000) == [403] * 5 + [429] * 995
+        assert thief.post("/login?code=guess").status_code == 403
+        with door.browser() as browser:  # from the same address
+            late = browser.post("/login", data={"name": "ada", "secret": "tea with four lemons"})
+            assert late.status_code == 429
+            assert int(late.headers["retry-after"]) > 0
+            assert "Too many failed logins by this name" in late.text
+            assert "litestar aichat login" in late.text
             assert browser.post(f"/login?code={door.keyring.new_code()}").status_code == 303
-        answers = [browser.post(f"/login?code=guess{n}") for n in range(7)]
-        assert [answer.status_code for answer in answers] == [403] * 5 + [429] * 2
-        assert int(answers[-1].headers["retry-after"]) > 0
-        assert "Too many failed logins" in answers[-1].text
-        bearer = {"authorization": "Bearer nobody.guess"}
-        assert get(door.server, **bearer).status_code == 429
-        assert browser.get("/").status_code == 200  # who is in stays in
+        assert get(door.server, **random).status_code == 200
+        assert get(door.server, **bob).status_code == 200
+        with door.browser() as browser:
+            form = {"name": "bob", "secret": "tea with four sugars"}
+            assert browser.post("/login", data=form).status_code == 303
+
+
+def test_wrong_codes_and_random_tokens_are_not_counted(tmp_path: Path) -> None:
+    with a_door(tmp_path) as door, door.browser() as thief:
+        robot = door.random_token("robot")
+        codes = [thief.post(f"/login?code=guess{n}").status_code for n in range(60)]
+        assert set(codes) == {403}
+        assert thief.post(f"/login?code={door.keyring.new_code()}").status_code == 303
+        wrong = {"authorization": robot["authorization"][:-1] + "!"}
+        statuses = [get(door.server, **wrong).status_code for _ in range(7)]
+        assert statuses == [401] * 5 + [429] * 2  # it may be a passphrase of that name
+        assert get(door.server, **robot).status_code == 200
+
+
+def test_bearer_guesses_count_with_those_of_the_form_and_by_name_alone(tmp_path: Path) -> None:
+    with a_door(tmp_path) as door, door.browser() as browser:
+        ada = door.token("ada", "tea with four lemons")
+        for n in range(5):
+            assert get(door.server, authorization=f"Bearer ada.guess{n}").status_code == 401
+        assert guessed(browser, "ada", 1) == [429]
+        assert guessed(browser, "nobody", 6) == [403] * 5 + [429]  # who is there does not show
+        assert get(door.server, **ada).status_code == 429
+        assert get(door.server, **door.token("bob", "tea with four sugars")).status_code == 200
+
+
+def test_a_passphrase_that_has_come_in_stays_in_while_it_is_guessed(tmp_path: Path) -> None:
+    with a_door(tmp_path) as door, door.browser() as thief:
+        ada = door.token("ada", "tea with four lemons")
+        assert get(door.server, **ada).status_code == 200
+        guessed(thief, "ada", 10)
+        assert get(door.server, **ada).status_code == 200
+
+
+def test_strangers_do_not_use_up_the_requests_of_who_has_logged_in(tmp_path: Path) -> None:
+    with a_door(tmp_path, attrs.evolve(TOKEN, max_requests_per_s=1)) as door:
+        robot = door.random_token("robot")
+        statuses = [get(door.server).status_code for _ in range(30)]
+        assert statuses[-1] == 429
+        assert get(door.server, **robot).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_an_address_that_fails_often_waits_and_lets_others_go_first(tmp_path: Path) -> None:
+    checked: list[str] = []
+    freed = anyio.Event()
+
+    class Slow(Checker):
+        async def matches(self, hashed: str | None, secret: str) -> bool:
+            checked.append(secret)
+            await freed.wait()
+            return False
+
+    refused: list[str] = []
+    with Keyring(tmp_path / "access.db") as ring:
+        token = Token(ring)
+        for _ in range(FAILURES):
+            assert await token.check("192.0.2.1", "x", "y" * 2_000) is None
+        for _ in range(FAILURES):
+            with token._waiting("192.0.2.1"):
+                pass
+        token._checker = Slow()
+
+        async def guess(client: str, secret: str) -> None:
+            try:
+                await token.check(client, f"n{secret}", secret)
+            except TooMany:
+                refused.append(secret)
+
+        async with anyio.create_task_group() as tasks:
+            for n in range(3):
+                tasks.start_soon(guess, "192.0.2.1", f"{n}")
+            for n in range(3, 6):
+                tasks.start_soon(guess, "192.0.2.2", f"{n}")
+            await anyio.wait_all_tasks_blocked()
+            freed.set()
+    assert len([one for one in checked if one < "3"]) == 1
+    assert sorted(one for one in checked if one >= "3") == ["3", "4", "5"]
+    assert len(refused) == 2
 
 
 # -- token: programs -------------------------------------------------------------------------

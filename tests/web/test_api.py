@@ -127,7 +127,7 @@ def test_a_character_keeps_everything_it_was_given(api: httpx.Client) -> None:
         "system_prompt": "You play.\n" * 100,
         "voice": voice,
         "image_url": "/static/zofie.png",
-        "images": ["/a.png", "/b.png"],
+        "images": ["/static/a.png", "/avatars/zofie.svg?name=%C5%BDofie"],
         "is_active": False,
         "greeting": "שלום",
         "model": "maker/model",

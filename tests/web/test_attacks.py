@@ -346,6 +346,22 @@ def test_headers_without_end_are_refused(local: Server, request_: bytes) -> None
     assert get(local, "/health").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [("x" * 9_000, ""), ("x" * 30_000, ""), ("", "a: b\r\n" * 130), ("", "c: " + "d" * 9_000)],
+)
+def test_a_handshake_that_is_too_long_is_refused_at_once(
+    local: Server, query: str, headers: str
+) -> None:
+    lines = (
+        f"GET /ws?conversation_id={query} HTTP/1.1", f"Host: 127.0.0.1:{local.port}",
+        "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", headers.strip(),
+    )  # fmt: skip
+    request = "\r\n".join(line for line in lines if line) + "\r\n\r\n"
+    assert raw(local, request.encode()) == b"HTTP/1.1 431 Request Header Fields Too Large"
+
+
 def test_headers_of_a_usual_size_are_taken(local: Server) -> None:
     assert get(local, "/health", cookie="a" * 30_000).status_code == 200
 

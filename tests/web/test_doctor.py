@@ -11,14 +11,26 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import pytest
-from chat import a_chat
+from chat import Given, a_chat, a_store
 from hub import a_hub
 
-from aichat.core import BackendFailed, Parts, Prompt, State, Voice
+from aichat.core import (
+    BackendFailed,
+    Connection,
+    Parts,
+    Prompt,
+    State,
+    Voice,
+    hookimpl,
+    load_plugins,
+)
 from aichat.core.casting import Candidate, Role
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from aichat.web.app import Setup
 from aichat.web.doctor import devices, examine
+from aichat.web.doctor.report import Report, report_on
 from aichat.web.doctor.rounds import FREE_ONLY, try_parts
 from aichat.web.starting import Starting
 
@@ -216,3 +228,21 @@ def test_the_cards_are_those_that_the_driver_names(
     assert "CUDA: NVIDIA H100 80GB HBM3, 81559 MiB" in list(devices.devices())
     tool.write_text("#!/bin/sh\necho 'no driver' >&2\nexit 9\n")
     assert "CUDA: no NVIDIA driver answers" in list(devices.devices())
+
+
+def test_a_plugin_that_answers_wrong_who_comes_in_is_named() -> None:
+    class Careless:
+        @hookimpl
+        def authenticate(self, connection: Connection) -> Any:
+            return True
+
+    async def main() -> Report:
+        given = Given(storage=await a_store())
+        setup = Setup(given.config(), load_plugins(extra=[given, Careless()]))
+        async with a_chat() as chat:
+            return report_on(setup, chat.parts, {})
+
+    report = anyio.run(main)
+    assert not report.ok
+    assert len(report.logins) == 1
+    assert "Careless: authenticate returned bool." in report.logins[0]

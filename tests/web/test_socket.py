@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 import wave
 from collections.abc import Iterator
 
@@ -354,3 +355,170 @@ def test_what_was_cut_off_is_said_on_demand() -> None:
         client.until("turn_complete")
         client.send("say_rest", message_id="unknown")
         assert client.until("error")["code"] == "not_found"
+
+
+# -- JSON that is meant to hurt --------------------------------------------------------------------
+
+DEEP = 30_000
+HURTING = {
+    "lists": '{"type": "ping", "x": ' + "[" * DEEP + "]" * DEEP + "}",
+    "open lists": "[" * 60_000,
+    "objects": '{"a":' * 12_000 + "1" + "}" * 12_000,
+    "lists of no end in a text": '{"type": "text_message", "text": ' + "[" * DEEP,
+    "deep settings": '{"type": "settings", "stop": ' + "[" * DEEP + "]" * DEEP + "}",
+    "many digits": '{"type": "ping", "t": ' + "9" * 50_000 + "}",
+    "many digits of a whole number": '{"type": "settings", "max_tokens": ' + "9" * 5_000 + "}",
+    "a large exponent": '{"type": "ping", "t": 1e999}',
+    "not a number": '{"type": "ping", "t": NaN}',
+    "infinity": '{"type": "ping", "t": -Infinity}',
+    "two types": '{"type": "ping", "type": "interrupt"}',
+    "half a pair": '{"type": "say_rest", "message_id": "\\udc00"}',
+    "half a pair in a name": '{"type": "settings", "\\ud800": 1}',
+    "U+0000 in an id": '{"type": "say_rest", "message_id": "a\\u0000b"}',
+    "U+0000 in another id": '{"type": "play_again", "message_id": "\\u0000", "word": 2}',
+    "U+0000 in a third": '{"type": "regenerate", "message_id": "\\u0000"}',
+    "U+0000 in a character": '{"type": "interrupt", "character_id": "\\u0000"}',
+    "U+0000 in a list": '{"type": "ask", "character_ids": ["mark", "\\u0000"]}',
+    "U+0000 in a setting": '{"type": "settings", "model": "a\\u0000"}',
+    "U+0000 in settings' lists": '{"type": "settings", "stop": ["a", "\\u0000"]}',
+    "U+0000 in who is muted": '{"type": "settings", "muted": ["\\u0000"]}',
+    "U+0000 in a draft": '{"type": "draft", "text": "\\u0000"}',
+    "no object": '"text_message"',
+    "a number": "1" * 5_000,
+    "nothing": "",
+    "a mark of byte order": '\ufeff{"type": "ping"}',
+}
+
+
+@pytest.mark.parametrize("name", HURTING)
+def test_json_that_is_meant_to_hurt_is_told_and_the_connection_lives_on(
+    client: Client, name: str
+) -> None:
+    client.connection.send(HURTING[name])
+    error = client.until("error")
+    assert error["code"] == "bad_frame"
+    assert len(error["message"]) < 600
+    client.send("ping", t=1)
+    client.until("pong")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temprature": 0.3},
+        {"temperature": 0.3, "tools": ["dice"]},
+        {"temperature": 0.3, "conversation_id": "d"},
+        {"temperature": 0.3, "Temperature": 0.4},
+        {"temperature": 0.3, "": None},
+        {"temperature": 0.3, "__class__": {}},
+    ],
+)
+def test_settings_with_an_unknown_name_are_refused_as_a_whole(settings: dict[str, object]) -> None:
+    with a_server() as server, server.client() as client:
+        client.send("settings", **settings)
+        error = client.until("error")
+        assert error["code"] == "bad_frame"
+        assert "unknown field" in error["message"]
+        assert "Known settings: model, temperature" in error["message"]
+        assert anyio.run(server.store.conversation, "c").settings == {}
+
+
+def test_a_transcript_has_its_time_in_seconds(client: Client) -> None:
+    before = time.time()
+    speak(client, "binary")
+    while not (heard := client.until("transcription_chunk"))["is_final"]:
+        pass
+    assert isinstance(heard["timestamp"], float)
+    assert before - 1 <= heard["timestamp"] <= time.time() + 1
+    client.until("turn_complete")
+
+
+# -- the cast that an address names ------------------------------------------------------------
+
+
+@pytest.fixture
+def own() -> Iterator[Server]:
+    with a_server() as server:
+        yield server
+
+
+def cast_of(server: Server) -> list[str]:
+    return list(anyio.run(server.store.conversation, "c").active_characters)
+
+
+def test_characters_in_the_address_become_the_cast_of_a_conversation_that_is_there(
+    own: Server,
+) -> None:
+    with own.client() as other:
+        other.until("ready")
+        with own.client("conversation_id=c&character_ids=rosa,olivia") as client:
+            ready = client.until("ready")
+            assert [who["id"] for who in ready["characters"]] == ["rosa", "olivia"]
+            told = other.until("cast")
+            assert [who["id"] for who in told["characters"]] == ["rosa", "olivia"]
+            client.send("text_message", text="hello")
+            assert client.until("turn_started")["speakers"] == ["rosa", "olivia"]
+    assert cast_of(own) == ["rosa", "olivia"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "code", "close"),
+    [
+        ("nobody", "not_found", 4404),
+        ("mark,nobody", "not_found", 4404),
+        ("mark,%00", "not_found", 4404),
+        ("", "bad_value", 4400),
+        (",,", "bad_value", 4400),
+        (",".join(f"n{n}" for n in range(101)), "bad_value", 4400),
+        ("x" * 5_000, "not_found", 4404),
+    ],
+)
+def test_a_cast_that_cannot_be_is_told_and_changes_nothing(
+    own: Server, ids: str, code: str, close: int
+) -> None:
+    with own.client(f"conversation_id=c&character_ids={ids}") as client:
+        error = client.receive()
+        assert (error["type"], error["code"]) == ("error", code)
+        with pytest.raises(ConnectionClosed) as closed:
+            client.receive()
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == close
+    assert cast_of(own) == ["olivia", "mark", "rosa"]
+
+
+def test_whom_the_address_names_twice_is_there_once(own: Server) -> None:
+    with own.client("conversation_id=c&character_ids=mark,rosa,mark") as client:
+        client.until("ready")
+    assert cast_of(own) == ["mark", "rosa"]
+    with own.client("character_ids=mark,mark") as client:
+        assert [who["id"] for who in client.until("ready")["characters"]] == ["mark"]
+
+
+@pytest.mark.parametrize("id", ["%00", "c%00", "%ff", "x" * 5_000])
+def test_an_id_that_no_conversation_can_have_is_told(own: Server, id: str) -> None:
+    with own.client(f"conversation_id={id}") as client:
+        assert client.receive()["code"] == "conversation_not_found"
+
+
+def test_a_turn_goes_on_with_its_speakers_while_the_cast_changes() -> None:
+    with a_server(tts=FakeTts(ms_per_word=100)) as server, server.client() as one:
+        one.send("text_message", text="@Olivia @Mark hi")
+        one.until("audio_chunk")
+        with server.client("conversation_id=c&character_ids=rosa") as two:
+            two.until("ready")
+            done = [one.until("turn_complete")["character_id"] for _ in range(2)]
+            assert done == ["olivia", "mark"]
+            assert not one.of("interrupted")
+            two.send("text_message", text="hello")
+            assert two.until("turn_started")["speakers"] == ["rosa"]
+
+
+def test_who_comes_back_does_not_set_the_cast_again(own: Server) -> None:
+    address = "conversation_id=c&character_ids=rosa"
+    with own.client(address) as client:
+        ready = client.until("ready")
+    anyio.run(own.store.change_conversation, "c", {"active_characters": ["mark"]})
+    back = f"{address}&session_id={ready['session_id']}&last_event_id={ready['event_id']}"
+    with own.client(back) as client:
+        assert [who["id"] for who in client.until("ready")["characters"]] == ["mark"]
+    assert cast_of(own) == ["mark"]

@@ -149,6 +149,59 @@ def test_while_nobody_can_write_it_down_a_transcript_is_asked_for() -> None:
         assert answer.status_code == 201
 
 
+def test_junk_is_refused_as_junk_while_nobody_can_write_a_clip_down() -> None:
+    class Missing:
+        async def __aenter__(self) -> None:
+            raise CannotStart("There are no weights.", "Fetch them.")
+
+        async def __aexit__(self, *error: object) -> None: ...
+
+    with a_server(stt=Missing()) as server:
+        for name, junk in NOT_AUDIO.items():
+            answer = upload(server, junk)
+            assert answer.status_code in (400, 413), name
+            clip = httpx.post(
+                f"{server.url}/api/voices/clips", files={"file": ("x", junk)}, trust_env=False
+            )
+            assert clip.status_code in (400, 413), name
+            form = {"voice": "x", "consent": "on", "do": "save"}
+            page = httpx.post(
+                f"{server.url}/voices/clone", data=form, files={"file": ("x.wav", junk)},
+                trust_env=False,
+            )  # fmt: skip
+            assert page.status_code == 400
+            assert "Nobody can write the clip down" not in page.text, name
+
+
+def test_a_voice_is_named_in_the_form_or_in_the_address(server: Server) -> None:
+    def sent(address: str, **fields: str) -> httpx.Response:
+        return httpx.post(
+            f"{server.url}/api/voices/upload{address}",
+            data={"transcript": "Hello.", **fields},
+            files={"file": ("a.wav", FILES["wav"])},
+            trust_env=False,
+            timeout=60,
+        )
+
+    assert sent("?voice_name=by%20address").json()["voice"] == "by address"
+    assert sent("", voice_name="by form").json()["voice"] == "by form"
+    both = sent("?voice_name=by%20both", voice_name="by both")
+    assert both.json()["voice"] == "by both"
+    for answer in (
+        sent("?voice_name=one", voice_name="other"),
+        sent(""),
+        sent("?voice_name="),
+        sent("?voice_name=upload"),
+        sent("?voice_name=a%2Fb"),
+        sent("?voice_name=%20"),
+        sent("?voice_name=" + "x" * 101),
+        sent("?voice_name=%00"),
+    ):
+        refused(answer, 400)
+        assert [one["field"] for one in answer.json()["extra"]] == ["voice_name"]
+    assert refused(sent("?voice_name=by%20address"), 409)
+
+
 def test_a_voice_that_is_there_is_not_replaced(server: Server) -> None:
     first = upload(server, FILES["wav"], voice_name="taken", transcript="One.").json()
     before = set(server.store._clips)

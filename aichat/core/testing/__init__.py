@@ -7,11 +7,11 @@
                 yield voice
 
 There is a contract for each part that has engines: `VadContract`, `TurnContract` (or
-`SoundTurnContract`), `SttContract`, `LlmContract`, `TtsContract`, `StorageContract`. They need
-pytest (that of storage also hypothesis) and run under anyio's plug-in for it; a fixture
-``anyio_backend`` chooses the event loop. What else is here needs nothing more than aichat:
-``fakes``, ``simulated``, ``simulated_user``, ``memory`` and ``virtual`` also serve ``litestar
-aichat replay``.
+`SoundTurnContract`), `SttContract`, `LlmContract`, `TtsContract`, `StorageContract`; and
+`AuthContract` for what decides who comes in. They need pytest (that of storage also hypothesis) and
+run under anyio's plug-in for it; a fixture ``anyio_backend`` chooses the event loop. What else is
+here needs nothing more than aichat: ``fakes``, ``simulated``, ``simulated_user``, ``memory`` and
+``virtual`` also serve ``litestar aichat replay``.
 """
 
 import sys
@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import Any
 
 _CONTRACTS = {
+    "AuthContract": "auth_contract",
     "LlmContract": "llm_contract",
     "SoundTurnContract": "turn_contract",
     "StorageContract": "storage_contract",
@@ -34,6 +35,7 @@ if pytest := sys.modules.get("pytest"):
     pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _ASSERTING + _EXAMPLES))
 
 __all__ = [
+    "AuthContract",
     "LlmContract",
     "SoundTurnContract",
     "StorageContract",

@@ -1,3 +1,4 @@
+from .auth_contract import AuthContract as AuthContract
 from .llm_contract import LlmContract as LlmContract
 from .storage_contract import StorageContract as StorageContract
 from .stt_contract import SttContract as SttContract
@@ -7,6 +8,7 @@ from .turn_contract import TurnContract as TurnContract
 from .vad_contract import VadContract as VadContract
 
 __all__ = [
+    "AuthContract",
     "LlmContract",
     "SoundTurnContract",
     "StorageContract",

@@ -192,6 +192,14 @@ class MemoryStorage:
         self._require_cast(conversation)
         return self._touch(conversation)
 
+    async def adjust_conversation(
+        self, id: str, settings: Mapping[str, Any], changes: Changes
+    ) -> Conversation:
+        """Set some of its settings, and change fields."""
+        before = _find(self._conversations, id, "conversation")
+        both = {**changes, "settings": merged(before.settings, settings)}
+        return await self.change_conversation(id, both)
+
     async def join_conversation(self, id: str, character: str) -> Conversation:
         """Put a character at the end of the cast."""
         conversation = _find(self._conversations, id, "conversation")

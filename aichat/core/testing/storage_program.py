@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aichat.core.errors import BadValue, Conflict, NotFound
 from aichat.core.ids import new_id
 from aichat.core.models import Character, Conversation, Message, Role, Voice, slug
-from aichat.core.storage import Storage
+from aichat.core.storage import Adjusts, Storage
 
 from .memory import MemoryStorage
 from .storage_helpers import PAST, plain, unheard_of
@@ -188,6 +188,12 @@ class Program:
             "updated_at": PAST,
         }
         await self._both("change_conversation", self._conversation(step), _one(changes, step))
+
+    async def do_adjust_conversation(self, step: Step) -> None:
+        if isinstance(self._storage, Adjusts):
+            given = {"a": step.number, step.text: None if step.other % 2 else step.free}
+            changes = {"title": step.text} if step.number > 3 else {}
+            await self._both("adjust_conversation", self._conversation(step), given, changes)
 
     async def do_join(self, step: Step) -> None:
         who = self._pick(self._characters, step.other)

@@ -13,7 +13,7 @@ from attrs import evolve
 from aichat.core.errors import Conflict, NotFound
 from aichat.core.ids import new_id
 from aichat.core.models import Character, Voice
-from aichat.core.storage import Storage
+from aichat.core.storage import Adjusts, Storage
 
 from .storage_helpers import contents, say, somebody, started, unheard_of
 
@@ -110,6 +110,23 @@ class TogetherExamples:
         settings = await storage.change_settings({})
         assert {name: settings.get(name) for name in names} == {name: name for name in names}
         await storage.change_settings(dict.fromkeys(names))
+
+    async def test_settings_of_a_conversation_that_are_changed_at_once_all_stay(
+        self, storage: Storage
+    ) -> None:
+        """In a store that can change single ones."""
+        if not isinstance(storage, Adjusts):
+            return
+        conversation = await started(storage)
+        await storage.change_conversation(conversation, {"settings": {"old": [1], "gone": 1}})
+        names = [f"s{number}" for number in range(12)]
+        await at_once(
+            *(storage.adjust_conversation(conversation, {n: {"of": n}}, {}) for n in names),
+            storage.adjust_conversation(conversation, {"gone": None}, {"title": "New"}),
+        )
+        kept = await storage.conversation(conversation)
+        assert kept.settings == {"old": [1], **{n: {"of": n} for n in names}}
+        assert kept.title == "New"
 
     async def test_pages_have_each_message_once_while_others_append(self, storage: Storage) -> None:
         """Forwards to the end, and backwards from where it was."""

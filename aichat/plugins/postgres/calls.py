@@ -110,6 +110,14 @@ class Calls(ABC):
         given = _checked(Conversation("x"), changes)
         return record(Conversation, await self.call("change_conversation", id=id, changes=given))
 
+    async def adjust_conversation(
+        self, id: str, settings: Mapping[str, Any], changes: Changes
+    ) -> Conversation:
+        require_json("settings", settings)
+        given = _checked(Conversation("x"), changes)
+        row = await self.call("adjust_conversation", id=id, settings=dict(settings), changes=given)
+        return record(Conversation, row)
+
     async def join_conversation(self, id: str, character: str) -> Conversation:
         row = await self.call("join_conversation", id=id, character=character)
         return record(Conversation, row)

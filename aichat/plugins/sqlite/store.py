@@ -127,6 +127,11 @@ class Sqlite:
     async def change_conversation(self, id: str, changes: Changes) -> Conversation:
         return await self._write(talk.change_conversation, id, changes)
 
+    async def adjust_conversation(
+        self, id: str, settings: Mapping[str, Any], changes: Changes
+    ) -> Conversation:
+        return await self._write(talk.adjust_conversation, id, settings, changes)
+
     async def join_conversation(self, id: str, character: str) -> Conversation:
         return await self._write(talk.join, id, character)
 

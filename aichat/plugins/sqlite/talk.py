@@ -43,6 +43,15 @@ def change_conversation(connection: Connection, id: str, changes: Changes) -> Co
     return _touch(connection, conversation)
 
 
+def adjust_conversation(
+    connection: Connection, id: str, settings: Mapping[str, Any], changes: Changes
+) -> Conversation:
+    """Set some of its settings, and change fields."""
+    before = CONVERSATIONS.find(connection, id)
+    both = {**changes, "settings": merged(before.settings, settings)}
+    return change_conversation(connection, id, both)
+
+
 def join(connection: Connection, id: str, character: str) -> Conversation:
     """Put a character at the end of the cast."""
     conversation = CONVERSATIONS.find(connection, id)

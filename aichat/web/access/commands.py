@@ -62,7 +62,8 @@ def new(name: str, passphrase: bool) -> None:
     with _opened() as ring:
         _check(name)
         secret = _asked() if passphrase else token_urlsafe(32)
-        if not ring.add_token(name, hash_of(secret)):
+        hashed = hash_of(secret) if passphrase else ring.random_hash(name, secret)
+        if not ring.add_token(name, hashed):
             mend = f"Choose another name, or `litestar aichat token revoke {name}` first."
             raise Conflict(f"There is a token called {name!r} already.", mend)
     if not passphrase:

@@ -6,7 +6,6 @@ an open WebSocket when nobody vouches for its client any more.
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from typing import Protocol
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketSc
 from pluggy import PluginManager
 
 from aichat.core import Actor, AichatError, Connection, Denied, Unreachable, Web
+from aichat.core.authentication import Authentication
 from aichat.web.limits import Buckets, Sockets, TooMany, client_of
 from aichat.web.refusing import reason, refuse_http, refuse_socket
 
@@ -33,8 +33,6 @@ BURST_SECONDS = 10
 RECHECK_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
 
-log = logging.getLogger(__name__)
-
 
 class Access(Protocol):
     """What ``[web] access`` names: a plug-in, with a slow path beside its hook."""
@@ -47,12 +45,6 @@ class Unknown(AichatError):
     """Nobody knows who asks."""
 
     code = "login_needed"
-
-
-class Broken(AichatError):
-    """A plug-in failed to say who asks; nobody comes in by that."""
-
-    code = "login_broken"
 
 
 STATUS: dict[type[AichatError], int] = {Unknown: 401, Denied: 403, TooMany: 429, Unreachable: 503}
@@ -81,7 +73,7 @@ class Gate:
             manager.unregister(name=PLUGIN)  # of an application made before this one
         manager.register(access, PLUGIN)
         self.app, self.access = app, access
-        self._ask = manager.hook.authenticate
+        self._authentication = Authentication(manager)
         self._has_login = web.access == "token"
         self._requests = Buckets(web.max_requests_per_s, BURST_SECONDS * web.max_requests_per_s)
         self._talks = Sockets(web.max_sockets)
@@ -91,7 +83,7 @@ class Gate:
     @property
     def knows_only_local(self) -> bool:
         """Nobody but this machine can ever come in."""
-        return not self._has_login and len(self._ask.get_hookimpls()) == 1
+        return not (self._has_login or self._authentication.has_plugins())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or refuse it."""
@@ -103,9 +95,10 @@ class Gate:
     async def _http(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
         try:
-            self._count(connection)
-            if not _is_everybodys(connection):
-                scope["user"] = await self._identify(connection)
+            if _is_everybodys(connection):
+                self._count(connection)
+            else:
+                scope["user"] = await self._admit(connection)
         except AichatError as error:
             status, headers = _answer(error)
             if status == 401 and self._has_login and _wants_page(connection):
@@ -119,8 +112,7 @@ class Gate:
         client = client_of(connection.client)
         sockets = self._talks if connection.path == TALK else self._watchers
         try:
-            self._count(connection)
-            scope["user"] = actor = await self._identify(connection)
+            scope["user"] = actor = await self._admit(connection)
             sockets.enter(client)
         except AichatError as error:
             status, headers = _answer(error)
@@ -142,29 +134,33 @@ class Gate:
         if line.scope.cancelled_caught:
             await _close(send, line.why)
 
-    def _count(self, connection: Connection) -> None:
-        if wait := self._requests[client_of(connection.client)].take():
+    async def _admit(self, connection: Connection) -> Actor:
+        """Count a request, and say whose it is."""
+        try:
+            actor = self._authentication.who(connection)
+        except AichatError:
+            self._count(connection)
+            raise
+        self._count(connection, actor)
+        return actor or await self._identify(connection)
+
+    def _count(self, connection: Connection, actor: Actor | None = None) -> None:
+        """Count a request of a client; who has logged in is not counted with strangers there."""
+        client = client_of(connection.client)
+        if actor and self._has_login:
+            client = f"{client} {actor.name}"
+        if wait := self._requests[client].take():
             raise TooMany("Too many requests from your address.", "Ask less often.", wait)
 
     async def _identify(self, connection: Connection) -> Actor:
-        actor = self._who(connection)
+        actor = self._authentication.who(connection)
         if actor is None and await self.access.learn(connection):
-            actor = self._who(connection)
+            actor = self._authentication.who(connection)
         if actor is None:
             raise Unknown(
                 "You are not logged in, or not any more.",
                 "Log in at /login, or send `Authorization: Bearer TOKEN`.",
             )
-        return actor
-
-    def _who(self, connection: Connection) -> Actor | None:
-        try:
-            actor: Actor | None = self._ask(connection=connection)
-        except AichatError:
-            raise
-        except Exception as error:
-            log.exception("a plug-in's authenticate failed")
-            raise Broken("Who you are cannot be found out.", "See the server's log.") from error
         return actor
 
     # -- open sockets ------------------------------------------------------------------------

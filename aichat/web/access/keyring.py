@@ -4,12 +4,13 @@ Three kinds of secrets:
 
 * A *code* is in the one-use address that the server prints. It opens one session, once.
 * A *session* is a browser that has logged in: the secret is in its cookie.
-* A *token* is made by ``litestar aichat token new``, for a program or a person. A person may have
-  chosen it, so it is hashed with argon2, which takes long on purpose (see ``argon.py``).
+* A *token* is made by ``litestar aichat token new``, for a program or a person. One that a person
+  has chosen is hashed with argon2, which takes long on purpose (see ``argon.py``).
 
-Codes and sessions are 256 random bits, which nobody guesses, however fast the hash is; so a fast
-one does, and every request can be checked. It is keyed, with a key that nobody outside knows: how
-long a lookup takes then says nothing about the secret that would be found.
+Codes, sessions and tokens that nobody chose are 256 random bits, which nobody guesses, however fast
+the hash is; so a fast one does, and every request can be checked. It is keyed, with a key that
+nobody outside knows: how long a lookup takes then says nothing about the secret that would be
+found.
 
 It is a SQLite file because several processes share it (the server's workers, the commands): a
 change is atomic, a code is used once even by two at once, and ``pragma data_version`` tells in a
@@ -36,6 +37,8 @@ OWNER = "owner"
 """The name of who logs in with the printed address, and of who sits at the machine itself."""
 CODE_SECONDS = 15 * 60
 SESSION_SECONDS = 30 * 24 * 3600
+FAST = "blake2b$"
+"""The hash of a random token begins so; those of chosen ones are argon2's."""
 SESSIONS = 50
 """Browsers that may be logged in by one name; the oldest login ends when another comes."""
 VERSION = 1
@@ -76,7 +79,7 @@ class Keyring:
     path: Path
     now: Callable[[], float] = time.time
     tokens: dict[str, str] = field(factory=dict)
-    """The argon2 hash of each token, by its name."""
+    """The hash of each token, by its name."""
     sessions: dict[bytes, Session] = field(factory=dict)
     _key: bytes = field(default=b"", repr=False)
     _seen: int = -1
@@ -156,7 +159,17 @@ class Keyring:
 
     def digest(self, secret: str) -> bytes:
         """Return the fast, keyed hash of a random secret."""
-        return blake2b(secret.encode(), key=self._key, digest_size=32).digest()
+        raw = secret.encode("utf-8", "surrogatepass")
+        return blake2b(raw, key=self._key, digest_size=32).digest()
+
+    def random_hash(self, name: str, secret: str) -> str:
+        """Return the hash under which a random secret is kept."""
+        return FAST + self.digest(f"{name}.{secret}").hex()
+
+    def is_random_token(self, name: str, secret: str) -> bool:
+        """Tell whether this is the random token of that name."""
+        hashed = self.tokens.get(name, "")
+        return hashed.startswith(FAST) and hashed == self.random_hash(name, secret)
 
     def session(self, secret: str) -> str | None:
         """Return the name that a cookie logs in, if it does."""
@@ -175,11 +188,21 @@ class Keyring:
         return code
 
     def use_code(self, code: str) -> bool:
-        """Use a code up; tell whether it was right."""
+        """Use a code up; tell whether it was right. One that is wrong changes nothing."""
+        wanted = (self.digest(code), self.now())
+        if not self._has_code(wanted):
+            return False
         with self._change() as db:
-            wanted = (self.digest(code), self.now())
             done = db.execute("delete from code where hash = ? and expires_at > ?", wanted)
             return done.rowcount == 1
+
+    def _has_code(self, wanted: tuple[bytes, float]) -> bool:
+        try:
+            with closing(self._connect()) as db:
+                sql = "select 1 from code where hash = ? and expires_at > ?"
+                return db.execute(sql, wanted).fetchone() is not None
+        except sqlite3.Error as error:
+            raise self._unreachable(error) from error
 
     def new_session(self, name: str) -> str:
         """Log a browser in; return the secret for its cookie."""

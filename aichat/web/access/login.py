@@ -85,11 +85,7 @@ def _access(request: Req) -> Token:
 
 async def _name(request: Req, connection: Connection, access: Token) -> str | None:
     if code := _code(connection):
-        attempt = access.attempt(connection.client)
-        if not await access.use_code(code):
-            return None
-        attempt.give_back()
-        return OWNER
+        return OWNER if await access.use_code(code) else None
     form = await request.form()
     name, secret = str(form.get("name", "")).strip(), str(form.get("secret", "")).strip()
     secret = secret.removeprefix(f"{name}.")  # the whole token was pasted

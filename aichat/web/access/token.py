@@ -1,14 +1,21 @@
 """``access = "token"``: browsers that have logged in, and programs that bring a token.
 
-A request is checked in memory, with a fast hash. Only a bearer token that has not been seen since
-the start goes through argon2 first, in ``learn``; from then on its fast hash is known as well.
+A request is checked in memory, with a fast hash. Only a passphrase that has not been seen since the
+start goes through argon2 first, in ``learn``; from then on its fast hash is known as well.
+
+Passphrases can be guessed, so failed ones are counted, for the name that they are tried on: whoever
+guesses one, from whichever address, keeps nobody else out who comes from there. Codes, sessions and
+random tokens cannot be guessed, so nobody counts them: with one of these its owner comes in while
+somebody guesses at the passphrase.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from anyio import to_thread
 
@@ -17,16 +24,22 @@ from aichat.web.limits import Bucket, Buckets, TooMany, client_of
 
 from .argon import Checker
 from .cookie import session_of
-from .keyring import Keyring
+from .keyring import FAST, Keyring
 
 SCHEME = re.compile(r"bearer +", re.IGNORECASE)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+RANDOM = re.compile(r"[A-Za-z0-9_-]{43}")
+"""A secret that ``token new`` has made: 256 bits, which nobody guesses."""
 SECRET_LETTERS = 1_024
 ATTEMPTS = 5
-"""Failed logins of one client at once; then one every ``ATTEMPT_SECONDS``."""
+"""Failed passphrases of one name at once; then one every ``ATTEMPT_SECONDS``."""
 ATTEMPT_SECONDS = 12
+FAILURES = 20
+"""Failed logins of one address at once, and one every ``ATTEMPT_SECONDS``. Over that it has one
+check at a time in the line, and not ``IN_LINE``: it waits, and others do not wait for it."""
+IN_LINE = 4
 SEEN = 1_000
-"""Bearer tokens that are known by their fast hash."""
+"""Passphrases that are known by their fast hash."""
 
 
 log = logging.getLogger(__name__)
@@ -38,12 +51,14 @@ class Token:
     def __init__(self, keyring: Keyring) -> None:
         self.keyring = keyring
         self.attempts = Buckets(1 / ATTEMPT_SECONDS, ATTEMPTS)
+        self.failures = Buckets(1 / ATTEMPT_SECONDS, FAILURES)
+        self._in_line: Counter[str] = Counter()
         self._checker = Checker()
         self._seen: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
 
     @hookimpl(trylast=True)
     def authenticate(self, connection: Connection) -> Actor | None:
-        """Return the actor of a session cookie or of a bearer token that has been learnt."""
+        """Return the actor of a session cookie, a random token, or a passphrase that is learnt."""
         self.keyring.refresh()
         secret, bearer = session_of(connection), bearer_of(connection)
         name = self.keyring.session(secret) if secret else None
@@ -52,6 +67,9 @@ class Token:
         return Actor(name) if name else None
 
     def _known(self, bearer: str) -> str | None:
+        name, _, secret = bearer.partition(".")
+        if self.keyring.is_random_token(name, secret):
+            return name
         digest = self.keyring.digest(bearer)
         name, hashed = self._seen.get(digest, ("", ""))
         if not name or self.keyring.tokens.get(name) != hashed:  # never seen, or revoked
@@ -74,22 +92,51 @@ class Token:
         return True
 
     async def check(self, client: str | None, name: str, secret: str) -> str | None:
-        """Check a token with argon2; return the hash that it has. Raises TooMany."""
-        attempt = self.attempt(client)
+        """Check a token; return the hash that it has. Raises TooMany."""
         self.keyring.refresh()
         hashed = self.keyring.tokens.get(name)
-        if len(secret) > SECRET_LETTERS or not await self._checker.matches(hashed, secret):
-            log.warning("a login from %s failed", client)  # no name: it may be a mistyped secret
-            return None
-        attempt.give_back()
-        return hashed
+        if self.keyring.is_random_token(name, secret):
+            return hashed
+        if len(secret) <= SECRET_LETTERS and NAME.fullmatch(name):
+            slow = None if hashed and hashed.startswith(FAST) else hashed
+            with self._waiting(client) as failure, self._counted(name, secret) as attempt:
+                if await self._checker.matches(slow, secret):
+                    attempt.give_back()
+                    failure.give_back()
+                    return hashed
+        log.warning("a login from %s failed", client)  # no name: it may be a mistyped secret
+        return None
 
-    def attempt(self, client: str | None) -> Bucket:
-        """Count an attempt to log in; whoever succeeds gives it back. Raises TooMany."""
-        bucket = self.attempts[client_of(client)]
-        if wait := bucket.take():
-            raise TooMany("Too many failed logins from your address.", "Wait a little.", wait)
-        return bucket
+    @contextmanager
+    def _counted(self, name: str, secret: str) -> Iterator[Bucket]:
+        """Count an attempt, which is given back when it succeeds. Raises TooMany."""
+        bucket = self.attempts[name]
+        if not RANDOM.fullmatch(secret) and (wait := bucket.take()):
+            raise TooMany(
+                "Too many failed logins by this name.",
+                "Wait a little, or use a token or a one-use address (`litestar aichat login`).",
+                wait,
+            )
+        try:
+            yield bucket
+        except TooMany:
+            bucket.give_back()  # it was not looked at
+            raise
+
+    @contextmanager
+    def _waiting(self, client: str | None) -> Iterator[Bucket]:
+        """Have a place in the line of an address. Raises TooMany when it has its share of it."""
+        address = client_of(client)
+        bucket = self.failures[address]
+        places = 1 if bucket.take() else IN_LINE
+        if self._in_line[address] >= places:
+            raise TooMany("Many log in from your address now.", "Try again in a moment.", 2)
+        self._in_line[address] += 1
+        try:
+            yield bucket
+        finally:
+            self._in_line[address] -= 1
+            self._in_line += Counter()  # forgets who has none
 
     async def use_code(self, code: str) -> bool:
         """Use up the code of a one-use address; tell whether it was right."""

@@ -28,7 +28,7 @@ async def change(
 ) -> Message:
     """Change what is given; return the message. Raises NotFound, or BadValue for a version."""
     parts, rooms, posted = _of(state)
-    async with posted.alone([id]):
+    async with posted.with_all([id]):
         before = message = await parts.storage.message(id)
         if extensions is not None:
             message = evolve(message, extensions=extensions)
@@ -45,7 +45,7 @@ async def change(
 async def delete(state: State, id: str) -> Message:
     """Delete a message for good; return what it was. Raises NotFound."""
     parts, rooms, posted = _of(state)
-    async with posted.alone([id]):
+    async with posted.with_all([id]):
         message = await parts.storage.message(id)
         await parts.storage.delete_message(id)
         rooms.message_deleted(message)

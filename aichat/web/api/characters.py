@@ -16,6 +16,7 @@ from aichat.web.values import check_extensions, sent
 from . import schemas, voice_schemas
 from .forms import read_form
 from .images import FORM_BYTES
+from .own_pictures import check_pictures, has_foreign
 from .params import Id, Query, errors
 from .reach import rooms, storage
 from .schemas import out, outs
@@ -54,6 +55,7 @@ class Characters(Controller):
     async def add(self, state: State, data: JSONBody[schemas.NewCharacter]) -> schemas.Character:
         """Make a character; its id is made of its name."""
         check_extensions(data.extensions)
+        check_pictures(sent(data))
         made = await storage(state).add_character(Character("", **sent(data)))
         return out(schemas.Character, made)
 
@@ -84,6 +86,8 @@ class Characters(Controller):
     ) -> schemas.Character:
         """Change the fields that are sent."""
         check_extensions(sent(data).get("extensions", {}))
+        if has_foreign(sent(data)):
+            check_pictures(sent(data), await storage(state).character(id))
         return await _change(state, id, sent(data))
 
     @put("/{id:str}/active", operation_id="activateCharacter", responses=errors(400, 404))
@@ -118,6 +122,7 @@ def found(characters: Iterable[Character], query: str) -> list[Character]:
 
 
 async def _change(state: State, id: str, changed: dict[str, object]) -> schemas.Character:
-    character = await storage(state).change_character(id, changed)
+    async with rooms(state).alone.with_all([id]):
+        character = await storage(state).change_character(id, changed)
     await rooms(state).character_changed(id)
     return out(schemas.Character, character)

@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.params import JSONBody, PathParameter
 
 from aichat.core import Conversation
-from aichat.web.defaults import merged, new_conversation
+from aichat.web.defaults import new_conversation
 from aichat.web.values import sent
 
 from . import schemas
@@ -64,10 +64,12 @@ class Conversations(Controller):
     ) -> schemas.Conversation:
         """Change the fields that are sent; of `settings`, those that are named."""
         changed = sent(data)
-        if isinstance(data.settings, schemas.SettingsChanges):
-            before = await storage(state).conversation(str(conversation_id))
-            changed["settings"] = merged(before.settings, sent(data.settings))
-        return await _change(state, conversation_id, changed)
+        if not isinstance(data.settings, schemas.SettingsChanges):
+            return await _change(state, conversation_id, changed)
+        del changed["settings"]
+        wanted = sent(data.settings)
+        made = await rooms(state).change_settings(str(conversation_id), wanted, changed)
+        return out(schemas.Conversation, made)
 
     @put("/{conversation_id:uuid}/characters", operation_id="changeCast", responses=REFUSED)
     async def recast(
@@ -85,7 +87,9 @@ class Conversations(Controller):
         self, state: State, conversation_id: ConversationId, character_id: Id
     ) -> schemas.Conversation:
         """Put a character at the end of the cast; one that is in it stays where it is."""
-        joined = await storage(state).join_conversation(str(conversation_id), character_id)
+        id = str(conversation_id)
+        async with rooms(state).alone.with_all([id]):
+            joined = await storage(state).join_conversation(id, character_id)
         return await _told(state, joined)
 
     @delete(
@@ -98,9 +102,10 @@ class Conversations(Controller):
         self, state: State, conversation_id: ConversationId, character_id: Id
     ) -> schemas.Deleted:
         """Take a character out of the cast."""
-        await _told(
-            state, await storage(state).leave_conversation(str(conversation_id), character_id)
-        )
+        id = str(conversation_id)
+        async with rooms(state).alone.with_all([id]):
+            left = await storage(state).leave_conversation(id, character_id)
+        await _told(state, left)
         return schemas.Deleted(True, f"Character {character_id} has left the conversation.")
 
     @delete(
@@ -118,7 +123,9 @@ class Conversations(Controller):
 
 
 async def _change(state: State, id: UUID, changed: dict[str, Any]) -> schemas.Conversation:
-    return await _told(state, await storage(state).change_conversation(str(id), changed))
+    async with rooms(state).alone.with_all([str(id)]):
+        made = await storage(state).change_conversation(str(id), changed)
+    return await _told(state, made)
 
 
 async def _told(state: State, conversation: Conversation) -> schemas.Conversation:

@@ -18,6 +18,17 @@ KEPT = r"^[^\x00]+$"
 
 Id = Annotated[str, PathParameter(description="The record's id.", max_length=200, pattern=KEPT)]
 VoiceKey = Annotated[str, PathParameter(description="A voice's key.", max_length=200, pattern=KEPT)]
+VoiceName = Annotated[
+    str | None,
+    QueryParameter(
+        name="voice_name",
+        required=False,
+        min_length=1,
+        max_length=100,
+        pattern=r"\S",
+        description="The voice's key, if the form does not hold it.",
+    ),
+]
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="At most so many records.")]
 Count = Annotated[int, QueryParameter(ge=1, le=200, description="So many messages.")]
 Offset = Annotated[

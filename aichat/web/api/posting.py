@@ -6,31 +6,27 @@ request adds an id, no other of this process does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from weakref import WeakValueDictionary
+from collections.abc import Iterable, Mapping, Sequence
 
-import anyio
-from attrs import define, evolve, field
+from attrs import define, evolve
 
 from aichat.core import Conflict, Message, NotFound, Storage, new_id
+from aichat.web.alone import Alone
 
 from .bodies import BadBody, Mistake
 from .schemas import NewMessage
 
 
 @define(eq=False)
-class Posted:
-    """The ids that are being added now."""
-
-    locks: WeakValueDictionary[str, anyio.Lock] = field(factory=WeakValueDictionary)
+class Posted(Alone):
+    """The ids that are being added or changed now."""
 
     async def add(
         self, storage: Storage, bodies: Sequence[NewMessage]
     ) -> tuple[list[Message], list[Message]]:
         """Add all or none; return the messages as they are kept, and those of them that are new."""
         ids = [str(body.message_id) for body in bodies if body.message_id]
-        async with self.alone(ids):
+        async with self.with_all(ids):
             known = {id: found for id in ids if (found := await _known(storage, id))}
             names = await _names(storage, bodies)
             kept = [_kept(known.get(str(body.message_id)), body, names) for body in bodies]
@@ -38,20 +34,6 @@ class Posted:
             if added:
                 await storage.add_messages(added)
         return kept, added
-
-    @asynccontextmanager
-    async def alone(self, ids: Iterable[str]) -> AsyncIterator[None]:
-        """Hold the lock of each id; in one order everywhere, so that nobody waits in a circle."""
-        held = [self.locks.setdefault(id, anyio.Lock()) for id in sorted(ids)]
-        taken: list[anyio.Lock] = []
-        try:
-            for lock in held:
-                await lock.acquire()
-                taken.append(lock)
-            yield
-        finally:
-            for lock in taken:
-                lock.release()
 
 
 def check(bodies: Sequence[NewMessage], *, is_batch: bool) -> None:

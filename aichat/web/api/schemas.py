@@ -45,7 +45,14 @@ VoiceKey = Annotated[
 ]
 LongText = Annotated[str, Meta(max_length=100_000)]
 ShortText = Annotated[str, Meta(max_length=10_000)]
-Address = Annotated[str, Meta(max_length=2_000, examples=["/static/olivia.png"])]
+Address = Annotated[
+    str,
+    Meta(
+        max_length=2_000,
+        description="The address of a picture on this server, as `POST /images` returns it.",
+        examples=["/static/olivia.png"],
+    ),
+]
 Time = Annotated[datetime, Meta(tz=True)]
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Json = Annotated[dict[str, Any], Meta(description="Free JSON, kept unchanged.")]

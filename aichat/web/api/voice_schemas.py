@@ -63,10 +63,10 @@ class VoiceChanges(Struct, forbid_unknown_fields=True):
 
 
 class Upload(Struct, forbid_unknown_fields=True):
-    """A clip that a voice is cloned from, as a form."""
+    """A clip that a voice is cloned from, as a form. *voice_name* may stand in the address."""
 
     file: UploadFile
-    voice_name: VoiceKey
+    voice_name: VoiceKey | None = None
     transcript: ShortText = ""
     consent: Literal["yes", "no"] = "no"
 

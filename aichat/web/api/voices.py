@@ -18,7 +18,7 @@ from aichat.web.values import sent
 from . import schemas, voice_schemas
 from .bodies import BadBody, Mistake
 from .forms import read_form
-from .params import VoiceKey, errors
+from .params import VoiceKey, VoiceName, errors
 from .reach import parts, storage
 from .schemas import out, outs
 
@@ -77,19 +77,19 @@ class Voices(Controller):
         self,
         state: State,
         data: MultipartBody[voice_schemas.Upload],
+        named: VoiceName = None,
     ) -> voice_schemas.Voice:
         """Clone a voice from a clip: wav, mp3, ogg, flac, webm or m4a, of at most 60 seconds.
 
-        Without a transcript, the clip is written down here. *consent* is `yes` when whoever is
-        heard agreed; the time is then kept in the voice's settings.
+        Its name stands in the form or in the address. Without a transcript, the clip is written
+        down here. *consent* is `yes` when whoever is heard agreed; the time is then kept in the
+        voice's settings.
         """
         uploads: Uploads = state.uploads
-        require_key(data.voice_name, "voice_name")
         words, agreed = data.transcript.strip(), data.consent == "yes"
         try:
-            made = await uploads.clone(
-                parts(state), data.voice_name, data.file, words, consent=agreed
-            )
+            name = _name(data.voice_name, named)
+            made = await uploads.clone(parts(state), name, data.file, words, consent=agreed)
         finally:
             await data.file.close()
         return out(voice_schemas.Voice, made)
@@ -145,6 +145,17 @@ async def _wanted(state: State, data: voice_schemas.VoicePreview) -> Voice:
     if data.draft is not None and data.voice is None:
         return Voice(**sent(data.draft))
     raise BadBody([Mistake("voice", "Send either voice (a key) or draft (a voice's fields).")])
+
+
+def _name(in_form: str | None, in_address: str | None) -> str:
+    """Return what an uploaded voice is to be called. Raises BadValue."""
+    if in_form is not None and in_address is not None and in_form != in_address:
+        raise BadBody([Mistake("voice_name", "The form and the address name different voices.")])
+    name = in_form if in_form is not None else in_address
+    if name is None:
+        raise BadBody([Mistake("voice_name", "It is missing.")])
+    require_key(name, "voice_name")
+    return name
 
 
 OWN_ADDRESSES = ("upload", "clips", "preview")

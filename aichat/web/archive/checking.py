@@ -17,6 +17,7 @@ from aichat.core import BadValue, Character, Conversation, Message, Voice
 from aichat.web import values
 from aichat.web.api import schemas, voice_schemas
 from aichat.web.api.bodies import decode
+from aichat.web.api.own_pictures import is_own
 from aichat.web.api.voices import require_key
 
 from . import layout
@@ -162,7 +163,10 @@ def _voice(one: voice_schemas.Voice) -> Voice:
 def _character(one: schemas.Character) -> Character:
     if not ID.fullmatch(one.id):
         raise BadValue(f"{one.id[:60]!r} is no id of a character.", OTHER)
-    return Character(one.id, **_within(one, schemas.NewCharacter), created_at=one.created_at)
+    given = _within(one, schemas.NewCharacter)
+    face = one.image_url if one.image_url and is_own(one.image_url) else None
+    given |= {"image_url": face, "images": [image for image in one.images if is_own(image)]}
+    return Character(one.id, **given, created_at=one.created_at)
 
 
 def _conversation(one: schemas.Conversation) -> Conversation:

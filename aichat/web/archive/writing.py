@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -11,7 +11,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 import msgspec
 from anyio import to_thread
 
-from aichat.core import NotFound, Storage
+from aichat.core import Message, NotFound, Storage
 from aichat.core.keeping import clip_keys, image_keys, picture_keys
 from aichat.core.packages import version
 from aichat.web.api import schemas, voice_schemas
@@ -84,16 +84,28 @@ class _Writing:
             await self._talk(f"{layout.CONVERSATIONS}{number:06}.json", id)
 
     async def _talk(self, name: str, id: str) -> None:
+        messages: list[schemas.Message] = []
         try:
-            conversation, messages = await self.storage.conversation(id), []
-            last: str | None = None
-            while page := await self.storage.messages(id, PAGE, after=last):
+            conversation = await self.storage.conversation(id)
+            while page := await self._page(id, messages):
                 messages += outs(schemas.Message, page)
                 self.clips.update(*(picture_keys(message.content) for message in page))
-                last = page[-1].message_id
         except NotFound:  # it was deleted meanwhile
             return
         await self._put(name, Talk(out(schemas.Conversation, conversation), messages))
+
+    async def _page(self, id: str, before: list[schemas.Message]) -> Sequence[Message]:
+        """Read on behind the messages of *before*, and take out those that were deleted meanwhile.
+
+        Raises NotFound when the conversation was.
+        """
+        while before:
+            try:
+                return await self.storage.messages(id, PAGE, after=before[-1].message_id)
+            except NotFound:
+                await self.storage.conversation(id)
+                before.pop()
+        return await self.storage.messages(id, PAGE)
 
     async def _clip(self, key: str) -> None:
         try:

@@ -11,7 +11,8 @@ from typing import Any
 
 from attrs import frozen
 
-from aichat.core import Config, Parts, Status, Weights, charges, exposed
+from aichat.core import Config, Connection, Parts, Status, Weights, charges, exposed
+from aichat.core.authentication import Authentication
 from aichat.core.offers import Installed, installed
 from aichat.core.packages import version
 from aichat.web import paths
@@ -22,6 +23,11 @@ from .devices import devices
 from .rounds import Result
 
 SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|URL")
+ASKED = (
+    Connection("http", "/", "127.0.0.1", {"host": "localhost"}),
+    Connection("websocket", "/ws", "192.0.2.7", {"host": "localhost"}),  # nobody's (RFC 5737)
+)
+"""Whom plug-ins are asked about, to see whether they answer."""
 
 
 @frozen
@@ -41,7 +47,10 @@ class Line:
 
 @frozen
 class Report:
-    """All of it. *keys* are the environment variables that plugins.toml names: set, or not."""
+    """All of it. *keys* are the environment variables that plugins.toml names: set, or not.
+
+    *logins* tell of plug-ins that decide who comes in, and give no answer that counts.
+    """
 
     ok: bool
     aichat: str
@@ -53,6 +62,7 @@ class Report:
     devices: tuple[str, ...]
     parts: tuple[Line, ...]
     keys: Mapping[str, bool]
+    logins: tuple[str, ...] = ()
 
 
 def report_on(setup: Setup, parts: Parts, results: Mapping[str, Result]) -> Report:
@@ -63,8 +73,11 @@ def report_on(setup: Setup, parts: Parts, results: Mapping[str, Result]) -> Repo
     hide = _Hiding(config, keys)
     lines = tuple(_line(one, parts, results, hide) for one in installed(config, setup.manager))
     works = not any(result.is_broken for result in results.values())
+    authentication = Authentication(setup.manager)
+    faults = (fault.line for one in ASKED for fault in authentication.faults(one))
+    logins = tuple(dict.fromkeys(map(hide, faults)))
     return Report(
-        ok=parts.is_ready() and works,
+        ok=parts.is_ready() and works and not logins,
         aichat=version(),
         python=platform.python_version(),
         system=platform.platform(terse=True),
@@ -74,6 +87,7 @@ def report_on(setup: Setup, parts: Parts, results: Mapping[str, Result]) -> Repo
         devices=tuple(devices()),
         parts=lines,
         keys=keys,
+        logins=logins,
     )
 
 

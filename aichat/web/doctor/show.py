@@ -22,6 +22,8 @@ def show(report: Report) -> None:
     for line in report.parts:
         _show(line)
     click.echo("")
+    for login in report.logins:
+        click.echo(login)
     if report.ok:
         click.echo("Every part is played. (* serves)")
         return

@@ -48,9 +48,10 @@ async def allow(request: Req, state: State, data: Form, id: FromPath[str]) -> Pa
     rooms: Rooms = state.rooms
     wanted = data.get("tool", [])
     wanted = [wanted] if isinstance(wanted, str) else wanted
-    who = await parts.storage.character(id)
-    kept = [one.name for one in abilities(who, parts.tools) if one.name in wanted]
-    await parts.storage.change_character(id, {"extensions": {**who.extensions, "tools": kept}})
+    async with rooms.alone.with_all([id]):  # the other extensions stay as others have set them
+        who = await parts.storage.character(id)
+        kept = [one.name for one in abilities(who, parts.tools) if one.name in wanted]
+        await parts.storage.change_character(id, {"extensions": {**who.extensions, "tools": kept}})
     await rooms.character_changed(id)
     return saved(request, "/agents", _words(who, kept))
 

@@ -6,7 +6,7 @@ scripts sends them in the background, and everybody in the conversation is shown
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -17,11 +17,11 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect
 
-from aichat.core import BadValue, Conversation, Storage
+from aichat.core import BadValue
 from aichat.core.events import SpeakersAsked
 from aichat.web.cast_view import muted
-from aichat.web.defaults import merged
 from aichat.web.rooms import Rooms
+from aichat.web.setting import Choose, Settings, change_settings
 from aichat.web.values import SettingsChanges, sent
 
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -38,63 +38,69 @@ async def change_cast(state: State, data: Form, conversation_id: FromPath[str]) 
     conversation, cast = await rooms.parts.storage.cast(conversation_id)
     verb, _, whom = data.get("do", "").partition(" ")
     id = rooms.room(conversation, cast).conversation
-    change = Change(rooms.parts.storage, conversation)
     if verb == "ask":
-        await rooms.bus.publish(SpeakersAsked(rooms.bus.new_turn(id), (change.here(whom),)))
+        rooms.paces.turns.conversation(id).take()
+        whom = here(conversation.active_characters, whom)
+        await rooms.bus.publish(SpeakersAsked(rooms.bus.new_turn(id), (whom,)))
     else:
-        await change.apply(verb, whom or data.get("character", ""), data)
+        await Change(rooms, id).apply(verb, whom or data.get("character", ""), data)
         await rooms.conversation_changed(id)
     return Redirect(f"/c/{id}", status_code=303)
+
+
+def here(ids: Sequence[str], whom: str) -> str:
+    """Return *whom*, who must be in the conversation. Raises :class:`BadForm`."""
+    if whom not in ids:
+        raise BadForm(f"{whom or 'Nobody'} is not in this conversation.", "Reload the page.")
+    return whom
 
 
 @frozen
 class Change:
     """One change of a conversation's cast or rules."""
 
-    storage: Storage
-    conversation: Conversation
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The characters that are in it, in order."""
-        return self.conversation.active_characters
-
-    def here(self, whom: str) -> str:
-        """Return *whom*, who must be in the conversation."""
-        if whom not in self.ids:
-            raise BadForm(f"{whom or 'Nobody'} is not in this conversation.", "Reload the page.")
-        return whom
+    rooms: Rooms
+    id: str
 
     async def apply(self, verb: str, whom: str, data: Mapping[str, str]) -> None:
         """Make the change. Raises :class:`BadForm`."""
-        id = self.conversation.conversation_id
+        storage = self.rooms.parts.storage
         if verb == "add":
-            await self.storage.join_conversation(id, whom)
+            async with self.rooms.alone.with_all([self.id]):
+                await storage.join_conversation(self.id, whom)
         elif verb == "remove":
-            await self.storage.leave_conversation(id, self.here(whom))
+            async with self.rooms.alone.with_all([self.id]):
+                here((await storage.conversation(self.id)).active_characters, whom)
+                await storage.leave_conversation(self.id, whom)
         elif verb in ("up", "down"):
-            await self._order(moved(self.ids, self.here(whom), -1 if verb == "up" else 1))
+            await self._order(lambda ids: moved(ids, here(ids, whom), -1 if verb == "up" else 1))
         elif verb == "order":
-            await self._order(ordered(self.ids, whom.split(",")))
+            await self._order(lambda ids: ordered(ids, whom.split(",")))
         elif verb in ("mute", "unmute"):
-            await self._set(muted=self._muted(verb == "mute", self.here(whom)))
+            await self._mute(whom, is_muted=verb == "mute")
         elif verb == "rules":
-            await self._set(**rules(data))
+            await self._set(rules(data))
         else:
             raise BadForm(f"Nothing here is called {verb!r}.", "Reload the page.")
 
-    async def _order(self, ids: Sequence[str]) -> None:
-        id = self.conversation.conversation_id
-        await self.storage.change_conversation(id, {"active_characters": list(ids)})
+    async def _order(self, order: Callable[[Sequence[str]], Sequence[str]]) -> None:
+        storage = self.rooms.parts.storage
+        async with self.rooms.alone.with_all([self.id]):
+            ids = (await storage.conversation(self.id)).active_characters
+            await storage.change_conversation(self.id, {"active_characters": list(order(ids))})
 
-    async def _set(self, **settings: Any) -> None:
-        kept = merged(self.conversation.settings, settings)
-        id = self.conversation.conversation_id
-        await self.storage.change_conversation(id, {"settings": kept})
+    async def _mute(self, whom: str, *, is_muted: bool) -> None:
+        ids = (await self.rooms.parts.storage.conversation(self.id)).active_characters
+        here(ids, whom)
 
-    def _muted(self, is_muted: bool, whom: str) -> list[str] | None:
-        others = muted(self.conversation.settings) - {whom}
-        return sorted(others | {whom} if is_muted else others) or None
+        def choose(settings: Mapping[str, Any]) -> dict[str, Any]:
+            others = muted(settings) - {whom}
+            return {"muted": sorted(others | {whom} if is_muted else others) or None}
+
+        await self._set(choose)
+
+    async def _set(self, wanted: Settings | Choose) -> None:
+        await change_settings(self.rooms.parts.storage, self.rooms.alone, self.id, wanted)
 
 
 def moved(ids: Sequence[str], whom: str, by: int) -> list[str]:

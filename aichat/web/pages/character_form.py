@@ -11,6 +11,7 @@ from litestar.datastructures import FormMultiDict
 
 from aichat.core import BadValue, Character, NotFound, Storage, Voice
 from aichat.web.api.bodies import BadBody, Mistake, fill
+from aichat.web.api.own_pictures import check_pictures
 from aichat.web.api.schemas import NewCharacter
 from aichat.web.arriving import free_name
 from aichat.web.uploads import Pictures
@@ -124,6 +125,7 @@ class CharacterForm:
             raise BadBody([*error.mistakes, *mistakes]) from None
         if mistakes:
             raise BadBody(mistakes)
+        check_pictures(wanted, self.known)
         return {name: value for name, value in sent(filled).items() if name != "voice"}
 
     def _extensions(self, mistakes: list[Mistake]) -> Mapping[str, Any]:

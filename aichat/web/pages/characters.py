@@ -189,7 +189,7 @@ async def _used(request: Req, state: State, form: CharacterForm, sent: FormMulti
         if wanted == "try":
             await while_there(request, partial(_tried, state, form, bool(sent.get("aloud"))))
     except AichatError as error:
-        form.problems = forms.problems(error)
+        form.problems = forms.problems(error, {"image_url": "file", "images": "file"})
         return await _form(request, state, form, 400)
     return await _form(request, state, form)
 

@@ -16,7 +16,7 @@ from aichat.core import Character, Conversation, Message, Parts, new_id
 from aichat.core.events import UserSaid
 from aichat.web import incoming
 from aichat.web.cast_view import cast_view
-from aichat.web.defaults import new_conversation
+from aichat.web.defaults import begun
 from aichat.web.listing import Listing
 from aichat.web.rooms import Rooms
 from aichat.web.shell import Page, Req, page
@@ -83,9 +83,8 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 @post("/messages", status_code=303)
 async def begin(state: State, data: Form) -> Redirect:
     """Take the first message of a conversation from a page without scripts."""
-    text, storage = incoming.checked_text(data.get("text", "")), state.parts.storage
-    cast = state.dismissed.others(await storage.characters(active=True))
-    made = await new_conversation(storage, [who.id for who in cast])
+    text = incoming.checked_text(data.get("text", ""))
+    made, cast = await begun(state.parts.storage, choose=state.dismissed.others)
     return await _say(state, made, cast, text)
 
 
@@ -102,6 +101,7 @@ async def _say(
 ) -> Redirect:
     rooms: Rooms = state.rooms
     id = rooms.room(conversation, cast).conversation
+    rooms.paces.turns.conversation(id).take()
     await rooms.bus.publish(UserSaid(rooms.bus.new_turn(id), text, "text", new_id()))
     return Redirect(f"/c/{id}", status_code=303)
 

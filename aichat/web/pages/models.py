@@ -15,7 +15,7 @@ from litestar.params import QueryParameter
 from aichat.core import AichatError, Conversation, Model, Parts, Status, Storage
 from aichat.web.api.bodies import BadBody, fill
 from aichat.web.api.schemas import SettingsChanges
-from aichat.web.defaults import defaults, merged
+from aichat.web.defaults import defaults
 from aichat.web.shell import Page, Req, done, page
 from aichat.web.values import sent
 
@@ -126,9 +126,7 @@ async def _keep(state: State, subject: Conversation | None, changes: Mapping[str
     if subject is None:
         await storage.change_settings(changes)
         return
-    settings = merged(subject.settings, changes)
-    await storage.change_conversation(subject.conversation_id, {"settings": settings})
-    await state.rooms.conversation_changed(subject.conversation_id)
+    await state.rooms.change_settings(subject.conversation_id, changes)
 
 
 async def _page(

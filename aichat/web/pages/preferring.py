@@ -8,7 +8,7 @@ from litestar import Response, Router, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 
-from aichat.web.preferences import preferences
+from aichat.web.preferences import SECONDS, preferences
 from aichat.web.shell import OWN_PATH, Page, Req
 
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -19,8 +19,11 @@ async def prefer(request: Req, data: Form) -> Page:
     """Keep what the form names, and go back to the page that it was sent from."""
     kept = preferences(request.cookies).changed(data)
     back = data.get("next", "/")
-    headers = {"Location": back if OWN_PATH.fullmatch(back) else "/", "Set-Cookie": kept.cookie()}
-    return Response("", status_code=303, headers=headers)
+    answer = Response("", status_code=303)
+    answer.headers["Location"] = back if OWN_PATH.fullmatch(back) else "/"
+    for name, value in kept.cookies(data):
+        answer.set_cookie(name, value, max_age=SECONDS, path="/", httponly=True, samesite="lax")
+    return answer
 
 
 def routes() -> Router:

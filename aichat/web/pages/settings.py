@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -16,7 +17,7 @@ from litestar.params import Body, FromPath
 from litestar.response import Stream
 from pluggy import PluginManager
 
-from aichat.core import BackedUp, BadValue, Config, Parts
+from aichat.core import BackedUp, BadValue, Config, NotFound, Parts
 from aichat.core.packages import version
 from aichat.web import archive, importing
 from aichat.web.api.bodies import BadBody, fill
@@ -162,9 +163,10 @@ async def forget(request: Req, state: State, data: Form) -> Page:
     count = 0
     while found := await parts.storage.conversations(100):
         for one in found:
-            await parts.storage.delete_conversation(one.conversation_id)
+            with suppress(NotFound):  # somebody else was quicker
+                await parts.storage.delete_conversation(one.conversation_id)
+                count += 1
             rooms.dismiss(one.conversation_id)
-            count += 1
     words = "1 conversation is" if count == 1 else f"{count} conversations are"
     return saved(request, "/settings#data", f"{words} gone.")
 

@@ -86,12 +86,14 @@ class Uploads:
         return await parts.storage.voice(name)
 
     async def keep(self, parts: Parts, file: File, transcript: str) -> KeptClip:
-        """Keep a clip for a voice that may come of it, and its transcript; write one if need be."""
+        """Keep a clip for a voice that may come of it, and its transcript; write one if need be.
+
+        What is no clip is refused before anybody is missed who could write it down.
+        """
         self._refuse_crowd()
-        stt = None if transcript else _stt(parts)
         async with self.slots:
             clip = await decode(await read_at_most(file, LIMIT_BYTES, "Send a shorter clip."))
-            words = await _written_down(stt, clip) if stt else transcript
+            words = transcript or await _written_down(_stt(parts), clip)
         audio = await parts.storage.add_clip(clip.wav(), "wav")
         text = await keep_words(parts.storage, words)
         return KeptClip(audio, text, words, clip.seconds)
