@@ -64,7 +64,7 @@ from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
-from .streams import Breath, closing, next_within, patience
+from .streams import Breath, Patience, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
@@ -116,6 +116,7 @@ __all__ = [
     "NotReady",
     "Overflow",
     "Parts",
+    "Patience",
     "Pause",
     "Playable",
     "Prompt",
