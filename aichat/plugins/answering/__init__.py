@@ -21,7 +21,6 @@ from aichat.core import (
     Conversation,
     Overflow,
     Parts,
-    Patience,
     ToolCall,
     Usage,
     Written,
@@ -347,21 +346,12 @@ class Answering:
                     draft.count(delta)
                     continue
                 for piece in bounds.slices(delta):
-                    await self._take(words.feed(piece), draft, waiting, breath)
+                    await draft.take(words.feed(piece), waiting)
                     if words.is_over:
                         return []
+                    if not draft.held:  # what was published makes work that must not be delayed
+                        await breath.take()
         return calls
-
-    async def _take(self, text: str, draft: Draft, waiting: Patience, breath: Breath) -> None:
-        """Take in what the character wrote; text that shows nothing is no sign of life."""
-        if complete := await draft.add(text):
-            waiting.pause()  # this may wait for the loudspeaker
-            await draft.hand_over(complete)
-            waiting.resume()
-        if shows(text):
-            waiting.renew()
-        if not draft.held:  # what was published makes work that a fast model must not delay
-            await breath.take()
 
 
 def _lines(event: UserSaid | SpeakersAsked, speakers: Sequence[Character]) -> tuple[Line, ...]:

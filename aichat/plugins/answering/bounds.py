@@ -71,7 +71,7 @@ class Bounds:
         if self.count >= self.longest:
             raise BackendFailed(
                 f"{self.name}'s reply was ended after {self.longest:,} letters.",
-                "Ask for the rest, or raise max_reply_letters of the language model in plugins.toml.",
+                "Ask for the rest, or raise max_reply_letters of the model in plugins.toml.",
             )
         if self.unseen >= LOOP:
             self._give_up("showed nothing any more")

@@ -11,9 +11,10 @@ from typing import TypeVar
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, Usage
+from aichat.core import Bus, Patience, Usage
 from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyText
 
+from .bounds import shows
 from .clauses import Clauses
 
 JOIN_SECONDS = 0.005
@@ -72,6 +73,15 @@ class Draft:
             self.told = now
             await self._show()
         return complete
+
+    async def take(self, text: str, waiting: Patience) -> None:
+        """Add what was written, and hand over; what shows nothing is no sign of life."""
+        if complete := await self.add(text):
+            waiting.pause()  # this may wait for the loudspeaker
+            await self.hand_over(complete)
+            waiting.resume()
+        if shows(text):
+            waiting.renew()
 
     async def pause(self) -> None:
         """Hand over all there is: what follows takes time, and is a sentence of its own."""

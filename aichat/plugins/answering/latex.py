@@ -1,4 +1,4 @@
-"""Formulas in LaTeX, as one would say them: ``\\frac{a}{b}`` is "a ÷ b", ``x^2`` stays.
+r"""Formulas in LaTeX, as one would say them: ``\frac{a}{b}`` is "a ÷ b", ``x^2`` stays.
 
 What is left is text with operators, which ``symbols`` knows how to say.
 """

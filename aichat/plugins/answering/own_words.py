@@ -19,7 +19,14 @@ LONGEST_PREFIX = 120
 COLON = re.compile("[:：\n]")
 SPACE = re.compile(r"[*_]*+[ \t]*+")
 """What belongs to a name, behind its colon."""
-DIRECTION = re.compile(r"\s*[(\[*_][^)\]*_\n]*[)\]*_]*\s*")
+DIRECTION = re.compile(
+    r"[\s*_)\]]*(?:\([^()\n]*\)|\[[^\[\]\n]*\]|\*(?=\S)[^*\n]*\*|_(?=\S)[^_\n]*_)[*_]*\s*"
+)
+"""What may stand between a name and its colon: (smiling), [whispers], *laughs*;"""
+BEGUN = re.compile(
+    r"[\s*_)\]]*(?:\([^()\n]*\)?|\[[^\[\]\n]*\]?|\*(?=\S)[^*\n]*\*?|_(?=\S)[^_\n]*_?)?[*_]*\s*"
+)
+"""the beginning of it."""
 TAG = re.compile(r"< ?(/?) ?([^<>\n]{1,80}?) ?>")
 MAYBE_TAG = re.compile(r"<[^<>\n]*+\Z")
 LONGEST_TAG = 90
@@ -132,7 +139,7 @@ class OwnWords:
         if name in self.foreign:
             self.is_over = True
             return ""
-        space = SPACE.match(line, colon.end())
+        space = SPACE.match(line, colon.end(), LONGEST_PREFIX)
         return line[space.end() :] if space and name in self.own else line
 
     def _named(self, prefix: str) -> str:
@@ -142,7 +149,7 @@ class OwnWords:
             return whole
         for name in (*self.own, *self.foreign):
             rest = start.removeprefix(name)
-            if rest != start and DIRECTION.fullmatch(rest.rstrip("*_ \t") + " "):
+            if rest != start and DIRECTION.fullmatch(rest):
                 return name
         return ""
 
@@ -156,11 +163,7 @@ class OwnWords:
             return not start.partition(":")[2].strip("*_ \t")
         bare = start.rstrip(MARKS)
         return any(
-            name.startswith(bare) or self._may_be_directed(start.removeprefix(name))
+            name.startswith(bare) or BEGUN.fullmatch(start.removeprefix(name))
             for name in (*self.own, *self.foreign)
             if name.startswith(bare) or start.startswith(name)
         )
-
-    def _may_be_directed(self, rest: str) -> bool:
-        """Tell whether *rest*, behind a name, is the beginning of a stage direction."""
-        return bool(DIRECTION.fullmatch(rest))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 
+from .lexicon import word_set
+
 WAIT = -1
 """Not known yet: that depends on what follows."""
-
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
 
 NEVER_LAST = frozenset(
     [
@@ -38,7 +35,7 @@ BEFORE_NUMBER = frozenset(
     ]
 )
 """those that are abbreviations only in front of a number,"""
-DATES = _set(
+DATES = word_set(
     "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Okt Dez Mon Tue Tues Wed Thu Thurs Fri Sat "
     "Sun"
 )
@@ -46,7 +43,7 @@ DATES = _set(
 AFTER_NAMES = frozenset(["sr", "jr"])
 """and those that stand behind a name, or as *Señor* before one."""
 
-MONTHS = _set(
+MONTHS = word_set(
     "januar jänner februar märz april mai juni juli august september oktober november dezember "
     "january february march may june july october december janvier février mars avril juin juillet "
     "août septembre octobre novembre décembre gennaio febbraio marzo aprile maggio giugno luglio "
@@ -54,10 +51,10 @@ MONTHS = _set(
     "jahrhundert jahrhunderts jhd jh weltkrieg geburtstag stock platz klasse liga etage tag kapitel"
 )
 """What follows a German ordinal, and a number of other languages, in a date."""
-BEFORE_ORDINAL = _set(
+BEFORE_ORDINAL = word_set(
     "der das den dem des vom zum zur im beim jeder jeden jedem jedes ihr sein mein dein"
 )
-STARTERS = _set(
+STARTERS = word_set(
     "he she it they we i you the a an this that these those his her their there then but and so in "
     "on at as if when while after before what who how why where no yes él ella ellos pero y"
 )

@@ -11,12 +11,13 @@ import unicodedata
 from html import unescape
 
 from .latex import spelled
+from .lexicon import word_set
 from .narration import is_narration
 from .symbols import in_words
 from .wholes import Whole, Wholes
 
 DEEPEST = 6
-"""Emphasis and links within each other that are taken apart; what is deeper is read as it stands."""
+"""Emphasis and links within each other that are taken apart; the rest is read as it is."""
 AROUND = 80
 """Letters around a passage that tell whether it is narration."""
 
@@ -37,12 +38,12 @@ TAG = re.compile(r"<(/?)\s?([a-zA-Z][\w-]*)(.*?)(/?)>\Z", re.DOTALL)
 ADDRESS = re.compile(r"<((?:https?|mailto|ftp):[^\s<>]+|[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+)>\Z")
 PLACEHOLDER = re.compile(r"<(?!\w+ (?:and|or) )[\w-]+(?: [\w-]+){0,3}>")
 ATTRIBUTE = re.compile(r"\A\s+[\w:-]+\s*=")
-TAGS = frozenset(
-    "a abbr article aside audio b big blockquote body br button caption center cite code col dd del "
-    "details dfn div dl dt em embed figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header "
-    "hr html i iframe img input ins kbd label li link main mark meta nav ol option p pre q rp rt ruby "
-    "s samp script section select small source span strike strong style sub summary sup svg table "
-    "tbody td textarea tfoot th thead title tr tt u ul var video wbr".split()
+TAGS = word_set(
+    "a abbr article aside audio b big blockquote body br button caption center cite code col dd "
+    "del details dfn div dl dt em embed figcaption figure font footer form h1 h2 h3 h4 h5 h6 head "
+    "header hr html i iframe img input ins kbd label li link main mark meta nav ol option p pre q "
+    "rp rt ruby s samp script section select small source span strike strong style sub summary "
+    "sup svg table tbody td textarea tfoot th thead title tr tt u ul var video wbr"
 )
 LINE_MARK = re.compile(
     r"^[ \t]*+(?:#{1,6}|[-*+](?:[ \t]+\[[ xX]\])?|>(?:[ \t]?>){0,16})(?:[ \t]++|$)", re.MULTILINE
@@ -93,7 +94,8 @@ def _words(text: str, deepest: int) -> str:
     """Return *text* with every whole in it reduced to what is to be said of it."""
     wholes = Wholes()
     wholes.read(text, final=True)
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     for whole in wholes.found:
         is_image = whole.kind == "link" and text[whole.begin - 1 : whole.begin] == "!"
         parts += _plain(text[at : whole.begin - is_image]), _said(text, whole, deepest)
@@ -181,7 +183,7 @@ def _host(url: str) -> str:
 
 
 def _tables(text: str) -> str:
-    """Read the cells of a row one after the other: "A, B." """
+    """Read the cells of a row one after the other, as in "A, B." and "1, 2."."""
     if "|" not in text or not (ROW.search(text) or "---" in text):
         return text
     return "\n".join(_row(line) if "|" in line else line for line in text.split("\n"))

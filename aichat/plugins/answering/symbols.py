@@ -33,13 +33,14 @@ WORDS = {
     "ru": "умножить на|разделить на|в степени|до|меньше|больше|не больше|не меньше|не равно"
     "|равно|плюс-минус|около",
     "zh": "乘以|除以|的幂|到|小于|大于|至多|至少|不等于|等于|正负|大约",
-    "ja": "かける|割る|の累乗|から|小なり|大なり|以下|以上|ノットイコール|イコール|プラスマイナス|約",
+    "ja": "かける|割る|の累乗|から|小なり|大なり|以下|以上|ノットイコール|イコール"
+    "|プラスマイナス|約",
 }
 POWER_AFTER = {"zh": "的{}次方", "ja": "の{}乗"}
 """What is said behind a number for its power, where no word stands between the two."""
 SMALL_WORDS = {
     "en": "the and is are of to in that it you for with was on have if this but not i",
-    "de": "der die das und ist nicht ich ein eine mit von auf für wir sie sind wenn kostet es zu dem",
+    "de": "der die das und ist nicht ich ein eine mit von auf für wir sie sind wenn kostet es zu",
     "fr": "le la les et est une un des pas je vous pour dans que qui il elle nous coûte ça",
     "es": "el los las es una que por con para se del yo muy está pero cuesta tiene",
     "it": "il lo gli una che per con non di sono del della mi ma questo costa",
@@ -63,7 +64,8 @@ RAISED = re.compile("(?<=[\\w)])([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,9})")
 UNIT_SIGNS = re.compile("[℃℉\u3300-\u33ff]")
 NUMERO = re.compile(r"№\s?")
 SIGNED = re.compile(
-    r"\d\.?\d*[eE][+-]?\d|\d ?x ?\d|[*^~<>=≤≥≠±×÷≈→⇒·⋅√∞∑²³#№½¼¾⅓⅔⅛℃℉～〜–\u3300-\u33ff\u2070-\u2089/|+-]"
+    r"\d\.?\d*[eE][+-]?\d|\d ?x ?\d"
+    r"|[*^~<>=≤≥≠±×÷≈→⇒·⋅√∞∑²³#№½¼¾⅓⅔⅛℃℉～〜–\u3300-\u33ff\u2070-\u2089/|+-]"
 )
 """Without one of these there is nothing to do."""
 
