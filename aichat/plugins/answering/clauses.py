@@ -56,6 +56,7 @@ SPACED_ABBREVIATION = re.compile(r"[^\W\d_]\.\s[^\W\d_]\.")
 """One that is no clause by itself: "d. h." """
 SPACED = re.compile(r"[^\W\d_](?:\.(?:\s[^\W\d_]?)?)?\Z")
 """What may become one."""
+NEWLINES = re.compile(r"\n++")
 SPACE = re.compile(rf"\s{{0,{SPACES}}}+")
 JOINED = re.compile(
     "[\u0300-\u036f\u200d\ufe00-\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
@@ -133,7 +134,8 @@ class Clauses:
                 return WAIT
             if end := self._end_at(at, final):
                 return end if self.begin < end <= known and end < len(self.text) else WAIT
-            self.at += 1
+            run = NEWLINES.match(self.text, at, longest + 1)
+            self.at = run.end() if run else at + 1
         return self._cut(known) if len(self.text) > longest else WAIT
 
     def _pass_whole(self, at: int) -> bool:

@@ -16,6 +16,8 @@ from attrs import define, field
 
 LONGEST_PREFIX = 120
 """Letters of a line that may name a speaker."""
+LINES = re.compile(r"[^\n]*+\n++|[^\n]++")
+"""A line, with the empty ones that follow, or the beginning of one."""
 COLON = re.compile("[:：\n]")
 SPACE = re.compile(r"[*_]*+[ \t]*+")
 """What belongs to a name, behind its colon."""
@@ -112,7 +114,7 @@ class OwnWords:
         if not self.at_line_start and "\n" not in text:
             return text
         out = []
-        for piece in text.splitlines(keepends=True) if "\n" in text else (text,):
+        for piece in LINES.findall(text):
             if self.is_over:
                 break
             out.append(self._piece(piece))

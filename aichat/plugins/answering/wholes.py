@@ -32,7 +32,7 @@ UNKNOWN = -1
 
 Kind = Literal["block", "code", "link", "tag", "comment", "math", "star"]
 TOKEN = re.compile(
-    rf"`{{1,{RUN}}}+|~{{1,{RUN}}}+|\*{{1,{RUN}}}+|_{{1,{RUN}}}+|\${{1,2}}+|\[|<|\\[^\n]?|\n"
+    rf"`{{1,{RUN}}}+|~{{1,{RUN}}}+|\*{{1,{RUN}}}+|_{{1,{RUN}}}+|\${{1,2}}+|\[|<|\\[^\n]?|\n++"
 )
 
 CODE = re.compile(r"`[^`\n]++`(?=[^`])")
@@ -178,7 +178,7 @@ class Wholes:
     def _token(self, text: str, token: re.Match[str]) -> int:
         """Return where to read on; ``UNKNOWN`` while that depends on what follows."""
         mark, at, end = token[0], token.start(), token.end()
-        if mark == "\n":
+        if mark[0] == "\n":
             self.line = end
             return end
         if end == len(text) and mark[0] not in "[<":
