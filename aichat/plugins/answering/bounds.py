@@ -23,8 +23,6 @@ LOOP = 3_000
 """A reply ends that has repeated itself for so many letters, or has shown nothing with so many."""
 PERIOD = 200
 """What is repeated is at most so long."""
-PROBE = 32
-"""Letters by which a repetition is found."""
 CHECKED_EACH = 250
 """A repetition is looked for each time that so many letters have come."""
 
@@ -59,7 +57,7 @@ class Bounds:
         Raises :class:`BackendFailed` behind the slice with which the reply must end.
         """
         for at in range(0, len(delta), SLICE):
-            piece = delta[at : at + min(SLICE, self.longest - self.count)]
+            piece = delta[at : at + min(SLICE, max(1, self.longest - self.count))]
             yield piece
             self._note(piece)
 
@@ -91,7 +89,4 @@ def repeats_itself(recent: str) -> bool:
     """Tell whether the last ``LOOP`` letters are one short piece, over and over."""
     if len(recent) < LOOP:
         return False
-    probe = recent[-PROBE:]
-    at = recent.rfind(probe, LOOP - PROBE - PERIOD, LOOP - 1)
-    period = LOOP - PROBE - at
-    return at >= 0 and recent[period:] == recent[:-period]
+    return recent.find(recent[PERIOD:]) < PERIOD  # where it is, and a period earlier
