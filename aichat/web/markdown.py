@@ -31,7 +31,7 @@ ATTRIBUTES = {
     **{tag: {"class"} for tag in ("code", "span", "p", "h1", "h2", "h3", "h4", "h5", "h6")},
 }
 
-LONGEST_CODE = 20_000
+LONGEST_CODE = 10_000
 """Letters of a block of code beyond which it is not highlighted: that would hold everybody up."""
 LONGEST = 100_000
 """Letters of a text beyond which it is shown as it stands,"""

@@ -51,6 +51,8 @@ UNSURE = re.compile(
 )
 """A mark at the end of what is known."""
 MARKS = re.compile("[.!?…؟۔।॥։።。！？។။\n,;:،؛，；：、–—-]")
+TELLING = re.compile(r"[`~*_$\[<\\.!?…؟۔।॥։።。！？។။\n,;:،؛，；：、–—-]")
+"""Words without any of these neither end a clause nor begin anything."""
 ENTITY = re.compile(r"&#?\w{1,10};\Z")
 SPACED_ABBREVIATION = re.compile(r"[^\W\d_]\.\s[^\W\d_]\.")
 """One that is no clause by itself: "d. h." """
@@ -88,7 +90,12 @@ class Clauses:
                 return []
             delta = "".join(self.block)
             self.block.clear()
+        before = len(self.text)
         self.text += delta
+        is_known = self.at == self.wholes.at == before and before - self.begin < LONGEST - RUN
+        if is_known and len(delta) <= RUN and not TELLING.search(delta):
+            self.at = self.wholes.at = len(self.text)
+            return []
         self.wholes.read(self.text)
         return self._pieces(final=False)
 
@@ -125,7 +132,7 @@ class Clauses:
         while True:
             mark = MARKS.search(self.text, self.at, min(known, longest + 1))
             at = mark.start() if mark else min(known, longest + 1)
-            if self._pass_whole(at):
+            if self.wholes.found and self._pass_whole(at):
                 continue
             self.at = at
             if mark is None or at > longest:
