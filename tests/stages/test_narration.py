@@ -32,6 +32,8 @@ EMPHASIS = [
     ),
     *("I told you before, *never ever*, OK?", "***Stop it!*** I mean that.", "我喜欢*茶*。"),
     *("I meant *never ever*, not *once*.", "*Casablanca* (1942) is a film.", "Is it *yours*?"),
+    *("*Sit down!* That is an order.", "*Look at me.* I mean it.", "The *Mona Lisa* hangs there."),
+    *("I love your *smile*", "It was, *how shall I say*, odd.", "*Spoiler alert:* he dies."),
     *("She *smiles* when she is sad.", "He wrote *War and Peace*.", "It *is* what it *is*."),
 ]
 NARRATION = [
@@ -66,6 +68,13 @@ NARRATION = [
     ("*The wind howls. Nobody speaks.*\n\nSo, what now?", "So, what now?"),
     ("Thanks! *hugs you tightly*", "Thanks!"),
     ("*softly smiles* Hey.", "Hey."),
+    ("*cough* excuse me *cough*", "excuse me"),
+    ("*Sigh.* Again?", "Again?"),
+    ("*She gasps!* No!", "No!"),
+    ("Wait *looks around nervously* did you hear that?", "Wait did you hear that?"),
+    ("*blinks* *blinks again* What?", "What?"),
+    ("Mhm *nods*", "Mhm"),
+    ("*ring ring* Hello?", "Hello?"),
     ("Well, *looks away* I don't know.", "Well, I don't know."),
     ("*fidgets with her sleeve* Sorry.", "Sorry."),
     ("*Her eyes light up.* Really?", "Really?"),

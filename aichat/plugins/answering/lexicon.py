@@ -54,6 +54,9 @@ SUBJECTS = word_set("he she it they the a an his her their its my i")
 PRONOUNS = word_set("he she it they who that which one i you we to will can never always")
 """Behind one of these a verb is a part of the sentence."""
 
-FILLERS = word_set("well so and but um uh oh hm hmm then")
+FILLERS = word_set(
+    "well so and but um uh oh hm hmm then wait hey okay ok yes no yeah sorry please mhm ah"
+)
+DETERMINERS = word_set("a an the my your his her its our their this that no some with and or of")
 
 IRREGULAR = word_set("cries wept ran sat stood took made held left came went")

@@ -13,6 +13,7 @@ import re
 
 from .lexicon import (
     ACTIONS,
+    DETERMINERS,
     EXPRESSIONS,
     FILLERS,
     IRREGULAR,
@@ -20,6 +21,7 @@ from .lexicon import (
     PRONOUNS,
     SAID,
     SUBJECTS,
+    word_set,
 )
 from .wholes import begins_sentence
 
@@ -44,6 +46,8 @@ def _forms(verbs: str) -> frozenset[str]:
 
 EXPRESSED = _forms(EXPRESSIONS)
 DONE = EXPRESSED | _forms(ACTIONS)
+COMMANDS = word_set(ACTIONS) - EXPRESSED
+"""*Sit down.* is said to somebody."""
 
 
 def is_narration(before: str, inner: str, after: str) -> bool:
@@ -57,7 +61,7 @@ def is_narration(before: str, inner: str, after: str) -> bool:
         return False
     if begins_sentence(before) and _ends_sentence(inner, after):
         return _is_narration_alone(words, inner, after)
-    return _is_narration_within(words, before, inner)
+    return _is_narration_within(words, before, inner, after)
 
 
 def _first(text: str) -> list[re.Match[str]]:
@@ -79,6 +83,10 @@ def _ends_sentence(inner: str, after: str) -> bool:
 def _is_narration_alone(words: list[str], inner: str, after: str) -> bool:
     """Judge a passage that is a sentence by itself."""
     said, first = [word.casefold() for word in words], words[0]
+    if len(said) > 1 and len({*said}) == 1 and said[0] not in SAID:
+        return True  # a sound: *knock knock*
+    if said[0] in COMMANDS:
+        return False
     if _is_done(said) or (len(said) <= 3 and said[-1] in NOTES):
         return True
     if INNER_END.search(inner[:-1]):
@@ -99,7 +107,7 @@ def _is_title(words: list[str]) -> bool:
     return words[0][0].isupper() and all(w[0].isupper() for w in words if len(w) > 3)
 
 
-def _is_narration_within(words: list[str], before: str, inner: str) -> bool:
+def _is_narration_within(words: list[str], before: str, inner: str, after: str) -> bool:
     """Judge a passage in a sentence: an action is known by its verb, and by what it follows."""
     said = [word.casefold() for word in words]
     last = before[-80:].rstrip()
@@ -110,6 +118,9 @@ def _is_narration_within(words: list[str], before: str, inner: str) -> bool:
         return False
     if said[0] in EXPRESSED and _is_third(said[0]):
         return len(said) > 1 or previous not in ("and", "or")
+    if len(said) == 1 and said[0] in EXPRESSED and words[0].islower():
+        at_end = not after.strip() and previous not in DETERMINERS
+        return at_end or begins_sentence(before)
     if said[0] in SUBJECTS:
         return _is_done(said) and (len(said) > 2 or inner.rstrip()[-1:] in ".…")
     is_apart = last.endswith((",", ";", ":", "—", "–", "-", "…")) or previous in FILLERS or not last

@@ -78,7 +78,7 @@ TIMES = re.compile(
     r"(?<=[\d)])\s?[*×✕⋅·]\s?(?=[^\W_]|[(√])|(?<=\w)\s?[×✕⋅]\s?(?=\w)"
     r"|(?<=[^\W_])\s?\*\s?(?=\d)|(?<=[^\W_])\*(?=\()"
 )
-LETTERS_TIMES = re.compile(r"(?<![^\W_])([^\W\d_])\*(?=[^\W\d_](?![^\W_]))")
+LETTERS_TIMES = re.compile(r"(?<![^\W_])([^\W\d_])\s?\*\s?(?=[^\W\d_](?![^\W_]))")
 BY = re.compile(r"(?<=\d)x(?=\d)|(?<=\d) x (?=\d)")
 RANGE = re.compile(r"(?:(?<=[\d%°])|(?<=°[CF]))\s?[~～〜]\s?(?=[+-]?\d)|(?<=\d)\s?–\s?(?=\d)")
 ABOUT = re.compile(r"(?<!about )(?<![\w~～])[~～]\s?(?=[\d$€£])|≈\s?")
