@@ -174,6 +174,7 @@ ONE = [
     *("Это т. е. так.", "Он купил хлеб и т. п. вчера.", "Es geht um die 3. Klasse."),
     *("She has a Ph.D. in physics.", "My M.Sc. was hard.", "A 2 p.m. start is fine."),
     *("El Sr. García llegó.", "Estimado Sr. Pérez.", "Dr. Martin Luther King Jr. spoke."),
+    *("I. Newton was great.", "Он жил в г. Москве.", "EE. UU. es grande."),
     *("St. Petersburg is cold.", "J. K. Rowling wrote it.", "See p. 5 and vol. 3 of it."),
     *("Version 2.1. beta is out.", "the end. of it all.", "Mio. Euro fehlen ca. Zwei."),
     *("Tom &amp; Jerry &lt;3 this", "the 3. 5. 2024 was one"),
@@ -186,6 +187,7 @@ TWO = [
     ("He got his Ph.D. He left.", ["He got his Ph.D. ", "He left."]),
     ("Хлеб, соль и т. д. Потом чай.", ["Хлеб, соль и т. д. ", "Потом чай."]),
     ("It was in May. 5 came.", ["It was in May. ", "5 came."]),
+    ("Это было в 2020 г. Потом нет.", ["Это было в 2020 г. ", "Потом нет."]),
     ("So am I. You too.", ["So am I. ", "You too."]),
 ]
 

@@ -16,7 +16,7 @@ NEVER_LAST = frozenset(
         *("fr", "hr", "sig", "dott", "avv", "lic", "arq", "dipl", "ing", "str", "tel", "messrs"),
         *("vs", "cf", "approx", "ca", "bzw", "evtl", "ggf", "inkl", "exkl", "zzgl", "abzgl"),
         *("vgl", "sog", "mio", "mrd", "resp", "dhr", "mevr", "ul", "гг", "ул", "им", "проф"),
-        *("тыс", "млн", "млрд", "напр", "viz", "feat", "ft", "t.ex", "f.eks", "bl.a", "p.ex"),
+        *("тыс", "млн", "млрд", "напр", "viz", "ee", "feat", "ft", "t.ex", "f.eks", "bl.a", "p.ex"),
     ]
 )
 """Abbreviations that no sentence ends with,"""
@@ -31,7 +31,7 @@ RARELY_LAST = frozenset(
 BEFORE_NUMBER = frozenset(
     [
         *("no", "nos", "nr", "vol", "fig", "p", "pp", "ch", "art", "sec", "v", "s", "bd", "abb"),
-        *("kap", "abs", "núm", "pág", "стр", "рис", "гл", "ст", "eq", "ex", "lv", "ver", "approx"),
+        *("kap", "abs", "núm", "pág", "стр", "рис", "гл", "ст", "eq", "ex", "lv", "ver", "al"),
     ]
 )
 """those that are abbreviations only in front of a number,"""
@@ -122,13 +122,15 @@ def _after_letter(word: str, before: str, text: str, at: int, final: bool) -> in
     """Tell initials, and abbreviations with spaces in them: "z. B.", "J. K."."""
     if word.casefold() in BEFORE_NUMBER and text[at].isdecimal():
         return 0
+    words = _words_before(word, before)
     if word.isupper() or not word.islower():
-        return int(word == "I" or ord(word) >= 0x2E80)
+        return int((word == "I" and bool(words)) or ord(word) >= 0x2E80)
     if len(text) == at + 1 and not final:
         return WAIT
     if text[at].isalpha() and text[at + 1 : at + 2] == ".":
         return 0
-    words = _words_before(word, before)
+    if word == "г":  # "в г. Москве", but "в 2020 г. Потом"
+        return int(bool(words) and words[-1].isdecimal())
     is_second = bool(words) and len(words[-1]) == 2 and words[-1][1] == "."
     return int(not is_second or word in "дп")
 
