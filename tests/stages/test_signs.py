@@ -95,6 +95,7 @@ def test_the_language_of_a_text_is_guessed_by_its_small_words() -> None:
         ("&#99999999999999999999;", "&99999999999999999999;"),
         ("a<br/>b <SPAN class='x'>c</SPAN>", "a b c"),
         ("Run git clone <url> now", "Run git clone url now"),
+        ("<sigh> Well <laughs>.", "Well ."),
         ('Hi <emotion value="glad"/>there</laugh>.', "Hi there ."),
         ("Hello!<|im_end|>", "Hello!"),
         (r"5 \* 3, \# not \_this\_", "5 times 3, not _this_"),

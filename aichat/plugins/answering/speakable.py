@@ -12,7 +12,7 @@ from html import unescape
 
 from .latex import spelled
 from .lexicon import word_set
-from .narration import is_narration
+from .narration import EXPRESSED, is_narration
 from .symbols import in_words
 from .wholes import Whole, Wholes
 
@@ -142,7 +142,7 @@ def _link(source: str, deepest: int) -> str:
 def _tag(source: str, after: str) -> str:
     """Leave out what is a tag: known ones, and others that can be nothing else.
 
-    A <placeholder> is read.
+    What a voice is to do, as <laugh>, is left out; a <placeholder> is read.
     """
     if address := ADDRESS.match(source):
         return _host(address[1]) if "//" in source else address[1].removeprefix("mailto:")
@@ -153,7 +153,7 @@ def _tag(source: str, after: str) -> str:
     closes, name, rest, is_empty = tag.groups()
     if name.lower() in TAGS and (not rest.strip() or ATTRIBUTE.match(rest)):
         return " "
-    if closes or is_empty or ATTRIBUTE.match(rest):
+    if closes or is_empty or ATTRIBUTE.match(rest) or name.lower() in EXPRESSED:
         return " "
     is_one = PLACEHOLDER.fullmatch(source) and not after.isalnum()
     return f" {source[1:-1]} " if is_one else source
