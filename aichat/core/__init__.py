@@ -67,7 +67,7 @@ from .private import exposed, owner_of, tighten, way_to_use
 from .registry import cast_parts, load_plugins, open_chat
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import Adjusts, BackedUp, Changes, Storage
-from .streams import Breath, closing, next_within, patience
+from .streams import Breath, Patience, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
@@ -120,6 +120,7 @@ __all__ = [
     "NotReady",
     "Overflow",
     "Parts",
+    "Patience",
     "Pause",
     "Playable",
     "Prompt",

@@ -207,7 +207,8 @@ class Llm(Protocol):
     """Language model.
 
     One that knows how much it can read has an attribute ``context_tokens`` (prompt and reply
-    together); older messages are then left out in time.
+    together); older messages are then left out in time. A reply ends, with a notice, after the
+    letters that an attribute ``max_reply_letters`` names; else after 100,000.
     """
 
     def reply(self, prompt: Prompt) -> AsyncIterator[Written]:

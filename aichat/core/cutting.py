@@ -8,7 +8,7 @@ from collections.abc import Iterator
 LONGEST = 300
 """Letters: about 20 s of speech."""
 
-_SENTENCE = re.compile(r".+?(?:[.!?;:]+[\"')\]]*(?=\s|$)|$)", re.DOTALL)
+_SENTENCE = re.compile(r".+?(?:(?<![.!?;:])[.!?;:]++[\"')\]]*+(?=\s|$)|$)", re.DOTALL)
 
 
 def pieces(text: str, longest: int = LONGEST) -> Iterator[str]:

@@ -80,7 +80,8 @@ def speakable_filter() -> Callable[[str], str]:  # type: ignore[empty-body]
     Filters are chained; the text on the screen stays as it is. Yours gets the text as the model
     wrote it, before aichat's own takes out mark-up, code, emoji and *actions*; write
     ``@hookimpl(trylast=True)`` to come after it. It is called for every clause, on the event loop:
-    it must return within a millisecond. An empty text is not spoken.
+    it must return within a millisecond. (For a clause of more than 2,000 letters, as narration may
+    be, it is called in a worker thread.) An empty text is not spoken.
     """
 
 

@@ -7,7 +7,7 @@ import re
 IMAGES = "/images/"
 """Where pictures are served: this and the key of a clip."""
 
-_PICTURE = re.compile(r"!\[((?:[^\]\\]|\\.){0,1000})\]\(/images/[\w.-]{1,100}\)")
+_PICTURE = re.compile(r"!\[((?:(?!!\[)[^\]\\]|\\.){0,1000}+)\]\(/images/[\w.-]{1,100}\)")
 _KEY = re.compile(r"/images/([0-9a-f]{64}\.[a-z0-9]{1,8})(?![\w.-])")
 _ESCAPED = re.compile(r"\\([^\w\s])")
 

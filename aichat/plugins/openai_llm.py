@@ -42,7 +42,7 @@ class OpenAiLlm(Client):
     """Chat completions over HTTP. Times are in seconds; *first_token_seconds* covers the retry.
 
     *reasoning* says how much the model thinks first ("": as it likes). *context_tokens* is how much
-    it can read, where that is little.
+    it can read, where that is little. A reply ends after *max_reply_letters*.
     """
 
     part = "llm"
@@ -55,6 +55,7 @@ class OpenAiLlm(Client):
     between_tokens_seconds: float = 15
     reasoning: Effort = ""
     context_tokens: int | None = None
+    max_reply_letters: int = 100_000
     _toolless: set[str] = field(init=False, factory=set, repr=False)
     """Models that were found to take no tools."""
 

@@ -40,8 +40,8 @@ def llm_backend() -> Backend[Llm]:
 class Transformers(LocalModel):
     """Writes with *model*: a folder, or a repository of the hub that is in its cache.
 
-    *context_tokens* bound prompt and reply, *max_tokens* a reply; *max_concurrent* replies are
-    written at once. With *download*, the weights are brought.
+    *context_tokens* bound prompt and reply, *max_tokens* one round of a reply, *max_reply_letters*
+    all of it; *max_concurrent* replies are written at once. With *download*, weights are brought.
     """
 
     part, name, what = "llm", "transformers", "The language model"
@@ -55,12 +55,14 @@ class Transformers(LocalModel):
         dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
         context_tokens: int = 8192,
         max_tokens: int = 400,
+        max_reply_letters: int = 100_000,
         max_concurrent: int = 2,
         download: bool = False,
     ) -> None:
         super().__init__(max_concurrent, download)
         self.model, self.device, self.dtype = model, device, dtype
         self.context_tokens, self.max_tokens = context_tokens, max_tokens
+        self.max_reply_letters = max_reply_letters
 
     @property
     def weights(self) -> Sequence[Weights]:

@@ -16,8 +16,10 @@ from markdown_it.token import Token
 INKS = ("red", "blue", "green", "purple", "teal", "brown")
 PLACES = ("center", "right")
 
+LONGEST_PLACE = len("{.center}")
+
 _INK = re.compile(rf"\]\{{\.({'|'.join(INKS)})\}}")
-_PLACE = re.compile(rf"\s*\{{\.({'|'.join(PLACES)})\}}\s*$")
+_PLACE = re.compile(rf"\{{\.({'|'.join(PLACES)})\}}\Z")
 
 
 def inking(markdown: MarkdownIt) -> None:
@@ -52,7 +54,7 @@ def _place(state: StateCore) -> None:
 
 
 def _put(block: Token, last: Token) -> None:
-    found = _PLACE.search(last.content) if last.type == "text" else None
-    if found:
-        last.content = last.content[: found.start()]
+    content = last.content.rstrip() if last.type == "text" else ""
+    if found := _PLACE.search(content, max(0, len(content) - LONGEST_PLACE)):
+        last.content = content[: found.start()].rstrip()
         block.attrSet("class", f"align-{found[1]}")

@@ -35,6 +35,22 @@ PIECES = st.sampled_from(
         "```\nx = 1. y\n```\n",
         "```",
         "No. ",
+        "z. B. ",
+        "am 3. Mai ",
+        "Sr. ",
+        "d. ",
+        "$x^2$",
+        "~~~",
+        "***",
+        "\\(a",
+        "\\)",
+        "$",
+        "Dear Jr. He ",
+        "!",
+        "<!--",
+        "-->",
+        "&amp; ",
+        "\n\n",
         "U.S. ",
         "p.m. ",
         "1. ",
@@ -85,6 +101,7 @@ def test_any_chunking_gives_the_same_clauses_which_joined_are_the_text(
             "Mr. Chen met Dr. Barns at 3.30 p.m. today.",
             ["Mr. Chen met Dr. Barns at 3.30 p.m. today."],
         ),
+        ('He said "No." and left. Fine.', ['He said "No." and left. ', "Fine."]),
         ('She said "No." Then she left.', ['She said "No." ', "Then she left."]),
         ("Wait... what? Yes!", ["Wait... ", "what? ", "Yes!"]),
         ("See https://example.org/a.b?c=d. Good.", ["See https://example.org/a.b?c=d. ", "Good."]),
@@ -145,9 +162,66 @@ def test_what_belongs_together_is_not_cut_however_long_the_clause() -> None:
 
 @given(st.integers(0, 300), st.sampled_from(["*", "_", "`", "[", "<b", "**"]))
 def test_a_stray_mark_holds_up_nothing_for_long(words: int, mark: str) -> None:
-    clauses, text = Clauses(), f"Hm. {mark}and so on " + "word " * words
+    clauses, text = Clauses(), f"Hm, {mark}and so on " + "word " * words
     made = [clause for piece in text for clause in clauses.feed(piece)]
     assert len(text) - sum(map(len, made)) <= 2 * LONGEST + 10
+
+
+ONE = [
+    *("Ich komme am 3. Mai.", "Er wurde am 24. Dezember geboren.", "Der 2. Weltkrieg war schlimm."),
+    *("Das ist z. B. gut.", "Sie kommt, d. h. Anna kommt.", "Es regnet u. a. in Wien."),
+    *("We met on Jan. 5 there.", "It is due Sept. 12 at noon.", "Come on Tue. 7 July."),
+    *("Это т. е. так.", "Он купил хлеб и т. п. вчера.", "Es geht um die 3. Klasse."),
+    *("She has a Ph.D. in physics.", "My M.Sc. was hard.", "A 2 p.m. start is fine."),
+    *("El Sr. García llegó.", "Estimado Sr. Pérez.", "Dr. Martin Luther King Jr. spoke."),
+    *("I. Newton was great.", "Он жил в г. Москве.", "EE. UU. es grande."),
+    *("St. Petersburg is cold.", "J. K. Rowling wrote it.", "See p. 5 and vol. 3 of it."),
+    *("Version 2.1. beta is out.", "the end. of it all.", "Mio. Euro fehlen ca. Zwei."),
+    *("Tom &amp; Jerry &lt;3 this", "the 3. 5. 2024 was one"),
+]
+TWO = [
+    ("It is 2023. Then came more.", ["It is 2023. ", "Then came more."]),
+    ("I have 3. You have 4.", ["I have 3. ", "You have 4."]),
+    ("Er ist Herr Meier. Anna kommt.", ["Er ist Herr Meier. ", "Anna kommt."]),
+    ("She met John Smith Sr. He left.", ["She met John Smith Sr. ", "He left."]),
+    ("He got his Ph.D. He left.", ["He got his Ph.D. ", "He left."]),
+    ("Хлеб, соль и т. д. Потом чай.", ["Хлеб, соль и т. д. ", "Потом чай."]),
+    ("It was in May. 5 came.", ["It was in May. ", "5 came."]),
+    ("Это было в 2020 г. Потом нет.", ["Это было в 2020 г. ", "Потом нет."]),
+    ("So am I. You too.", ["So am I. ", "You too."]),
+]
+
+
+@pytest.mark.parametrize("text", ONE)
+def test_an_abbreviation_an_ordinal_or_a_date_ends_no_clause(text: str) -> None:
+    clauses = Clauses(made=9)  # behind the first ones, which may end at a comma
+    made = [clause for letter in text for clause in clauses.feed(letter)]
+    assert made + clauses.flush() == [text]
+
+
+@pytest.mark.parametrize(("text", "clauses"), TWO)
+def test_a_sentence_may_end_with_one(text: str, clauses: list[str]) -> None:
+    cutting = Clauses(made=9)
+    made = [clause for letter in text for clause in cutting.feed(letter)]
+    assert made + cutting.flush() == clauses
+
+
+def test_the_first_clause_waits_for_no_more_than_the_next_letter() -> None:
+    clauses = Clauses()
+    assert clauses.feed("Hello there! ") == []
+    assert clauses.feed("H") == ["Hello there! "]
+    assert clauses.feed("ow are things today, ") == []
+    assert clauses.feed("Ann?") == []
+    clauses = Clauses()
+    assert clauses.feed("Well, to be honest, ") == []
+    assert clauses.feed("I") == []  # it could be an initial
+    assert clauses.feed(" like") == ["Well, to be honest, "]
+
+
+def test_an_action_of_any_length_over_paragraphs_is_one_clause() -> None:
+    action = "*She turns to the window.\n\n" + "Nobody says a word. " * 500 + "Then she sits.*"
+    assert clauses_of([f"Hm. {action} Yes."]) == ["Hm. ", f"{action} ", "Yes."]
+    assert [speakable(one) for one in clauses_of(list(f"{action} Yes."))] == ["", "Yes."]
 
 
 @pytest.mark.parametrize(
@@ -162,14 +236,14 @@ def test_a_stray_mark_holds_up_nothing_for_long(words: int, mark: str) -> None:
         ("# Title\n- one\n- two", "Title one two"),
         ("Nice 👍🏽 work 🎉!", "Nice work !"),
         ("<b>bold</b> https://www.example.org/page", "bold example.org"),
-        ("5 * 3 is 15, 2 < 3", "5 3 is 15, 2 3"),
+        ("5 * 3 is 15, 2 < 3", "5 times 3 is 15, 2 less than 3"),
         ("snake_case_name stays", "snake_case_name stays"),
         ("…", ""),
         ("I do *not* like it, *really*.", "I do not like it, really."),
         ("Well *sighs* that is so.", "Well that is so."),
         ("It is 20 °C &amp; dry.", "It is 20 °C & dry."),
         ("Ahoj 🏴󠁧󠁢󠁥󠁮󠁧󠁿 🇨🇿 1️⃣!", "Ahoj 1!"),
-        ("| a | b |", "a b"),
+        ("| a | b |", "a, b."),
         ("~~no~~ yes", "no yes"),
         ("<https://x.org/y>", "x.org"),
         ("שלום עולם", "שלום עולם"),

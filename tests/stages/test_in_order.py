@@ -94,6 +94,7 @@ def test_what_was_heard_is_what_was_played_within_one_word(
 
 
 def test_mark_up_stays_in_what_was_heard() -> None:
+    assert shown_up_to("10^6 is what I would like to say", "10 to the 6 is what") == "10^6 is what"
     assert shown_up_to("**Really** nice, *smiles* you know", "Really nice, you") == (
         "**Really** nice, *smiles* you"
     )

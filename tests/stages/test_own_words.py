@@ -43,6 +43,19 @@ def own(text: str, cuts: list[int] | None = None) -> str:
         ("<Olivia>Hi.</Olivia>\n<Rosa>Hi.</Rosa>", "Hi.\n"),
         ("1 < 2 and <b>bold</b> <3", "1 < 2 and <b>bold</b> <3"),
         ("a <", "a <"),
+        ("Olivia (smiling): Hello friend!", "Hello friend!"),
+        ("**Olivia Barns** *(leaning in)*: Hello.", "Hello."),
+        ("Olivia [whispers]: Hello.\nOlivia *laughs*: Oh.", "Hello.\nOh."),
+        ("Hello.\nMark (angrily): Go away!", "Hello.\n"),
+        ("Hello.\n[Rosa] (from afar) : Hey!", "Hello.\n"),
+        ("Olivia (my sister) said: hello", "Olivia (my sister) said: hello"),
+        ("Olivia (smiling", "Olivia (smiling"),
+        ("**Mark** said: hello", "**Mark** said: hello"),
+        ("Olivia (a\nb): c", "Olivia (a\nb): c"),
+        ("\n\n  Olivia: Hello.", "\n\nHello."),
+        (" " * 200 + "Mark: no name any more", " " * 200 + "Mark: no name any more"),
+        ("Olivia:" + " " * 200 + "Hi", " " * 87 + "Hi"),
+        ("<" * 300 + "Mark>", "<" * 299),
         ("a <Oli", "a <Oli"),
         ("<" + "x" * 200 + ">", "<" + "x" * 200 + ">"),
     ],
@@ -56,7 +69,7 @@ PIECES = st.sampled_from(
     [
         *("Olivia", "Mark", "Rosa", "Olivia Barns", "User", "美咲", ": ", ":", "：", "\n", " "),
         *("**", "[", "]", "(", "_", "hi", "O", "Ma", "<", ">", "</", "/", "<Olivia>", "</Rosa>"),
-        *("<Rosa", "<b>", "x" * 50),
+        *("<Rosa", "<b>", "x" * 50, " (", ") ", " " * 40, "(smiling)", "*waves* "),
     ]
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aichat.web.markdown import render, start_of_word
+from aichat.web.markdown import LONGEST, MOST_MARKS, render, start_of_word
 
 
 def test_code_gets_the_classes_of_its_parts() -> None:
@@ -44,3 +44,27 @@ def test_a_word_is_found_behind_its_mark_up(number: int, rest: str) -> None:
 def test_a_word_that_is_not_there_is_behind_the_last() -> None:
     assert start_of_word("One two.", 9) == 7
     assert start_of_word("", 1) == 0
+
+
+@pytest.mark.parametrize("mark", ["[", "![", "**a", "<a ", "`a", "\n\nb"])
+def test_a_text_of_too_many_marks_is_shown_as_it_stands(mark: str) -> None:
+    text = f"**bold** <b> {mark * (MOST_MARKS + 1)}"
+    html = render(text)
+    assert html.startswith("<p>**bold** &lt;b&gt; ")
+    assert "<strong>" not in html
+
+
+def test_so_is_one_that_is_too_long() -> None:
+    assert render("word " * (LONGEST // 5) + "**bold**").endswith("**bold**</p>\n")
+    assert render("word " * 10_000 + "**bold**").endswith("<strong>bold</strong></p>\n")
+
+
+def test_marks_in_code_do_not_count() -> None:
+    code = "a[b] = *c * d_e_f\n" * 500
+    assert "<strong>bold</strong>" in render(f"**bold**\n\n```\n{code}```\n\n~~~\n{code}~~~\n")
+
+
+def test_a_word_is_found_behind_an_address_and_not_within_another() -> None:
+    text = f"one [twofold](https://example.org/{'x' * 500}) two three"
+    assert start_of_word(text, 2) == text.index(" two") + 1
+    assert start_of_word(text, 3) == text.index("three")

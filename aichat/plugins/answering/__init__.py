@@ -52,6 +52,7 @@ from aichat.core.events import (
     UserStartedSpeaking,
 )
 
+from .bounds import LONGEST_REPLY, Bounds, shows
 from .draft import Draft
 from .foreseeing import Foreseeing
 from .own_words import OwnWords
@@ -301,18 +302,19 @@ class Answering:
         sent = prompt(character, talk.cast, messages, talk.conversation, room)
         toolbox = Toolbox(self.bus, draft.line, tools_of(character, self.parts.tools))
         sent = evolve(sent, tools=toolbox.tools)
+        bounds = Bounds(character.name, getattr(llm, "max_reply_letters", LONGEST_REPLY))
         for rounds_left in range(ROUNDS, -1, -1):
             self.bus.post(PromptSent(draft.line, sent))
             said = len(draft.text)
             words = OwnWords(character.name, others)
             async with closing(llm.reply(sent)) as deltas:
-                calls = await self._read(deltas, words, draft)
+                calls = await self._read(deltas, words, bounds, draft)
             await draft.hand_over(await draft.add(words.flush()))
             if not (calls and rounds_left):
                 break
             await draft.pause()
             sent = await toolbox.go_on(sent, draft.text[said:], calls, last=rounds_left == 1)
-        if not draft.text.strip():
+        if not shows(draft.text):
             raise BackendFailed(f"{character.name} wrote nothing.", "Ask again.")
 
     async def _known(self, talk: Talk, line: Line) -> list[Told]:
@@ -327,9 +329,9 @@ class Answering:
         return [told(message) for message in older if message.message_id not in talk.hidden]
 
     async def _read(
-        self, deltas: AsyncIterator[Written], words: OwnWords, draft: Draft
+        self, deltas: AsyncIterator[Written], words: OwnWords, bounds: Bounds, draft: Draft
     ) -> list[ToolCall]:
-        """Read until the stream ends, or another speaker's line begins, or nothing comes.
+        """Read until the stream ends, or another speaker's line begins, or nothing shows.
 
         Returns the tools that the model asks for.
         """
@@ -343,14 +345,12 @@ class Answering:
                 if isinstance(delta, Usage):
                     draft.count(delta)
                     continue
-                if complete := await draft.add(words.feed(delta)):
-                    waiting.pause()  # this may wait for the loudspeaker
-                    await draft.hand_over(complete)
-                if words.is_over:
-                    return []
-                waiting.renew()
-                if not draft.held:  # what was published makes work that a fast model must not delay
-                    await breath.take()
+                for piece in bounds.slices(delta):
+                    await draft.take(words.feed(piece), waiting)
+                    if words.is_over:
+                        return []
+                    if not draft.held:  # what was published makes work that must not be delayed
+                        await breath.take()
         return calls
 
 

@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, Usage
+from aichat.core import Bus, Patience, Usage
 from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyText
 
+from .bounds import shows
 from .clauses import Clauses
 
 JOIN_SECONDS = 0.005
 """Text that follows within this time is shown together with it."""
+
+LONG = 2_000
+"""Letters of a clause, as an action over paragraphs, beyond which its filters run in a thread."""
 
 Filter = Callable[[str], str]
 N = TypeVar("N", int, float)
@@ -33,7 +38,8 @@ class Draft:
     line: Line
     filters: Iterable[Filter] = ()
     is_shown: bool = False
-    text: str = ""
+    written: list[str] = field(factory=list)
+    """Its text, in pieces: to join them each time would take longer and longer."""
     held: str = ""
     told: float = field(default=Factory(lambda self: self.bus.clock.now(), takes_self=True))
     pieces: int = 0
@@ -42,13 +48,24 @@ class Draft:
     usage: Usage | None = None
     """What it took, once the model has told."""
 
+    @property
+    def text(self) -> str:
+        """What was written so far."""
+        if len(self.written) > 1:
+            self.written = ["".join(self.written)]
+        return self.written[0] if self.written else ""
+
+    @text.setter
+    def text(self, text: str) -> None:
+        self.written = [text] if text else []
+
     async def add(self, delta: str) -> list[str]:
         """Show *delta*; return the clauses that it completes, to be handed over."""
-        if not self.text:
+        if not self.written:
             delta = delta.lstrip()
         if not delta:
             return []
-        self.text += delta
+        self.written.append(delta)
         self.held += delta
         complete = self.clauses.feed(delta)
         now = self.bus.clock.now()
@@ -56,6 +73,15 @@ class Draft:
             self.told = now
             await self._show()
         return complete
+
+    async def take(self, text: str, waiting: Patience) -> None:
+        """Add what was written, and hand over; what shows nothing is no sign of life."""
+        if complete := await self.add(text):
+            waiting.pause()  # this may wait for the loudspeaker
+            await self.hand_over(complete)
+            waiting.resume()
+        if shows(text):
+            waiting.renew()
 
     async def pause(self) -> None:
         """Hand over all there is: what follows takes time, and is a sentence of its own."""
@@ -89,24 +115,33 @@ class Draft:
     async def hand_over(self, pieces: list[str]) -> None:
         """Give clauses to be spoken; waits when the line is far ahead of the loudspeaker."""
         for piece in pieces:
-            clause = ReplyClause(self.line, self.made, self._read_out(piece), piece)
+            text = await self._read_out(piece)
+            clause = ReplyClause(self.line, self.made, text, piece)
             self.made += 1
             await self.bus.publish(clause)
 
-    def _read_out(self, text: str) -> str:
-        for make_speakable in self.filters:
-            text = self._filtered(make_speakable, text)
+    async def _read_out(self, text: str) -> str:
+        """Apply the filters; one that fails is reported, and does without."""
+        if len(text) <= LONG:
+            text, errors = filtered(text, self.filters)
+        else:
+            text, errors = await anyio.to_thread.run_sync(filtered, text, self.filters)
+        for error in errors:
+            self.bus.report(Event(self.line.turn), error)
         return text
 
-    def _filtered(self, make_speakable: Filter, text: str) -> str:
-        """Apply a filter; one that fails is told, and does without."""
+
+def filtered(text: str, filters: Iterable[Filter]) -> tuple[str, list[Exception]]:
+    """Return what *filters* make of a text, one after the other, and how some of them failed."""
+    errors: list[Exception] = []
+    for make_speakable in filters:
         try:
-            if isinstance(filtered := make_speakable(text), str):
-                return filtered
-            raise TypeError(f"{make_speakable!r} made {type(filtered).__name__}, not text")
+            if not isinstance(made := make_speakable(text), str):
+                raise TypeError(f"{make_speakable!r} made {type(made).__name__}, not text")
+            text = made
         except Exception as error:
-            self.bus.report(Event(self.line.turn), error)
-            return text
+            errors.append(error)
+    return text, errors
 
 
 def _sum(one: N | None, other: N | None) -> N | None:

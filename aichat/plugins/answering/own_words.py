@@ -2,7 +2,9 @@
 
 While a reply streams in, the character's own name in front of a line and its tags (``<Olivia>``,
 ``</Olivia>``) are taken out, and the reply ends where the model begins another speaker's line or
-opens another's tag. What may still turn out to be a name is held back until it is known.
+opens another's tag. A stage direction may follow the name: "Olivia (smiling): ". What may still
+turn out to be a name is held back until it is known, and only the first 120 letters of a line can:
+so the work for each letter has a bound, whatever the text.
 """
 
 from __future__ import annotations
@@ -12,11 +14,27 @@ from collections.abc import Iterable
 
 from attrs import define, field
 
-PREFIX = re.compile(r"\s*[*_\[(]*([^\n:：\]]{1,80}?)[*_\])]*\s*[:：][*_]*[ \t]*")
+LONGEST_PREFIX = 120
+"""Letters of a line that may name a speaker."""
+LINES = re.compile(r"[^\n]*+\n++|[^\n]++")
+"""A line, with the empty ones that follow, or the beginning of one."""
+COLON = re.compile("[:：\n]")
+SPACE = re.compile(r"[*_]*+[ \t]*+")
+"""What belongs to a name, behind its colon."""
+DIRECTION = re.compile(
+    r"[\s*_)\]]*(?:\([^()\n]*\)|\[[^\[\]\n]*\]|\*(?=\S)[^*\n]*\*|_(?=\S)[^_\n]*_)[*_]*\s*"
+)
+"""What may stand between a name and its colon: (smiling), [whispers], *laughs*;"""
+BEGUN = re.compile(
+    r"[\s*_)\]]*(?:\([^()\n]*\)?|\[[^\[\]\n]*\]?|\*(?=\S)[^*\n]*\*?|_(?=\S)[^_\n]*_?)?[*_]*\s*"
+)
+"""the beginning of it."""
 TAG = re.compile(r"< ?(/?) ?([^<>\n]{1,80}?) ?>")
+MAYBE_TAG = re.compile(r"<[^<>\n]*+\Z")
 LONGEST_TAG = 90
 OTHERS = ("user", "human")
 """What models call whoever talks to them."""
+OPENING, MARKS = "*_[( \t", "*_[]() \t"
 
 
 def _names(name: str) -> set[str]:
@@ -63,24 +81,24 @@ class OwnWords:
 
     def _tagged(self, text: str) -> str:
         """Take the tags of speakers out of *text*; keep what may become one for later."""
-        out, self.tag = "", ""
-        while text and not self.is_over:
-            before, opened, rest = text.partition("<")
-            out += self._untagged(before)
-            text = opened + rest
-            if not opened or self.is_over:
+        out, at, self.tag = [], 0, ""
+        while not self.is_over and (begin := text.find("<", at)) >= 0:
+            out.append(self._untagged(text[at:begin]))
+            at = begin
+            if self.is_over:
                 break
-            if (match := TAG.match(text)) is None:
-                if self._may_be_tag(text):
-                    self.tag = text
-                    break
-                out, text = out + self._untagged("<"), rest
+            if match := TAG.match(text, begin):
+                out.append(self._spoken(match))
+                at = match.end()
+            elif len(text) - begin < LONGEST_TAG and MAYBE_TAG.match(text, begin):
+                self.tag = text[begin:]
+                return "".join(out)
             else:
-                out, text = out + self._spoken(match), text[match.end() :]
-        return out
-
-    def _may_be_tag(self, text: str) -> bool:
-        return len(text) < LONGEST_TAG and not re.search("[<>\n]", text[1:])
+                out.append(self._untagged("<"))
+                at = begin + 1
+        if not self.is_over:
+            out.append(self._untagged(text[at:]))
+        return "".join(out)
 
     def _spoken(self, match: re.Match[str]) -> str:
         """Return a tag that is no speaker's; another speaker's ends the reply."""
@@ -95,10 +113,12 @@ class OwnWords:
     def _untagged(self, text: str) -> str:
         if not self.at_line_start and "\n" not in text:
             return text
-        out = ""
-        for piece in re.split(r"(?<=\n)", text):
-            out += self._piece(piece) if piece and not self.is_over else ""
-        return out
+        out = []
+        for piece in LINES.findall(text):
+            if self.is_over:
+                break
+            out.append(self._piece(piece))
+        return "".join(out)
 
     def _piece(self, piece: str) -> str:
         """Handle text within one line; *piece* may end it."""
@@ -113,21 +133,39 @@ class OwnWords:
         return self._judged(held)
 
     def _judged(self, line: str) -> str:
-        match = PREFIX.match(line)
-        if match is None:
+        """Take the character's name from a line; another's ends the reply."""
+        colon = COLON.search(line, 0, LONGEST_PREFIX)
+        if colon is None or colon[0] == "\n":
             return line
-        name = match[1].strip().casefold()
+        name = self._named(line[: colon.start()])
         if name in self.foreign:
             self.is_over = True
             return ""
-        return line[match.end() :] if name in self.own else line
+        space = SPACE.match(line, colon.end(), LONGEST_PREFIX)
+        return line[space.end() :] if space and name in self.own else line
+
+    def _named(self, prefix: str) -> str:
+        """Return the speaker that a prefix names, in small letters; "" if it names none."""
+        start = prefix.lstrip(OPENING).casefold()
+        if (whole := start.rstrip(MARKS)) in self.own or whole in self.foreign:
+            return whole
+        for name in (*self.own, *self.foreign):
+            rest = start.removeprefix(name)
+            if rest != start and DIRECTION.fullmatch(rest):
+                return name
+        return ""
 
     def _may_be_prefix(self, text: str) -> bool:
         """Tell whether *text*, at the start of a line, could still turn out to name a speaker."""
-        if text.endswith("\n"):
-            return not text.strip()
-        start = text.lstrip().lstrip("*_[(").casefold().replace("：", ":")
+        if len(text) >= LONGEST_PREFIX or text.endswith("\n"):
+            return False
+        start = text.lstrip(OPENING).casefold().replace("：", ":")
         if ":" in start:
             # the name is complete; wait for the white space after the colon as well
-            return not start.rpartition(":")[2].strip("*_ \t")
-        return any(n.startswith(start.rstrip("*_]) \t")) for n in (*self.own, *self.foreign))
+            return not start.partition(":")[2].strip("*_ \t")
+        bare = start.rstrip(MARKS)
+        return any(
+            name.startswith(bare) or BEGUN.fullmatch(start.removeprefix(name))
+            for name in (*self.own, *self.foreign)
+            if name.startswith(bare) or start.startswith(name)
+        )

@@ -1,73 +1,281 @@
 """What in a text belongs together, because it is read out otherwise than it stands, or not at all.
 
-Code, links, tags, **bold** and *actions*: a clause that ended in the middle of one could no longer
-be told from plain words.
+Code, links, tags, formulas, **bold** and *actions*: a clause that ended in the middle of one could
+no longer be told from plain words. The text is read once, from left to right, as it grows: what is
+found is kept, and so is what may still become something. Short wholes are looked for within a
+window, stars are matched on a stack, a block of code is searched for its end alone; so the work for
+each letter has a bound, whatever the text.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import deque
+from typing import Literal
 
-OPENERS = "`[*_<"
-"""What may begin a whole."""
+from attrs import define, field, frozen
+
 LONGEST = 400
-"""Characters beyond which something is no whole, but a stray mark; code blocks have no limit."""
+"""Characters beyond which a short whole is none, but a stray mark;"""
+LONGEST_LINK = 1_000
+"""beyond which a link, a formula on lines of its own or a comment is none;"""
+LONGEST_ACTION = 20_000
+"""and an action, which may go on over paragraphs. Blocks of code end with the reply."""
+RUN = 16
+"""Marks of one kind that are looked at together."""
+LOOK_BACK = 64
+"""White space across which one sees how the text before a star ends."""
+RECENT = 64
+"""Letters that hold the end of a block of code, with its indentation."""
 UNKNOWN = -1
 
-TICKS = re.compile(r"`{1,3}")
-BLOCK = re.compile(r"```.*?```", re.DOTALL)
-CODE = re.compile(r"`[^`\n]+`")
-NO_CODE = re.compile(r"`[^`\n]*\n")
-LINK = re.compile(r"\[[^\]\n]*\]\([^)\n]*\)")
-NO_LINK = re.compile(r"\[[^\]\n]*(?:\n|\][^(])")
-TAG = re.compile(r"</?[a-zA-Z][^<>\n]*>")
-NO_TAG = re.compile(r"<(?:/?[^/a-zA-Z]|/?[a-zA-Z][^<>\n]*[<\n])")
-STARS = re.compile(r"(\*{1,2}|_{1,2})(?![*_])(?=\S)(?:(?!\1)[^\n])*[^\s*_]\1(?=[^\w*_])")
-NO_STARS = re.compile(
-    r"\*{3}|_{3}|[*_]{1,2}\s|[^\n]+\n|(\*{1,2}|_{1,2})(?![*_])(?:(?!\1)[^\n])*(?:\s\1|\1[\w*_])"
+Kind = Literal["block", "code", "link", "tag", "comment", "math", "star"]
+TOKEN = re.compile(
+    rf"`{{1,{RUN}}}+|~{{1,{RUN}}}+|\*{{1,{RUN}}}+|_{{1,{RUN}}}+|\${{1,2}}+|\[|<|\\[^\n]?|\n++"
 )
 
+CODE = re.compile(r"`[^`\n]++`(?=[^`])")
+NO_CODE = re.compile(r"`[^`\n]*+(?:\n|``)")
+CODES = re.compile(r"``[^\n]*?[^`\n]``(?=[^`])")
+NO_CODES = re.compile(r"``[^\n]*+\n")
+LABEL = (
+    rf"\[(?=[^\]\n]{{0,{LONGEST - 1}}}\])" r"(?:[^\[\]\n]|\[[^\[\]\n]*+\](?:\([^()\n]*+\))?)*+\]"
+)
+LINK = re.compile(
+    rf"\[\^[^\]\s]++\]:?|{LABEL}(?:\((?:[^()\n]|\([^()\n]*+\))*+\)|\[[^\[\]\n]*+\]|\{{\.[a-z]+\}})"
+)
+NO_LINK = re.compile(rf"{LABEL}[^(\[{{]|\[[^\n]*+\n|\[[^\]\n]{{{LONGEST}}}")
+TAG = re.compile(r"<[a-zA-Z/!?|][^<>\n]*+>")
+NO_TAG = re.compile(r"<(?:[^a-zA-Z/!?|]|[^<>\n]*+[<\n])")
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+PRICE = r"\d[\d.,]*+(?:bn|[kKmMbB])?[\s;:!?)\]'\"–-]"
+MATH = re.compile(rf"\$(?!\s|{PRICE})[^$\n]*+(?<=[^\s\\$])\$(?=[^\d$])")
+NO_MATH = re.compile(rf"\$(?:\s|{PRICE}|[^$\n]*?[.!?]\s|[^$\n]*+(?:\n|(?<=\s)\$|\$[\d$]))")
+DISPLAY = re.compile(r"\$\$[^$]++\$\$")
+BLANK_LINE = re.compile(r"\${3}|[^\n]*+(?:\n(?![ \t]*+\n)[^\n]*+)*+\n[ \t]*+\n")
+IN_PARENS = re.compile(r"\\\((?:[^\\\n]|\\[^)\n])*+\\\)")
+IN_BRACKETS = re.compile(r"\\\[(?:[^\\]|\\[^\]])*+\\\]")
+LINE = re.compile(r"[^\n]*+\n")
+NEVER = re.compile(r"(?!)")
 
-def whole_at(text: str, at: int, final: bool = False) -> int:
-    """Return where the whole that begins at *at* ends; *at* if none does.
+Rule = tuple[re.Pattern[str], re.Pattern[str], int, Kind]
+RULES: dict[str, Rule] = {
+    "`": (CODE, NO_CODE, LONGEST, "code"),
+    "``": (CODES, NO_CODES, LONGEST, "code"),
+    "[": (LINK, NO_LINK, LONGEST_LINK, "link"),
+    "<": (TAG, NO_TAG, LONGEST, "tag"),
+    "<!--": (COMMENT, NEVER, LONGEST_LINK, "comment"),
+    "$": (MATH, NO_MATH, LONGEST // 2, "math"),
+    "$$": (DISPLAY, BLANK_LINE, LONGEST_LINK, "math"),
+    r"\(": (IN_PARENS, LINE, LONGEST, "math"),
+    r"\[": (IN_BRACKETS, BLANK_LINE, LONGEST_LINK, "math"),
+}
+"""By the mark with which it begins: what is one, what can be none any more, and how long it may be.
 
-    ``UNKNOWN`` while that depends on what follows; if *text* is *final*, nothing does.
-    """
-    end = _whole(text, at)
-    return at if end == UNKNOWN and final else end
+All of it is looked for in the text up to that length, so that it does not matter in which pieces
+the text came."""
+
+SENTENCE_ENDS = ".!?…:\"”»’')]*_。！？」』）—"
+"""What stands before a passage that begins a sentence of its own."""
 
 
-def _whole(text: str, at: int) -> int:
-    opener = text[at]
-    if opener == "`":
-        return _code(text, at)
-    if opener == "[":
-        return _one_of(LINK, NO_LINK, text, at)
-    if opener == "<":
-        return _one_of(TAG, NO_TAG, text, at)
-    if at and (text[at - 1].isalnum() or text[at - 1] in "*_"):
-        return at  # inside a word, or the rest of a mark that was looked at
-    return _one_of(STARS, NO_STARS, text, at)
+@frozen
+class Whole:
+    """Characters ``begin:end`` of a text. A *star* is emphasis of any kind, or an action."""
+
+    begin: int
+    end: int
+    kind: Kind
 
 
-def _code(text: str, at: int) -> int:
-    if at and text[at - 1] == "`":
-        return at
-    ticks = TICKS.match(text, at)
-    assert ticks  # noqa: S101  (text[at] is one)
-    if len(ticks[0]) < 3 and ticks.end() == len(text):
+@frozen
+class Opener:
+    """A mark of emphasis that is not closed yet: where it is, and where its line begins."""
+
+    begin: int
+    line: int
+    may_be_action: bool
+
+
+def _is_word(character: str) -> bool:
+    """Tell letters and digits of scripts that put spaces between words."""
+    return character.isalnum() and character < "\u2e80"
+
+
+def begins_sentence(before: str) -> bool:
+    """Tell whether a sentence begins behind *before*, the end of what precedes."""
+    before = before[-LOOK_BACK:]
+    words = before.rstrip()
+    space = before[len(words) :]
+    if not words or "\n" in space:
+        return True
+    if not space:
+        return words[-1] in ".!?…*_"
+    return words[-1] in SENTENCE_ENDS or unicodedata.category(words[-1]) == "So"
+
+
+@define
+class Wholes:
+    """Finds the wholes of a text that grows at its end."""
+
+    found: deque[Whole] = field(factory=deque)
+    """Those that are complete, and in no other."""
+    at: int = 0
+    """The text has been read up to here;"""
+    line: int = 0
+    """its last line begins here."""
+    openers: dict[str, deque[Opener]] = field(factory=dict)
+    fence: str = ""
+    """What closes the block of code that begins at *at*; empty when none does."""
+    _seen: int = 0
+    _recent: str = ""
+
+    def read(self, text: str, final: bool = False) -> None:
+        """Read what is new in *text*; if it is *final*, nothing follows."""
+        source = text + "\n" if final else text
+        while token := TOKEN.search(source, self.at):
+            self.at = token.start()
+            end = self._token(source, token)
+            if end == UNKNOWN and not final:
+                return
+            if end == UNKNOWN and self.fence:
+                self._keep(self.at, len(text), "block")
+                end = len(text)
+            self.at = token.end() if end == UNKNOWN else end
+        self.at = len(text)
+        if final:
+            self.openers.clear()
+
+    @property
+    def known(self) -> int:
+        """Up to here it is certain what is a whole and what is not."""
+        known = self.at
+        for openers in self.openers.values():
+            while openers and not self._is_live(openers[0]):
+                openers.popleft()
+            if openers:
+                known = min(known, openers[0].begin)
+        return known
+
+    def forget(self, count: int) -> None:
+        """Follow a text that has lost its first *count* characters, which hold nothing open."""
+        self.at -= count
+        self.line -= count
+        self._seen -= count
+        self.found = deque(Whole(w.begin - count, w.end - count, w.kind) for w in self.found)
+        for mark, openers in self.openers.items():
+            moved = (Opener(o.begin - count, o.line - count, o.may_be_action) for o in openers)
+            self.openers[mark] = deque(moved)
+
+    def _keep(self, begin: int, end: int, kind: Kind) -> int:
+        """Keep a whole, in place of those within it; return its end."""
+        while self.found and self.found[-1].begin > begin:
+            self.found.pop()
+        self.found.append(Whole(begin, end, kind))
+        return end
+
+    def _token(self, text: str, token: re.Match[str]) -> int:
+        """Return where to read on; ``UNKNOWN`` while that depends on what follows."""
+        mark, at, end = token[0], token.start(), token.end()
+        if mark[0] == "\n":
+            self.line = end
+            return end
+        if end == len(text) and mark[0] not in "[<":
+            return UNKNOWN
+        if mark[0] in "*_":
+            return self._star(text, at, end)
+        if mark[0] in "`~" and len(mark) > 2:
+            return self._block(text, at, mark)
+        return self._short(text, at, mark)
+
+    # -- within a window ---------------------------------------------------------------------
+
+    def _short(self, text: str, at: int, mark: str) -> int:
+        if mark == "<" and "<!--".startswith(text[at : at + 4]):
+            if len(text) < at + 4:
+                return UNKNOWN
+            mark = "<!--"
+        behind = at + len(mark)
+        if mark not in RULES or (mark == "$" and at and text[at - 1].isalnum()):
+            return behind
+        is_one, is_none, longest, kind = RULES[mark]
+        if match := is_one.match(text, at, at + longest + 1):
+            return self._keep(at, match.end(), kind)
+        if len(text) > at + longest or is_none.match(text, at):
+            return behind
         return UNKNOWN
-    if len(ticks[0]) == 3:
-        block = BLOCK.match(text, at)
-        return block.end() if block else UNKNOWN
-    if len(ticks[0]) == 2:
-        return at
-    return _one_of(CODE, NO_CODE, text, at)
+
+    # -- blocks of code ----------------------------------------------------------------------
+
+    def _block(self, text: str, at: int, mark: str) -> int:
+        """Look for the end of the block that begins at *at*; only what is new is searched."""
+        if mark[0] == "~" and text[self.line : at][-LOOK_BACK:].strip():
+            return at + len(mark)
+        if not self.fence:
+            self.fence, self._seen = mark, at + len(mark)
+        if close := _closing(self.fence).search(text, self._seen):
+            self.fence = ""
+            return self._keep(at, close.end(), "block")
+        self._seen = max(self._seen, len(text) - RECENT)
+        self._recent = text[self._seen :]
+        return UNKNOWN
+
+    def closes(self, delta: str) -> bool:
+        """Tell whether *delta* closes the block of code, which need not be read again for that."""
+        recent = self._recent + delta
+        self._recent = recent[-RECENT:]
+        return _closing(self.fence).search(recent) is not None
+
+    # -- stars -------------------------------------------------------------------------------
+
+    def _star(self, text: str, at: int, end: int) -> int:
+        """Match emphasis as CommonMark does, but across paragraphs where it may be an action."""
+        before, after = text[at - 1] if at else "\n", text[end]
+        mark = text[at:end]
+        if len(mark) > 3:
+            return end
+        if not before.isspace() and not _is_word(after) and (begin := self._opened(mark)) >= 0:
+            return self._keep(begin, end, "star")
+        if not after.isspace() and not _is_word(before):
+            self._open(text, at, mark)
+        return end
+
+    def _open(self, text: str, at: int, mark: str) -> None:
+        openers = self.openers.setdefault(mark, deque())
+        if at == self.line:
+            openers.clear()  # nobody begins an action on a new line within another
+        elif openers and not openers[-1].may_be_action:
+            openers.pop()
+        may_be_action = len(mark) == 1 and begins_sentence(text[max(0, at - LOOK_BACK - 1) : at])
+        openers.append(Opener(at, self.line, may_be_action))
+
+    def _opened(self, mark: str) -> int:
+        """Return where the mark that is closed now was opened, -1 if nowhere."""
+        begin = self._last(mark)
+        if begin < 0 and len(mark) == 3:  # **bold and *both***
+            both = self._last(mark[0]), self._last(mark[:2])
+            begin = min(both)
+        if begin >= 0:
+            for openers in self.openers.values():
+                while openers and openers[-1].begin >= begin:
+                    openers.pop()
+        return begin
+
+    def _last(self, mark: str) -> int:
+        openers = self.openers.get(mark) or deque()
+        while openers and not self._is_live(openers[-1]):
+            openers.pop()
+        return openers[-1].begin if openers else -1
+
+    def _is_live(self, opener: Opener) -> bool:
+        if opener.may_be_action:
+            return self.at - opener.begin <= LONGEST_ACTION
+        return opener.line == self.line and self.at - opener.begin <= LONGEST
 
 
-def _one_of(yes: re.Pattern[str], no: re.Pattern[str], text: str, at: int) -> int:
-    if match := yes.match(text, at, at + LONGEST + 1):
-        return match.end()
-    if no.match(text, at) or len(text) > at + LONGEST:
-        return at
-    return UNKNOWN
+def _closing(fence: str) -> re.Pattern[str]:
+    """Return what closes a block of code: as many marks, behind which its line says no more."""
+    mark, count = fence[0], len(fence)
+    indent = r"\n[ \t]{0,12}" if mark == "~" else ""
+    return re.compile(rf"{indent}{mark}{{{count}}}(?=[^\w{mark}])")

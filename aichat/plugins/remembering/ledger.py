@@ -21,6 +21,9 @@ from aichat.core.events import (
     ToolUsed,
 )
 
+SMALL, NEAR = 3, 24
+"""A word of so few letters is looked for within so many of the one before it."""
+
 
 @define
 class Clause:
@@ -54,7 +57,9 @@ def shown_up_to(shown: str, spoken: str) -> str:
     """Return the beginning of *shown* that holds the words of *spoken*, its mark-up included."""
     end = 0
     for word in spoken.split():
-        found = shown.find(word, end)
+        # a small word may be said in place of a sign, as "to" in "3 to 5": it is no other's
+        last = end + NEAR if len(word) <= SMALL else len(shown)
+        found = shown.find(word, end, last)
         if found >= 0:
             end = found + len(word)
     return shown[:end]

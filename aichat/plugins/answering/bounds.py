@@ -1,0 +1,92 @@
+"""How much of a reply is taken in at once, and when it is ended although the model goes on.
+
+A model may send all of a reply at once, and may never end: the small ones loop on a word, on spaces
+or on stars. So text is taken in slices, between which others work; a reply that repeats itself,
+that shows nothing, or that is too long is ended with a notice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from attrs import define
+
+from aichat.core import BackendFailed
+
+SLICE = 500
+"""Letters that are taken in at once: some milliseconds of work at the very most."""
+LONGEST_REPLY = 100_000
+"""Letters of a reply, all rounds with tools together, unless the language model's backend has a
+``max_reply_letters``. Two hours of speech."""
+LOOP = 3_000
+"""A reply ends that has repeated itself for so many letters, or has shown nothing with so many."""
+PERIOD = 200
+"""What is repeated is at most so long."""
+CHECKED_EACH = 250
+"""A repetition is looked for each time that so many letters have come."""
+
+SEEN = re.compile(
+    r"[^\s*_~`#>|\x00-\x1f\x7f-\x9f\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"
+    r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    r"\U000e0000-\U000e0fff]"
+)
+"""What can be seen: neither white space nor an invisible character, nor mark-up by itself."""
+
+
+def shows(text: str) -> bool:
+    """Tell whether there is anything to be seen in a text."""
+    return SEEN.search(text) is not None
+
+
+@define
+class Bounds:
+    """Counts one reply of *name*, of at most *longest* letters."""
+
+    name: str
+    longest: int = LONGEST_REPLY
+    count: int = 0
+    unseen: int = 0
+    """Letters since the last that showed something."""
+    recent: str = ""
+    unchecked: int = 0
+
+    def slices(self, delta: str) -> Iterator[str]:
+        """Yield *delta* in slices, as far as there is room.
+
+        Raises :class:`BackendFailed` behind the slice with which the reply must end.
+        """
+        for at in range(0, len(delta), SLICE):
+            piece = delta[at : at + min(SLICE, max(1, self.longest - self.count))]
+            yield piece
+            self._note(piece)
+
+    def _note(self, piece: str) -> None:
+        self.count += len(piece)
+        self.unseen = 0 if shows(piece) else self.unseen + len(piece)
+        self.recent = (self.recent + piece)[-LOOP:]
+        self.unchecked += len(piece)
+        if self.count >= self.longest:
+            raise BackendFailed(
+                f"{self.name}'s reply was ended after {self.longest:,} letters.",
+                "Ask for the rest, or raise max_reply_letters of the model in plugins.toml.",
+            )
+        if self.unseen >= LOOP:
+            self._give_up("showed nothing any more")
+        if self.unchecked >= CHECKED_EACH:
+            self.unchecked = 0
+            if repeats_itself(self.recent):
+                self._give_up("only repeated itself")
+
+    def _give_up(self, why: str) -> None:
+        raise BackendFailed(
+            f"{self.name}'s reply was ended: it {why}.",
+            "Ask again, or choose another model, or a higher temperature.",
+        )
+
+
+def repeats_itself(recent: str) -> bool:
+    """Tell whether the last ``LOOP`` letters are one short piece, over and over."""
+    if len(recent) < LOOP:
+        return False
+    return recent.find(recent[PERIOD:]) < PERIOD  # where it is, and a period earlier
