@@ -62,6 +62,7 @@ from .models import Character, Conversation, Message, Prompt, PromptMessage, Voi
 from .opening import open_bus
 from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
+from .roles import GO_ON, in_turns, without_system, without_tools
 from .seed import READY_CHARACTERS, READY_VOICES
 from .storage import BackedUp, Changes, Storage
 from .streams import Breath, closing, next_within, patience
@@ -74,6 +75,7 @@ from .weights import Weights, fetched, needed_weights
 from .workers import Left, Listener, Workers
 
 __all__ = [
+    "GO_ON",
     "PARTS",
     "READY_CHARACTERS",
     "READY_VOICES",
@@ -160,6 +162,7 @@ __all__ = [
     "fetched",
     "first_line",
     "hookimpl",
+    "in_turns",
     "in_words",
     "introduce",
     "is_clean",
@@ -186,4 +189,6 @@ __all__ = [
     "versions",
     "weights_at",
     "with_tokens_dropped",
+    "without_system",
+    "without_tools",
 ]

@@ -22,6 +22,7 @@ from aichat.core import (
     asked_with,
     briefing,
     closing,
+    in_turns,
 )
 
 from .defaults import defaults
@@ -97,4 +98,4 @@ async def _prompt(parts: Parts, who: Character, said: str) -> Prompt:
     messages.append(PromptMessage("user", said))
     settings = asked_with(who, await defaults(parts.storage))
     settings["max_tokens"] = min(settings.get("max_tokens", MOST_TOKENS), MOST_TOKENS)
-    return Prompt(who, (who,), messages, settings)
+    return Prompt(who, (who,), in_turns(messages), settings)

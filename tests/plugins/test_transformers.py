@@ -166,19 +166,6 @@ async def test_a_model_that_knows_no_system_prompt_is_told_by_the_user(tmp_path)
     assert "Hello?<|im_end|>" in text
 
 
-def test_messages_of_one_role_are_joined():
-    from aichat.plugins.transformers_writer import _folded, _merged
-
-    messages = [("system", "S"), ("user", "A"), ("user", "B"), ("assistant", "C")]
-    merged = _merged(messages)
-    assert [one["role"] for one in merged] == ["system", "user", "assistant"]
-    assert merged[1]["content"] == "A\n\nB"
-    folded = _folded(merged)
-    assert [one["role"] for one in folded] == ["user", "assistant"]
-    assert folded[0]["content"] == "S\n\nA\n\nB"
-    assert _folded(_merged(messages[3:]))[0]["role"] == "user"
-
-
 async def test_want_of_memory_and_other_failures_are_told(llm, monkeypatch):
     import torch
 
