@@ -62,8 +62,10 @@ from .models import Character, Conversation, Message, Prompt, PromptMessage, Voi
 from .opening import open_bus
 from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
+from .replies import Habits, replied
 from .roles import GO_ON, in_turns, without_system, without_tools
 from .seed import READY_CHARACTERS, READY_VOICES
+from .shown_text import Withdrawn
 from .storage import BackedUp, Changes, Storage
 from .streams import Breath, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
@@ -102,6 +104,7 @@ __all__ = [
     "Denied",
     "Entry",
     "EventLog",
+    "Habits",
     "Header",
     "LaneFull",
     "Left",
@@ -146,6 +149,7 @@ __all__ = [
     "Voice",
     "Web",
     "Weights",
+    "Withdrawn",
     "WordMark",
     "Workers",
     "Written",
@@ -179,6 +183,7 @@ __all__ = [
     "precision_of",
     "read_config",
     "read_log",
+    "replied",
     "require_json",
     "rewritten",
     "shown",

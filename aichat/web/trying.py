@@ -14,6 +14,7 @@ from aichat.core import (
     BackendFailed,
     BadValue,
     Character,
+    Habits,
     NotReady,
     Parts,
     Prompt,
@@ -23,6 +24,7 @@ from aichat.core import (
     briefing,
     closing,
     in_turns,
+    replied,
 )
 
 from .defaults import defaults
@@ -43,6 +45,7 @@ class Trials:
 
     # a limiter belongs to a task; an answer begins in one and goes on in another
     slots: anyio.Semaphore = field(factory=lambda: anyio.Semaphore(AT_ONCE))
+    habits: Habits = field(factory=Habits)
 
     async def answer(self, parts: Parts, who: Character, said: str) -> AsyncIterator[str]:
         """Write the reply piece by piece, up to :data:`LONGEST_ANSWER` letters.
@@ -53,7 +56,7 @@ class Trials:
         if self.slots.statistics().tasks_waiting >= WAITING:
             raise NotReady("Too many characters are being tried.", "Try again in a moment.")
         room = LONGEST_ANSWER
-        async with self.slots, closing(parts.llm.reply(prompt)) as pieces:
+        async with self.slots, closing(replied(parts.llm, prompt, self.habits)) as pieces:
             until = anyio.current_time() + PATIENCE_SECONDS
             while room > 0 and (piece := await _next(pieces, until)) is not None:
                 if isinstance(piece, str):  # what it took, and calls for tools, come between

@@ -16,6 +16,7 @@ from aichat.core.events import (
     AudioReady,
     ReplyClause,
     ReplyUsage,
+    ReplyWithdrawn,
     SpeechSynthesized,
     SpokenWord,
     ToolUsed,
@@ -92,6 +93,13 @@ class Spoken:
     def note_clause(self, event: ReplyClause) -> None:
         """Take in a clause's text."""
         self.clauses[event.index] = Clause(event.shown, event.text)
+
+    def note_withdrawn(self, event: ReplyWithdrawn) -> None:
+        """Take in that clauses were no part of the reply; what was heard of them is none either."""
+        self.written = event.text
+        for index in range(event.first, event.until):
+            if clause := self.clauses.get(index):
+                clause.shown = ""
 
     def note_speech(self, event: SpeechSynthesized) -> None:
         """Take in a clause's audio and word times."""
