@@ -110,6 +110,12 @@ class ModelText:
         self.shown.settle()
         return self.shown.taken()
 
+    @property
+    def only_thought(self) -> bool:
+        """The reply ended within thoughts, before its first word."""
+        thinks = any(mark.kind == "thoughts" for mark in self.hidden)
+        return thinks and not (self.shown.has_any or self.is_over)
+
     # -- finding tokens ----------------------------------------------------------------------
 
     def _read(self, text: str) -> None:

@@ -8,6 +8,7 @@ import anyio
 from attrs import define, field
 
 from .backends import Llm, Usage
+from .errors import BackendFailed
 from .model_text import ModelText
 from .models import Prompt
 from .shown_text import Withdrawn
@@ -65,3 +66,8 @@ async def replied(
         for one in text.flush():
             yield one
     habits.note(model, text)
+    if text.only_thought:
+        raise BackendFailed(
+            "The language model ended within its thoughts, before a word of its answer.",
+            "Raise max_tokens, let it think less, or choose another model.",
+        )

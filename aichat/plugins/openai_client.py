@@ -65,6 +65,10 @@ PROBLEMS = {
     408: ("The {what} took too long (408).", "Try again."),
     413: ("That is too long for the {what} (413).", "Begin a new conversation."),
     429: ("Too many requests to the {what} (429).", "Wait a moment, or change model."),
+    503: (
+        "The {what} is overloaded, or still being loaded (503).",
+        "Wait a moment, or choose another model.",
+    ),
 }
 
 

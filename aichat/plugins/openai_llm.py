@@ -17,6 +17,7 @@ from aichat.core import (
     PromptMessage,
     TimedOut,
     Tool,
+    ToolCall,
     Written,
     closing,
     in_turns,
@@ -70,6 +71,8 @@ class OpenAiLlm(Client):
         pieces, piece = await self._begun(prompt)
         async with closing(pieces):
             while piece is not None:
+                if isinstance(piece, ToolCall):  # whatever the server said before, it knows tools
+                    self._refused.forget(self._model(prompt), "tools")
                 yield piece
                 piece = await self._next(pieces)
 
@@ -107,6 +110,9 @@ class OpenAiLlm(Client):
         request["messages"] = [_message(one) for one in _ordered(prompt, without)]
         return {**request, "stream": True, "extra_body": {**thinking, **self.extra_body}}
 
+    def _model(self, prompt: Prompt) -> str:
+        return str(prompt.settings.get("model") or self.model)
+
     def _thinking(self) -> dict[str, Any]:
         if not self.reasoning:
             return {}
@@ -130,7 +136,7 @@ class OpenAiLlm(Client):
         self, prompt: Prompt, readings: list[Reading]
     ) -> tuple[Pieces, Written | None]:
         """Ask; leave out what the server refuses, and ask again."""
-        model = str(prompt.settings.get("model") or self.model)
+        model = self._model(prompt)
         without, named = set(self._refused.of(model)), set[str]()
         for _ in range(MOST_TRIES - 1):
             request = self._request(prompt, without)

@@ -85,7 +85,7 @@ def refusal(error: Exception, request: Mapping[str, Any]) -> Refusal | None:
         return None  # it is the server that stumbled
     present -= {SYSTEM}
     likely = frozenset(FIRST) & present or present
-    return Refusal(likely, False) if likely and likely != {"stream_options"} else None
+    return Refusal(likely, False) if likely else None
 
 
 def _present(request: Mapping[str, Any]) -> Iterator[str]:
@@ -106,6 +106,11 @@ class Refused:
     def of(self, model: str) -> frozenset[str]:
         """Return what a request to *model* does without."""
         return self.by_model.get(model, frozenset())
+
+    def forget(self, model: str, name: str) -> None:
+        """Ask *model* with a field again: it was seen to know it."""
+        if name in self.of(model):
+            self.by_model[model] -= {name}
 
     def remember(self, model: str, fields: Collection[str]) -> None:
         """Leave *fields* out from now on; of many models the oldest is forgotten."""

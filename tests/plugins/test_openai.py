@@ -320,7 +320,7 @@ async def test_nothing_is_left_behind_for_the_garbage_collector(fake, llm):
         ("e413", "too long"),
         ("e429", "Too many requests"),
         ("e500", "has a fault (500)"),
-        ("e503", "has a fault (503)"),
+        ("e503", "overloaded, or still being loaded (503)"),
         ("early_error", "Too many requests"),
         ("refuse", "connection to the language model at 127.0.0.1 failed"),
         ("no_http", "connection to the language model at 127.0.0.1 failed"),
