@@ -20,6 +20,8 @@ class RawServer:
     """Answers each request with what *answer* makes of its body."""
 
     answer: Callable[[dict[str, Any]], Answer]
+    holds: bool = False
+    """It keeps the connection when all is sent."""
     port: int = 0
     requests: list[dict[str, Any]] = field(factory=list)
 
@@ -38,6 +40,8 @@ class RawServer:
                 )
                 for piece in pieces:
                     await stream.send(piece)
+                while self.holds:
+                    await stream.receive()
             except (anyio.EndOfStream, anyio.BrokenResourceError):
                 return
 
@@ -55,9 +59,11 @@ async def _body(stream: ByteStream) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_raw(answer: Callable[[dict[str, Any]], Answer]) -> AsyncIterator[RawServer]:
+async def open_raw(
+    answer: Callable[[dict[str, Any]], Answer], holds: bool = False
+) -> AsyncIterator[RawServer]:
     """Serve on a free port until the block ends."""
-    server = RawServer(answer)
+    server = RawServer(answer, holds)
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     server.port = listener.extra(anyio.abc.SocketAttribute.local_port)
     async with listener, anyio.create_task_group() as tasks:

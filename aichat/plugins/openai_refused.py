@@ -85,6 +85,8 @@ def refusal(error: Exception, request: Mapping[str, Any]) -> Refusal | None:
         return None  # it is the server that stumbled
     present -= {SYSTEM}
     likely = frozenset(FIRST) & present or present
+    if "max_tokens" in likely:  # nor by its other name
+        likely |= {"max_completion_tokens"}
     return Refusal(likely, False) if likely else None
 
 

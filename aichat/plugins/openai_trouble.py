@@ -111,23 +111,25 @@ def is_too_long(error: Exception) -> bool:
 def wait_of(error: Exception) -> float:
     """Return how long the server asks to be left alone, in seconds; 0 if it does not ask."""
     headers = getattr(getattr(error, "response", None), "headers", {})
-    milliseconds, seconds = headers.get("retry-after-ms"), headers.get("retry-after")
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    given = headers.get("retry-after")
+    if (seconds := _number(given)) is not None:
+        return seconds
     try:
-        if milliseconds is not None:
-            return _positive(float(milliseconds) / 1000)
-        return _positive(float(seconds or 0))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(str(seconds))
+        until = parsedate_to_datetime(str(given))
     except ValueError:
         return 0.0  # neither a number nor a date: it says nothing
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return _positive((until - datetime.now(UTC)).total_seconds())
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
-def _positive(seconds: float) -> float:
-    return max(0.0, seconds) if isfinite(seconds) else 0.0
+def _number(text: object) -> float | None:
+    try:
+        number = float(str(text))
+    except ValueError:
+        return None
+    return max(0.0, number) if isfinite(number) else None
 
 
 # -- no connection ---------------------------------------------------------------------------
