@@ -20,6 +20,7 @@ from aichat.core import (
     Prompt,
     PromptMessage,
     TimedOut,
+    Withdrawn,
     asked_with,
     briefing,
     closing,
@@ -37,6 +38,8 @@ MOST_TOKENS = 250
 PATIENCE_SECONDS = 60.0
 AT_ONCE = 2
 WAITING = 4
+ANEW = "\f"
+"""Stands in an answer where it begins anew: what came before was a thought of the model."""
 
 
 @define(eq=False)
@@ -48,7 +51,7 @@ class Trials:
     habits: Habits = field(factory=Habits)
 
     async def answer(self, parts: Parts, who: Character, said: str) -> AsyncIterator[str]:
-        """Write the reply piece by piece, up to :data:`LONGEST_ANSWER` letters.
+        """Write the reply piece by piece, up to :data:`LONGEST_ANSWER` letters; see :data:`ANEW`.
 
         Raises BadValue for what cannot be answered, NotReady, TimedOut, and what the model raises.
         """
@@ -59,7 +62,10 @@ class Trials:
         async with self.slots, closing(replied(parts.llm, prompt, self.habits)) as pieces:
             until = anyio.current_time() + PATIENCE_SECONDS
             while room > 0 and (piece := await _next(pieces, until)) is not None:
-                if isinstance(piece, str):  # what it took, and calls for tools, come between
+                if isinstance(piece, Withdrawn):
+                    room = LONGEST_ANSWER
+                    yield ANEW
+                elif isinstance(piece, str):  # what it took, and calls for tools, come between
                     yield piece[:room]
                     room -= len(piece)
         if room == LONGEST_ANSWER:
