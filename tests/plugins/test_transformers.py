@@ -61,7 +61,7 @@ async def test_without_a_temperature_it_writes_what_generate_writes(llm):
     prompt = with_settings(ask("Hello?"), temperature=0, max_tokens=20)
     *pieces, usage = await everything(llm, prompt)
     model, tokenizer = llm._engine.model, llm._engine.tokenizer
-    given = llm._engine._encoded([{"role": m.role, "content": m.content} for m in prompt.messages])
+    given = llm._engine._encoded(prompt.messages)
     expected = model.generate(**given, max_new_tokens=20, do_sample=False)
     new = expected[0, given["input_ids"].shape[1] :]
     assert "".join(pieces) == tokenizer.decode(new, skip_special_tokens=True).replace(

@@ -11,12 +11,15 @@ from chat import a_chat, a_store
 
 from aichat.core import Prompt, Tool, hookimpl, tool
 from aichat.core.events import (
+    AudioReady,
+    Interrupted,
     LineFinished,
     ReplyClause,
     ReplyFinished,
     ReplyWithdrawn,
     SpeechSynthesized,
     ToolUsed,
+    TurnFinished,
 )
 from aichat.core.testing.fakes import FakeTts
 
@@ -70,6 +73,40 @@ async def test_what_was_withdrawn_is_spoken_no_further() -> None:
         assert spoken[taken.until - 1] == 0, "a clause that had not begun"
         assert spoken[taken.until] > 0
         assert chat.heard.of(LineFinished)
+
+
+async def test_what_waits_to_be_played_is_withdrawn_as_well() -> None:
+    """A fast voice has spoken long thoughts already, which nobody has heard."""
+    thoughts = [f"This is thought number {number}. " for number in range(4)]
+    llm = Scripted([[*thoughts, "</think>", "Hello there."]], seconds=0.3)
+    async with a_chat(llm=llm, tts=FakeTts(ms_per_word=400)) as chat:
+        await chat.say("@Olivia hi")
+        (taken,) = chat.heard.of(ReplyWithdrawn)
+        at = chat.heard.events.index(taken)
+        later = [e for e in chat.heard.events[at:] if isinstance(e, AudioReady) and e.pcm]
+        assert {event.index for event in later} == {taken.until}
+        assert sum(len(event.pcm) for event in later) == 2 * 24_000 * 0.4 * 2
+        assert chat.heard.of(TurnFinished)
+        (_, reply) = await chat.store.recent_messages("c")
+        assert (reply.content, reply.heard, reply.interrupted) == ("Hello there.", None, False)
+
+
+async def test_of_a_reply_that_took_thoughts_back_only_its_own_words_were_heard() -> None:
+    thoughts = [f"This is thought number {number}. " for number in range(4)]
+    answer = ["Hello there. ", "How are you today, ", "my old friend?"]
+    llm = Scripted([[*thoughts, "</think>", *answer]], seconds=0.3)
+    async with a_chat(llm=llm, tts=FakeTts(ms_per_word=400)) as chat:
+        await chat.begin("@Olivia hi")
+        taken = await chat.until(ReplyWithdrawn)
+        while chat.heard.of(AudioReady)[-1].index <= taken.until:
+            await chat.heard.more.wait()
+        await anyio.sleep(1.2)
+        chat.bus.interrupt(Interrupted(taken.turn))
+        await chat.bus.settled()
+        (_, reply) = await chat.store.recent_messages("c")
+        assert reply.interrupted
+        assert reply.heard.startswith("Hello there. How")
+        assert "friend" not in reply.heard
 
 
 async def test_only_what_this_round_wrote_is_withdrawn() -> None:

@@ -97,9 +97,11 @@ class Spoken:
     def note_withdrawn(self, event: ReplyWithdrawn) -> None:
         """Take in that clauses were no part of the reply; what was heard of them is none either."""
         self.written = event.text
-        for index in range(event.first, event.until):
-            if clause := self.clauses.get(index):
-                clause.shown = ""
+        left = self.sent[-1][1] if self.sent else 0
+        for index, clause in sorted(self.clauses.items()):
+            if event.first <= index < event.until:  # nothing more of it will be sent
+                clause.shown, clause.samples = "", min(clause.samples, left)
+            left = max(0, left - clause.samples)
 
     def note_speech(self, event: SpeechSynthesized) -> None:
         """Take in a clause's audio and word times."""
