@@ -33,7 +33,7 @@ LONGEST_JSON: Final = 20_000
 """Letters of bare JSON that may be a call; what is longer is text."""
 LONGEST_HEADER: Final = 200
 DEEPEST: Final = 16
-"""What surrounds hidden text may be nested so deep; what is deeper is not told apart."""
+"""What surrounds hidden text may be nested so deep; beyond that, tags are ignored."""
 SHOWN_CHANNELS = ("final", "commentary", "answer", "response")
 RECIPIENT = re.compile(r"\bto=(?:functions\.)?([\w-]{1,64})")
 OPENING_FENCE = re.compile(r"\s*```\w*\s*")

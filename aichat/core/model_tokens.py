@@ -63,17 +63,14 @@ BRACKETS = {
 """Mistral's, in capitals; in small letters such a word is a stage direction, but ``[think]``."""
 TAGS = THOUGHTS | RESULTS | CALLS | DROPPED | {"s"}
 TAGS |= {"start_of_turn", "end_of_turn", "eos", "end_of_utterance", "eot"}
-TAILS = frozenset({"channel", "turn"})
-"""What ends with a bar, as ``<channel|>``."""
-SPACES = frozenset({"seed", "antml", "mm", "minimax", "xai", "qwen"})
-"""What may stand before the name of a tag, with a colon."""
+WORD_END = re.compile(r"[_.-]")
 
 LONGEST = 240
 """Letters of the longest token; what has not ended by then is none."""
 TRIGGER = re.compile(r"[<\[◁`{]")
 TOKEN = re.compile(
     r"""
-      <[|｜](?P<control>[^<>|｜\n]{1,64})[|｜]?>
+      <[|｜](?P<control>[^<>|｜\s]{1,64})[|｜]?>
     | <(?P<tail>[A-Za-z_]{1,40})[|｜]>
     | <(?P<tag_closes>/?)(?P<tag>[A-Za-z_][\w.:-]{0,40})(?P<more>[\s=/][^<>]{0,160})?>
     | <<(?P<sys_closes>/?)(?P<sys>SYS)>>
@@ -84,7 +81,7 @@ TOKEN = re.compile(
 )
 BEGUN = re.compile(
     r"""
-      <[|｜][^<>|｜\n]{0,64}[|｜]?
+      <[|｜][^<>|｜\s]{0,64}[|｜]?
     | <(?P<closes>/?)(?:(?P<tag>[A-Za-z_][\w.:-]{0,40})(?P<more>[\s=/|｜][^<>]{0,160})?)?
     | <</?S?Y?S?>?
     | \[/?(?P<bracket>[A-Za-z_]{0,24})
@@ -148,11 +145,10 @@ def may_begin(text: str, at: int) -> bool:
         return any(known.startswith(name) for known in BRACKETS) or "think".startswith(name.lower())
     if (tag := begun["tag"]) is None:
         return True
-    name = tag.casefold().rpartition(":")[2]
     if not begun["more"]:
-        known = TAGS | TAILS if ":" in tag else TAGS | TAILS | SPACES
-        return any(one.startswith(name) for one in known)
-    return name in TAGS or begun["more"][:1] in "|｜"
+        return True  # its name ends with the next letter that belongs to none
+    name = tag.casefold().rpartition(":")[2]
+    return name in TAGS or _is_thought(name) or begun["more"] in ("|", "｜")
 
 
 def _tag(tag: str, closes: bool, more: str) -> Mark | None:
@@ -161,17 +157,22 @@ def _tag(tag: str, closes: bool, more: str) -> Mark | None:
         return Mark("call", name) if more.strip() else None
     if name in CALLS:
         return Mark("call", name, closes)
-    if name not in TAGS or not ATTRIBUTES.fullmatch(more):
+    is_thought = _is_thought(name)
+    if not (name in TAGS or is_thought) or not ATTRIBUTES.fullmatch(more):
         return None
     if name == "s":
         return Mark("strike", name, closes)
     if name in DROPPED or more.endswith("/"):
         return Mark("dropped", name)
-    if name in THOUGHTS:
+    if is_thought:
         return Mark("thoughts", name, closes)
     if name in RESULTS:
         return Mark("hidden", name, closes) if name != "tools" else None
     return Mark("header", name) if name in HEADERS else Mark("end", name)
+
+
+def _is_thought(name: str) -> bool:
+    return name in THOUGHTS or not THOUGHTS.isdisjoint(WORD_END.split(name))
 
 
 def _control(text: str) -> Mark:

@@ -125,9 +125,9 @@ def usage_of(chunk: Mapping[str, Any]) -> Usage | None:
     )
 
 
-def _count(told: object) -> int | None:
-    return told if isinstance(told, int) and told >= 0 else None
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
 
 
-def _cost(told: object) -> float | None:
-    return float(told) if isinstance(told, int | float) and 0 <= told < inf else None
+def _cost(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value < inf else None

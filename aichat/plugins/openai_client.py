@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 IDLE_SECONDS = 300.0
-"""So long a connection is kept for the next turn, which then needs no new handshake."""
+"""How long a connection is kept for the next turn, which then needs no new handshake."""
 CONNECT_SECONDS = 5.0
 RETRY_SECONDS = 0.25
 """The pause before a second try, unless the server asks for a longer one."""
@@ -61,7 +61,10 @@ PROBLEMS = {
     ),
     402: ("There is no credit left for the {what} (402).", "Buy credit, or change model."),
     403: ("The {what} may not answer this (403).", "Say it differently, or change model."),
-    404: ("The server does not know the model (404).", "Check model and base_url in {table}."),
+    404: (
+        "The server does not know the model (404).",
+        "Check model and base_url in {table} ({url}).",
+    ),
     408: ("The {what} took too long (408).", "Try again."),
     413: ("That is too long for the {what} (413).", "Begin a new conversation."),
     429: ("Too many requests to the {what} (429).", "Wait a moment, or change model."),
@@ -256,7 +259,8 @@ class Server:
     def _filled(self, text: str) -> str:
         table = f"[{self.part}.openai]"
         variable = VARIABLES.get(origin(self.base_url), "NAME")
-        return text.format(what=self.what, table=table, variable=variable)
+        url = shown_url(self.base_url)
+        return text.format(what=self.what, table=table, variable=variable, url=url)
 
 
 @define(eq=False, kw_only=True)

@@ -109,17 +109,16 @@ class Events:
 
     def _event(self) -> Iterator[Object]:
         """Read the event that an empty line ends."""
-        data, name = b"\n".join(self.data).strip(), self.event
+        lines, name = [line for line in self.data if line.strip()], self.event
         self.data, self.event = [], b""
         if not self.body:
             self.size = 0
-        if not data:
-            return
-        self.has_events = True
-        if data.startswith(b"[DONE]"):
-            self.is_done = True
-            yield {}
-        else:
+        self.has_events = self.has_events or bool(lines)
+        for data in _apart(lines):
+            if data.strip().startswith(b"[DONE]"):
+                self.is_done = True
+                yield {}
+                return
             yield _object(data, is_error=name == b"error")
 
     def _other(self, line: bytes) -> Iterator[Object]:
@@ -140,6 +139,20 @@ class Events:
         self.size += len(line) + 1
         if self.size > LONGEST:
             raise _too_long()
+
+
+def _apart(lines: list[bytes]) -> list[bytes]:
+    """Return the data of an event; several, where the empty lines between them are missing."""
+    whole = b"\n".join(lines)
+    return lines if len(lines) < 2 or not _is_json(whole) else [whole]
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
 
 
 def _object(data: bytes, is_error: bool = False) -> Object:

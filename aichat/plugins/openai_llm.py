@@ -33,7 +33,7 @@ from .openai_trouble import status_of
 log = logging.getLogger(__name__)
 
 LIST_SECONDS = 10.0
-"""So long the list of models may take."""
+"""The longest wait for the list of models."""
 MOST_MODELS = 2_000
 
 SETTINGS = ("model", "temperature", "max_tokens", "top_p", "stop")
@@ -195,9 +195,9 @@ def _ordered(prompt: Prompt, without: Collection[str]) -> Sequence[PromptMessage
 def _message(message: PromptMessage) -> dict[str, Any]:
     if message.role == "tool":
         return {"role": "tool", "tool_call_id": message.call_id, "content": message.content}
-    told: dict[str, Any] = {"role": message.role, "content": message.content}
+    sent: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.calls:
-        told["tool_calls"] = [
+        sent["tool_calls"] = [
             {
                 "id": call.id,
                 "type": "function",
@@ -205,7 +205,7 @@ def _message(message: PromptMessage) -> dict[str, Any]:
             }
             for call in message.calls
         ]
-    return told
+    return sent
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -232,10 +232,10 @@ def _model(listed: Any) -> Model:
     )
 
 
-def _price(told: object) -> float | None:
+def _price(listed: object) -> float | None:
     """Read a price in USD for a token, which is a text; below 0 it varies."""
     try:
-        price = float(str(told)) * 1_000_000
+        price = float(str(listed)) * 1_000_000
     except ValueError:
         return None
     return round(price, 6) if 0 <= price < inf else None

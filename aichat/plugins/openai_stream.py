@@ -23,9 +23,9 @@ from .openai_events import Events
 log = logging.getLogger(__name__)
 
 END_SECONDS = 2.0
-"""So long the server may take, when the reply is complete, to tell what it took."""
+"""The longest wait, when the reply is complete, for what it took."""
 DONE_SECONDS = 0.25
-"""So long it may take to end the response when it has said that nothing follows."""
+"""The longest wait for the end of the response after ``[DONE]``."""
 
 
 @define
@@ -63,7 +63,7 @@ class Reading:
     """The reason that it gave, also one that nobody knows."""
     wrote: bool = False
     thinks: bool = False
-    """It has told thoughts, and not a word yet."""
+    """It has sent thoughts, and not a word yet."""
     waited: float = 0.0
     """Seconds since anything came; only those in which we waited, not those of a slow reader."""
     halves: Halves = field(factory=Halves)

@@ -54,6 +54,9 @@ HIDDEN = {
     "of two words": "<|begin_of_thought|>plan<|end_of_thought|>Hello!",
     "one in the other": "<thinking>a<reflection>b</reflection>c</thinking>Hello!",
     "closed by another": "<think>plan</thinking>Hello!",
+    "with words of its own": "<inner_thoughts>plan</inner_thoughts><my-reasoning>b</my-reasoning>"
+    "Hello!",
+    "with spaces": "<think >plan</think\n>Hello!",
     "twice": "<think>a</think><think>b</think>Hello!",
     "opened twice": "<think>\n<think>a</think>Hello!",
     "channels": "<|channel|>analysis<|message|>plan<|end|><|start|>assistant<|channel|>final"
@@ -119,6 +122,7 @@ PLAIN = [
     "```\n<think>x</think> <|im_end|> [INST]\n```\nIt thinks.",
     "The planning of it all: analysis, reflection, thought.",
     "He said: function clock(), and the tools.",
+    "A pipe: x <| f |> g, and <unknown>tags</unknown>, and <a_long_name_of_a_tag>.",
     "Ends with <",
     "Ends with </",
 ]

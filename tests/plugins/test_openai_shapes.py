@@ -1,4 +1,4 @@
-"""Streams as servers really send them: each is read, or its failure told in words."""
+"""Streams as servers really send them: each is read, or its failure explained."""
 
 from __future__ import annotations
 
@@ -83,6 +83,7 @@ SHAPES = {
     "carriage returns alone": [(says("Hello!") + END).replace(b"\n", b"\r")],
     "no spaces": [(says("Hello!") + END).replace(b"data: ", b"data:")],
     "data on two lines": [b'data: {"choices": [{"delta":\ndata: {"content": "Hello!"}}]}\n\n', END],
+    "no empty lines": [(says("Hel") + says("lo!") + END).replace(b"\n\n", b"\n")],
     "no end of the last event": [says("Hello!"), says("", "stop").rstrip()],
     "JSON lines": [says("Hello!").removeprefix(b"data: ")[:-1], b"[DONE]\n", DONE],
     "the whole body": [whole({"content": "Hello!"})],
@@ -147,9 +148,9 @@ async def test_a_failure_is_told_in_words(name: str) -> None:
         open_raw(lambda _: streamed(*pieces)) as server,
         OpenAiLlm("m", base_url=server.url) as llm,
     ):
-        with pytest.raises(BackendFailed) as told:
+        with pytest.raises(BackendFailed) as failed:
             await said(llm, ask("Hi"))
-    assert problem in told.value.line
+    assert problem in failed.value.line
 
 
 async def test_what_follows_the_last_mark_is_not_waited_for(monkeypatch: Any) -> None:

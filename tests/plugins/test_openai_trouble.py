@@ -84,10 +84,10 @@ async def test_a_model_that_still_thinks_when_it_should_have_begun_is_told_as_su
         open_raw(lambda _: answer, holds=True) as server,
         OpenAiLlm("m", base_url=server.url, first_token_seconds=0.5) as llm,
     ):
-        with pytest.raises(TimedOut) as told:
+        with pytest.raises(TimedOut) as failed:
             await whole(llm, ask("Hi"))
-    assert "was still thinking after 0.5 seconds" in told.value.problem
-    assert "first_token_seconds" in told.value.mend
+    assert "was still thinking after 0.5 seconds" in failed.value.problem
+    assert "first_token_seconds" in failed.value.mend
 
 
 # -- waiting -----------------------------------------------------------------------------------
