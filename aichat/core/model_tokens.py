@@ -67,7 +67,11 @@ WORD_END = re.compile(r"[_.-]")
 
 LONGEST = 240
 """Letters of the longest token; what has not ended by then is none."""
-TRIGGER = re.compile(r"[<\[◁`{]")
+TRIGGER = re.compile(
+    r"<(?=[|｜/A-Za-z_]|<[/S]|<?\Z)|\[(?=[/A-Za-z_\s{]|\Z)|◁(?=[/A-Za-z]|\Z)"
+    r"|(?<!`)`|\{(?=[\s\"]|\Z)"
+)
+"""Where a token, or a call that is JSON, may begin, by the letter that follows."""
 TOKEN = re.compile(
     r"""
       <[|｜](?P<control>[^<>|｜\s]{1,64})[|｜]?>
