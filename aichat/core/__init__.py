@@ -65,7 +65,10 @@ from .packages import installs
 from .pictures import in_words
 from .private import exposed, owner_of, tighten, way_to_use
 from .registry import cast_parts, load_plugins, open_chat
+from .replies import Habits, replied
+from .roles import GO_ON, in_turns, without_system, without_tools
 from .seed import READY_CHARACTERS, READY_VOICES
+from .shown_text import Withdrawn
 from .storage import Adjusts, BackedUp, Changes, Storage
 from .streams import Breath, Patience, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
@@ -77,6 +80,7 @@ from .weights import Weights, fetched, needed_weights
 from .workers import Left, Listener, Workers
 
 __all__ = [
+    "GO_ON",
     "PARTS",
     "READY_CHARACTERS",
     "READY_VOICES",
@@ -104,6 +108,7 @@ __all__ = [
     "Denied",
     "Entry",
     "EventLog",
+    "Habits",
     "Header",
     "LaneFull",
     "Left",
@@ -149,6 +154,7 @@ __all__ = [
     "Voice",
     "Web",
     "Weights",
+    "Withdrawn",
     "WordMark",
     "Workers",
     "Written",
@@ -167,6 +173,7 @@ __all__ = [
     "first_line",
     "folder_for",
     "hookimpl",
+    "in_turns",
     "in_words",
     "installs",
     "introduce",
@@ -186,6 +193,7 @@ __all__ = [
     "precision_of",
     "read_config",
     "read_log",
+    "replied",
     "require_json",
     "rewritten",
     "shown",
@@ -199,4 +207,6 @@ __all__ = [
     "way_to_use",
     "weights_at",
     "with_tokens_dropped",
+    "without_system",
+    "without_tools",
 ]

@@ -39,12 +39,13 @@ export class Conversation {
     this.#show();
   }
 
-  text({ message_id: id, text, is_final: final, character_name: name, sequence_number: sequence }) {
+  text({ message_id: id, text, is_final: final, restarts, character_name: name, sequence_number: sequence }) {
     const message = messageOf(id);
     if (!message) return;
     const box = message.querySelector(".message-text");
     message.classList.remove("is-thinking");
     message.classList.toggle("is-queued", this.#waits(sequence));
+    if (restarts) box.replaceChildren();
     if (text) {
       message.classList.add("is-streaming");
       if (box.lastChild?.nodeType === Node.TEXT_NODE) box.lastChild.appendData(text);
