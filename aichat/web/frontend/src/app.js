@@ -110,6 +110,8 @@ function hint(text) {
 function ready(event) {
   if (!event.resumed) conversation.reset();
   if (!event.resumed) queue.reset();
+  if (event.turn) for (const part of [conversation, queue]) part.goesOn(event.turn);
+  if (!event.resumed) talk.hears(event.listening);
   if (event.notices) notices.show(event.notices);
   if (page.conversation && !event.resumed && page.joined) readAgain(); // the server was restarted, say
   page.joined = "yes";

@@ -34,11 +34,13 @@ function takeAudio({ generation, sequence, chunk, last, buffer }) {
   tellPlayer({ do: "play", generation, sequence, chunk, last, buffer }, [buffer]);
 }
 
-function began({ resumed, generation = -1 }) {
+function began({ resumed, generation = -1, turn }) {
   if (!resumed) turns.clear();
   if (!resumed) heard = null;
   latest = resumed ? Math.max(latest, generation) : generation;
   tellPlayer({ do: "begin", floor: generation, resumed });
+  if (turn) turnStarted(turn);
+  if (turn?.held) pause();
   if (holding) link.send({ type: "start_of_speech" }); // the server may have taken the gap for the end
 }
 
