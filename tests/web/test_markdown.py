@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from aichat.web.markdown import render, start_of_word
@@ -44,3 +46,27 @@ def test_a_word_is_found_behind_its_mark_up(number: int, rest: str) -> None:
 def test_a_word_that_is_not_there_is_behind_the_last() -> None:
     assert start_of_word("One two.", 9) == 7
     assert start_of_word("", 1) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a page](https://example.org/a?b=c)",
+        "<https://example.org>",
+        "[here](/voices)",
+        "[below](#log)",
+        "[to us](mailto:a@example.org)",
+        "![a picture](https://example.org/a.png)",
+        '[titled](https://example.org "a title")',
+    ],
+)
+def test_a_link_opens_outside_of_the_call(text: str) -> None:
+    [link] = re.findall("<a [^>]*>", render(text))
+    assert 'target="_blank"' in link
+    rel = re.search('rel="([^"]*)"', link)
+    assert rel
+    assert {"noopener", "noreferrer"} <= set(rel[1].split())
+
+
+def test_nobody_else_says_where_a_link_opens() -> None:
+    assert "<a" not in render('<a href="https://x.org" target="_top">x</a>')
