@@ -138,11 +138,12 @@ def _draft(line: Line) -> MessageView:
 def growing(line: Growing, before: Growing | None) -> MessageView:
     """Prepare a line that goes on, as it is; *before* is the one that speaks before it, if any."""
     html = render(line.text) if line.is_written else escape(line.text)
-    state = "written" if line.is_written else "streaming" if line.text else ""
+    state = "written" if line.is_written else "streaming" if line.text else "thinking"
+    waits = before is not None and not (before.is_over if line.text else before.is_written)
     return evolve(
         _draft(line.line),
         html=html,
-        state=state or ("queued" if before and not before.is_written else "thinking"),
+        state="queued" if waits else state,
         tools=line.tools,
         chunks=line.chunks,
     )

@@ -105,7 +105,8 @@ def _names(cast: tuple[tuple[str, str], ...]) -> tuple[Said, ...]:
             if not is_described(full.split()) and not all(map(is_common, SPLIT.split(said))):
                 certain.add(said)
     return tuple(
-        Said(said, tuple(who), said in certain, said in FUNCTION) for said, who in ids.items()
+        Said(said, tuple(who), said in certain, FUNCTION.issuperset(SPLIT.split(said)))
+        for said, who in ids.items()
     )
 
 

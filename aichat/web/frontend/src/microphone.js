@@ -197,6 +197,7 @@ export class Microphone {
     if (!this.#stream) return;
     try {
       const stream = await openMicrophone();
+      if (!this.#stream) return stop(stream); // let go meanwhile
       this.#drop();
       this.#listenTo(stream);
     } catch (error) {
