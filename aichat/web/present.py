@@ -1,6 +1,6 @@
 """What a conversation is at this moment: for a client, or a page, that comes in the middle.
 
-Whoever has been there all the time has seen the same, event by event.
+A client that was there all the time has seen the same, event by event.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from . import wire
 LATELY = 60.0
 """Seconds. What is older than that is in the store, and on every page that is open."""
 MOST = 64
-"""So many bubbles are known, those of lines that go on aside."""
+"""The most bubbles that are known, without those of lines that go on."""
 
 Talk = ReplyText | ReplyFinished | ToolUsed | LineFinished
 Moment = (
@@ -47,7 +47,7 @@ Moment = (
 
 @define(eq=False)
 class Growing:
-    """A line as far as it is known: its *text* came in so many *chunks*."""
+    """A line as far as it is known; *chunks* counts the pieces in which its *text* came."""
 
     line: Line
     pieces: list[str] = field(factory=list)
@@ -171,7 +171,7 @@ class Present:
         for old in [one for one in self.bubbles if one not in going_on][:-MOST]:
             del self.bubbles[old]
 
-    # -- for whoever comes ---------------------------------------------------------------------
+    # -- for a client that comes -----------------------------------------------------------------
 
     def turn(self) -> wire.TurnNow | None:
         """Return the turn that goes on, as far as it is."""

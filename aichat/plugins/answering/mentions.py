@@ -36,9 +36,9 @@ EVERYBODY = ("everyone", "everybody", "all")
 WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 SPLIT = re.compile("[ '’-]")
 OFTEN = 20
-"""So many mentions of one name are looked at in a text."""
+"""The most mentions of one name that are looked at in a text."""
 MOST = 10_000
-"""So many words of a text are looked at that may be a name in another case."""
+"""The most words of a text that are compared with names in other cases."""
 WITH_AT = re.compile(rf"{BEGIN_AT}[^\W\d_]+")
 ELSEWHERE = re.compile(r"https?://\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 """Addresses of pages and mailboxes: the names in them are nobody's."""

@@ -59,8 +59,8 @@ export class Microphone {
   #state = "flowing";
 
   /**
-   * *mouth*: a port on which the loudspeaker's worklet is told that somebody speaks. *onState* is told
-   * "flowing", or why nothing comes although the gate is open: "paused", "muted" or "silent".
+   * *mouth*: a port that carries to the loudspeaker's worklet that somebody speaks. *onState* is called with
+   * "flowing", or with why nothing comes although the gate is open: "paused", "muted" or "silent".
    */
   constructor(script, { mouth, attach, onLevel, onLost, onState }) {
     Object.assign(this, { script, mouth, attach, onLevel, onLost, onState });
