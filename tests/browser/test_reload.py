@@ -80,7 +80,7 @@ def test_who_leaves_and_comes_back_alone_finds_what_was_heard(
     server: Server, open_page: OpenPage
 ) -> None:
     """The last page is left, so that they stop: the line that was being said is there, once."""
-    for wait_for in (".is-thinking", ".is-speaking", ".is-speaking"):
+    for wait_for in (".is-user", ".is-speaking", ".is-speaking"):
         page = open_page(server.url)
         connected(page)
         send(page, "Hello, tell me about your favourite book.")
