@@ -74,6 +74,7 @@ from .streams import Breath, Patience, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
 from .tools import Tool, ToolCall, tool
 from .trace import Step, Trace
+from .transcripts import spoken
 from .unmarked import unmarked
 from .versions import chosen, edited, rewritten, shown, versions
 from .weights import Weights, fetched, needed_weights
@@ -199,6 +200,7 @@ __all__ = [
     "shown",
     "slug",
     "sounds_like",
+    "spoken",
     "sweep",
     "tighten",
     "tool",

@@ -1,11 +1,15 @@
 """What Whisper makes up where nobody speaks: how to tell it from words that were said.
 
-Whisper learnt from subtitles, so that on silence and noise it writes what subtitles end with.
+Its own probabilities tell more than the text does. What the text alone tells holds for every
+recogniser (:func:`~aichat.core.spoken`) and is asked here as well, for each segment: Whisper puts a
+credit after words that were said.
 """
 
 from __future__ import annotations
 
 import re
+
+from aichat.core import spoken
 
 NO_SPEECH, UNLIKELY = 0.6, -1.0
 """Any text is made up when it is at least so likely that nobody speaks, and at most so likely (mean
@@ -16,19 +20,6 @@ DOUBT_SPEECH, DOUBT_WORDS = 0.3, -0.7
 
 REPETITIVE = 2.4
 """Text that shrinks so much repeats itself: Whisper does that where it understands nothing."""
-
-CREDITS = re.compile(
-    r"amara\.org|(subtitles|captions|transcript(ion)?) by\b|"
-    r"^\W*(thanks|thank you)( so much| very much)? for watching\W*$|"
-    r"^\W*(please )?(like and )?subscribe( to (my|our|the) channel)?\W*$|"
-    r"untertitel(ung)?\s.*(zdf|wdr|ndr|ard|20\d\d)|sous-titr(es|age)\s.*(par|st')|"
-    r"subtítulos (realizados|por)|sottotitoli (creati|a cura)|legendas pela|"
-    r"napisy stworzone|субтитры (сделал|создавал|делал)|редактор субтитров|"
-    r"^\W*продолжение следует\W*$|ご視聴ありがとうございました|チャンネル登録|"
-    r"字幕由|请不吝点赞|시청해 ?주셔서 감사합니다",
-    re.IGNORECASE,
-)
-"""Credits of subtitles: nobody says these to a character."""
 
 IN_SILENCE = {
     *("you", "thank you", "thanks", "thank you very much", "bye", "bye bye", "okay", "so", "oh"),
@@ -49,4 +40,4 @@ def is_imagined(
     plain = " ".join(re.findall(r"[^\W_]+", text.casefold()))
     if plain in IN_SILENCE:
         return no_speech > DOUBT_SPEECH or log_probability < DOUBT_WORDS
-    return CREDITS.search(text) is not None or not plain
+    return not spoken(text)

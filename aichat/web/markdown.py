@@ -68,6 +68,7 @@ _cleaner = nh3.Cleaner(
     attributes=ATTRIBUTES,
     url_schemes={"http", "https", "mailto"},
     link_rel="noopener noreferrer nofollow",
+    set_tag_attribute_values={"a": {"target": "_blank"}},  # a click must not end the call
 )
 
 

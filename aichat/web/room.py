@@ -40,6 +40,7 @@ from .audio import audio_chunk, audio_frame
 from .cast_view import CastView, speakers
 from .faults import error_message, stage_of
 from .outbox import Connection, Goodbye
+from .present import Present
 from .sessions import Session, Sessions
 from .showing import Showing, Shown
 from .tape import Piece, Tape, place_of
@@ -80,13 +81,16 @@ class Room:
     told: set[tuple[int, str, str]] = field(factory=set)
     """Errors told in this turn: a voice that fails at every clause is told once."""
     showing: Showing = field(init=False)
+    present: Present = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.present = Present(self.bus.clock.now)
         self.showing = Showing(self.painter, self.turns)
 
     def listen(self) -> None:
         """Subscribe to the conversation."""
         for handler in (
+            self.present.grow,
             self.show_text,
             self.show_tool,
             self.play,
@@ -95,6 +99,7 @@ class Room:
         ):
             self.bus.tap(handler, interruptible=True, conversation=self.conversation)
         for other in (
+            self.present.note,
             self.transcribe,
             self.hear,
             self.choose,
@@ -128,6 +133,15 @@ class Room:
         """Send a text frame to one client only; it has seen what was sent up to *event_id*."""
         message.event_id = self.last_event_id if event_id is None else event_id
         connection.put(wire.encode(message))
+
+    def welcome(self, connection: Connection, ready: wire.Ready) -> None:
+        """Greet a client that comes anew: it learns what goes on, and a page what it may lack."""
+        present = self.present
+        ready.turn, ready.listening = present.turn(), present.is_listening
+        ready.transcript = present.transcript
+        self.send_to(connection, ready)
+        if connection.wants_html and (html := self.painter.present(present.lately(), self.cast)):
+            self.send_to(connection, wire.Html(html=html))
 
     def missed(self, connection: Connection, last: int, audio: Iterable[Piece]) -> None:
         """Send what a client that comes back has missed: text after event *last*, and *audio*."""

@@ -33,18 +33,11 @@ class Showing:
     turns: Mapping[str, tuple[Line, ...]]
     kept: dict[str, None] = field(factory=dict)
     """The messages of this turn that are there to stay, oldest first."""
-    said: Message | None = None
-    """What the user said last: it may be on its way to the store yet."""
 
     def note(self, event: Event) -> None:
         """Take in what happens, also while nobody looks."""
         if isinstance(event, MessageAdded):
             self.kept[event.message.message_id] = None
-            if event.message.role == "user" and not event.changed:
-                self.said = event.message
-        elif isinstance(event, MessageDeleted):
-            if self.said and self.said.message_id == event.message_id:
-                self.said = None
         elif isinstance(event, SpeakersChosen):
             self.kept.clear()
 
@@ -54,14 +47,17 @@ class Showing:
             return self._gone(event)
         if not isinstance(event, MessageAdded) or event.changed:
             return self.painter(event, cast)
-        known = self._is_shown(event.message)
+        known = self._is_version(event.message)
         html = self.painter(event, cast) if known else self.painter.appended(event.message, cast)
         return html + self.painter.last(event.message)
 
-    def _is_shown(self, message: Message) -> bool:
-        """Tell whether the message is a line of a turn, whose bubble is there already."""
+    def _is_version(self, message: Message) -> bool:
+        """Tell whether the message is another version of one that stands further up.
+
+        Any other goes behind the last one; a page that shows it already replaces it there.
+        """
         lines = (line for lines in self.turns.values() for line in lines)
-        return any(line.message_id == message.message_id for line in lines)
+        return any(line.message_id == message.message_id and line.says != "new" for line in lines)
 
     def _gone(self, event: Interrupted | LineInterrupted) -> str:
         """Take away the lines that were stopped before anything of them was heard."""

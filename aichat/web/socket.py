@@ -193,7 +193,10 @@ class Client:
             generation=self.room.floor(resumed=resumed),
             notices=self.parts.notices(),
         )
-        self.room.send_to(self.connection, ready, last_event_id)
+        if resumed:
+            self.room.send_to(self.connection, ready, last_event_id)
+        else:
+            self.room.welcome(self.connection, ready)
 
     def catch_up(self, last_event_id: int, query: Any) -> None:
         """Send what the client missed, and note how far its loudspeaker got."""

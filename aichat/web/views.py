@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
@@ -23,6 +23,7 @@ from aichat.core.events import (
 
 from .cast_view import CastView
 from .markdown import render
+from .present import Bubble, Growing
 
 UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
 """Whose words they are when the message does not say."""
@@ -57,8 +58,10 @@ class MessageView:
     version: int = 0
     versions: int = 1
     """Which text of how many is shown."""
-    tools: Sequence[Mapping[str, Any]] = ()
+    tools: Sequence[Any] = ()
     """What it used: each has a name, arguments, a result, and whether it failed."""
+    chunks: int = 0
+    """Of one that is being written: how many chunks of text are in it."""
 
 
 def view(message: Message) -> MessageView:
@@ -132,6 +135,32 @@ def _draft(line: Line) -> MessageView:
     )
 
 
+def growing(line: Growing, before: Growing | None) -> MessageView:
+    """Prepare a line that goes on, as it is; *before* is the one that speaks before it, if any."""
+    html = render(line.text) if line.is_written else escape(line.text)
+    state = "written" if line.is_written else "streaming" if line.text else "thinking"
+    waits = before is not None and not (before.is_over if line.text else before.is_written)
+    return evolve(
+        _draft(line.line),
+        html=html,
+        state="queued" if waits else state,
+        tools=line.tools,
+        chunks=line.chunks,
+    )
+
+
+def bubbles(present: Iterable[tuple[str, Bubble]]) -> dict[str, MessageView | None]:
+    """Prepare what was said lately and goes on, by message id; None: it is no more."""
+    views: dict[str, MessageView | None] = {}
+    before = None
+    for id, bubble in present:
+        views[id] = growing(bubble, before) if isinstance(bubble, Growing) else None
+        if isinstance(bubble, Message):
+            views[id] = view(bubble)
+        before = bubble if isinstance(bubble, Growing) else None
+    return views
+
+
 def partial(target: str, swap: str, content: str) -> str:
     """Wrap *content* for htmx: where it goes and how."""
     return f'<hx-partial hx-target="{escape(target)}" hx-swap="{swap}">{content}</hx-partial>'
@@ -171,6 +200,12 @@ class Painter:
     def gone(self, lines: Iterable[Line]) -> str:
         """Return fragments that take away lines which left no message."""
         return "".join(partial(f"#m-{line.message_id}", "delete", "") for line in lines)
+
+    def present(self, present: Iterable[tuple[str, Bubble]], cast: Sequence[Character]) -> str:
+        """Return the fragments for a page that may lack some of this; it replaces what it has."""
+        views = bubbles(present)
+        gone = (partial(f"#m-{id}", "delete", "") for id, one in views.items() if one is None)
+        return "".join(gone) + self._append(filter(None, views.values()), cast)
 
     def appended(self, message: Message, cast: Sequence[Character]) -> str:
         """Return the fragment that puts a message behind the others."""

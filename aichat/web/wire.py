@@ -39,6 +39,8 @@ was (with ``lost``, the first one begins within its chunk). While nobody is ther
 hold. A close with code 1001 (the page was left) is a farewell: they stop at once. A connection
 that ended with a handshake got all that was sent on it. ``resumed`` in ``ready`` says whether
 coming back worked; if not, begin anew.
+
+A client that comes in the middle of a turn finds in ``ready`` what it missed of it, line by line.
 """
 
 from __future__ import annotations
@@ -65,8 +67,53 @@ class Speaker(Struct):
     image_url: str | None
 
 
+LineSays = Literal["new", "version", "again", "take"]
+LineState = Literal["waiting", "writing", "written", "over"]
+
+
+class LineNow(Struct, kw_only=True):
+    """One line of a turn that goes on: its *text* so far, and the *chunk_index* that comes next.
+
+    ``over``: all of its audio was sent, or it was stopped.
+    """
+
+    message_id: str
+    character_id: str
+    character_name: str
+    sequence_number: int
+    says: LineSays
+    text: str
+    chunk_index: int
+    state: LineState
+
+
+class AutoOut(Struct):
+    """The characters go on by themselves: *count* replies before this turn, *cap* in all."""
+
+    count: int
+    cap: int
+
+
+class TurnNow(Struct, kw_only=True):
+    """The turn that goes on; *held*: its loudspeakers hold their position, as after ``duck``.
+
+    Its audio is sent from here on; what was sent before is not sent again.
+    """
+
+    turn_id: str
+    speakers: list[str]
+    generation: int
+    lines: list[LineNow]
+    held: bool
+    auto: AutoOut | None = None
+
+
 class Ready(Outgoing, tag="ready", kw_only=True):
-    """The conversation is open. Audio of *generation* and before is stale."""
+    """The conversation is open. Audio of *generation* and before is stale.
+
+    Unless the client was ``resumed`` and gets what it missed, *turn* is the one that goes on, if
+    any; *listening* and *transcript* are what is heard of the user just now.
+    """
 
     conversation_id: str
     session_id: str
@@ -75,6 +122,9 @@ class Ready(Outgoing, tag="ready", kw_only=True):
     resumed: bool
     generation: int
     notices: list[str]
+    turn: TurnNow | None = None
+    listening: bool = False
+    transcript: str = ""
 
 
 class TranscriptionChunk(Outgoing, tag="transcription_chunk", kw_only=True):
@@ -95,14 +145,7 @@ class LineOut(Struct):
     message_id: str
     character_id: str
     sequence_number: int
-    says: Literal["new", "version", "again", "take"] = "new"
-
-
-class AutoOut(Struct):
-    """The characters go on by themselves: *count* replies before this turn, *cap* in all."""
-
-    count: int
-    cap: int
+    says: LineSays = "new"
 
 
 class TurnStarted(Outgoing, tag="turn_started", kw_only=True):

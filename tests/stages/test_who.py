@@ -10,12 +10,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aichat.core import Character
+from aichat.plugins.answering.common_words import is_common
+from aichat.plugins.answering.folding import fold
+from aichat.plugins.answering.mentions import addressed
 from aichat.plugins.answering.who import (
     AUTO_CAP,
     STRATEGIES,
     Past,
     Rules,
-    addressed,
     answering,
     asked,
     going_on,
@@ -153,7 +155,7 @@ def test_a_spoken_name_is_found_in_any_case_but_not_inside_a_word(
 ) -> None:
     who = data.draw(st.sampled_from(cast))
     cased = data.draw(st.sampled_from([str, str.upper, str.lower, str.title]))(who.name)
-    assume(cased.casefold() == who.name.casefold())
+    assume(cased.casefold() == who.name.casefold() and not is_common(fold(cased)))
     assert who in addressed(around.format(cased), [who])
     for inside in (f"x{cased}", f"{cased}x", f"7{cased}", f"re-{cased}", f"{cased}-up"):
         assert addressed(inside, [who]) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from aichat.web.markdown import LONGEST, MOST_MARKS, render, start_of_word
@@ -68,3 +70,27 @@ def test_a_word_is_found_behind_an_address_and_not_within_another() -> None:
     text = f"one [twofold](https://example.org/{'x' * 500}) two three"
     assert start_of_word(text, 2) == text.index(" two") + 1
     assert start_of_word(text, 3) == text.index("three")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a page](https://example.org/a?b=c)",
+        "<https://example.org>",
+        "[here](/voices)",
+        "[below](#log)",
+        "[to us](mailto:a@example.org)",
+        "![a picture](https://example.org/a.png)",
+        '[titled](https://example.org "a title")',
+    ],
+)
+def test_a_link_opens_outside_of_the_call(text: str) -> None:
+    [link] = re.findall("<a [^>]*>", render(text))
+    assert 'target="_blank"' in link
+    rel = re.search('rel="([^"]*)"', link)
+    assert rel
+    assert {"noopener", "noreferrer"} <= set(rel[1].split())
+
+
+def test_nobody_else_says_where_a_link_opens() -> None:
+    assert "<a" not in render('<a href="https://x.org" target="_top">x</a>')

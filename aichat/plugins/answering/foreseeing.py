@@ -9,7 +9,8 @@ from attrs import frozen
 from aichat.core import Bus, Parts
 from aichat.core.events import DraftWritten, SpeakersForeseen
 
-from .who import Past, addressed, answering, rules, silence
+from .mentions import addressed
+from .who import Past, answering, rules, silence
 
 
 @frozen

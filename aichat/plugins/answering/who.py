@@ -1,25 +1,21 @@
 """Who answers: those whom the user's words address, else those whom a strategy chooses.
 
-``@Name`` mentions win: exactly those, in that order. ``@everyone`` stands for all who are here,
-``@others`` for all whom the message does not name; if it names none, for all but the one who spoke
-last. Without ``@``, a plain mention of a name selects those, in order of first mention. Nobody
-mentioned: the strategy decides.
+Whom the words address is decided in :mod:`.mentions`. Nobody addressed: the strategy decides.
 
 Nothing here waits or remembers: the same words, cast, rules and past give the same answer.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
 from attrs import frozen
 
 from aichat.core import Character
+
+from .mentions import addressed
 
 TALKATIVE = 0.5
 """How likely a character speaks unasked (``natural``) whose card does not say."""
@@ -178,107 +174,3 @@ def talkativeness(who: Character) -> float:
 
 def _dice(seed: int, id: str) -> float:
     return Random(f"{seed}/{id}").random()  # noqa: S311  (no secret hangs on it)
-
-
-# -- addressed in the text -------------------------------------------------------------------
-
-EVERYBODY = ("everyone", "everybody", "all")
-WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
-ELSEWHERE = re.compile(r"https?://\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-"""Addresses of pages and mailboxes: the names in them are nobody's."""
-TITLES = {
-    *("the", "a", "an", "of", "and", "or", "de", "la", "le", "el", "der", "die", "das"),
-    *("mr", "mrs", "ms", "miss", "dr", "prof", "sir"),
-}
-"""Words of a name that alone mean nobody, as those that the name writes small ("van")."""
-UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
-"""Scripts that put no space between words (Thai to Khmer, Japanese, Chinese)."""
-NEVER = "(?!)"
-
-
-def addressed(text: str, cast: Sequence[Character], last: str | None = None) -> list[Character]:
-    """Return whom *text* names, in order of first mention; nobody if it names none."""
-    names = _names(tuple((who.id, who.name) for who in cast))
-    text = ELSEWHERE.sub(" ", fold(text))
-    found = _expanded(list(_found(text, names, at=True)), cast, last)
-    if not found:
-        found = [id for ids in _found(text, names, at=False) for id in ids]
-    by_id = {who.id: who for who in cast}
-    return [by_id[id] for id in dict.fromkeys(found)]
-
-
-def _expanded(
-    mentions: Sequence[Sequence[str]], cast: Sequence[Character], last: str | None
-) -> list[str]:
-    """Put ids for @everyone and @others."""
-    everybody = [who.id for who in cast]
-    named = {id for ids in mentions for id in ids}
-    spared = {*named} - {"@everyone", "@others"} or {last or ""}
-    groups = {"@everyone": everybody, "@others": [id for id in everybody if id not in spared]}
-    return [one for ids in mentions for id in ids for one in groups.get(id, [id])]
-
-
-Names = Mapping[str, Sequence[str]]
-"""What people may say, folded, and the ids of those whom it means."""
-
-
-@lru_cache(maxsize=64)
-def _names(cast: tuple[tuple[str, str], ...]) -> Names:
-    """Every name, its parts, and the runs of its parts."""
-    names: dict[str, dict[str, None]] = {}
-    for id, name in cast:
-        for said in (_one_space(fold(name)), *map(fold, _parts(name))):
-            if said:
-                names.setdefault(said, {})[id] = None
-    return {said: tuple(ids) for said, ids in names.items()}
-
-
-def _parts(name: str) -> Iterator[str]:
-    words = WORD.findall(name)
-    for begin in range(len(words)):
-        for end in range(begin + 2, len(words) + 1):
-            yield " ".join(words[begin:end])
-    is_titled = any(word[:1].isupper() for word in words)
-    for part in [*words, *(half for word in words for half in re.split("[-'’]", word))]:
-        if part.casefold() not in TITLES and not (is_titled and part[:1].islower()):
-            yield part
-
-
-def _found(text: str, names: Names, *, at: bool) -> Iterator[Sequence[str]]:
-    """Yield the ids of each mention, in the text's order."""
-    meant = dict(names)
-    if at:
-        meant |= dict.fromkeys(EVERYBODY, ("@everyone",)) | {"others": ("@others",)}
-    else:  # a single letter is more often a word than a name
-        meant = {said: ids for said, ids in names.items() if len(said) > 1 or not said.isascii()}
-    if meant:
-        for match in _pattern(tuple(meant), at).finditer(text):
-            yield meant[_one_space(match[0].lstrip("@"))]
-
-
-@lru_cache(maxsize=64)
-def _pattern(said: tuple[str, ...], at: bool) -> re.Pattern[str]:
-    """Find any of the names, the longest that fits: a full name is no mention of its parts.
-
-    Whole words only; where the script does not space them, wherever the name stands.
-    """
-    longest_first = sorted(said, key=len, reverse=True)
-    spaced = "|".join(_literally(one) for one in longest_first if not UNSPACED.match(one[-1]))
-    others = "|".join(_literally(one) for one in longest_first if UNSPACED.match(one[-1]))
-    begin = r"(?<![a-z0-9_.])@" if at else r"(?<![\w@])(?<!\w-)"
-    whole = rf"{begin}(?:{spaced})(?![\w@])(?!-\w)" if spaced else NEVER
-    return re.compile(f"{whole}|{'@' if at else ''}(?:{others or NEVER})")
-
-
-def _literally(said: str) -> str:
-    return r"\s+".join(re.escape(word) for word in said.split())
-
-
-def _one_space(text: str) -> str:
-    return " ".join(text.split())
-
-
-def fold(text: str) -> str:
-    """Return *text* so that case, accents and forms of a letter make no difference."""
-    letters = unicodedata.normalize("NFKD", text)
-    return "".join(c for c in letters if not "\u0300" <= c <= "\u036f").casefold()

@@ -11,7 +11,7 @@ from contextlib import suppress
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, NotFound, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id
+from aichat.core import Bus, NotFound, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id, spoken
 from aichat.core.events import (
     ConversationClosed,
     TranscriptUpdated,
@@ -45,6 +45,13 @@ class Recogniser:
 
     stt: Stt
     sharing: Sharing
+
+    async def written(self, utterance: Utterance) -> str:
+        """Return the words of an utterance: what a recogniser makes up where nobody speaks is none.
+
+        Here, and not in the backends, so that it holds for every one of them.
+        """
+        return spoken(await self.stt.transcribe(utterance))
 
 
 @define
@@ -91,7 +98,7 @@ class Writing:
             pcm = bytes(ear.said)  # what came while waiting is heard too
             ear.asked_at = covered = len(pcm)
             utterance = Utterance(key, pcm, final=False, hotwords=ear.names)
-            text = (await recogniser.stt.transcribe(utterance)).strip()
+            text = await recogniser.written(utterance)
         if key != ear.key or covered < ear.covered:
             return  # a newer one, or the final transcript, came first
         ear.transcript, ear.covered = text, covered
@@ -117,6 +124,8 @@ class Writing:
             final.done.set()
         if ear.is_still_in(event) and not final.failure:
             ear.transcript, ear.covered = final.text, len(event.pcm)
+            if not final.text:  # a live transcript had words that nobody said
+                self.ahead.revoke(conversation)
             await self._suppose(conversation, ear)
 
     async def _suppose(self, conversation: str, ear: Ear) -> None:
@@ -173,7 +182,7 @@ class Writing:
         try:
             with anyio.fail_after(STT_SECONDS):
                 async with recogniser.sharing.place(conversation, final=True):
-                    return (await recogniser.stt.transcribe(utterance)).strip()
+                    return await recogniser.written(utterance)
         except TimeoutError as error:
             raise TimedOut(
                 f"What you said was not written down within {STT_SECONDS:g} seconds.",

@@ -12,15 +12,16 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect
 
-from aichat.core import Character, Conversation, Message, Parts, new_id
+from aichat.core import Character, Conversation, Parts, new_id
 from aichat.core.events import UserSaid
 from aichat.web import incoming
 from aichat.web.cast_view import cast_view
 from aichat.web.defaults import begun
 from aichat.web.listing import Listing
+from aichat.web.room import Room
 from aichat.web.rooms import Rooms
 from aichat.web.shell import Page, Req, page
-from aichat.web.views import view
+from aichat.web.views import MessageView, bubbles, view
 
 SHOWN = 200
 """The last messages of a conversation that its page shows."""
@@ -31,7 +32,7 @@ async def _page(
     state: State,
     conversation: Conversation | None,
     cast: Sequence[Character],
-    messages: Sequence[Message],
+    messages: Sequence[MessageView],
 ) -> Page:
     parts: Parts = state.parts
     listing: Listing = state.listing
@@ -43,7 +44,7 @@ async def _page(
         title=conversation.title if conversation else None,
         cast=evolve(shown, others=state.dismissed.others(shown.others)),
         characters=cast,
-        messages=[view(message) for message in messages],
+        messages=messages,
         undos=state.unsaid.of(conversation.conversation_id) if conversation else (),
         conversations=await listing.entries(parts.storage),
         notices=parts.notices(),
@@ -64,17 +65,23 @@ async def conversation(request: Req, state: State, conversation_id: FromPath[str
     if conversation_id in state.leaving:
         return page(request, "pages/conversation_gone.html", 404, conversation_id=conversation_id)
     found, cast = await storage.cast(conversation_id)
-    messages = list(await state.rooms.hidden.recent(storage, conversation_id, SHOWN))
-    messages += _unstored(state.rooms, conversation_id, messages)
-    return await _page(request, state, found, cast, messages)
+    messages = await state.rooms.hidden.recent(storage, conversation_id, SHOWN)
+    views = {message.message_id: view(message) for message in messages}
+    _add_present(views, state.rooms.open.get(conversation_id))
+    return await _page(request, state, found, cast, list(views.values()))
 
 
-def _unstored(rooms: Rooms, id: str, stored: Sequence[Message]) -> list[Message]:
-    """Return what was said a moment ago: a page without scripts hears of it in no other way."""
-    said = room.showing.said if (room := rooms.open.get(id)) else None
-    if said is None or (stored and stored[-1].message_id >= said.message_id):
-        return []
-    return rooms.hidden.seen([said])
+def _add_present(views: dict[str, MessageView], room: Room | None) -> None:
+    """Add what goes on, or was said a moment ago and may not be in the store yet."""
+    if room is None:
+        return
+    for message in room.present.earlier():
+        views.setdefault(message.message_id, view(message))
+    for id, bubble in bubbles(room.present.lately()).items():
+        if bubble is None:
+            views.pop(id, None)
+        else:
+            views[id] = bubble
 
 
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]

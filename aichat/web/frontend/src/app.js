@@ -57,6 +57,7 @@ const microphone = new Microphone(page.micWorklet, {
   attach: (port) => connection.attach("microphone", port),
   onLevel: (level) => talk.level(level),
   onLost: lostMicrophone,
+  onState: microphoneIs,
 });
 const talk = new TalkButton({
   button: at("talk"), modes: at("talk-modes"), microphone,
@@ -87,6 +88,15 @@ function interrupt() {
   queue.sounds(null);
 }
 
+const HINDRANCES = { flowing: "", paused: "Microphone paused", muted: "Muted by the system", silent: "Nothing is heard" };
+
+/** Nothing comes from it although it is open, or again something does. */
+function microphoneIs(state) {
+  talk.hinder("microphone", HINDRANCES[state]);
+  if (state === "flowing") trouble.hide();
+  else trouble.show({ state });
+}
+
 function lostMicrophone(problem) {
   talk.lost();
   notices.problem(problem);
@@ -100,6 +110,8 @@ function hint(text) {
 function ready(event) {
   if (!event.resumed) conversation.reset();
   if (!event.resumed) queue.reset();
+  if (event.turn) for (const part of [conversation, queue]) part.goesOn(event.turn);
+  if (!event.resumed) talk.hears(event.listening);
   if (event.notices) notices.show(event.notices);
   if (page.conversation && !event.resumed && page.joined) readAgain(); // the server was restarted, say
   page.joined = "yes";
@@ -177,6 +189,7 @@ connection.on("turn_started", (event) => queue.turnStarted(event));
 connection.on("text_chunk", (event) => queue.text(event));
 connection.on("turn_complete", (event) => queue.lineFinished(event));
 connection.on("interrupted", (event) => queue.interrupted(event));
+connection.on("flow", ({ sent }) => talk.hinder("line", sent ? "" : "Not connected"));
 connection.on("listening", ({ speaking }) => talk.hears(speaking));
 connection.on("status", (event) => notices.show(event.notices));
 connection.on("cast", () => composer.askWho());

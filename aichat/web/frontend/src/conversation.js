@@ -39,9 +39,12 @@ export class Conversation {
     this.#show();
   }
 
-  text({ message_id: id, text, is_final: final, restarts, character_name: name, sequence_number: sequence }) {
+  text(frame) {
+    const { message_id: id, text, is_final: final, restarts } = frame;
+    const { character_name: name, sequence_number: sequence, chunk_index: chunk } = frame;
     const message = messageOf(id);
-    if (!message) return;
+    if (!message || chunk < Number(message.dataset.chunks ?? 0)) return; // it came with the page
+    message.dataset.chunks = String(chunk + 1);
     const box = message.querySelector(".message-text");
     message.classList.remove("is-thinking");
     message.classList.toggle("is-queued", this.#waits(sequence));
@@ -67,6 +70,12 @@ export class Conversation {
     const next = this.#turn && this.#lines.get(`${this.#turn.generation}/${sequence + 1}`);
     const waiting = messageOf(next?.message_id);
     if (waiting?.querySelector(".message-text:empty")) waiting.classList.replace("is-queued", "is-thinking");
+  }
+
+  /** A turn that goes on, for a page that comes in the middle; its messages come as fragments. */
+  goesOn(turn) {
+    this.turnStarted(turn);
+    for (const line of turn.lines) if (line.state === "over") this.lineFinished(line);
   }
 
   lineFinished({ sequence_number: sequence }) {

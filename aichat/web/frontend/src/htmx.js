@@ -1,11 +1,20 @@
 // Puts the server's fragments into the page. Nothing here evaluates strings: the page's CSP forbids it.
 import htmx from "htmx.org/dist/htmx.esm.js";
 
-/** A message that is shown already is replaced, never shown twice (after a resume, say). */
+/**
+ * A message that is shown already is replaced, never shown twice (after a resume, say). One that is not goes before
+ * those that follow it, in the same fragment, and are shown.
+ */
 function replaceShown({ detail }) {
   for (const { swapSpec, fragment } of detail.tasks) {
     if (swapSpec.style !== "beforeend") continue;
-    for (const element of [...fragment.children]) document.getElementById(element.id)?.replaceWith(element);
+    let next = null;
+    for (const element of [...fragment.children].reverse()) {
+      const shown = document.getElementById(element.id);
+      if (shown) shown.replaceWith(element);
+      else if (next) next.before(element);
+      if (shown || next) next = element;
+    }
   }
 }
 

@@ -58,9 +58,11 @@ export class Link {
     return true;
   }
 
-  /** Sends microphone audio; what a stalled network cannot take is dropped, not kept for later. */
+  /** Sends microphone audio; what a stalled network cannot take is dropped, not kept for later, and false returned. */
   sendAudio(buffer) {
-    if (this.ready && this.#socket.bufferedAmount < MOST_BUFFERED) this.#socket.send(buffer);
+    const flows = this.ready && this.#socket.bufferedAmount < MOST_BUFFERED;
+    if (flows) this.#socket.send(buffer);
+    return flows;
   }
 
   #url() {

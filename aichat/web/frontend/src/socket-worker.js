@@ -15,6 +15,8 @@ let player = null;
 let waiting = [];
 let unheard = false; // audio came, and there is no player yet
 let latest = -1; // the newest generation that we know of
+let holding = false; // the user holds the button, so that pauses do not end what is said
+let flows = true; // microphone audio reaches the server
 let heard = null; // how far the loudspeaker was, when it last said so
 
 // -- from the server -------------------------------------------------------------------------
@@ -32,11 +34,14 @@ function takeAudio({ generation, sequence, chunk, last, buffer }) {
   tellPlayer({ do: "play", generation, sequence, chunk, last, buffer }, [buffer]);
 }
 
-function began({ resumed, generation = -1 }) {
+function began({ resumed, generation = -1, turn }) {
   if (!resumed) turns.clear();
   if (!resumed) heard = null;
   latest = resumed ? Math.max(latest, generation) : generation;
   tellPlayer({ do: "begin", floor: generation, resumed });
+  if (turn) turnStarted(turn);
+  if (turn?.held) pause();
+  if (holding) link.send({ type: "start_of_speech" }); // the server may have taken the gap for the end
 }
 
 function turnStarted({ generation, turn_id: turn, lines }) {
@@ -107,9 +112,21 @@ function attachPlayer(port) {
 
 function attachMicrophone(port) {
   port.onmessage = ({ data }) => {
-    if (data instanceof ArrayBuffer) link.sendAudio(data);
-    else link.send({ type: data }); // start_of_speech, end_of_speech: in order with the audio
+    if (data instanceof ArrayBuffer) sendAudio(data);
+    else mark(data);
   };
+}
+
+function sendAudio(buffer) {
+  const sent = link.sendAudio(buffer);
+  if (sent !== flows) page.postMessage({ type: "flow", sent });
+  flows = sent;
+}
+
+/** start_of_speech, end_of_speech: in order with the audio. */
+function mark(type) {
+  holding = type === "start_of_speech";
+  link.send({ type });
 }
 
 // -- from the page ---------------------------------------------------------------------------

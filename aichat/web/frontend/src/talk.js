@@ -11,6 +11,7 @@ export class TalkButton {
   #held = false; // held although hands-free: the pauses do not end what is said
   #inCall = false;
   #before = null; // the mode before the call
+  #hindrances = new Map(); // why nothing of what is said arrives, in words for the button
   muted = false;
 
   constructor({ button, modes, microphone, onTalk, onTrouble, onReady, onHint, onOpen }) {
@@ -37,6 +38,13 @@ export class TalkButton {
   /** The server hears speech. */
   hears(speaking) {
     this.button.classList.toggle("is-heard", speaking && this.#open);
+  }
+
+  /** Nothing arrives although the microphone is open, and why, in a few words; "": it does again. */
+  hinder(by, words) {
+    if (words) this.#hindrances.set(by, words);
+    else this.#hindrances.delete(by);
+    this.#show();
   }
 
   /** The device went away. */
@@ -166,6 +174,7 @@ export class TalkButton {
   }
 
   #begin() {
+    if (this.#open) return; // a press while the browser was asking has opened it already
     if (!this.#wanted) {
       this.microphone.closeGate(); // let go while the browser was asking
       if (this.mode === "hold") this.onHint("The microphone is ready. Hold the button while you talk.");
@@ -197,11 +206,13 @@ export class TalkButton {
     this.button.setAttribute("aria-disabled", String(this.muted));
     this.word.textContent = this.#words();
     if (!this.#open) this.button.classList.remove("is-heard");
-    this.onOpen(this.#open);
+    this.onOpen(this.#open && !this.#hindrances.size);
   }
 
   #words() {
     if (this.#wanted && !this.#open) return "One moment…";
+    const [hindrance] = this.#hindrances.values();
+    if (this.#open && hindrance) return hindrance;
     if (this.#held) return "Let go of Space to send";
     if (this.muted) return "Microphone muted";
     if (this.mode === "hands-free") return this.#open ? "Listening: press to stop" : "Start listening";

@@ -18,6 +18,16 @@ export class TurnQueue {
     this.#show();
   }
 
+  /** A turn that goes on, for a page that comes in the middle. */
+  goesOn(turn) {
+    this.turnStarted(turn);
+    const known = { waiting: "waiting", writing: "writing", written: "ready", over: "over" };
+    for (const [place, { state }] of turn.lines.entries()) {
+      if (state !== "waiting") this.#lines.at(place - turn.lines.length).state = known[state];
+    }
+    this.#show();
+  }
+
   text({ turn_id: turn, sequence_number: sequence, is_final: final }) {
     const place = this.#lines.findIndex((line) => line.sequence === sequence && line.state !== "over");
     if (place < 0 || !turn) return;
