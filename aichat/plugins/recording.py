@@ -96,6 +96,7 @@ class LogGrew(Event):
     tape: Tape = field(repr=False)
 
     urgent = True
+    internal = True
 
 
 @define(eq=False)
@@ -110,7 +111,7 @@ class Recording:
 
     def note(self, event: Event) -> None:
         """Take in everything that happens; what was written and not sent is nobody's business."""
-        if isinstance(event, (LogGrew, DraftWritten, SpeakersForeseen)):
+        if event.internal or isinstance(event, (DraftWritten, SpeakersForeseen)):
             return
         conversation = event.turn.conversation
         if (tape := self.tapes.get(conversation)) is None:
@@ -181,4 +182,4 @@ def connect(bus: Bus, parts: Parts) -> None:
         return
     recording = Recording(bus, parts, Path(folder).expanduser(), audio == "1")
     bus.tap(recording.note)
-    bus.subscribe(recording.write)
+    bus.subscribe(recording.write, keeps=True)

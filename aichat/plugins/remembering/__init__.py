@@ -1,19 +1,15 @@
 """Stage: what was said and heard becomes messages, and messages are stored.
 
 A line becomes a message when it is over: whole when it was played, cut to what was heard when it
-was interrupted, nothing when it had not begun. The message is told at once (``MessageAdded``) and
-stored in a lane, so that nobody waits for a disk. What the store refuses waits in memory and is
-written with the next message.
+was interrupted, nothing when it had not begun. The message is published at once (``MessageAdded``)
+and stored meanwhile (``storing.py``), so that nobody waits for a disk.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import suppress
+from attrs import Factory, define, evolve, field
 
-from attrs import define, evolve, field
-
-from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable, hookimpl, rewritten
+from aichat.core import Bus, Message, Parts, hookimpl, rewritten
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -41,9 +37,7 @@ from aichat.core.events import (
 from .ledger import Spoken
 from .rest import Rest
 from .reviving import Reviving
-
-UNSAVED = 1_000
-"""So many messages wait in memory for a store that refuses; then the oldest are given up."""
+from .storing import Storing
 
 
 @define
@@ -61,7 +55,9 @@ class Remembering:
     """What was cut off of each conversation's last turns."""
     replaced: dict[Line, Message] = field(factory=dict)
     """The messages of which lines are another version."""
-    unsaved: deque[Message] = field(factory=lambda: deque(maxlen=UNSAVED))
+    storing: Storing = field(
+        default=Factory(lambda self: Storing(self.bus, self.parts), takes_self=True)
+    )
 
     # -- what is said ------------------------------------------------------------------------
 
@@ -210,43 +206,12 @@ class Remembering:
         elif event.changed and event.message.message_id in rest.messages:
             rest.note(event.message)
 
-    # -- storing -----------------------------------------------------------------------------
-
-    async def store(self, event: MessageAdded | MessageDeleted) -> None:
-        """Write the message, after those that the store refused before; or take it away."""
-        if isinstance(event, MessageDeleted):
-            await self._unsay(event.message_id)
-            return
-        self.unsaved.append(event.message)
-        try:
-            while self.unsaved:
-                await self._keep(self.unsaved[0])
-                self.unsaved.popleft()
-        except Unreachable as error:
-            raise Unreachable(
-                f"{len(self.unsaved)} message(s) could not be stored yet. {error.problem}",
-                f"{error.mend} They wait in memory and are written with the next message.",
-            ) from error
-        except AichatError:
-            self.unsaved.popleft()  # this one can never be stored; it must not hold up the rest
-            raise
-
-    async def _keep(self, message: Message) -> None:
-        """Write a message; one whose character was deleted meanwhile keeps its name alone."""
-        storage = self.parts.storage
-        try:
-            await storage.add_message(message)
-        except NotFound:
-            if message.character_id is None:
-                raise
-            await storage.add_message(evolve(message, character_id=None))
-
-    async def _unsay(self, message_id: str) -> None:
-        """Delete a message, also one that was on its way to the store."""
-        kept = [message for message in self.unsaved if message.message_id != message_id]
-        self.unsaved = deque(kept, maxlen=UNSAVED)
-        with suppress(NotFound):  # whoever asked for it has deleted it
-            await self.parts.storage.delete_message(message_id)
+    def store(self, event: MessageAdded | MessageDeleted) -> None:
+        """Have the message written, or taken away."""
+        if isinstance(event, MessageAdded):
+            self.storing.add(event.turn, event.message)
+        else:
+            self.storing.delete(event.turn, event.message_id)
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop the ledgers of a conversation."""
@@ -280,4 +245,6 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(remembering.correct)
     reviving = Reviving(bus, parts, remembering.rests, remembering.replaced)
     bus.subscribe(reviving.revive, interruptible=True)
-    bus.subscribe(remembering.store)
+    bus.tap(remembering.store)
+    bus.tap(remembering.storing.forget)
+    bus.subscribe(remembering.storing.write, keeps=True)
