@@ -151,8 +151,12 @@ class Room:
     def dismiss(self, code: str, line: str) -> None:
         """Tell everybody why this is the end, and let them go."""
         self.send(wire.ErrorOut(message=line, code=code))
+        self.part(Goodbye(4404, line))
+
+    def part(self, goodbye: Goodbye) -> None:
+        """Let everybody go, behind what waits to be sent."""
         for connection in self.connections:
-            connection.put(Goodbye(4404, line))
+            connection.put(goodbye)
 
     # -- events ------------------------------------------------------------------------------
 

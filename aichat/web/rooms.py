@@ -24,12 +24,13 @@ from aichat.core.tasks import Crew
 
 from .cast_view import cast_view
 from .hidden import Hidden
-from .outbox import Connection
+from .outbox import Connection, Goodbye
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
 from .views import Painter
 from .wire import Html, StatusOut
 
+STOPS = Goodbye(1012, "The server stops. Connect again in a moment.")
 DELETED = "This conversation was deleted. Begin a new one."
 
 
@@ -46,6 +47,8 @@ class Rooms:
     open: dict[str, Room] = field(factory=dict)
     closing: dict[str, anyio.CancelScope] = field(factory=dict)
     hidden: Hidden = field(factory=Hidden)
+    somebody_left: anyio.Event = field(factory=anyio.Event)
+    """Set, and replaced, when a client leaves."""
     onlookers: list[Callable[[str], None]] = field(factory=list)
     """Pages with the list of conversations that are in none: each takes fragments."""
 
@@ -130,6 +133,14 @@ class Rooms:
                 self.bus.interrupt(Interrupted(live, "deleted"))
             room.dismiss("conversation_not_found", DELETED)
 
+    async def part(self, seconds: float) -> None:
+        """The server stops: let everybody go, and wait until they are gone, for some *seconds*."""
+        for room in self.open.values():
+            room.part(STOPS)
+        with anyio.move_on_after(seconds):
+            while any(room.connections for room in self.open.values()):
+                await self.somebody_left.wait()
+
     @contextmanager
     def joined(self, room: Room, connection: Connection, session: Session) -> Iterator[None]:
         """Be in the room. When the last one is cut off the characters hold, and go on for it.
@@ -145,6 +156,8 @@ class Rooms:
         finally:
             room.connections.discard(connection)
             room.leave(session, connection)
+            self.somebody_left.set()
+            self.somebody_left = anyio.Event()
             if not room.connections:
                 self._empty(room, connection)
                 self._close_later(room.conversation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -44,7 +45,7 @@ class Shaky(MemoryStorage):
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
-        self.random = Random(seed)  # noqa: S311
+        self.random = Random(seed)
         self.strange = 4
         """So many errors are of no known kind."""
 
@@ -147,7 +148,7 @@ def test_what_is_shown_is_stored_once_and_in_order_whatever_the_store_does(
     seed: int, fails: float, slow: float
 ) -> None:
     async def program() -> None:
-        random = Random(seed)  # noqa: S311
+        random = Random(seed)
         names = [f"talk-{number}" for number in range(6)]
         doomed = random.sample(names, 2)
         store = await a_shaky_store(names, seed)
@@ -163,7 +164,7 @@ def test_what_is_shown_is_stored_once_and_in_order_whatever_the_store_does(
 
             async with anyio.create_task_group() as tasks:
                 for name in names:
-                    tasks.start_soon(talk, chat, name, 6, Random(random.random()))  # noqa: S311
+                    tasks.start_soon(talk, chat, name, 6, Random(random.random()))
                 for name in doomed:
                     tasks.start_soon(delete, name)
             store.fails = 0.0
@@ -230,7 +231,7 @@ async def test_a_store_that_refuses_is_tried_less_and_less_often() -> None:
         del tries[:]
         await anyio.sleep(400)
         assert 12 <= len(tries) <= 24
-        pauses = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+        pauses = [later - earlier for earlier, later in itertools.pairwise(tries)]
         assert max(pauses) <= storing.LONGEST_PAUSE + 1
 
 
