@@ -49,4 +49,5 @@ class Later:
         current_lane.set(None)  # nobody's handler publishes it
         with scope:
             await anyio.sleep(seconds)
-            self._post(self._waiting.pop(scope))
+            if event := self._waiting.pop(scope, None):  # else it was published on closing
+                self._post(event)

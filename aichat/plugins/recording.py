@@ -32,6 +32,7 @@ from aichat.core.events import (
     DraftWritten,
     Event,
     MessageAdded,
+    SpeakersChosen,
     SpeakersForeseen,
 )
 
@@ -120,8 +121,8 @@ class Recording:
             del self.tapes[conversation]
         if tape.is_broken:
             return
-        if isinstance(event, MessageAdded) and not tape.has_header:
-            tape.fresh.add(event.message.message_id)
+        if not tape.has_header:
+            tape.fresh |= _messages(event)
         was_empty = not tape.lines
         tape.add(event, self.bus.clock.now())
         if was_empty:
@@ -160,6 +161,15 @@ class Recording:
         before = tuple(m for m in messages if m.message_id not in tape.fresh)
         header = Header(conversation, tuple(cast), tuple(voices), before, self.keeps_audio)
         return f"{header.to_line()}\n".encode("utf-8", "replace")
+
+
+def _messages(event: Event) -> set[str]:
+    """Return the messages that begin with an event: a line may be stored before it is over."""
+    if isinstance(event, MessageAdded):
+        return {event.message.message_id}
+    if isinstance(event, SpeakersChosen):
+        return {line.message_id for line in event.lines if line.says == "new"}
+    return set()
 
 
 def append(path: Path, text: bytes, audio: bytes) -> None:

@@ -2,12 +2,13 @@
 
 A line becomes a message when it is over: whole when it was played, cut to what was heard when it
 was interrupted, nothing when it had not begun. The message is published at once (``MessageAdded``)
-and stored meanwhile (``storing.py``), so that nobody waits for a disk.
+and stored meanwhile (``storing.py``), so that nobody waits for a disk. What is not over yet is
+stored as it grows (``drafting.py``).
 """
 
 from __future__ import annotations
 
-from attrs import Factory, define, evolve, field
+from attrs import define, evolve, field
 
 from aichat.core import Bus, Message, Parts, hookimpl, rewritten
 from aichat.core.events import (
@@ -34,6 +35,7 @@ from aichat.core.events import (
     UserSaid,
 )
 
+from .drafting import Drafting, left_by
 from .ledger import Spoken
 from .rest import Rest
 from .reviving import Reviving
@@ -55,9 +57,12 @@ class Remembering:
     """What was cut off of each conversation's last turns."""
     replaced: dict[Line, Message] = field(factory=dict)
     """The messages of which lines are another version."""
-    storing: Storing = field(
-        default=Factory(lambda self: Storing(self.bus, self.parts), takes_self=True)
-    )
+    storing: Storing = field(init=False)
+    drafting: Drafting = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.storing = Storing(self.bus, self.parts)
+        self.drafting = Drafting(self.bus, self.storing, self._ledger, self.replaced)
 
     # -- what is said ------------------------------------------------------------------------
 
@@ -87,18 +92,22 @@ class Remembering:
         spoken = self._ledger(event.line)
         if spoken is None:
             return
+        has_grown = False
         if isinstance(event, SpeechSynthesized):  # those that come most often first
-            spoken.note_speech(event)
+            has_grown = spoken.note_speech(event)
         elif isinstance(event, AudioReady):
-            spoken.note_sent(event)
+            has_grown = spoken.note_sent(event)
         elif isinstance(event, ReplyText):
             spoken.written += event.text
         elif isinstance(event, ReplyClause):
             spoken.note_clause(event)
+            has_grown = True
         elif isinstance(event, ReplyFinished):
             spoken.is_written = True
         else:
             spoken.note_figures(event)
+        if has_grown and not event.line.is_again:
+            self.drafting.note(event.line, spoken)
 
     def note_played(self, event: LinePlayed) -> None:
         """Enter how far the loudspeaker is; after an interruption this is the truth."""
@@ -138,9 +147,9 @@ class Remembering:
         if spoken is None or line.is_again:
             return
         if spoken.written.strip():
-            self._leave(event, line, self._message(line, spoken))
+            self._leave(event, line, self._message(line, spoken), spoken)
         else:
-            self._restore(event, line)
+            self._restore(event, line, spoken)
 
     def interrupt_line(self, event: LineInterrupted) -> None:
         """One speaker was stopped."""
@@ -157,8 +166,9 @@ class Remembering:
         if spoken is None or line in self.cut or line.is_again:
             return
         self._rest(line.turn.conversation).keep(line, spoken)
+        spoken.is_over = True
         if not spoken.has_begun:
-            self._restore(event, line)
+            self._restore(event, line, spoken)
             return
         if spoken.sent and not spoken.is_exact:
             self.cut.add(line)  # the loudspeaker will tell where it stopped
@@ -169,25 +179,28 @@ class Remembering:
     ) -> None:
         if heard := spoken.heard(self.bus.clock.now()):
             message = evolve(self._message(line, spoken), interrupted=True, heard=heard)
-            self._rest(line.turn.conversation).note(self._leave(event, line, message))
+            self._rest(line.turn.conversation).note(self._leave(event, line, message, spoken))
         else:
-            self._restore(event, line)
+            self._restore(event, line, spoken)
 
     @staticmethod
     def _message(line: Line, spoken: Spoken) -> Message:
         return evolve(line.message(spoken.written.strip()), extensions=dict(spoken.figures))
 
-    def _leave(self, event: Event, line: Line, message: Message) -> Message:
-        """Tell the message that a line leaves; another version has the old ones beside it."""
+    def _leave(self, event: Event, line: Line, message: Message, spoken: Spoken) -> Message:
+        """Publish the message that a line leaves; another version has the old ones beside it."""
         if (before := self.replaced.get(line)) is not None:
             message = rewritten(before, message)
+        message = left_by(message, spoken)
         self._add(event, message)
         return message
 
-    def _restore(self, event: Event, line: Line) -> None:
-        """Nothing came of another version: the message is again what it was."""
+    def _restore(self, event: Event, line: Line, spoken: Spoken) -> None:
+        """Nothing came of a line; of another version: the message is again what it was."""
         if (before := self.replaced.get(line)) is not None:
             self._add(event, before)
+        elif spoken.edited is None and spoken.draft is not None:
+            self.storing.delete(line.turn, line.message_id)
 
     def _ledger(self, line: Line) -> Spoken | None:
         return self.ledgers.get(line.turn.conversation, {}).get(line)
@@ -200,11 +213,18 @@ class Remembering:
 
     def correct(self, event: MessageAdded | MessageDeleted) -> None:
         """Somebody has changed a message: what is left to say of it is another text, or none."""
-        rest = self._rest(event.turn.conversation)
+        rest, lines = self._rest(event.turn.conversation), self.ledgers.get(event.turn.conversation)
         if isinstance(event, MessageDeleted):
             rest.messages.pop(event.message_id, None)
-        elif event.changed and event.message.message_id in rest.messages:
-            rest.note(event.message)
+            for line in [one for one in lines or () if one.message_id == event.message_id]:
+                del self.ledgers[event.turn.conversation][line]
+        elif event.changed:
+            id = event.message.message_id
+            if id in rest.messages:
+                rest.note(event.message)
+            for line, spoken in (lines or {}).items():
+                if line.message_id == id:
+                    spoken.edited = event.message
 
     def store(self, event: MessageAdded | MessageDeleted) -> None:
         """Have the message written, or taken away."""
@@ -246,5 +266,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     reviving = Reviving(bus, parts, remembering.rests, remembering.replaced)
     bus.subscribe(reviving.revive, interruptible=True)
     bus.tap(remembering.store)
+    bus.tap(remembering.drafting.store)
+    bus.tap(remembering.drafting.forget)
     bus.tap(remembering.storing.forget)
     bus.subscribe(remembering.storing.write, keeps=True)

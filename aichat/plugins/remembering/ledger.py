@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import define, field
 
+from aichat.core import Message
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -78,6 +79,14 @@ class Spoken:
     """What is known of the reply beside its text, as a message's extensions have it."""
     paused_at: float | None = None
     """Since when the loudspeaker holds its position."""
+    clause: int = -1
+    """The clause whose audio went out last."""
+    draft: Message | None = None
+    """What the store has of it while it goes on."""
+    edited: Message | None = None
+    """What somebody has made of that meanwhile."""
+    is_over: bool = False
+    """It was interrupted: its message is no draft any more."""
 
     def note_figures(self, event: ReplyUsage | ToolUsed) -> None:
         """Take in what the reply took, and the tools that it used."""
@@ -93,18 +102,21 @@ class Spoken:
         """Take in a clause's text."""
         self.clauses[event.index] = Clause(event.shown, event.text)
 
-    def note_speech(self, event: SpeechSynthesized) -> None:
-        """Take in a clause's audio and word times."""
+    def note_speech(self, event: SpeechSynthesized) -> bool:
+        """Take in a clause's audio and word times; return whether it is to be read only."""
         clause = self.clauses[event.index]
         clause.samples += len(event.pcm) // 2
         clause.words += event.words
         clause.is_complete = clause.is_complete or event.last
+        return event.last and not clause.samples
 
-    def note_sent(self, event: AudioReady) -> None:
-        """Take in that audio went to the loudspeaker."""
+    def note_sent(self, event: AudioReady) -> bool:
+        """Take in that audio went to the loudspeaker; return whether a clause began or the end."""
         if event.pcm:
             before = self.sent[-1][1] if self.sent else 0
             self.sent.append((event.due, before + len(event.pcm) // 2))
+        begins, self.clause = event.index != self.clause, event.index
+        return begins or event.last
 
     def note_played(self, now: float, played_ms: float, is_exact: bool) -> None:
         """Take in the loudspeaker's report."""
@@ -166,7 +178,15 @@ class Spoken:
 
     def heard(self, now: float) -> str:
         """Return what of the line's text was heard."""
-        left, text = self.played(now), ""
+        return self._text(self.played(now))
+
+    def sent_text(self) -> str:
+        """Return what of the line's text went to the loudspeaker."""
+        return self._text(self.sent[-1][1] if self.sent else 0)
+
+    def _text(self, left: int) -> str:
+        """Return what is heard within so many samples of the line."""
+        text = ""
         for _, clause in sorted(self.clauses.items()):
             if left <= 0 and clause.samples:
                 break

@@ -66,6 +66,7 @@ async def conversation(request: Req, state: State, conversation_id: FromPath[str
     found, cast = await storage.cast(conversation_id)
     messages = list(await state.rooms.hidden.recent(storage, conversation_id, SHOWN))
     messages += _unstored(state.rooms, conversation_id, messages)
+    messages = _as_written(state.rooms, conversation_id, messages)
     return await _page(request, state, found, cast, messages)
 
 
@@ -75,6 +76,17 @@ def _unstored(rooms: Rooms, id: str, stored: Sequence[Message]) -> list[Message]
     if said is None or (stored and stored[-1].message_id >= said.message_id):
         return []
     return rooms.hidden.seen([said])
+
+
+def _as_written(rooms: Rooms, id: str, messages: Sequence[Message]) -> list[Message]:
+    """Show what is being said as it is written: the store has it as if it had been cut off."""
+    room, live = rooms.open.get(id), rooms.bus.live_turn(id)
+    lines = room.turns.get(live.id, ()) if room and live else ()
+    going_on = {line.message_id for line in lines}.difference(room.showing.kept if room else ())
+    return [
+        evolve(one, interrupted=False, heard=None) if one.message_id in going_on else one
+        for one in messages
+    ]
 
 
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
