@@ -61,6 +61,8 @@ class Playhead:
     causes: set[str] = field(factory=set)
     """Why the loudspeakers hold their position; empty while they play."""
     paused_at: float = 0.0
+    held_at: tuple[int, int] = (-1, 0)
+    """The furthest place, line and sample, at which a loudspeaker holds now."""
 
     def wake(self) -> None:
         """Let those look again who wait for audio, or for room."""
@@ -92,12 +94,14 @@ class Playhead:
         if cause in self.causes:
             self.causes.discard(cause)
             if not self.causes:
+                self.held_at = (-1, 0)
                 self._postpone(now - self.paused_at)
                 self.wake()
 
     def hold_at(self, line: Line, samples: int, now: float) -> None:
-        """Take in where exactly the loudspeaker stopped to hold its position."""
-        if line in self.sent:
+        """Take in where exactly a loudspeaker stopped to hold its position; the furthest counts."""
+        if line in self.sent and (line.place, samples) > self.held_at:
+            self.held_at = (line.place, samples)
             self._left(max(0, self.sent[line] - samples) + self._after(line), now)
 
     def _after(self, line: Line) -> int:

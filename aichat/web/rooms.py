@@ -13,6 +13,7 @@ from aichat.core import Bus, Character, Conversation, Message, Parts
 from aichat.core.events import (
     ConversationClosed,
     Interrupted,
+    LoudspeakerLeft,
     MessageAdded,
     MessageDeleted,
     MessagesHidden,
@@ -158,7 +159,10 @@ class Rooms:
             room.leave(session, connection)
             self.somebody_left.set()
             self.somebody_left = anyio.Event()
-            if not room.connections:
+            if room.connections and not session.visits:
+                turn = self.bus.turn(room.conversation)
+                self.bus.post(LoudspeakerLeft(turn, session.id))
+            elif not room.connections:
                 self._empty(room, connection)
                 self._close_later(room.conversation)
 

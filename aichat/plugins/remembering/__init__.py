@@ -20,6 +20,7 @@ from aichat.core.events import (
     LineFinished,
     LineInterrupted,
     LinePlayed,
+    LoudspeakerLeft,
     MessageAdded,
     MessageDeleted,
     PlaybackPaused,
@@ -50,7 +51,7 @@ class Remembering:
     parts: Parts
     ledgers: dict[str, dict[Line, Spoken]] = field(factory=dict)
     cut: set[Line] = field(factory=set)
-    """Interrupted lines whose loudspeaker has not yet told where it stopped."""
+    """Interrupted lines whose loudspeakers may yet say where they stopped."""
     paused: dict[Turn, set[str]] = field(factory=dict)
     """Why the loudspeakers of a turn hold their position."""
     rests: dict[str, Rest] = field(factory=dict)
@@ -110,14 +111,18 @@ class Remembering:
             self.drafting.note(event.line, spoken)
 
     def note_played(self, event: LinePlayed) -> None:
-        """Enter how far the loudspeaker is; after an interruption this is the truth."""
+        """Enter how far a loudspeaker is; after an interruption this is the truth."""
         if (spoken := self._ledger(event.line)) is None:
             return
         exact = event.state in ("flushed", "done")
-        spoken.note_played(self.bus.clock.now(), event.played_ms, exact)
+        spoken.note_played(event.loudspeaker, self.bus.clock.now(), event.played_ms, exact)
         if exact and event.line in self.cut:
-            self.cut.discard(event.line)
             self._cut(event, event.line, spoken)
+
+    def note_left(self, event: LoudspeakerLeft) -> None:
+        """Count on a loudspeaker no more."""
+        for spoken in self.ledgers.get(event.turn.conversation, {}).values():
+            spoken.leave(event.loudspeaker, self.bus.clock.now())
 
     def pause(self, event: PlaybackPaused) -> None:
         """Nothing more is heard for now."""
@@ -166,22 +171,26 @@ class Remembering:
         if spoken is None or line in self.cut or line.is_again:
             return
         self._rest(line.turn.conversation).keep(line, spoken)
-        spoken.is_over = True
+        spoken.stopped_at = self.bus.clock.now()
         if not spoken.has_begun:
             self._restore(event, line, spoken)
             return
         if spoken.sent and not spoken.is_exact:
-            self.cut.add(line)  # the loudspeaker will tell where it stopped
+            self.cut.add(line)  # each loudspeaker will say where it stopped
         self._cut(event, line, spoken)
 
     def _cut(
         self, event: Interrupted | LineInterrupted | LinePlayed, line: Line, spoken: Spoken
     ) -> None:
-        if heard := spoken.heard(self.bus.clock.now()):
-            message = evolve(self._message(line, spoken), interrupted=True, heard=heard)
-            self._rest(line.turn.conversation).note(self._leave(event, line, message, spoken))
-        else:
+        rest = self._rest(line.turn.conversation)
+        heard = spoken.heard(self.bus.clock.now())
+        if not heard and (line in self.replaced or not self._has_left(line)):
             self._restore(event, line, spoken)
+            return
+        before = rest.messages.get(line.message_id)
+        if not isinstance(event, LinePlayed) or before is None or before.heard != heard:
+            message = evolve(self._message(line, spoken), interrupted=True, heard=heard)
+            rest.note(self._leave(event, line, message, spoken))
 
     @staticmethod
     def _message(line: Line, spoken: Spoken) -> Message:
@@ -199,8 +208,11 @@ class Remembering:
         """Nothing came of a line; of another version: the message is again what it was."""
         if (before := self.replaced.get(line)) is not None:
             self._add(event, before)
-        elif spoken.edited is None and spoken.draft is not None:
+        elif spoken.draft and not spoken.edited:
             self.storing.delete(line.turn, line.message_id)
+
+    def _has_left(self, line: Line) -> bool:
+        return line.message_id in self._rest(line.turn.conversation).messages
 
     def _ledger(self, line: Line) -> Spoken | None:
         return self.ledgers.get(line.turn.conversation, {}).get(line)
@@ -256,6 +268,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(remembering.begin)
     bus.tap(remembering.note, interruptible=True)
     bus.tap(remembering.note_played)
+    bus.tap(remembering.note_left)
     bus.tap(remembering.pause)
     bus.tap(remembering.resume)
     bus.tap(remembering.finish, interruptible=True)

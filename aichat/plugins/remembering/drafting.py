@@ -57,7 +57,9 @@ class Drafting:
         """Have the lines stored as they are now."""
         for line in self.grown.pop(event.turn.conversation, ()):
             spoken = self.ledger(line)
-            if spoken is None or spoken.is_over or spoken.edited or not spoken.written.strip():
+            if spoken is None or spoken.stopped_at is not None or spoken.edited:
+                continue
+            if not spoken.written.strip():
                 continue
             spoken.draft = self._draft(line, spoken)
             self.storing.add(line.turn, spoken.draft, is_final=False)
