@@ -232,7 +232,7 @@ class Playing:
     async def play(self, event: SpeakersChosen) -> None:
         """Publish the turn's audio as it falls due, until the turn is over."""
         head = self.heads.get(event.turn.conversation)
-        while head is not None and head.turn == event.turn:
+        while head and head.turn == event.turn and self.heads.get(head.turn.conversation) is head:
             now = self.bus.clock.now()
             if head.causes:
                 await head.wait()

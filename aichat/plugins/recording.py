@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -21,6 +22,7 @@ from aichat.core import (
     Entry,
     Header,
     LogWriter,
+    NotFound,
     Parts,
     Unreachable,
     Voice,
@@ -156,7 +158,10 @@ class Recording:
     async def _header(self, tape: Tape, event: LogGrew) -> bytes:
         storage, id = self.parts.storage, event.turn.conversation
         conversation, cast = await storage.cast(id)
-        voices: list[Voice] = [await storage.voice(who.voice) for who in cast if who.voice]
+        voices: list[Voice] = []
+        for voice in (who.voice for who in cast if who.voice):
+            with suppress(NotFound):  # it was deleted meanwhile
+                voices.append(await storage.voice(voice))
         messages = await storage.recent_messages(id, HISTORY)
         before = tuple(m for m in messages if m.message_id not in tape.fresh)
         header = Header(conversation, tuple(cast), tuple(voices), before, self.keeps_audio)

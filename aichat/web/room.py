@@ -72,6 +72,8 @@ class Room:
     tape: Tape = field(factory=Tape)
     waits_in: Turn | None = None
     """The turn in which the characters hold for whoever was cut off last."""
+    looks: int = 0
+    """How often somebody looked who is in the conversation, to show it."""
     cut: int = -1
     """The generation up to which everything was interrupted."""
     turns: dict[str, tuple[Line, ...]] = field(factory=dict)

@@ -89,9 +89,12 @@ class Rooms:
     async def conversation_changed(self, id: str) -> None:
         """Show those who are in a conversation its cast and title as they are now."""
         if room := self.open.get(id):
+            room.looks = look = room.looks + 1
             storage = self.parts.storage
             conversation, cast = await storage.cast(id)
-            room.change(conversation, await cast_view(storage, conversation, cast))
+            view = await cast_view(storage, conversation, cast)
+            if look == room.looks:  # else somebody who looked later shows what is newer
+                room.change(conversation, view)
 
     async def character_changed(self, id: str) -> None:
         """Show a character as it is now wherever it takes part."""
@@ -112,8 +115,12 @@ class Rooms:
 
     def message_deleted(self, message: Message) -> None:
         """Let those who are in the conversation know that a message is gone."""
-        if (id := message.conversation_id) in self.open:
-            self.bus.post(MessageDeleted(self.bus.turn(id), message.message_id))
+        self.message_gone(message.conversation_id, message.message_id)
+
+    def message_gone(self, conversation: str, id: str) -> None:
+        """Likewise, of one that the store may not have had yet."""
+        if conversation in self.open:
+            self.bus.post(MessageDeleted(self.bus.turn(conversation), id))
 
     def hide(self, conversation: str, ids: Sequence[str]) -> None:
         """Let nobody be told of these messages, which may come back."""
@@ -191,6 +198,8 @@ class Rooms:
     async def _close(self, conversation: str, scope: anyio.CancelScope) -> None:
         with scope:
             await anyio.sleep(LINGER_SECONDS)
+            if self.closing.get(conversation) is not scope:
+                return  # somebody came at the very moment
             if live := self.bus.live_turn(conversation):
                 self.bus.interrupt(Interrupted(live, "left"))
             del self.closing[conversation], self.open[conversation]

@@ -234,8 +234,11 @@ class Remembering:
             id = event.message.message_id
             if id in rest.messages:
                 rest.note(event.message)
+            for line in self.replaced:
+                if line.message_id == id:  # it stays beside the version that is being written
+                    self.replaced[line] = event.message
             for line, spoken in (lines or {}).items():
-                if line.message_id == id:
+                if line.message_id == id and line not in self.replaced:
                     spoken.edited = event.message
 
     def store(self, event: MessageAdded | MessageDeleted) -> None:
