@@ -25,7 +25,7 @@ from server import Client
 from websockets.sync.client import connect
 
 from aichat.core import Prompt, Voice
-from aichat.core.testing.fakes import FakeLlm, FakeTts
+from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeVad
 
 TEXT = " ".join(f"Here comes sentence number {n}, and it has a second part." for n in range(40))
 HANG_SECONDS = 60
@@ -63,11 +63,23 @@ class Blocking(FakeLlm):
             time.sleep(0.1)  # noqa: ASYNC251
 
 
+class StuckStart(FakeVad):
+    """Hangs in a thread while it starts, as one that fetches or loads its weights may do."""
+
+    async def __aenter__(self) -> StuckStart:
+        await anyio.to_thread.run_sync(time.sleep, HANG_SECONDS)
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        """Nothing is left to do."""
+
+
 STEADY = FakeLlm(TEXT, seconds=0.02)
 ENGINES: dict[str, dict[str, Any]] = {
     "steady": {"llm": STEADY, "tts": FakeTts(ms_per_word=100, seconds=0.001)},
     "stuck voice": {"llm": STEADY, "tts": StuckTts()},
     "stuck model": {"llm": StuckLlm(), "tts": FakeTts()},
+    "stuck start": {"llm": STEADY, "tts": FakeTts(), "vad": StuckStart()},
     "busy": {"llm": Blocking(), "tts": FakeTts()},
 }
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core.bus import Bus
-from aichat.core.errors import BadHandler, BusError
-from aichat.core.events import Event, Turn, TurnFinished
+from aichat.core.errors import BadHandler, BusClosed, BusError
+from aichat.core.events import Event, Interrupted, Turn, TurnFinished, UserSaid
 from aichat.core.opening import open_bus
 from aichat.core.testing.virtual import run_virtual
 
@@ -91,6 +91,29 @@ def test_kept_waits_for_those_who_keep_and_not_for_others() -> None:
             assert kept == [0, 1, 2]
             assert anyio.current_time() == pytest.approx(3)
         assert anyio.current_time() < 4
+
+    run_virtual(program)
+
+
+def test_a_bus_that_stops_interrupts_what_goes_on_and_takes_nothing_new_from_outside() -> None:
+    async def program() -> None:
+        cut: list[Interrupted] = []
+
+        def note(event: Interrupted) -> None:
+            cut.append(event)
+
+        async with open_bus() as bus:
+            bus.tap(note)
+            one, two = bus.new_turn("one"), bus.new_turn("two")
+            await bus.publish(TurnFinished(two))
+            ahead = bus.provisional_turn("two")
+            bus.stop()
+            assert [(event.turn, event.reason) for event in cut] == [(one, "stopped")]
+            assert not bus.commit(ahead)
+            with pytest.raises(BusClosed):
+                await bus.publish(UserSaid(one, "hi", "text", "m"))
+            bus.stop()  # once more changes nothing
+            assert len(cut) == 1
 
     run_virtual(program)
 

@@ -9,11 +9,19 @@ from typing import Any
 
 import anyio
 import pytest
-from chat import CAST, Chat, a_chat, a_store
+from chat import CAST, Chat, Given, a_chat, a_store, all_ready
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aichat.core import BadValue, Conversation, Message, NotFound, Unreachable
+from aichat.core import (
+    BadValue,
+    Conversation,
+    Message,
+    NotFound,
+    Unreachable,
+    load_plugins,
+    open_chat,
+)
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -329,3 +337,21 @@ async def test_a_store_that_wrote_and_said_it_did_not_has_the_message_once() -> 
         await anyio.sleep(storing.LONGEST_PAUSE)
         assert await stored(chat, "c") == shown(chat, "c")
         assert len(await stored(chat, "c")) == 4
+
+
+async def test_what_was_heard_when_aichat_ends_in_mid_reply_is_stored() -> None:
+    store = await a_shaky_store()
+    store.slow = 0.3
+    llm, tts = FakeLlm(LINES), FakeTts(ms_per_word=200)
+    given_ = Given(storage=store, llm=llm, tts=tts)
+    async with open_chat(given_.config(), load_plugins(extra=[given_])) as (bus, parts):
+        await all_ready(parts)
+        await bus.publish(UserSaid(bus.new_turn("c"), "@Olivia hi", "text", new_id()))
+        await anyio.sleep(1.0)
+        stopped = anyio.current_time()
+    assert anyio.current_time() - stopped < 2
+    said, reply = await store.messages("c")
+    assert said.content == "@Olivia hi"
+    assert reply.interrupted
+    assert reply.heard
+    assert LINES.format(name="Olivia").startswith(reply.heard)

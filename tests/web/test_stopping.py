@@ -20,6 +20,7 @@ WAYS = [
     ("steady", signal.SIGINT),
     ("stuck voice", signal.SIGTERM),
     ("stuck model", signal.SIGINT),
+    ("stuck start", signal.SIGTERM),
     ("busy", signal.SIGTERM),
 ]
 
