@@ -18,9 +18,9 @@ from litestar.datastructures import State
 
 GOODBYE_SECONDS = 0.15
 """Clients get so long to take in why they are let go ..."""
-GRACE_SECONDS = 0.25
+GRACE_SECONDS = 0.2
 """... and requests to be answered."""
-LAST_SECONDS = 0.3
+LAST_SECONDS = 0.25
 """When all is kept, the process ends after so long whatever still goes on."""
 
 
@@ -46,8 +46,8 @@ def end_soon(exit_code: int) -> None:
 
 def _end(exit_code: int) -> None:
     main = threading.main_thread()
-    busy = [one.name for one in threading.enumerate() if not one.daemon and one is not main]
-    what = ", ".join(busy) or "a task"
+    busy = {one.name for one in threading.enumerate() if not one.daemon and one is not main}
+    what = ", ".join(sorted(busy)) or "a task"
     click.echo(
         f"aichat has kept everything, and ends although something does not: {what}.", err=True
     )
