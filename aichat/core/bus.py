@@ -36,6 +36,7 @@ from .clock import Clock
 from .errors import BusClosed, BusError, LaneFull
 from .events import Event, HandlerFailed, Interrupted, Turn, TurnFinished
 from .lanes import Lane, current_lane
+from .later import Later, require_urgent
 from .listening import Listening
 from .provisional import Provisional
 from .subscriptions import Gate, Subscription
@@ -56,8 +57,7 @@ class Bus(Listening):
         """How many events each handler's lanes gave up, or refused, because they were full."""
         self._crew = Crew(tasks)
         self._observers: list[Callable[[Trace], None]] = []
-        self._unfinished = 0
-        self._all_done: anyio.Event | None = None
+        self._later = Later(self._crew, self.post)
         self._closing = False
         self._closed = False
 
@@ -85,8 +85,15 @@ class Bus(Listening):
 
     def post(self, event: Event) -> None:
         """Publish an urgent event from a plain function: it waits for nobody."""
-        self._refuse_to_wait_for(event)
+        require_urgent(event)
         self._hand_out(event)
+
+    def post_later(self, event: Event, seconds: float) -> bool:
+        """Publish an urgent event after so many *seconds*, or at once when the bus stops.
+
+        Returns False, and publishes nothing, if it has stopped: there is no later then.
+        """
+        return self._later.add(event, seconds)
 
     def report(self, event: Event, error: Exception) -> None:
         """Tell a failure that the running handler gets over. Only for use in a handler."""
@@ -114,7 +121,7 @@ class Bus(Listening):
 
         The fence stands and all work is cancelled before this returns.
         """
-        self._refuse_to_wait_for(event)
+        require_urgent(event)
         talk = self._talks.keep(event.turn.conversation)
         talk.cut_off(event)
         self._cancel_void(talk)
@@ -151,7 +158,7 @@ class Bus(Listening):
             for event in waiting.held
             for tap, gate in self._deliver(talk, event, ahead=False)[0]
         ]
-        self._unfinished += 1
+        self._unfinished.begin()
         self._crew.start(partial(self._pass_all, gates))
         return True
 
@@ -168,17 +175,15 @@ class Bus(Listening):
             self._trace(Step.DROPPED, event)
         return True
 
-    async def committed(self, turn: Turn) -> None:
-        """Wait while *turn* is provisional. Who waits for one that is revoked is cancelled."""
-        waiting = self._talks.peek(turn.conversation).provisional
-        if waiting and waiting.turn == turn:
-            await waiting.decided.wait()
-
-    async def settled(self) -> None:
-        """Wait until every event published so far has been handled. Not for use in a handler."""
-        while self._unfinished:
-            self._all_done = self._all_done or anyio.Event()
-            await self._all_done.wait()
+    def stop(self, reason: str = "stopped") -> None:
+        """Interrupt every turn that goes on, and let nothing new come in from outside."""
+        self._closing = True
+        for talk in list(self._talks.by_id.values()):
+            if talk.provisional:
+                self.revoke(talk.provisional.turn)
+            if talk.live:
+                self.interrupt(Interrupted(talk.latest, reason))
+        self._later.close()
 
     def forget(self, conversation: str) -> None:
         """Drop what the bus remembers of a conversation that is over; its late events are void.
@@ -257,10 +262,6 @@ class Bus(Listening):
             if lane.scope and lane.current and talk.is_spared(lane.subscription, lane.current):
                 lane.scope.cancel()
 
-    def _refuse_to_wait_for(self, event: Event) -> None:
-        if not event.urgent:
-            raise BusError(f"{type(event).__name__} is not urgent.", "Use `await publish()`.")
-
     def _refuse_if_closed(self, event: Event) -> None:
         from_within = event.urgent or current_lane.get()
         if self._closed or not from_within:
@@ -297,7 +298,7 @@ class Bus(Listening):
             for tap, gate, event in gates:
                 await self._pass(tap, gate, event)
         finally:
-            self._finish()
+            self._unfinished.end()
 
     def _enqueue(
         self, talk: Talk, subscriptions: Iterable[Subscription], event: Event
@@ -315,7 +316,9 @@ class Bus(Listening):
         if (place := lane.given_up_for(event)) is not None:
             self.dropped[lane.subscription.name] += 1
             self._drop(lane, place)
-        self._unfinished += 1
+        self._unfinished.begin()
+        if lane.subscription.keeps:
+            self._unkept.begin()
         waits = lane.append(event)
         if lane.key not in talk.lanes:
             talk.lanes[lane.key] = lane
@@ -339,7 +342,7 @@ class Bus(Listening):
                 try:
                     await self._handle(talk, lane, lane.pop())
                 finally:
-                    self._finish()
+                    self._finish(lane)
                 if lane.queue:  # a lane that feeds itself lets the others work
                     await anyio.lowlevel.checkpoint()
         finally:
@@ -382,13 +385,12 @@ class Bus(Listening):
 
     def _drop(self, lane: Lane, place: int) -> None:
         self._trace(Step.DROPPED, lane.pop(place), lane.subscription.name)
-        self._finish()
+        self._finish(lane)
 
-    def _finish(self) -> None:
-        self._unfinished -= 1
-        if not self._unfinished and self._all_done:
-            self._all_done.set()
-            self._all_done = None
+    def _finish(self, lane: Lane) -> None:
+        self._unfinished.end()
+        if lane.subscription.keeps:
+            self._unkept.end()
 
     def _trace(self, step: Step, event: Event, handler: str = "", seconds: float = 0.0) -> None:
         if self._observers:

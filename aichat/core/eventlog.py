@@ -94,6 +94,8 @@ class LogWriter:
     begun: int = 0
     places: dict[str, int] = field(factory=dict)
     """Where audio with a certain hash begins."""
+    loudspeakers: dict[str, int] = field(factory=dict)
+    """They are numbered in the order in which they were first heard of."""
 
     def entry(self, event: Event, now: float) -> Entry:
         """Describe an event that happens *now*."""
@@ -118,6 +120,8 @@ class LogWriter:
             return self._audio(event, value)
         if isinstance(value, float) and name in MOMENTS:
             return value - self.zero
+        if name == "loudspeaker":
+            return self.loudspeakers.setdefault(value, len(self.loudspeakers))
         return _plain(value)
 
     def _audio(self, event: Event, pcm: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ PCM16 little-endian; its repr is short, and no event's repr is ever logged with 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -19,6 +19,10 @@ from .figures import ClauseTimed as ClauseTimed
 from .figures import ReplyUsage as ReplyUsage
 from .figures import TurnTimed as TurnTimed
 from .models import Message, Prompt, Source
+from .playback import LinePlayed as LinePlayed
+from .playback import LoudspeakerLeft as LoudspeakerLeft
+from .playback import PlaybackPaused as PlaybackPaused
+from .playback import PlaybackResumed as PlaybackResumed
 from .revival import LinesRevived as LinesRevived
 from .revival import ReplayWanted as ReplayWanted
 from .revival import RestWanted as RestWanted
@@ -276,37 +280,6 @@ class AudioReady(LineEvent):
     at: int = 0
     due: float = 0.0
     last: bool = False
-
-
-@frozen
-class LinePlayed(LineEvent):
-    """The browser says how far the loudspeaker has got in a line.
-
-    ``paused``: it holds there, because it heard speech; ``back``: it was cut off and goes on there.
-    """
-
-    played_ms: float
-    state: Literal["playing", "paused", "back", "flushed", "done"] = "playing"
-
-    urgent: ClassVar[bool] = True
-
-
-@frozen
-class PlaybackPaused(Event):
-    """The loudspeakers hold their position: somebody may be breaking in, or nobody is there."""
-
-    cause: Literal["voice", "away"] = "voice"
-
-    urgent: ClassVar[bool] = True
-
-
-@frozen
-class PlaybackResumed(Event):
-    """The *cause* is gone: the loudspeakers go on with the sample at which they stopped."""
-
-    cause: Literal["voice", "away"] = "voice"
-
-    urgent: ClassVar[bool] = True
 
 
 @frozen

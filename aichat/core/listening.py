@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from .events import Event, Turn
 from .subscriptions import Gate, Overflow, Subscription, subscription
 from .talks import Talks
+from .unfinished import Unfinished
 
 E = TypeVar("E", bound=Event)
 
@@ -18,6 +19,7 @@ class Listening:
 
     def __init__(self) -> None:
         self._talks = Talks()
+        self._unfinished, self._unkept = Unfinished(), Unfinished()
 
     def subscribe(
         self,
@@ -29,13 +31,15 @@ class Listening:
         lane_by: Callable[[E], Hashable] | None = None,
         limit: int = 64,
         overflow: Overflow = Overflow.WAIT,
+        keeps: bool = False,
     ) -> Subscription:
         """Call *handler* for every event of the types its annotation names, subclasses too.
 
         *interruptible* work is cancelled with its turn; records and the user interface are not.
         *ahead*: it hears of provisional turns at once; it must not do what cannot be undone.
         *conversation* limits the subscription to one. *lane_by* splits a conversation into lanes
-        that run side by side, say one for each speaking character.
+        that run side by side, say one for each speaking character. *keeps*: it writes down what
+        happens, so that aichat does not end before it has (within some seconds).
         """
         listener = subscription(
             handler,
@@ -46,6 +50,7 @@ class Listening:
             lane_by=lane_by,
             limit=limit,
             overflow=overflow,
+            keeps=keeps,
         )
         self._talks.listen(listener)
         return listener
@@ -98,3 +103,17 @@ class Listening:
     def is_void(self, event: Event) -> bool:
         """Tell whether an interruption has cut off the event's turn or line."""
         return self._talks.peek(event.turn.conversation).is_void(event)
+
+    async def committed(self, turn: Turn) -> None:
+        """Wait while *turn* is provisional. Who waits for one that is revoked is cancelled."""
+        waiting = self._talks.peek(turn.conversation).provisional
+        if waiting and waiting.turn == turn:
+            await waiting.decided.wait()
+
+    async def settled(self) -> None:
+        """Wait until every event published so far has been handled. Not for use in a handler."""
+        await self._unfinished.over()
+
+    async def kept(self) -> None:
+        """Wait until those who keep what happens have kept it. Not for use in a handler."""
+        await self._unkept.over()

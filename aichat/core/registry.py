@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from inspect import iscoroutinefunction
 from typing import Any
 
+import anyio
 import pluggy
 from attrs import evolve
 
@@ -26,6 +27,9 @@ from .mistakes import Mistakes
 from .opening import open_bus
 from .tools import Tool
 
+KEEP_SECONDS = 5.0
+"""A store gets so long to take in what it has not yet."""
+REST_SECONDS = 0.2
 HOOKS = tuple(name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "aichat_spec"))
 
 
@@ -99,11 +103,20 @@ def cast_parts(config: Config, manager: pluggy.PluginManager) -> Parts:
 async def open_chat(
     config: Config, manager: pluggy.PluginManager, clock: Clock | None = None
 ) -> AsyncIterator[tuple[Bus, Parts]]:
-    """Cast the parts, connect every plug-in, and run until the block ends; then drain."""
+    """Cast the parts, connect every plug-in, and run until the block ends.
+
+    Then turns are interrupted, and what happened is kept, for ``KEEP_SECONDS`` at most; other work
+    is cancelled when it takes ``REST_SECONDS`` longer.
+    """
     parts = cast_parts(config, manager)
-    async with perform(parts), open_bus(clock=clock) as bus:
+    async with perform(parts), open_bus(REST_SECONDS, clock) as bus:
         manager.hook.connect(bus=bus, parts=parts)
-        yield bus, parts
+        try:
+            yield bus, parts
+        finally:
+            bus.stop()
+            with anyio.move_on_after(KEEP_SECONDS, shield=True):
+                await bus.kept()
 
 
 def _tools(manager: pluggy.PluginManager) -> dict[str, Tool]:

@@ -43,6 +43,7 @@ class Subscription:
     lane_by: Callable[[Any], Hashable] | None = None
     limit: int = 64
     overflow: Overflow = Overflow.WAIT
+    keeps: bool = False
 
 
 def subscription(handler: Callable[[Any], Any], *, tap: bool, **how: Any) -> Subscription:
@@ -57,6 +58,11 @@ def subscription(handler: Callable[[Any], Any], *, tap: bool, **how: Any) -> Sub
         raise BadHandler(
             f"{name} works ahead of what is certain, and cannot be stopped.",
             "Give interruptible=True as well.",
+        )
+    if how.get("keeps") and how.get("interruptible"):
+        raise BadHandler(
+            f"{name} keeps what happens, and may be interrupted.",
+            "Leave one of the two out.",
         )
     if how.get("limit", 1) < 1:
         raise BadHandler(f"{name} has a lane for no event at all.", "Give a limit of 1 or more.")

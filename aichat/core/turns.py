@@ -77,6 +77,8 @@ class Event:
 
     urgent: ClassVar[bool] = False
     """Urgent events never wait for room in a lane, and no interruption voids them."""
+    internal: ClassVar[bool] = False
+    """Only the plug-in that publishes it has any use for it: recordings leave it out."""
 
 
 @frozen

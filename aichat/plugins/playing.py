@@ -62,6 +62,8 @@ class Playhead:
     causes: set[str] = field(factory=set)
     """Why the loudspeakers hold their position; empty while they play."""
     paused_at: float = 0.0
+    held_at: tuple[int, int] = (-1, 0)
+    """The furthest place, line and sample, at which a loudspeaker holds now."""
     void: dict[Line, int] = field(factory=dict)
     """Of lines whose first words were withdrawn: up to which clause nothing is sent."""
 
@@ -110,12 +112,14 @@ class Playhead:
         if cause in self.causes:
             self.causes.discard(cause)
             if not self.causes:
+                self.held_at = (-1, 0)
                 self._postpone(now - self.paused_at)
                 self.wake()
 
     def hold_at(self, line: Line, samples: int, now: float) -> None:
-        """Take in where exactly the loudspeaker stopped to hold its position."""
-        if line in self.sent:
+        """Take in where exactly a loudspeaker stopped to hold its position; the furthest counts."""
+        if line in self.sent and (line.place, samples) > self.held_at:
+            self.held_at = (line.place, samples)
             self._left(max(0, self.sent[line] - samples) + self._after(line), now)
 
     def _after(self, line: Line) -> int:
@@ -251,7 +255,7 @@ class Playing:
     async def play(self, event: SpeakersChosen) -> None:
         """Publish the turn's audio as it falls due, until the turn is over."""
         head = self.heads.get(event.turn.conversation)
-        while head is not None and head.turn == event.turn:
+        while head and head.turn == event.turn and self.heads.get(head.turn.conversation) is head:
             now = self.bus.clock.now()
             if head.causes:
                 await head.wait()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -21,6 +22,7 @@ from aichat.core import (
     Entry,
     Header,
     LogWriter,
+    NotFound,
     Parts,
     Unreachable,
     Voice,
@@ -32,6 +34,7 @@ from aichat.core.events import (
     DraftWritten,
     Event,
     MessageAdded,
+    SpeakersChosen,
     SpeakersForeseen,
 )
 
@@ -96,6 +99,7 @@ class LogGrew(Event):
     tape: Tape = field(repr=False)
 
     urgent = True
+    internal = True
 
 
 @define(eq=False)
@@ -110,7 +114,7 @@ class Recording:
 
     def note(self, event: Event) -> None:
         """Take in everything that happens; what was written and not sent is nobody's business."""
-        if isinstance(event, (LogGrew, DraftWritten, SpeakersForeseen)):
+        if event.internal or isinstance(event, (DraftWritten, SpeakersForeseen)):
             return
         conversation = event.turn.conversation
         if (tape := self.tapes.get(conversation)) is None:
@@ -119,8 +123,8 @@ class Recording:
             del self.tapes[conversation]
         if tape.is_broken:
             return
-        if isinstance(event, MessageAdded) and not tape.has_header:
-            tape.fresh.add(event.message.message_id)
+        if not tape.has_header:
+            tape.fresh |= _messages(event)
         was_empty = not tape.lines
         tape.add(event, self.bus.clock.now())
         if was_empty:
@@ -154,11 +158,23 @@ class Recording:
     async def _header(self, tape: Tape, event: LogGrew) -> bytes:
         storage, id = self.parts.storage, event.turn.conversation
         conversation, cast = await storage.cast(id)
-        voices: list[Voice] = [await storage.voice(who.voice) for who in cast if who.voice]
+        voices: list[Voice] = []
+        for voice in (who.voice for who in cast if who.voice):
+            with suppress(NotFound):  # it was deleted meanwhile
+                voices.append(await storage.voice(voice))
         messages = await storage.recent_messages(id, HISTORY)
         before = tuple(m for m in messages if m.message_id not in tape.fresh)
         header = Header(conversation, tuple(cast), tuple(voices), before, self.keeps_audio)
         return f"{header.to_line()}\n".encode("utf-8", "replace")
+
+
+def _messages(event: Event) -> set[str]:
+    """Return the messages that begin with an event: a line may be stored before it is over."""
+    if isinstance(event, MessageAdded):
+        return {event.message.message_id}
+    if isinstance(event, SpeakersChosen):
+        return {line.message_id for line in event.lines if line.says == "new"}
+    return set()
 
 
 def append(path: Path, text: bytes, audio: bytes) -> None:
@@ -181,4 +197,4 @@ def connect(bus: Bus, parts: Parts) -> None:
         return
     recording = Recording(bus, parts, Path(folder).expanduser(), audio == "1")
     bus.tap(recording.note)
-    bus.subscribe(recording.write)
+    bus.subscribe(recording.write, keeps=True)

@@ -70,6 +70,9 @@ from .views import Painter
 
 log = logging.getLogger(__name__)
 
+KEEP_SECONDS = 5.0
+"""When the server stops, a store gets so long to take in what it has not yet."""
+
 STATUS = {
     NotFound: 404,
     Conflict: 409,
@@ -178,6 +181,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
     app.door = Proxies(guard, web.trusted_proxies)
     app.state.keyring = keyring
     app.state.failure = ready.error
+    app.state.when_kept = lambda: None
     app.state.config = ready.config
     app.state.manager = ready.manager
     app.state.jinja = environment(folders)
@@ -225,7 +229,11 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         gc.collect()
         gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
         yield
-        await app.state.leaving.finish()
+        bus.stop()
+        with anyio.move_on_after(KEEP_SECONDS):
+            await app.state.leaving.finish()
+            await bus.kept()
+        app.state.when_kept()
         tasks.cancel_scope.cancel()
 
 

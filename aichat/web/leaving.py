@@ -59,7 +59,9 @@ class Leaving:
     async def _delete_later(self, key: str, scope: anyio.CancelScope, delete: Delete) -> None:
         with scope:
             await anyio.sleep(UNDO_SECONDS)
-            self.going.pop(key, None)
+            if self.going.get(key, (None, delete))[0] is not scope:
+                return  # it was taken back at the very moment
+            del self.going[key]
             await _done(delete)
 
 
@@ -70,3 +72,5 @@ async def _done(delete: Delete) -> None:
         return  # somebody else was quicker
     except AichatError as error:
         log.warning("Something could not be deleted, and is there again: %s", error)
+    except Exception:  # what a store may raise must not end the server
+        log.exception("Something could not be deleted, and is there again")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 import anyio
 from attrs import define, field, frozen
@@ -24,6 +24,7 @@ SEARCHED = 200
 """The titles of so many, and as many messages that hold the words, are looked at."""
 REMEMBERED = 1_000
 FACES = 3
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @frozen
@@ -44,6 +45,8 @@ class Listing:
     leaving: Leaving
     hidden: Hidden
     lasts: dict[str, tuple[datetime, str]] = field(factory=dict)
+    forgotten: int = 0
+    """How often something was changed without new activity."""
 
     async def entries(self, storage: Storage, query: str = "") -> list[Entry]:
         """Return those in which somebody has spoken, newest activity first.
@@ -62,6 +65,7 @@ class Listing:
     def forget(self, id: str) -> None:
         """What was said last in a conversation was changed without new activity."""
         self.lasts.pop(id, None)
+        self.forgotten += 1
 
     async def _matching(
         self, storage: Storage, listed: Iterable[Conversation], query: str
@@ -92,8 +96,11 @@ class Listing:
                 gone.add(one.conversation_id)
                 return
             told = last_line(said[-1]) if said else ""
-            self.lasts[one.conversation_id] = (one.updated_at, told)
+            # what was changed while it was read is looked at again next time
+            is_sure = self.forgotten == before
+            self.lasts[one.conversation_id] = (one.updated_at if is_sure else NEVER, told)
 
+        before = self.forgotten
         async with anyio.create_task_group() as tasks:
             for one in shown:
                 if self.lasts.get(one.conversation_id, (None,))[0] != one.updated_at:

@@ -171,7 +171,8 @@ class Feeder:
         state, ms = entry.told.get("state"), entry.told.get("played_ms")
         line = self._line(entry)
         if line and state in ("playing", "flushed", "done") and isinstance(ms, int | float):
-            self.bus.post(LinePlayed(line, float(ms), state))
+            loudspeaker = str(entry.told.get("loudspeaker", ""))
+            self.bus.post(LinePlayed(line, float(ms), state, loudspeaker))
         else:
             self.skipped += 1
 

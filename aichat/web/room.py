@@ -74,6 +74,8 @@ class Room:
     tape: Tape = field(factory=Tape)
     waits_in: Turn | None = None
     """The turn in which the characters hold for whoever was cut off last."""
+    looks: int = 0
+    """How often somebody looked who is in the conversation, to show it."""
     cut: int = -1
     """The generation up to which everything was interrupted."""
     turns: dict[str, tuple[Line, ...]] = field(factory=dict)
@@ -167,8 +169,12 @@ class Room:
     def dismiss(self, code: str, line: str) -> None:
         """Tell everybody why this is the end, and let them go."""
         self.send(wire.ErrorOut(message=line, code=code))
+        self.part(Goodbye(4404, line))
+
+    def part(self, goodbye: Goodbye) -> None:
+        """Let everybody go, behind what waits to be sent."""
         for connection in self.connections:
-            connection.put(Goodbye(4404, line))
+            connection.put(goodbye)
 
     # -- events ------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from aichat.core import Bus, Changes, Character, Conversation, Message, NotFound
 from aichat.core.events import (
     ConversationClosed,
     Interrupted,
+    LoudspeakerLeft,
     MessageAdded,
     MessageDeleted,
     MessagesHidden,
@@ -25,7 +26,7 @@ from aichat.core.tasks import Crew
 from .alone import Alone
 from .cast_view import cast_view
 from .hidden import Hidden
-from .outbox import Connection
+from .outbox import Connection, Goodbye
 from .pacing import Paces
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
@@ -33,6 +34,7 @@ from .setting import Choose, Settings, change_settings
 from .views import Painter
 from .wire import Html, StatusOut
 
+STOPS = Goodbye(1012, "The server stops. Connect again in a moment.")
 DELETED = "This conversation was deleted. Begin a new one."
 
 
@@ -52,6 +54,8 @@ class Rooms:
     hidden: Hidden = field(factory=Hidden)
     alone: Alone = field(factory=Alone)
     """The conversations, and characters, that somebody is changing."""
+    somebody_left: anyio.Event = field(factory=anyio.Event)
+    """Set, and replaced, when a client leaves."""
     onlookers: list[Callable[[str], None]] = field(factory=list)
     """Pages with the list of conversations that are in none: each takes fragments."""
 
@@ -91,12 +95,15 @@ class Rooms:
     async def conversation_changed(self, id: str) -> None:
         """Show those who are in a conversation its cast and title as they are now."""
         if room := self.open.get(id):
+            room.looks = look = room.looks + 1
             storage = self.parts.storage
             try:
                 conversation, cast = await storage.cast(id)
             except NotFound:
                 return  # it was deleted meanwhile: who deletes it tells those who are in it
-            room.change(conversation, await cast_view(storage, conversation, cast))
+            view = await cast_view(storage, conversation, cast)
+            if look == room.looks:  # else somebody who looked later shows what is newer
+                room.change(conversation, view)
 
     async def change_settings(
         self, id: str, wanted: Settings | Choose, changes: Changes | None = None
@@ -130,8 +137,12 @@ class Rooms:
 
     def message_deleted(self, message: Message) -> None:
         """Let those who are in the conversation know that a message is gone."""
-        if (id := message.conversation_id) in self.open:
-            self.bus.post(MessageDeleted(self.bus.turn(id), message.message_id))
+        self.message_gone(message.conversation_id, message.message_id)
+
+    def message_gone(self, conversation: str, id: str) -> None:
+        """Likewise, of one that the store may not have had yet."""
+        if conversation in self.open:
+            self.bus.post(MessageDeleted(self.bus.turn(conversation), id))
 
     def hide(self, conversation: str, ids: Sequence[str]) -> None:
         """Let nobody be told of these messages, which may come back."""
@@ -152,6 +163,14 @@ class Rooms:
                 self.bus.interrupt(Interrupted(live, "deleted"))
             room.dismiss("conversation_not_found", DELETED)
 
+    async def part(self, seconds: float) -> None:
+        """The server stops: let everybody go, and wait until they are gone, for some *seconds*."""
+        for room in self.open.values():
+            room.part(STOPS)
+        with anyio.move_on_after(seconds):
+            while any(room.connections for room in self.open.values()):
+                await self.somebody_left.wait()
+
     @contextmanager
     def joined(self, room: Room, connection: Connection, session: Session) -> Iterator[None]:
         """Be in the room. When the last one is cut off the characters hold, and go on for it.
@@ -167,7 +186,12 @@ class Rooms:
         finally:
             room.connections.discard(connection)
             room.leave(session, connection)
-            if not room.connections:
+            self.somebody_left.set()
+            self.somebody_left = anyio.Event()
+            if room.connections and not session.visits:
+                turn = self.bus.turn(room.conversation)
+                self.bus.post(LoudspeakerLeft(turn, session.id))
+            elif not room.connections:
                 self._empty(room, connection)
                 self._close_later(room.conversation)
 
@@ -196,6 +220,8 @@ class Rooms:
     async def _close(self, conversation: str, scope: anyio.CancelScope) -> None:
         with scope:
             await anyio.sleep(LINGER_SECONDS)
+            if self.closing.get(conversation) is not scope:
+                return  # somebody came at the very moment
             if live := self.bus.live_turn(conversation):
                 self.bus.interrupt(Interrupted(live, "left"))
             del self.closing[conversation], self.open[conversation]

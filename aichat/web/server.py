@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
@@ -21,6 +23,7 @@ from litestar.plugins import CLIPlugin
 
 from aichat.core import AichatError
 
+from . import stopping
 from .access import binding
 from .access.commands import browsable, login_line
 from .access.keyring import Keyring
@@ -33,7 +36,7 @@ SETTINGS: dict[str, Any] = {
     "http": "aichat.web.protocol:Impatient",
     "ws_per_message_deflate": False,  # speech hardly shrinks, and it costs three times the CPU
     "ws_max_size": 1 << 20,  # our own limit is smaller, and answers with a readable error
-    "timeout_graceful_shutdown": 3,
+    "timeout_graceful_shutdown": 1,
     "proxy_headers": False,  # whose X-Forwarded-For counts, [web] trusted_proxies says
     "log_level": "warning",
 }
@@ -109,12 +112,15 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
     import uvicorn
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn.error").addFilter(lambda _: app.state.failure is None)
-    config = uvicorn.Config(**{**options, **SETTINGS})
+    for is_news in (lambda _: app.state.failure is None, stopping.is_news):
+        logging.getLogger("uvicorn.error").addFilter(is_news)
+    patience = {"timeout_graceful_shutdown": stopping.GRACE_SECONDS}
+    config = uvicorn.Config(**{**options, **SETTINGS, **patience})
     sockets = None if config.fd is not None or config.uds else [_bound(config.host, config.port)]
 
     class Server(uvicorn.Server):
         loop: asyncio.AbstractEventLoop | None = None
+        exit_code = 0
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             self.loop = asyncio.get_running_loop()
@@ -122,13 +128,20 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
             if self.started:
                 _say_address(app, config, sockets)
 
-        def handle_exit(self, sig: int, frame: Any) -> None:
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await stopping.begin(app.state)
+            await super().shutdown(sockets)
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.exit_code = 0 if sig == signal.SIGINT else 128 + sig
             super().handle_exit(sig, frame)
             if self.loop and (hurry := app.state.get("hurry")):
                 self.loop.call_soon_threadsafe(hurry.set)  # a start that waits goes on, and ends
 
+    server = Server(config)
+    app.state.when_kept = lambda: stopping.end_soon(server.exit_code)
     try:
-        Server(config).run(sockets)
+        server.run(sockets)
     except KeyboardInterrupt:
         return
     except SystemExit:

@@ -208,7 +208,7 @@ class Client:
             audio = self.room.tape.beyond(self.session.played or (-1, 0, 0))
         self.room.missed(self.connection, last_event_id, audio)
         if line and self.room.waits_in == line.turn:
-            self.bus.post(LinePlayed(line, played_ms, "back"))
+            self.bus.post(LinePlayed(line, played_ms, "back", self.session.id))
 
     def _playback(self, query: Any) -> tuple[Line | None, float]:
         """Return where a client that comes back says its loudspeaker is, if it does."""
@@ -315,7 +315,7 @@ class Client:
     def _played(self, message: incoming.PlaybackIn) -> None:
         if line := self.room.line(message.turn_id, message.sequence_number):
             self.room.played(self.session, line, message.played_ms)
-            self.bus.post(LinePlayed(line, message.played_ms, message.state))
+            self.bus.post(LinePlayed(line, message.played_ms, message.state, self.session.id))
 
     async def _text(self, text: str) -> None:
         turn = self.bus.new_turn(self.room.conversation)

@@ -124,8 +124,10 @@ class Unsaid:
         self.rooms.show_in(home, _settled(group))
         try:
             while left:
-                with suppress(NotFound):  # somebody else was quicker
+                try:
                     await self.delete(left[0])
+                except NotFound:  # somebody else was quicker, or it is on its way to the store
+                    self.rooms.message_gone(home, left[0])
                 self.rooms.hidden.drop(home, [left.pop(0)])
         finally:  # what the store could not delete is there again
             self.rooms.reveal(home, left)

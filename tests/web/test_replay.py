@@ -60,7 +60,8 @@ def replayed(path: Path, backends: dict[str, Any]) -> tuple[EventLog, Feeder]:
         writer = LogWriter(bus.clock.now())
 
         def note(event: Event) -> None:
-            entries.append(writer.entry(event, bus.clock.now()))
+            if not event.internal:
+                entries.append(writer.entry(event, bus.clock.now()))
 
         bus.tap(note)
 

@@ -18,8 +18,8 @@ from aichat.core import (
     Breath,
     Bus,
     Character,
-    Conversation,
     Habits,
+    NotFound,
     Overflow,
     Parts,
     ToolCall,
@@ -50,6 +50,7 @@ from aichat.core.events import (
     ReplyUsage,
     SpeakersAsked,
     SpeakersChosen,
+    Turn,
     TurnFinished,
     UserSaid,
     UserStartedSpeaking,
@@ -59,54 +60,16 @@ from .bounds import LONGEST_REPLY, Bounds, shows
 from .draft import Draft
 from .foreseeing import Foreseeing
 from .own_words import OwnWords
-from .pace import Pace
 from .prompts import Told, prompt, told
 from .speakable import speakable
+from .talk import Talk
 from .tooling import ROUNDS, Toolbox, tools_of
-from .who import Past, Rules, answering, asked, going_on, rules, silence
+from .who import Past, answering, asked, going_on, rules, silence
 
 HISTORY = 200
 """So many messages of a conversation are kept in memory."""
 TOKEN_SECONDS = 45.0
 """A model that writes nothing for so long has failed; backends may be stricter."""
-
-
-@define
-class Talk:
-    """One conversation: what was said, who is here, and whose turn it is to write."""
-
-    messages: dict[str, Told] = field(factory=dict)
-    hidden: set[str] = field(factory=set)
-    """Messages that nobody is told of for now."""
-    is_loaded: bool = False
-    conversation: Conversation | None = None
-    cast: Sequence[Character] = ()
-    rules: Rules = field(factory=Rules)
-    writing: tuple[Line, anyio.CancelScope] | None = None
-    drafts: dict[str, Told] = field(factory=dict)
-    """This turn's replies, which the next character reads before they were heard."""
-    pace: Pace = field(factory=Pace)
-    wrote: bool = False
-    """Somebody wrote something in this turn."""
-    may_go_on: bool = False
-    """The user has neither spoken nor stopped anybody since the last turn of theirs."""
-    by_themselves: int = 0
-    """So many replies have followed on their own since then."""
-
-    def begin_turn(self) -> None:
-        """Nothing was written yet."""
-        self.drafts, self.wrote, self.pace = {}, False, Pace()
-
-    def keep_draft(self, line: Line, text: str) -> None:
-        """Let those who write next in this turn know what was written."""
-        if line.says == "new":
-            self.drafts[line.message_id] = told(line.message(text))
-
-    @property
-    def last_speaker(self) -> str | None:
-        """Who spoke last, as far as that was heard."""
-        said = (one.message.character_id for one in reversed(self.messages.values()) if one.tokens)
-        return next((id for id in said if id), None)
 
 
 @define
@@ -129,8 +92,11 @@ class Answering:
     def learn(self, event: MessageAdded) -> None:
         """Keep a message, or its truer version."""
         talk, message = self.talk(event.turn.conversation), event.message
+        talk.changes += event.changed
         if message.message_id in talk.hidden:
             return
+        if event.changed and message.message_id not in talk.messages:
+            return  # it is older than what is kept, or yet to be read
         talk.messages[message.message_id] = told(message)
         talk.drafts.pop(message.message_id, None)
         while len(talk.messages) > HISTORY:
@@ -139,6 +105,7 @@ class Answering:
     def unlearn(self, event: MessageDeleted) -> None:
         """Tell nobody of a message that was deleted."""
         talk = self.talk(event.turn.conversation)
+        talk.changes += 1
         talk.messages.pop(event.message_id, None)
         talk.hidden.discard(event.message_id)
 
@@ -168,15 +135,21 @@ class Answering:
         """Note how far the text is ahead of the loudspeaker."""
         self.talk(event.turn.conversation).pace.note(event)
 
-    async def _load(self, talk: Talk, conversation: str) -> None:
-        storage = self.parts.storage
-        talk.conversation, talk.cast = await storage.cast(conversation)
-        talk.rules = rules(talk.conversation.settings)
-        await self._remember(talk, conversation)
+    async def _load(self, talk: Talk, turn: Turn) -> None:
+        """Look who is here, unless a later turn has looked meanwhile."""
+        talk.newest = max(talk.newest, turn.number)
+        conversation, cast = await self.parts.storage.cast(turn.conversation)
+        if turn.number == talk.newest:
+            talk.conversation, talk.cast = conversation, cast
+            talk.rules = rules(conversation.settings)
+        await self._remember(talk, turn.conversation)
 
     async def _remember(self, talk: Talk, conversation: str) -> None:
-        if not talk.is_loaded:
+        while not talk.is_loaded:
+            before = talk.changes
             recent = await self.parts.storage.recent_messages(conversation, HISTORY)
+            if talk.is_loaded or before != talk.changes:
+                continue  # what was read may be out of date
             known = {m.message_id: told(m) for m in recent if m.message_id not in talk.hidden}
             talk.messages = known | talk.messages
             talk.is_loaded = True
@@ -194,7 +167,7 @@ class Answering:
         talk = self.talk(event.turn.conversation)
         chosen = SpeakersChosen(event.turn, ())
         try:
-            await self._load(talk, event.turn.conversation)
+            await self._load(talk, event.turn)
             chosen = self._choose(talk, event)
         finally:  # also after a failure, so that the turn ends
             await self.bus.publish(chosen)
@@ -233,7 +206,7 @@ class Answering:
         talk = self.talk(conversation)
         if not (talk.may_go_on and talk.wrote and talk.rules.auto):
             return
-        await self._load(talk, conversation)  # the user may have switched it off meanwhile
+        await self._load(talk, event.turn)  # the user may have switched it off meanwhile
         is_new = self.bus.turn(conversation) == event.turn
         room = talk.rules.auto and talk.by_themselves < talk.rules.auto_cap
         past = Past(talk.last_speaker, event.turn.number + 1)
@@ -244,7 +217,7 @@ class Answering:
         """Let lines that were cut off be said: as they were written, or written anew."""
         talk = self.talk(event.turn.conversation)
         try:
-            await self._load(talk, event.turn.conversation)
+            await self._load(talk, event.turn)
         finally:
             await self.bus.publish(SpeakersChosen(event.turn, event.lines))
         talk.begin_turn()
@@ -260,7 +233,8 @@ class Answering:
         draft = Draft(self.bus, line, self.parts.speakable_filters, is_shown=line.is_again)
         await draft.hand_over(await draft.add(text))
         await draft.finish()
-        talk.keep_draft(line, draft.text)
+        if not self.bus.is_void(LineBegan(line)):  # else what was heard of it is a message
+            talk.keep_draft(line, draft.text)
 
     async def _give_word(self, talk: Talk, line: Line) -> None:
         """Let one character write, unless somebody has stopped it already."""
@@ -284,10 +258,9 @@ class Answering:
     async def _write(self, talk: Talk, event: LineBegan) -> None:
         """Stream one reply; what goes wrong with it is told and does not stop the next."""
         line = event.line
-        character = next(who for who in talk.cast if who.id == line.character)
         draft = Draft(self.bus, line, self.parts.speakable_filters)
         try:
-            await self._stream(talk, character, draft)
+            await self._stream(talk, _member(talk.cast, line), draft)
         except Exception as error:
             self.bus.report(event, error)
         if (took := draft.usage) is not None:
@@ -365,6 +338,13 @@ class Answering:
                     if not draft.held:  # what was published makes work that must not be delayed
                         await breath.take()
         return calls
+
+
+def _member(cast: Sequence[Character], line: Line) -> Character:
+    for who in cast:
+        if who.id == line.character:
+            return who
+    raise NotFound(f"{line.name} is not here any more.", "Ask somebody else.")
 
 
 def _lines(event: UserSaid | SpeakersAsked, speakers: Sequence[Character]) -> tuple[Line, ...]:

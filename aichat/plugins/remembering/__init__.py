@@ -1,19 +1,16 @@
 """Stage: what was said and heard becomes messages, and messages are stored.
 
 A line becomes a message when it is over: whole when it was played, cut to what was heard when it
-was interrupted, nothing when it had not begun. The message is told at once (``MessageAdded``) and
-stored in a lane, so that nobody waits for a disk. What the store refuses waits in memory and is
-written with the next message.
+was interrupted, nothing when it had not begun. The message is published at once (``MessageAdded``)
+and stored meanwhile (``storing.py``), so that nobody waits for a disk. What is not over yet is
+stored as it grows (``drafting.py``).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import suppress
-
 from attrs import define, evolve, field
 
-from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable, hookimpl, rewritten
+from aichat.core import Bus, Message, Parts, hookimpl, rewritten
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -23,6 +20,7 @@ from aichat.core.events import (
     LineFinished,
     LineInterrupted,
     LinePlayed,
+    LoudspeakerLeft,
     MessageAdded,
     MessageDeleted,
     PlaybackPaused,
@@ -39,12 +37,11 @@ from aichat.core.events import (
     UserSaid,
 )
 
+from .drafting import Drafting, left_by
 from .ledger import Spoken
 from .rest import Rest
 from .reviving import Reviving
-
-UNSAVED = 1_000
-"""So many messages wait in memory for a store that refuses; then the oldest are given up."""
+from .storing import Storing
 
 
 @define
@@ -55,14 +52,19 @@ class Remembering:
     parts: Parts
     ledgers: dict[str, dict[Line, Spoken]] = field(factory=dict)
     cut: set[Line] = field(factory=set)
-    """Interrupted lines whose loudspeaker has not yet told where it stopped."""
+    """Interrupted lines whose loudspeakers may yet say where they stopped."""
     paused: dict[Turn, set[str]] = field(factory=dict)
     """Why the loudspeakers of a turn hold their position."""
     rests: dict[str, Rest] = field(factory=dict)
     """What was cut off of each conversation's last turns."""
     replaced: dict[Line, Message] = field(factory=dict)
     """The messages of which lines are another version."""
-    unsaved: deque[Message] = field(factory=lambda: deque(maxlen=UNSAVED))
+    storing: Storing = field(init=False)
+    drafting: Drafting = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.storing = Storing(self.bus, self.parts)
+        self.drafting = Drafting(self.bus, self.storing, self._ledger, self.replaced)
 
     # -- what is said ------------------------------------------------------------------------
 
@@ -93,30 +95,39 @@ class Remembering:
         spoken = self._ledger(event.line)
         if spoken is None:
             return
+        has_grown = False
         if isinstance(event, SpeechSynthesized):  # those that come most often first
-            spoken.note_speech(event)
+            has_grown = spoken.note_speech(event)
         elif isinstance(event, AudioReady):
-            spoken.note_sent(event)
+            has_grown = spoken.note_sent(event)
         elif isinstance(event, ReplyText):
             spoken.written += event.text
         elif isinstance(event, ReplyWithdrawn):
             spoken.note_withdrawn(event)
+            has_grown = True  # thoughts do not stay in the store
         elif isinstance(event, ReplyClause):
             spoken.note_clause(event)
+            has_grown = True
         elif isinstance(event, ReplyFinished):
             spoken.is_written = True
         else:
             spoken.note_figures(event)
+        if has_grown and not event.line.is_again:
+            self.drafting.note(event.line, spoken)
 
     def note_played(self, event: LinePlayed) -> None:
-        """Enter how far the loudspeaker is; after an interruption this is the truth."""
+        """Enter how far a loudspeaker is; after an interruption this is the truth."""
         if (spoken := self._ledger(event.line)) is None:
             return
         exact = event.state in ("flushed", "done")
-        spoken.note_played(self.bus.clock.now(), event.played_ms, exact)
+        spoken.note_played(event.loudspeaker, self.bus.clock.now(), event.played_ms, exact)
         if exact and event.line in self.cut:
-            self.cut.discard(event.line)
             self._cut(event, event.line, spoken)
+
+    def note_left(self, event: LoudspeakerLeft) -> None:
+        """Count on a loudspeaker no more."""
+        for spoken in self.ledgers.get(event.turn.conversation, {}).values():
+            spoken.leave(event.loudspeaker, self.bus.clock.now())
 
     def pause(self, event: PlaybackPaused) -> None:
         """Nothing more is heard for now."""
@@ -146,9 +157,9 @@ class Remembering:
         if spoken is None or line.is_again:
             return
         if spoken.written.strip():
-            self._leave(event, line, self._message(line, spoken))
+            self._leave(event, line, self._message(line, spoken), spoken)
         else:
-            self._restore(event, line)
+            self._restore(event, line, spoken)
 
     def interrupt_line(self, event: LineInterrupted) -> None:
         """One speaker was stopped."""
@@ -165,37 +176,48 @@ class Remembering:
         if spoken is None or line in self.cut or line.is_again:
             return
         self._rest(line.turn.conversation).keep(line, spoken)
+        spoken.stopped_at = self.bus.clock.now()
         if not spoken.has_begun:
-            self._restore(event, line)
+            self._restore(event, line, spoken)
             return
         if spoken.sent and not spoken.is_exact:
-            self.cut.add(line)  # the loudspeaker will tell where it stopped
+            self.cut.add(line)  # each loudspeaker will say where it stopped
         self._cut(event, line, spoken)
 
     def _cut(
         self, event: Interrupted | LineInterrupted | LinePlayed, line: Line, spoken: Spoken
     ) -> None:
-        if heard := spoken.heard(self.bus.clock.now()):
+        rest = self._rest(line.turn.conversation)
+        heard = spoken.heard(self.bus.clock.now())
+        if not heard and (line in self.replaced or not self._has_left(line)):
+            self._restore(event, line, spoken)
+            return
+        before = rest.messages.get(line.message_id)
+        if not isinstance(event, LinePlayed) or before is None or before.heard != heard:
             message = evolve(self._message(line, spoken), interrupted=True, heard=heard)
-            self._rest(line.turn.conversation).note(self._leave(event, line, message))
-        else:
-            self._restore(event, line)
+            rest.note(self._leave(event, line, message, spoken))
 
     @staticmethod
     def _message(line: Line, spoken: Spoken) -> Message:
         return evolve(line.message(spoken.written.strip()), extensions=dict(spoken.figures))
 
-    def _leave(self, event: Event, line: Line, message: Message) -> Message:
-        """Tell the message that a line leaves; another version has the old ones beside it."""
+    def _leave(self, event: Event, line: Line, message: Message, spoken: Spoken) -> Message:
+        """Publish the message that a line leaves; another version has the old ones beside it."""
         if (before := self.replaced.get(line)) is not None:
             message = rewritten(before, message)
+        message = left_by(message, spoken)
         self._add(event, message)
         return message
 
-    def _restore(self, event: Event, line: Line) -> None:
-        """Nothing came of another version: the message is again what it was."""
+    def _restore(self, event: Event, line: Line, spoken: Spoken) -> None:
+        """Nothing came of a line; of another version: the message is again what it was."""
         if (before := self.replaced.get(line)) is not None:
             self._add(event, before)
+        elif spoken.draft and not spoken.edited:
+            self.storing.delete(line.turn, line.message_id)
+
+    def _has_left(self, line: Line) -> bool:
+        return line.message_id in self._rest(line.turn.conversation).messages
 
     def _ledger(self, line: Line) -> Spoken | None:
         return self.ledgers.get(line.turn.conversation, {}).get(line)
@@ -208,49 +230,28 @@ class Remembering:
 
     def correct(self, event: MessageAdded | MessageDeleted) -> None:
         """Somebody has changed a message: what is left to say of it is another text, or none."""
-        rest = self._rest(event.turn.conversation)
+        rest, lines = self._rest(event.turn.conversation), self.ledgers.get(event.turn.conversation)
         if isinstance(event, MessageDeleted):
             rest.messages.pop(event.message_id, None)
-        elif event.changed and event.message.message_id in rest.messages:
-            rest.note(event.message)
+            for line in [one for one in lines or () if one.message_id == event.message_id]:
+                del self.ledgers[event.turn.conversation][line]
+        elif event.changed:
+            id = event.message.message_id
+            if id in rest.messages:
+                rest.note(event.message)
+            for line in self.replaced:
+                if line.message_id == id:  # it stays beside the version that is being written
+                    self.replaced[line] = event.message
+            for line, spoken in (lines or {}).items():
+                if line.message_id == id and line not in self.replaced:
+                    spoken.edited = event.message
 
-    # -- storing -----------------------------------------------------------------------------
-
-    async def store(self, event: MessageAdded | MessageDeleted) -> None:
-        """Write the message, after those that the store refused before; or take it away."""
-        if isinstance(event, MessageDeleted):
-            await self._unsay(event.message_id)
-            return
-        self.unsaved.append(event.message)
-        try:
-            while self.unsaved:
-                await self._keep(self.unsaved[0])
-                self.unsaved.popleft()
-        except Unreachable as error:
-            raise Unreachable(
-                f"{len(self.unsaved)} message(s) could not be stored yet. {error.problem}",
-                f"{error.mend} They wait in memory and are written with the next message.",
-            ) from error
-        except AichatError:
-            self.unsaved.popleft()  # this one can never be stored; it must not hold up the rest
-            raise
-
-    async def _keep(self, message: Message) -> None:
-        """Write a message; one whose character was deleted meanwhile keeps its name alone."""
-        storage = self.parts.storage
-        try:
-            await storage.add_message(message)
-        except NotFound:
-            if message.character_id is None:
-                raise
-            await storage.add_message(evolve(message, character_id=None))
-
-    async def _unsay(self, message_id: str) -> None:
-        """Delete a message, also one that was on its way to the store."""
-        kept = [message for message in self.unsaved if message.message_id != message_id]
-        self.unsaved = deque(kept, maxlen=UNSAVED)
-        with suppress(NotFound):  # whoever asked for it has deleted it
-            await self.parts.storage.delete_message(message_id)
+    def store(self, event: MessageAdded | MessageDeleted) -> None:
+        """Have the message written, or taken away."""
+        if isinstance(event, MessageAdded):
+            self.storing.add(event.turn, event.message)
+        else:
+            self.storing.delete(event.turn, event.message_id)
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop the ledgers of a conversation."""
@@ -275,6 +276,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(remembering.begin)
     bus.tap(remembering.note, interruptible=True)
     bus.tap(remembering.note_played)
+    bus.tap(remembering.note_left)
     bus.tap(remembering.pause)
     bus.tap(remembering.resume)
     bus.tap(remembering.finish, interruptible=True)
@@ -284,4 +286,8 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(remembering.correct)
     reviving = Reviving(bus, parts, remembering.rests, remembering.replaced)
     bus.subscribe(reviving.revive, interruptible=True)
-    bus.subscribe(remembering.store)
+    bus.tap(remembering.store)
+    bus.tap(remembering.drafting.store)
+    bus.tap(remembering.drafting.forget)
+    bus.tap(remembering.storing.forget)
+    bus.subscribe(remembering.storing.write, keeps=True)

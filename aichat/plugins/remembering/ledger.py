@@ -1,7 +1,8 @@
 """What of a line was written, spoken and heard.
 
-Positions are samples at 24 kHz. How far the loudspeaker is comes from the browser's reports; while
-there are none, from the moments at which the audio sent so far was due.
+Positions are samples at 24 kHz. How far the loudspeakers are comes from the clients' reports, of
+which the furthest counts; while there are none, from the moments at which the audio sent so far was
+due.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from attrs import define, field
 
+from aichat.core import Message
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -67,6 +69,24 @@ def shown_up_to(shown: str, spoken: str) -> str:
 
 
 @define
+class Report:
+    """Where a loudspeaker said it was, and when."""
+
+    at: float
+    samples: int
+    is_exact: bool = False
+    """It is the last word: the loudspeaker has flushed or finished the line."""
+
+    def reached(self, now: float, began: float) -> int:
+        """Return the sample that it should be at; the line's first audio was due at *began*."""
+        if self.is_exact:
+            return self.samples
+        # one that waited for the speaker before has not sounded since the report
+        at = self.at if self.samples else max(self.at, began)
+        return self.samples + int(max(0.0, now - at) * SPEAKER_RATE)
+
+
+@define
 class Spoken:
     """One line's ledger."""
 
@@ -76,14 +96,22 @@ class Spoken:
     clauses: dict[int, Clause] = field(factory=dict)
     sent: list[tuple[float, int]] = field(factory=list)
     """For each frame sent: when it was due, and the line's sample at its end."""
-    reported: tuple[float, int] | None = None
-    """When the loudspeaker last told its position, and what it was."""
-    is_exact: bool = False
-    """The report is the last word: the loudspeaker has flushed or finished the line."""
+    reports: dict[str, Report] = field(factory=dict)
+    """Where each loudspeaker is; the furthest counts."""
+    floor: int = 0
+    """How far the furthest of those has got that left."""
+    stopped_at: float | None = None
+    """When it was interrupted: nothing sounds after that."""
     figures: dict[str, Any] = field(factory=dict)
     """What is known of the reply beside its text, as a message's extensions have it."""
     paused_at: float | None = None
     """Since when the loudspeaker holds its position."""
+    clause: int = -1
+    """The clause whose audio went out last."""
+    draft: Message | None = None
+    """What the store has of it while it goes on."""
+    edited: Message | None = None
+    """What somebody has made of that meanwhile."""
 
     def note_figures(self, event: ReplyUsage | ToolUsed) -> None:
         """Take in what the reply took, and the tools that it used."""
@@ -108,25 +136,39 @@ class Spoken:
                 clause.shown, clause.samples = "", min(clause.samples, left)
             left = max(0, left - clause.samples)
 
-    def note_speech(self, event: SpeechSynthesized) -> None:
-        """Take in a clause's audio and word times."""
+    def note_speech(self, event: SpeechSynthesized) -> bool:
+        """Take in a clause's audio and word times; return whether it is to be read only."""
         clause = self.clauses[event.index]
         clause.samples += len(event.pcm) // 2
         clause.words += event.words
         clause.is_complete = clause.is_complete or event.last
+        return event.last and not clause.samples
 
-    def note_sent(self, event: AudioReady) -> None:
-        """Take in that audio went to the loudspeaker."""
+    def note_sent(self, event: AudioReady) -> bool:
+        """Take in that audio went to the loudspeaker; return whether a clause began or the end."""
         if event.pcm:
             before = self.sent[-1][1] if self.sent else 0
             self.sent.append((event.due, before + len(event.pcm) // 2))
+        begins, self.clause = event.index != self.clause, event.index
+        return begins or event.last
 
-    def note_played(self, now: float, played_ms: float, is_exact: bool) -> None:
-        """Take in the loudspeaker's report."""
+    def note_played(self, loudspeaker: str, now: float, played_ms: float, is_exact: bool) -> None:
+        """Take in a loudspeaker's report."""
         sent = self.sent[-1][1] if self.sent else 0
         samples = min(max(int(played_ms * SPEAKER_RATE / 1000), 0), sent)
-        if not self.is_exact:
-            self.reported, self.is_exact = (now, samples), is_exact
+        before = self.reports.get(loudspeaker)
+        if before is None or not before.is_exact:
+            self.reports[loudspeaker] = Report(now, samples, is_exact)
+
+    def leave(self, loudspeaker: str, now: float) -> None:
+        """A loudspeaker is gone: what it has played was heard, and it plays no more."""
+        if (report := self.reports.pop(loudspeaker, None)) and self.sent:
+            self.floor = max(self.floor, report.reached(self._until(now), self.sent[0][0]))
+
+    @property
+    def is_exact(self) -> bool:
+        """Every loudspeaker has flushed or finished the line."""
+        return bool(self.reports) and all(one.is_exact for one in self.reports.values())
 
     def pause(self, now: float) -> None:
         """The loudspeaker holds its position."""
@@ -142,9 +184,8 @@ class Spoken:
         self.sent = self.sent[: len(self.sent) - len(unplayed)] + [
             (due + now - paused, end) for due, end in unplayed
         ]
-        if self.reported:
-            told_at, samples = self.reported
-            self.reported = (now - max(0.0, paused - told_at), samples)
+        for report in self.reports.values():
+            report.at = now - max(0.0, paused - report.at)
 
     def _unplayed(self, now: float) -> list[tuple[float, int]]:
         """Return the frames that had not been played to their end."""
@@ -155,15 +196,14 @@ class Spoken:
         """Return how many samples of the line have been heard."""
         if not self.sent:
             return 0
-        now = now if self.paused_at is None else self.paused_at
-        if self.reported is None:
-            return self._due(now)
-        told_at, samples = self.reported
-        if self.is_exact:
-            return samples
-        if not samples:  # it waited for the speaker before: it has not sounded since the report
-            told_at = max(told_at, self.sent[0][0])
-        return min(samples + int(max(0.0, now - told_at) * SPEAKER_RATE), self.sent[-1][1])
+        now, began = self._until(now), self.sent[0][0]
+        reached = [one.reached(now, began) for one in self.reports.values()] or [self._due(now)]
+        return min(max(self.floor, *reached), self.sent[-1][1])
+
+    def _until(self, now: float) -> float:
+        """Return the moment until which it has sounded."""
+        ends = (now, self.paused_at, self.stopped_at)
+        return min(end for end in ends if end is not None)
 
     def _due(self, now: float) -> int:
         samples = 0
@@ -181,7 +221,15 @@ class Spoken:
 
     def heard(self, now: float) -> str:
         """Return what of the line's text was heard."""
-        left, text = self.played(now), ""
+        return self._text(self.played(now))
+
+    def sent_text(self) -> str:
+        """Return what of the line's text went to the loudspeaker."""
+        return self._text(self.sent[-1][1] if self.sent else 0)
+
+    def _text(self, left: int) -> str:
+        """Return what is heard within so many samples of the line."""
+        text = ""
         for _, clause in sorted(self.clauses.items()):
             if left <= 0 and clause.samples:
                 break

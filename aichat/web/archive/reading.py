@@ -21,7 +21,16 @@ import anyio.lowlevel
 from anyio import to_thread
 from attrs import define, evolve, field, fields
 
-from aichat.core import AichatError, Character, Conversation, Message, NotFound, Storage, Voice
+from aichat.core import (
+    AichatError,
+    Character,
+    Conflict,
+    Conversation,
+    Message,
+    NotFound,
+    Storage,
+    Voice,
+)
 from aichat.web.values import KNOWN
 
 from .checking import BadArchive, Checked, checked
@@ -29,6 +38,7 @@ from .checking import BadArchive, Checked, checked
 Policy = Literal["keep", "replace"]
 """What becomes of records that are here already: they stay, or the archive's take their place."""
 BATCH = 1_000
+Way = Callable[[], Awaitable[object]]
 Tell = Callable[[int, int], None]
 """Hears how many records were taken in, and how many there are."""
 
@@ -89,7 +99,7 @@ class _Taking:
         self.taken = Taken()
         self.clips = list(found.clips())
         self.done = 0
-        self.ways_back: list[Callable[[], Awaitable[object]]] = []
+        self.ways_back: list[Way] = []
         """What undoes each step, oldest first; noted before it, as nobody knows how far one got."""
 
     async def everything(self) -> Taken:
@@ -140,8 +150,7 @@ class _Taking:
         key, storage = voice.voice, self.storage
         before: Voice | None = await _found(storage.voice, key)
         if before is None:
-            self.ways_back.append(partial(storage.delete_voice, key))
-            await storage.add_voice(voice)
+            await self._add(partial(storage.add_voice, voice), partial(storage.delete_voice, key))
         elif self.policy == "replace":
             self.ways_back.append(partial(storage.change_voice, key, _changes(before)))
             await storage.change_voice(key, _changes(voice))
@@ -153,8 +162,8 @@ class _Taking:
     async def _character(self, who: Character) -> None:
         before: Character | None = await _found(self.storage.character, who.id)
         if before is None:
-            self.ways_back.append(partial(self.storage.delete_character, who.id))
-            await self.storage.add_character(who)
+            gone = partial(self.storage.delete_character, who.id)
+            await self._add(partial(self.storage.add_character, who), gone)
         elif self.policy == "replace":
             back = partial(self.storage.change_character, who.id, _changes(before))
             self.ways_back.append(back)
@@ -174,8 +183,8 @@ class _Taking:
         id, storage = conversation.conversation_id, self.storage
         before: Conversation | None = await _found(storage.conversation, id)
         if before is None:
-            self.ways_back.append(partial(storage.delete_conversation, id))
-            await storage.add_conversation(conversation)
+            gone = partial(storage.delete_conversation, id)
+            await self._add(partial(storage.add_conversation, conversation), gone)
         elif self.policy == "replace":
             self.ways_back.append(partial(storage.change_conversation, id, _changes(before)))
             await storage.change_conversation(id, _changes(conversation))
@@ -190,6 +199,15 @@ class _Taking:
         for at in range(0, len(said), BATCH):
             await storage.add_messages(said[at : at + BATCH])
         self.taken.conversations += 1
+
+    async def _add(self, add: Callable[[], Awaitable[object]], back: Way) -> None:
+        """Add a record; one that somebody else has added meanwhile is theirs, and stays."""
+        self.ways_back.append(back)
+        try:
+            await add()
+        except Conflict:
+            self.ways_back.remove(back)
+            raise
 
     async def _note_messages(self, said: Sequence[Message]) -> None:
         """Remember what these messages are now, of a conversation that is here already."""

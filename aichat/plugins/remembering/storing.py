@@ -1,0 +1,208 @@
+"""Messages on their way to the store: one queue for each conversation.
+
+Nobody waits for a disk, and no conversation for another. A queue holds the newest version of each
+message, in the order in which the messages began; so a slow store is never flooded. What the store
+refuses is tried again with the next message, after a pause that grows, and once more when aichat
+stops. Adding a message again is harmless, so one that was written although the store said
+otherwise is there once.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import ClassVar
+
+import anyio
+from attrs import define, evolve, field, frozen
+
+from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable
+from aichat.core.events import ConversationClosed, Event, Turn
+
+log = logging.getLogger(__name__)
+
+WAITING = 1_000
+"""So many messages of a conversation wait for a store that refuses; then the oldest is given up."""
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+"""Seconds until the store is tried again; the pause doubles each time."""
+TRIES = 5
+"""What fails with an error of no known kind is given up after so many pauses."""
+
+
+@define(eq=False)
+class Change:
+    """One change that the store is to take in: a message's newest version, or that it is gone."""
+
+    message_id: str
+    message: Message | None
+    tries: int = 0
+    """How often it failed after a pause, with an error of no known kind."""
+
+
+@define(eq=False)
+class Queue:
+    """What of one conversation waits for the store, oldest first."""
+
+    turn: Turn
+    """The latest turn that brought something."""
+    changes: dict[str, Change] = field(factory=dict)
+    is_served: bool = False
+    """Somebody writes, or is about to."""
+    is_paused: bool = False
+    """The store has refused, and is tried again after a pause."""
+    pause: float = FIRST_PAUSE
+    given_up: int = 0
+    """Changes that found no room since that was reported last."""
+    is_gone: bool = False
+    """The conversation is not there any more, which was reported."""
+    is_closed: bool = False
+    """Nobody is in the conversation."""
+
+    def put(self, turn: Turn, change: Change) -> int:
+        """Take in a change; return how many were given up for it."""
+        self.turn = turn
+        self.changes[change.message_id] = change
+        if len(self.changes) <= WAITING:
+            return 0
+        del self.changes[next(iter(self.changes))]
+        self.given_up += 1
+        return 1
+
+    def drop(self, change: Change) -> None:
+        """It is written, or never will be; a newer version of the message stays."""
+        if self.changes.get(change.message_id) is change:
+            del self.changes[change.message_id]
+
+
+@frozen
+class StoreDue(Event):
+    """A conversation's changes are to be written now; *again*: those that were refused before."""
+
+    queue: Queue = field(repr=False)
+    again: bool = False
+
+    urgent: ClassVar[bool] = True
+    internal: ClassVar[bool] = True
+
+
+@define(eq=False)
+class Storing:
+    """Writes what happens to messages into the store."""
+
+    bus: Bus
+    parts: Parts
+    queues: dict[str, Queue] = field(factory=dict)
+
+    def add(self, turn: Turn, message: Message, *, is_final: bool = True) -> None:
+        """Have a message written; one that is not final does not wake a store that refuses."""
+        self._put(turn, Change(message.message_id, message), hurry=is_final)
+
+    def delete(self, turn: Turn, message_id: str) -> None:
+        """Have a message taken away, also one that is on its way to the store."""
+        self._put(turn, Change(message_id, None), hurry=True)
+
+    def _put(self, turn: Turn, change: Change, *, hurry: bool) -> None:
+        queue = self.queues.get(turn.conversation)
+        if queue is None:
+            queue = self.queues[turn.conversation] = Queue(turn)
+        queue.is_closed = False
+        if given_up := queue.put(turn, change):
+            self.bus.dropped[f"{__name__}.Storing.write"] += given_up
+        if not queue.is_served and (hurry or not queue.is_paused):
+            queue.is_served = True
+            self.bus.post(StoreDue(turn, queue))
+
+    def forget(self, event: ConversationClosed) -> None:
+        """Keep only what is not stored yet."""
+        if queue := self.queues.get(event.turn.conversation):
+            queue.is_closed = True
+            self._tidy(queue)
+
+    def _tidy(self, queue: Queue) -> None:
+        if queue.is_closed and not queue.changes:
+            self.queues.pop(queue.turn.conversation, None)
+
+    async def write(self, event: StoreDue) -> None:
+        """Write what waits. Raises :class:`Unreachable` if the store refuses."""
+        queue = event.queue
+        was_paused = queue.is_paused
+        queue.is_paused = queue.is_paused and not event.again
+        try:
+            while queue.changes:
+                await self._write(event, next(iter(queue.changes.values())))
+            queue.pause = FIRST_PAUSE
+        except Unreachable as error:
+            self._pause(queue)
+            if not (event.again and was_paused):
+                raise self._refused(queue, error) from error
+            log.warning("%d message(s) still wait for the store: %s", len(queue.changes), error)
+        except anyio.get_cancelled_exc_class():
+            log.error("aichat stopped before %d message(s) were stored", len(queue.changes))
+            raise
+        finally:
+            queue.is_served = False
+            self._tidy(queue)
+
+    def _pause(self, queue: Queue) -> None:
+        """Try again after a while, unless that is arranged."""
+        if queue.is_paused:
+            return
+        queue.is_paused = self.bus.post_later(StoreDue(queue.turn, queue, again=True), queue.pause)
+        queue.pause = min(2 * queue.pause, LONGEST_PAUSE)
+        if not queue.is_paused:
+            log.error("aichat stops, and %d message(s) are not stored", len(queue.changes))
+
+    def _refused(self, queue: Queue, error: Unreachable) -> Unreachable:
+        lost, queue.given_up = queue.given_up, 0
+        less = f" {lost} older one(s) found no room any more, and are lost." if lost else ""
+        return Unreachable(
+            f"{len(queue.changes)} message(s) could not be stored yet. {error.problem}{less}",
+            f"{error.mend} They wait in memory, and are written when the store takes them.",
+        )
+
+    async def _write(self, event: StoreDue, change: Change) -> None:
+        """Write one change; what can never be stored must not hold up the rest."""
+        queue = event.queue
+        try:
+            if change.message is None:
+                with suppress(NotFound):  # whoever asked for it has deleted it
+                    await self.parts.storage.delete_message(change.message_id)
+            else:
+                await self._keep(change.message)
+            queue.is_gone = False
+        except Unreachable:
+            raise
+        except NotFound as error:
+            self._gone(event, error)
+        except AichatError as error:
+            self.bus.report(event, error)
+        except Exception as error:
+            change.tries += event.again
+            if change.tries < TRIES:
+                raise _unknown(error) from error
+            self.bus.report(event, error)
+        queue.drop(change)
+
+    def _gone(self, event: StoreDue, error: NotFound) -> None:
+        """The conversation was deleted, and so all that was said in it."""
+        event.queue.changes.clear()
+        if not event.queue.is_gone:
+            event.queue.is_gone = True
+            self.bus.report(event, error)
+
+    async def _keep(self, message: Message) -> None:
+        """Write a message; one whose character was deleted meanwhile keeps its name alone."""
+        storage = self.parts.storage
+        try:
+            await storage.add_message(message)
+        except NotFound:
+            if message.character_id is None:
+                raise
+            await storage.add_message(evolve(message, character_id=None))
+
+
+def _unknown(error: Exception) -> Unreachable:
+    return Unreachable(
+        f"The store failed ({type(error).__name__}).", "See the log, and the store's own."
+    )

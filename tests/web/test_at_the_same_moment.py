@@ -1,0 +1,293 @@
+"""What two do at the same moment: nothing is taken from one by what the other began before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import pytest
+from attrs import evolve
+from chat import Given, a_store, all_ready
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aichat.core import (
+    Bus,
+    Character,
+    Conflict,
+    Conversation,
+    Message,
+    NotFound,
+    Parts,
+    Voice,
+    load_plugins,
+    open_chat,
+)
+from aichat.core.events import ConversationClosed, MessageDeleted
+from aichat.core.testing.memory import MemoryStorage
+from aichat.core.testing.virtual import run_virtual
+from aichat.web.archive.reading import _Taking
+from aichat.web.hidden import Hidden
+from aichat.web.leaving import UNDO_SECONDS, Leaving
+from aichat.web.listing import Listing
+from aichat.web.outbox import Connection
+from aichat.web.rooms import Rooms
+from aichat.web.sessions import LINGER_SECONDS
+from aichat.web.templating import environment
+from aichat.web.unsaid import Unsaid
+from aichat.web.views import Painter
+
+
+def run_rooms(program: Callable[..., object], store: MemoryStorage | None = None) -> None:
+    """Run *program* with the rooms, the bus and the parts of a chat, on virtual time."""
+
+    async def main() -> None:
+        given_ = Given(storage=store or await a_store())
+        async with (
+            open_chat(given_.config(), load_plugins(extra=[given_])) as (bus, parts),
+            anyio.create_task_group() as tasks,
+        ):
+            await all_ready(parts)
+            await program(Rooms(bus, parts, Painter(environment([])), tasks), bus, parts)  # type: ignore[misc]
+            tasks.cancel_scope.cancel()
+
+    run_virtual(main)
+
+
+# -- timers that end when somebody comes ---------------------------------------------------------
+
+
+@given(st.sampled_from([-0.001, 0.0, 0.001]), st.booleans())
+def test_what_is_taken_back_at_the_last_moment_is_either_there_or_gone(
+    late: float, sooner: bool
+) -> None:
+    async def main() -> None:
+        gone: list[str] = []
+
+        async def delete() -> None:
+            gone.append("it")
+
+        async with anyio.create_task_group() as tasks:
+            leaving, kept = Leaving(tasks), False
+
+            async def take_back() -> None:
+                nonlocal kept
+                await anyio.sleep(UNDO_SECONDS + late)
+                try:
+                    leaving.take_back("it")
+                except NotFound:
+                    return
+                kept = True
+
+            if sooner:
+                tasks.start_soon(take_back)
+                await anyio.lowlevel.checkpoint()
+            leaving.begin("it", delete)
+            if not sooner:
+                tasks.start_soon(take_back)
+        assert kept != bool(gone)
+
+    run_virtual(main)
+
+
+def test_what_is_taken_back_while_its_timer_has_just_ended_stays() -> None:
+    async def main() -> None:
+        gone: list[str] = []
+
+        async def delete() -> None:
+            gone.append("it")
+
+        async with anyio.create_task_group() as tasks:
+            leaving = Leaving(tasks)
+
+            async def take_back() -> None:  # its timer ends in the same round, before the other's
+                await anyio.sleep(UNDO_SECONDS)
+                leaving.take_back("it")
+
+            tasks.start_soon(take_back)
+            leaving.begin("it", delete)
+        assert not gone
+
+    run_virtual(main)
+
+
+def test_a_deletion_that_breaks_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async def delete() -> None:
+            raise OSError("the disk")
+
+        async with anyio.create_task_group() as tasks:
+            Leaving(tasks).begin("it", delete)
+            await anyio.sleep(UNDO_SECONDS + 1)
+
+    run_virtual(main)
+    assert "Something could not be deleted" in caplog.text
+
+
+def test_who_comes_when_the_room_is_just_being_closed_is_in_it() -> None:
+    async def program(rooms: Rooms, bus: Bus, parts: Parts) -> None:
+        conversation, cast = await parts.storage.cast("c")
+        closed: list[ConversationClosed] = []
+
+        def note(event: ConversationClosed) -> None:
+            closed.append(event)
+
+        bus.tap(note)
+        woken = anyio.Event()
+
+        async def come() -> None:
+            await anyio.sleep(LINGER_SECONDS)
+            room = rooms.open["c"]
+            connection = Connection(False, False, lambda: None)
+            session, _ = room.session(None, "")
+            with rooms.joined(room, connection, session):
+                await anyio.sleep(1)
+                assert rooms.open["c"] is room
+                assert not closed
+            woken.set()
+
+        rooms.tasks.start_soon(come)
+        await anyio.lowlevel.checkpoint()
+        rooms.room(conversation, cast)
+        await woken.wait()
+        await anyio.sleep(LINGER_SECONDS + 1)
+        assert "c" not in rooms.open
+        assert len(closed) == 1
+
+    run_rooms(program)
+
+
+# -- what is read, and shown when something newer is known ---------------------------------------
+
+
+class Slow(MemoryStorage):
+    """The first that asks for the cast, or for messages, gets its answer last."""
+
+    pauses: Sequence[float] = ()
+
+    async def _pause(self) -> None:
+        if self.pauses:
+            pause, *self.pauses = self.pauses
+            await anyio.sleep(pause)
+
+    async def cast(self, id: str) -> tuple[Conversation, Sequence[Character]]:
+        read = await super().cast(id)
+        await self._pause()
+        return read
+
+    async def recent_messages(
+        self, conversation: str, n: int = 50, before: str | None = None
+    ) -> Sequence[Message]:
+        read = await super().recent_messages(conversation, n, before)
+        await self._pause()
+        return read
+
+
+async def a_slow_store() -> Slow:
+    store, plain = Slow(), await a_store()
+    store.__dict__.update(vars(plain))
+    return store
+
+
+def test_a_cast_that_was_read_before_a_newer_one_is_not_shown_after_it() -> None:
+    store = anyio.run(a_slow_store)
+
+    async def program(rooms: Rooms, bus: Bus, parts: Parts) -> None:
+        room = rooms.room(*await store.cast("c"))
+        store.pauses = [2.0, 0.0]
+        async with anyio.create_task_group() as tasks:
+            await store.leave_conversation("c", "rosa")
+            tasks.start_soon(rooms.conversation_changed, "c")
+            await anyio.sleep(1)
+            await store.leave_conversation("c", "mark")
+            tasks.start_soon(rooms.conversation_changed, "c")
+        assert [who.id for who in room.cast] == ["olivia"]
+
+    run_rooms(program, store)
+
+
+def test_what_was_said_last_is_read_again_when_it_was_changed_meanwhile() -> None:
+    async def main() -> None:
+        store = await a_slow_store()
+        for id in ("one", "two"):
+            await store.add_message(Message(id, "c", "user", f"It was {id}."))
+        async with anyio.create_task_group() as tasks:
+            listing = Listing(Leaving(tasks), Hidden())
+            store.pauses = [1.0]
+            tasks.start_soon(listing.entries, store)
+            await anyio.sleep(0.5)
+            await store.delete_message("two")
+            listing.forget("c")
+        (entry,) = await listing.entries(store)
+        assert "It was one." in entry.last
+
+    run_virtual(main)
+
+
+# -- what somebody else has made meanwhile -------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["voice", "character", "conversation"])
+def test_an_import_that_fails_takes_back_only_what_it_has_added(kind: str) -> None:
+    """Between the look whether it is there and its adding, somebody adds one of that name."""
+
+    async def main() -> None:
+        store = await a_store()
+        voice, who = Voice("Ann"), Character("ann-001", "Ann")
+        talk = Conversation("talk")
+        taking = _Taking.__new__(_Taking)
+        taking.storage, taking.policy, taking.ways_back = store, "keep", []
+        find = getattr(store, kind)
+        add = {
+            "voice": lambda: store.add_voice(evolve(voice, speaker_desc="mine")),
+            "character": lambda: store.add_character(evolve(who, greeting="mine")),
+            "conversation": lambda: store.add_conversation(evolve(talk, title="mine")),
+        }[kind]
+
+        async def look(key: str) -> object:
+            try:
+                return await find(key)
+            finally:
+                setattr(store, kind, find)
+                await add()
+
+        setattr(store, kind, look)
+        take = {
+            "voice": lambda: taking._voice(voice),
+            "character": lambda: taking._character(who),
+            "conversation": lambda: taking._talk(talk, [], set()),
+        }[kind]
+        with pytest.raises(Conflict):
+            await take()
+        await taking.take_back()
+        kept = await find({"voice": "Ann", "character": "ann-001", "conversation": "talk"}[kind])
+        assert "mine" in (
+            getattr(kept, "speaker_desc", None),
+            getattr(kept, "greeting", None),
+            getattr(kept, "title", None),
+        )
+
+    run_virtual(main)
+
+
+def test_a_message_that_the_store_has_not_yet_can_be_deleted_for_good() -> None:
+    async def program(rooms: Rooms, bus: Bus, parts: Parts) -> None:
+        rooms.room(*await parts.storage.cast("c"))
+        gone: list[MessageDeleted] = []
+
+        def note(event: MessageDeleted) -> None:
+            gone.append(event)
+
+        async def delete(id: str) -> Message:
+            raise NotFound("There is none.", "Look.")
+
+        bus.tap(note)
+        leaving = Leaving(rooms.tasks)
+        listing = Listing(leaving, rooms.hidden)
+        unsaid = Unsaid(parts, rooms, leaving, listing, environment([]), delete)
+        await unsaid.begin("c", ["late"], "It was deleted.")
+        await anyio.sleep(UNDO_SECONDS + 1)
+        assert [event.message_id for event in gone] == ["late"]
+        assert rooms.hidden.of("c") == ()
+
+    run_rooms(program)

@@ -1,0 +1,112 @@
+"""Two clients play one conversation: each has its own position, and the furthest was heard."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+from server import Client, Server, a_server
+
+from aichat.core import Message
+from aichat.core.testing.fakes import FakeLlm, FakeTts
+
+WORD_MS = 100
+TEXT = " ".join(f"word{n}" for n in range(60))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with a_server(llm=FakeLlm(TEXT), tts=FakeTts(ms_per_word=WORD_MS)) as server:
+        yield server
+
+
+def report(client: Client, turn: str, words: int, state: str) -> None:
+    at = {"turn_id": turn, "sequence_number": 0}
+    client.send("playback", **at, played_ms=words * WORD_MS - 1, state=state)
+    client.send("ping", t=words)  # answered when the report was taken in
+    client.until("pong")
+
+
+def reply(server: Server) -> Message:
+    messages: Any = anyio.run(server.store.recent_messages, "c")
+    return next(m for m in messages if m.role == "assistant")
+
+
+def until_heard(server: Server, client: Client) -> Message:
+    """Let what was sent take effect."""
+    client.until_quiet()
+    return reply(server)
+
+
+def begun(one: Client, two: Client) -> str:
+    """Have a reply begun that both hear; return the turn's id."""
+    one.until("ready")
+    two.until("ready")
+    one.send("text_message", text="@Olivia hi")
+    turn = str(one.until("turn_started")["turn_id"])
+    for client in (one, two):
+        until_sent(client, 1_000)
+    return turn
+
+
+def until_sent(client: Client, ms: int) -> None:
+    """Read until a client got so much audio."""
+    while sum(len(b64decode(one["audio_data"])) for one in client.of("audio_chunk")) < 48 * ms:
+        client.until("audio_chunk")
+
+
+@pytest.mark.parametrize("far_first", [True, False])
+def test_a_barge_in_cuts_at_the_furthest_position(server: Server, *, far_first: bool) -> None:
+    with server.client() as near, server.client() as far:
+        turn = begun(near, far)
+        for client, words in ((near, 2), (far, 5)):
+            report(client, turn, words, "playing")
+        near.send("interrupt")
+        near.until("interrupted")
+        order = [(far, 5), (near, 2)] if far_first else [(near, 2), (far, 5)]
+        for client, words in order:
+            report(client, turn, words, "flushed")
+        message = until_heard(server, near)
+        assert (message.interrupted, len(message.said.split())) == (True, 5)
+
+
+def test_a_loudspeaker_that_plays_nothing_takes_nothing_away(server: Server) -> None:
+    with server.client() as muted, server.client() as loud:
+        turn = begun(muted, loud)
+        report(loud, turn, 5, "playing")
+        loud.send("interrupt")
+        loud.until("interrupted")
+        report(loud, turn, 5, "flushed")
+        at = {"turn_id": turn, "sequence_number": 0, "played_ms": 0, "state": "flushed"}
+        muted.send("playback", **at)
+        assert len(until_heard(server, muted).said.split()) == 5
+
+
+def test_what_one_that_left_has_played_was_heard_and_no_more(server: Server) -> None:
+    with server.client() as near:
+        with server.client() as far:
+            turn = begun(near, far)
+            report(near, turn, 1, "playing")
+            report(far, turn, 4, "playing")
+        until_sent(near, 1_600)  # it plays on only here
+        report(near, turn, 2, "playing")
+        near.send("interrupt")
+        near.until("interrupted")
+        report(near, turn, 2, "flushed")
+        words = len(until_heard(server, near).said.split())
+        assert 4 <= words <= 7
+
+
+def test_one_that_left_does_not_hold_the_other_back(server: Server) -> None:
+    with server.client() as near:
+        with server.client() as gone:
+            turn = begun(near, gone)
+            report(gone, turn, 1, "playing")
+        report(near, turn, 6, "playing")
+        near.send("interrupt")
+        near.until("interrupted")
+        report(near, turn, 6, "flushed")
+        assert len(until_heard(server, near).said.split()) == 6
