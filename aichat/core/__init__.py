@@ -39,6 +39,7 @@ from .cutting import pieces
 from .errors import (
     AichatError,
     BackendFailed,
+    BadAudio,
     BadSettings,
     BadValue,
     CannotStart,
@@ -66,6 +67,8 @@ from .replies import Habits, replied
 from .roles import GO_ON, in_turns, without_system, without_tools
 from .seed import READY_CHARACTERS, READY_VOICES
 from .shown_text import Withdrawn
+from .sound import LETTER_SECONDS, Sound
+from .standby import Standby
 from .storage import BackedUp, Changes, Storage
 from .streams import Breath, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
@@ -78,6 +81,7 @@ from .workers import Left, Listener, Workers
 
 __all__ = [
     "GO_ON",
+    "LETTER_SECONDS",
     "PARTS",
     "READY_CHARACTERS",
     "READY_VOICES",
@@ -87,6 +91,7 @@ __all__ = [
     "BackedUp",
     "Backend",
     "BackendFailed",
+    "BadAudio",
     "BadSettings",
     "BadValue",
     "Breath",
@@ -128,7 +133,9 @@ __all__ = [
     "Reference",
     "Sequenced",
     "Sequencer",
+    "Sound",
     "SoundJudge",
+    "Standby",
     "State",
     "Status",
     "Step",

@@ -172,6 +172,10 @@ class Role:
         """The best candidate that is ready."""
         return next((c for c in self.candidates if c.state is State.READY), None)
 
+    def ready(self) -> list[Any]:
+        """Return the backends that could play the part now, best first."""
+        return [c.backend for c in self.candidates if c.state is State.READY]
+
     def backend(self) -> Any:
         """Return what plays the part now, or raise :class:`NotReady` with the reasons."""
         for candidate in self.candidates:

@@ -13,6 +13,7 @@
         - CannotStart
         - NotReady
         - BackendFailed
+            - BadAudio
         - TimedOut
     * StoreError
         - NotFound
@@ -106,6 +107,10 @@ class BackendFailed(BackendError):
     """A backend broke while it worked."""
 
     code = "backend_failed"
+
+
+class BadAudio(BackendFailed):
+    """What a voice sends is no speech: no PCM, silence, or without end."""
 
 
 class TimedOut(BackendError):

@@ -11,11 +11,15 @@ import soxr
 from attrs import Factory, define, field
 
 from aichat.core import (
-    BackendFailed,
+    LETTER_SECONDS,
+    BadAudio,
     Breath,
     Bus,
     NotReady,
     Parts,
+    Sound,
+    Standby,
+    TimedOut,
     Tts,
     Voice,
     WordMark,
@@ -44,11 +48,11 @@ from .speaking_slots import Need, Slots
 from .speaking_takes import Piece, Takes, key_of
 
 CHUNK_SECONDS = 20.0
-"""A voice that says nothing for so long has failed."""
+"""A voice of which nothing is heard for so long has failed."""
+LEARN_SECONDS = 120.0
+"""An engine gets to know a voice within this time."""
 PIECE_SECONDS = 0.3
 """Audio that is well ahead of the loudspeaker is passed on in pieces of this length."""
-LETTER_SECONDS = 1 / 15
-"""About how long a letter takes to say. Only conversations that share an engine depend on it."""
 WAITING_CLAUSES = 8
 """So many clauses of a line may wait to be spoken; then the language model is held back."""
 
@@ -96,11 +100,17 @@ class Plan:
     next: float
     """All that was written so far will have been heard by then."""
     needed: dict[tuple[int, int], float] = field(factory=dict)
+    given_up: list[tuple[Tts, int | None]] = field(factory=list)
+    """Engines that are not asked again: in this turn, or for the line at that place."""
 
     def note(self, event: ReplyClause) -> None:
         """Take in a clause; clauses come in the order in which they will be heard."""
         self.needed[event.line.place, event.index] = self.next
         self.next += len(event.text) * LETTER_SECONDS
+
+    def without(self, place: int) -> list[Tts]:
+        """Return the engines that are not to be asked for the line at *place*."""
+        return [tts for tts, at in self.given_up if at in (None, place)]
 
     def need(self, event: ReplyClause) -> Need:
         """Say how soon a clause is needed."""
@@ -124,12 +134,13 @@ class Clause:
     pieces: list[Piece] = field(factory=list)
     """What was published."""
 
-    async def add(self, pcm: bytes) -> None:
-        """Publish audio at once; gather it while the loudspeaker has enough to play meanwhile."""
+    def add(self, pcm: bytes) -> bool:
+        """Take in audio; tell whether it is to be published now.
+
+        It is gathered while the loudspeaker has enough to play meanwhile.
+        """
         self.held += pcm
-        if self.held and len(self.held) >= self._ahead():
-            await self.flush()
-            await self.breath.take()  # a fast voice must not hold up its own audio
+        return bool(self.held) and len(self.held) >= self._ahead()
 
     def _ahead(self) -> float:
         """Half of what was published and cannot have been played, up to one piece: bytes."""
@@ -157,7 +168,11 @@ class Speaking:
 
     bus: Bus
     parts: Parts
-    engine: Engine | None = None
+    standby: Standby = field(
+        default=Factory(lambda self: Standby(self.bus.clock, self.parts, "tts"), takes_self=True)
+    )
+    engines: list[Engine] = field(factory=list)
+    """Those that were asked, as long as they may."""
     voices: dict[str, dict[str, Voice]] = field(factory=dict)
     """The voices of each conversation's characters, read once a turn."""
     looking: dict[str, anyio.Lock] = field(factory=dict)
@@ -210,38 +225,81 @@ class Speaking:
             raise failure
 
     async def _speak(self, event: ReplyClause) -> None:
-        voice, engine = await self._voice(event.line), self._engine()
+        voice = await self._voice(event.line)
         key = key_of(event, voice)
         if speech := self.takes.of(event, key):
             for piece in speech:
                 await self.bus.publish(piece)
             return
-        rate, clause = Rate(engine.tts.sample_rate), Clause(self.bus, event)
-        need = self._plan(event.turn).need(event)
-        async with engine.slots.taken(need), closing(engine.tts.speak(event.text, voice)) as chunks:
+        plan = self._plan(event.turn)
+        need = plan.need(event)
+        while engine := self._engine(plan, event):  # none is left: that was reported
+            async with engine.slots.taken(need):
+                if engine is not self._engine(plan, event):
+                    continue  # it failed while this clause waited for it
+                clause = Clause(self.bus, event)
+                try:
+                    await self._stream(engine.tts, clause, voice)
+                except (TimedOut, BadAudio) as error:
+                    self._give_up(engine.tts, plan, event, error)
+                    if not clause.samples:  # what was heard is not said twice
+                        continue
+                else:
+                    self.takes.keep(key, clause.pieces)
+                return
+
+    def _give_up(self, tts: Tts, plan: Plan, event: ReplyClause, error: Exception) -> None:
+        """Do without an engine: for the turn if it stalled, for the line if what came is no speech.
+
+        That is reported once. Who stalled rests for a while: the next turn begins with another.
+        """
+        place = event.line.place
+        if not any(tts is one for one in plan.without(place)):
+            plan.given_up.append((tts, None if isinstance(error, TimedOut) else place))
+            self.bus.report(event, error)
+        if isinstance(error, TimedOut):
+            self.standby.rest(tts)
+
+    async def _stream(self, tts: Tts, clause: Clause, voice: Voice) -> None:
+        text = clause.event.text
+        sound, rate = Sound(text, tts.sample_rate), Rate(tts.sample_rate)
+        async with closing(tts.speak(text, voice)) as chunks:
             with patience(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
                 async for chunk in chunks:
                     if event.index < self.void.get(event.line, 0):
                         return
                     if isinstance(chunk, WordMark):
+                        sound.mark()
                         at = rate.position(chunk.at)
                         clause.words.append(SpokenWord(chunk.start, chunk.end, at))
-                    else:
-                        await clause.add(rate.convert(chunk))
-                    waiting.renew()
-        await clause.add(rate.convert(b"", last=True))
+                        continue
+                    pcm = sound.take(chunk)
+                    if sound.lives():
+                        waiting.renew()
+                    if clause.add(rate.convert(pcm)):
+                        waiting.pause()  # this may wait for the loudspeaker
+                        await clause.flush()
+                        waiting.resume()
+                    if not pcm or not clause.held:  # a fast voice must not hold up its own audio
+                        await clause.breath.take()
+        clause.add(rate.convert(b"", last=True))
         await clause.flush()
-        if not clause.samples:
-            raise BackendFailed(
-                "The voice made no sound.", "Choose another voice, or another [tts] backend."
-            )
-        self.takes.keep(key, clause.pieces)
+        sound.end()
 
-    def _engine(self) -> Engine:
-        tts = self.parts.tts
-        engine, count = self.engine, tts.max_concurrent
-        if engine is None or engine.tts is not tts or engine.count != count:
-            engine = self.engine = Engine(tts, count, Slots(count))
+    def _engine(self, plan: Plan, event: ReplyClause) -> Engine | None:
+        """Return the best engine that has not been given up."""
+        tts = self.standby.choose(plan.without(event.line.place))
+        if tts is None:
+            return None
+        count = tts.max_concurrent
+        for engine in self.engines:
+            if engine.tts is tts and engine.count == count:
+                return engine
+        ready = self.parts.roles["tts"].ready()
+        self.engines = [
+            e for e in self.engines if e.tts is not tts and any(e.tts is one for one in ready)
+        ]
+        self.engines.append(engine := Engine(tts, count, Slots(count)))
         return engine
 
     async def _voice(self, line: Line) -> Voice:
@@ -266,7 +324,9 @@ class Speaking:
             tts = self.parts.tts
         except NotReady:
             return voice  # which is told when there is something to speak
-        return await introduce(voice, tts, self.parts.storage)
+        with patience(self.bus.clock, LEARN_SECONDS, "The engine did not get to know the voice"):
+            return await introduce(voice, tts, self.parts.storage)
+        raise AssertionError  # patience has raised
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""
