@@ -14,6 +14,7 @@
         - NotReady
         - BackendFailed
             - BadAudio
+            - CannotRead
         - TimedOut
     * StoreError
         - NotFound
@@ -111,6 +112,12 @@ class BackendFailed(BackendError):
 
 class BadAudio(BackendFailed):
     """What a voice sends is no speech: no PCM, silence, or without end."""
+
+
+class CannotRead(BackendFailed):
+    """A voice does not know the script or the language of a text; others it reads."""
+
+    retryable = False
 
 
 class TimedOut(BackendError):

@@ -29,10 +29,13 @@ from aichat.core import (
 )
 
 from .espeak_library import RATE, Engine, Spoken, has_word
+from .espeak_reading import Reader, parted, unreadable
+from .espeak_scripts import READ
 from .espeak_voices import SPOKEN, Profile, profile
 
 AHEAD = 8
 """Chunks of 60 ms that may wait for the listener before the synthesiser pauses."""
+LANGUAGES = tuple(dict.fromkeys((*SPOKEN, *READ)))
 
 
 @hookimpl
@@ -46,7 +49,7 @@ class Espeak:
 
     sample_rate = RATE
     abilities: frozenset[Ability] = frozenset({"describe", "seed", "word_times"})
-    languages = SPOKEN
+    languages = LANGUAGES
 
     def __init__(self, max_concurrent: int = 3, words_per_minute: int = 165) -> None:
         self.max_concurrent = max(1, max_concurrent)
@@ -79,11 +82,12 @@ class Espeak:
         if not has_word(text):
             return
         look = profile(voice, self.words_per_minute)
+        readable, unread = parted(text, look)
 
         def say(listener: Listener[Spoken]) -> None:
             engine = self._free.pop()
             try:
-                engine.say(text, look, listener)
+                Reader(engine, text, listener).read(readable)
             finally:
                 self._free.append(engine)
 
@@ -91,6 +95,8 @@ class Espeak:
             async for spoken in chunks:
                 for piece in spoken:
                     yield piece
+        if unread:
+            raise unreadable(unread)
 
 
 def _load(folder: str, count: int) -> list[Engine]:

@@ -12,9 +12,11 @@ from attrs import Factory, define, field
 
 from aichat.core import (
     LETTER_SECONDS,
+    AichatError,
     BadAudio,
     Breath,
     Bus,
+    CannotRead,
     NotReady,
     Parts,
     Sound,
@@ -92,6 +94,20 @@ class Engine:
     slots: Slots
 
 
+Scope = tuple[()] | tuple[int] | tuple[int, int]
+"""A turn, the line at a place in it, or a clause of that."""
+BAD = (TimedOut, BadAudio, CannotRead)
+"""What an engine is given up for; it may stumble over anything else and be asked again."""
+
+
+def scope_of(error: Exception, event: ReplyClause) -> Scope:
+    """Say for what an engine is given up."""
+    if isinstance(error, TimedOut):
+        return ()
+    place = event.line.place
+    return (place, event.index) if isinstance(error, CannotRead) else (place,)
+
+
 @define
 class Plan:
     """When each clause of a turn is needed, in seconds of the bus clock, as far as one can tell."""
@@ -100,17 +116,18 @@ class Plan:
     next: float
     """All that was written so far will have been heard by then."""
     needed: dict[tuple[int, int], float] = field(factory=dict)
-    given_up: list[tuple[Tts, int | None]] = field(factory=list)
-    """Engines that are not asked again: in this turn, or for the line at that place."""
+    given_up: list[tuple[Tts, Scope]] = field(factory=list)
+    """Engines that are not asked again, and for what."""
 
     def note(self, event: ReplyClause) -> None:
         """Take in a clause; clauses come in the order in which they will be heard."""
         self.needed[event.line.place, event.index] = self.next
         self.next += len(event.text) * LETTER_SECONDS
 
-    def without(self, place: int) -> list[Tts]:
-        """Return the engines that are not to be asked for the line at *place*."""
-        return [tts for tts, at in self.given_up if at in (None, place)]
+    def without(self, event: ReplyClause) -> list[Tts]:
+        """Return the engines that are not to be asked for a clause."""
+        scopes = ((), (event.line.place,), (event.line.place, event.index))
+        return [tts for tts, scope in self.given_up if scope in scopes]
 
     def need(self, event: ReplyClause) -> Need:
         """Say how soon a clause is needed."""
@@ -179,6 +196,8 @@ class Speaking:
     """Who holds a conversation's lock looks for its voices."""
     plans: dict[str, Plan] = field(factory=dict)
     """The plan of each conversation's latest turn."""
+    unread: dict[str, set[str]] = field(factory=dict)
+    """What each conversation was told that a voice cannot read."""
     takes: Takes = field(factory=Takes)
     void: dict[Line, int] = field(factory=dict)
     """Of lines whose first words were withdrawn: up to which clause nothing is spoken."""
@@ -240,7 +259,7 @@ class Speaking:
                 clause = Clause(self.bus, event)
                 try:
                     await self._stream(engine.tts, clause, voice)
-                except (TimedOut, BadAudio) as error:
+                except BAD as error:
                     self._give_up(engine.tts, plan, event, error)
                     if not clause.samples:  # what was heard is not said twice
                         continue
@@ -248,22 +267,38 @@ class Speaking:
                     self.takes.keep(key, clause.pieces)
                 return
 
-    def _give_up(self, tts: Tts, plan: Plan, event: ReplyClause, error: Exception) -> None:
-        """Do without an engine: for the turn if it stalled, for the line if what came is no speech.
+    def _give_up(self, tts: Tts, plan: Plan, event: ReplyClause, error: AichatError) -> None:
+        """Do without an engine that stalls for the turn, that sends no speech for the line.
 
-        That is reported once. Who stalled rests for a while: the next turn begins with another.
+        That is reported once; which script it cannot read, once a conversation. Who stalled rests
+        for a while: the next turn begins with another.
         """
-        place = event.line.place
-        if not any(tts is one for one in plan.without(place)):
-            plan.given_up.append((tts, None if isinstance(error, TimedOut) else place))
-            self.bus.report(event, error)
+        known = self.unread.setdefault(event.turn.conversation, set())
+        is_news = not any(tts is one for one in plan.without(event)) and error.problem not in known
+        plan.given_up.append((tts, scope_of(error, event)))
+        if isinstance(error, CannotRead):
+            known.add(error.problem)
         if isinstance(error, TimedOut):
             self.standby.rest(tts)
+        if is_news:
+            self.bus.report(event, error)
 
     async def _stream(self, tts: Tts, clause: Clause, voice: Voice) -> None:
-        text = clause.event.text
-        sound, rate = Sound(text, tts.sample_rate), Rate(tts.sample_rate)
-        async with closing(tts.speak(text, voice)) as chunks:
+        """Publish a clause as it is spoken; also what was spoken before it failed."""
+        sound = Sound(clause.event.text, tts.sample_rate)
+        rate, failure = Rate(tts.sample_rate), None
+        try:
+            await self._read(tts, voice, clause, sound, rate)
+        except BAD as error:
+            failure = error
+        clause.add(rate.convert(b"", last=True))
+        await clause.flush()
+        if failure:
+            raise failure
+        sound.end()
+
+    async def _read(self, tts: Tts, voice: Voice, clause: Clause, sound: Sound, rate: Rate) -> None:
+        async with closing(tts.speak(clause.event.text, voice)) as chunks:
             with patience(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
                 async for chunk in chunks:
                     if event.index < self.void.get(event.line, 0):
@@ -282,13 +317,10 @@ class Speaking:
                         waiting.resume()
                     if not pcm or not clause.held:  # a fast voice must not hold up its own audio
                         await clause.breath.take()
-        clause.add(rate.convert(b"", last=True))
-        await clause.flush()
-        sound.end()
 
     def _engine(self, plan: Plan, event: ReplyClause) -> Engine | None:
         """Return the best engine that has not been given up."""
-        tts = self.standby.choose(plan.without(event.line.place))
+        tts = self.standby.choose(plan.without(event))
         if tts is None:
             return None
         count = tts.max_concurrent
@@ -333,6 +365,7 @@ class Speaking:
         self.voices.pop(event.turn.conversation, None)
         self.looking.pop(event.turn.conversation, None)
         self.plans.pop(event.turn.conversation, None)
+        self.unread.pop(event.turn.conversation, None)
 
 
 @hookimpl

@@ -13,7 +13,7 @@ import pytest
 from attrs import define, field
 from chat import Chat, a_chat
 
-from aichat.core import BadAudio, Sound, Voice, WordMark
+from aichat.core import BadAudio, CannotRead, Sound, Voice, WordMark
 from aichat.core.casting import Candidate, State
 from aichat.core.events import AudioReady, HandlerFailed, LineFinished, PlaybackPaused, TurnFinished
 from aichat.core.sound import longest_seconds
@@ -337,3 +337,27 @@ def test_a_sample_rate_that_is_none_is_told(rate: Any) -> None:
 )
 def test_no_slow_voice_comes_near_the_limit(text: str, seconds: float) -> None:
     assert longest_seconds(text) > seconds
+
+
+async def test_what_a_voice_cannot_read_is_told_once_and_the_next_voice_reads_it() -> None:
+    async def reads_latin(text: str) -> AsyncIterator[bytes]:
+        yield SECOND
+        if not text.isascii():
+            raise CannotRead("The voice cannot read Khmer script.", "Choose another.")
+
+    async def reads_nothing(text: str) -> AsyncIterator[bytes]:
+        raise CannotRead("The voice cannot read Khmer script.", "Choose another.")
+        yield b""
+
+    llm = FakeLlm("សួស្តី, yes. A second sentence. ពិភពលោក, no.")
+    async with a_chat(tts=Odd(reads_latin), llm=llm, failures=True) as chat:
+        for _ in range(2):
+            await chat.say("@Olivia hi")
+        assert errors(chat) == ["The voice cannot read Khmer script."]
+        assert seconds_played(chat) >= 6  # what it could read was heard
+    async with a_chat(tts=Odd(reads_nothing), llm=llm, failures=True) as chat:
+        second(chat, "tts", other := Odd(one_tone))
+        await chat.say("@Olivia hi")
+        assert errors(chat) == ["The voice cannot read Khmer script."]
+        assert len(other.asked) == seconds_played(chat)
+        assert "".join(text.strip() for text in other.asked).startswith("សួស្តី")
