@@ -28,7 +28,7 @@ class Standby:
         """Let others go before a backend that has stalled."""
         self._resting.append((backend, self.clock.now() + REST_SECONDS))
 
-    def choose(self, without: Iterable[Any] = ()) -> Any | None:
+    def choose(self, without: Iterable[Any] = ()) -> Any:
         """Return who is asked next; None when all that are ready are among those *without*.
 
         Raises :class:`NotReady` while nobody is ready.

@@ -39,6 +39,13 @@ class Ear:
     frame_bytes: int = 0
     deaf_for: int = 0
     pending: bytes = b""
+    stumbled: bool = False
+    """The detector has failed, and has judged no frame since."""
+    trouble: Exception | None = None
+    """What a detector failed with just now;"""
+    reported: str = ""
+    """the latest of it that was reported, and when."""
+    reported_at: float = 0.0
     before: deque[bytes] = field(factory=deque)
     said: bytearray = field(factory=bytearray)
     key: str = ""

@@ -5,13 +5,14 @@ In a pause that may be the end, the final transcript and the answer are begun ah
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, NotFound, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id
+from aichat.core import Bus, NotFound, Parts, SoundJudge, Standby, Stt, TimedOut, Utterance, new_id
 from aichat.core.events import (
     ConversationClosed,
     TranscriptUpdated,
@@ -28,6 +29,9 @@ from .ahead import Ahead, Final
 from .ear import Ear
 from .gate import Gate
 from .sharing import Sharing
+from .transcripts import checked
+
+log = logging.getLogger(__name__)
 
 GUESS_SECONDS = 5.0
 """A live transcript that takes longer is given up."""
@@ -46,6 +50,10 @@ class Recogniser:
     stt: Stt
     sharing: Sharing
 
+    async def written(self, utterance: Utterance) -> str:
+        """Return the words of an utterance. Raises :class:`BackendFailed` for what are none."""
+        return checked(await self.stt.transcribe(utterance), utterance)
+
 
 @define
 class Writing:
@@ -55,7 +63,11 @@ class Writing:
     parts: Parts
     ear: Callable[[str], Ear]
     gate: Gate
-    recogniser: Recogniser | None = None
+    recognisers: list[Recogniser] = field(factory=list)
+    """Those that were asked, as long as they may."""
+    standby: Standby = field(
+        default=Factory(lambda self: Standby(self.bus.clock, self.parts, "stt"), takes_self=True)
+    )
     ahead: Ahead = field(default=Factory(lambda self: Ahead(self.bus, self.parts), takes_self=True))
     finals: dict[str, Final] = field(factory=dict)
     """Of utterances whose end is probable, by their keys."""
@@ -71,7 +83,7 @@ class Writing:
         """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
         conversation = event.turn.conversation
         ear = self.ear(conversation)
-        if not getattr(self.parts.stt, "guesses", True):
+        if not getattr(self._recogniser().stt, "guesses", True):
             return  # also for the rest of this utterance
         if ear.key == event.key:  # else it is over; its final transcript comes next
             with anyio.move_on_after(GUESS_SECONDS) as scope:
@@ -91,7 +103,7 @@ class Writing:
             pcm = bytes(ear.said)  # what came while waiting is heard too
             ear.asked_at = covered = len(pcm)
             utterance = Utterance(key, pcm, final=False, hotwords=ear.names)
-            text = (await recogniser.stt.transcribe(utterance)).strip()
+            text = await recogniser.written(utterance)
         if key != ear.key or covered < ear.covered:
             return  # a newer one, or the final transcript, came first
         ear.transcript, ear.covered = text, covered
@@ -139,10 +151,17 @@ class Writing:
         return self.ahead.may_answer() and self._recogniser().sharing.has_room
 
     def _recogniser(self) -> Recogniser:
-        stt = self.parts.stt
-        if self.recogniser is None or self.recogniser.stt is not stt:
-            self.recogniser = Recogniser(stt, Sharing(getattr(stt, "max_concurrent", None)))
-        return self.recogniser
+        """Return who is asked now: the best that is ready and has not just stalled."""
+        stt = self.standby.choose()
+        for one in self.recognisers:
+            if one.stt is stt:
+                return one
+        ready = self.parts.roles["stt"].ready()
+        self.recognisers = [one for one in self.recognisers if any(one.stt is r for r in ready)]
+        self.recognisers.append(
+            new := Recogniser(stt, Sharing(getattr(stt, "max_concurrent", None)))
+        )
+        return new
 
     async def write_down(self, event: UtteranceHeard) -> None:
         """Ask the recogniser for the final transcript; words in it open a turn."""
@@ -168,17 +187,21 @@ class Writing:
         return await self._transcribed(event.turn.conversation, event.key, event.pcm)
 
     async def _transcribed(self, conversation: str, key: str, pcm: bytes) -> str:
-        recogniser = self._recogniser()
+        """Ask for the final transcript; after a stall ask the next recogniser that is ready."""
         utterance = Utterance(key, pcm, final=True, hotwords=self.ear(conversation).names)
-        try:
-            with anyio.fail_after(STT_SECONDS):
-                async with recogniser.sharing.place(conversation, final=True):
-                    return (await recogniser.stt.transcribe(utterance)).strip()
-        except TimeoutError as error:
-            raise TimedOut(
-                f"What you said was not written down within {STT_SECONDS:g} seconds.",
-                "Say it again, or choose another recogniser under [stt] in plugins.toml.",
-            ) from error
+        asked: list[Stt] = []
+        while True:
+            recogniser = self._recogniser()
+            try:
+                with anyio.fail_after(STT_SECONDS):
+                    async with recogniser.sharing.place(conversation, final=True):
+                        return await recogniser.written(utterance)
+            except (TimeoutError, TimedOut) as error:
+                asked.append(recogniser.stt)
+                self.standby.rest(recogniser.stt)
+                if self.standby.choose(asked) is None:
+                    raise _late(error) from error
+                log.warning("A recogniser has stalled; another is asked for a while.")
 
     # -- by tap ------------------------------------------------------------------------------
 
@@ -190,10 +213,19 @@ class Writing:
     def close(self, event: ConversationClosed) -> None:
         """Give up what is being done for a conversation."""
         self._revoke(event.turn.conversation)
-        if self.recogniser:
-            self.recogniser.sharing.forget(event.turn.conversation)
+        for recogniser in self.recognisers:
+            recogniser.sharing.forget(event.turn.conversation)
 
     def _revoke(self, conversation: str) -> None:
         self.ahead.revoke(conversation)
         if final := self.finals.pop(self.ear(conversation).key, None):
             final.scope.cancel()
+
+
+def _late(error: Exception) -> TimedOut:
+    if isinstance(error, TimedOut):  # it says so itself
+        return error
+    return TimedOut(
+        f"What you said was not written down within {STT_SECONDS:g} seconds.",
+        "Say it again, or choose another recogniser under [stt] in plugins.toml.",
+    )
