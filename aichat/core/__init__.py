@@ -29,6 +29,7 @@ from .backends import (
     charges,
     languages,
 )
+from .bounded import ASK, MB, bounds
 from .briefs import asked_with, briefing
 from .bus import Bus
 from .casting import Parts, State, Status
@@ -81,8 +82,10 @@ from .weights import Weights, fetched, needed_weights
 from .workers import Left, Listener, Workers
 
 __all__ = [
+    "ASK",
     "GO_ON",
     "LETTER_SECONDS",
+    "MB",
     "PARTS",
     "READY_CHARACTERS",
     "READY_VOICES",
@@ -164,6 +167,7 @@ __all__ = [
     "Written",
     "abilities",
     "asked_with",
+    "bounds",
     "briefing",
     "cast_parts",
     "charges",

@@ -20,7 +20,16 @@ import anyio
 import anyio.to_thread
 from attrs import Factory, define, field
 
-from aichat.core import AichatError, BackendFailed, CannotStart, TimedOut, is_this_machine
+from aichat.core import (
+    ASK,
+    MB,
+    AichatError,
+    BackendFailed,
+    CannotStart,
+    TimedOut,
+    bounds,
+    is_this_machine,
+)
 
 from .openai_trouble import (
     StreamError,
@@ -52,6 +61,10 @@ OPENROUTER = "https://openrouter.ai"
 OPENROUTER_KEY = "OPENROUTER_API_KEY"
 VARIABLES = {OPENROUTER: OPENROUTER_KEY, OPENAI: "OPENAI_API_KEY"}
 PORTS = {"http": 80, "https": 443}
+
+LARGEST = {"/audio/transcriptions": MB, "/audio/speech": 256 * MB, "/models": 16 * MB, "": 64 * MB}
+"""How many bytes an answer may have, by the end of its path."""
+BOUND = "Check base_url in plugins.toml."
 
 PROBLEMS = {
     400: ("The {what} refused the request (400).", "Check {table}, or begin a new conversation."),
@@ -171,10 +184,16 @@ class Server:
                 timeout=timeout,
                 limits=http.Limits(keepalive_expiry=IDLE_SECONDS),
                 trust_env=not self.is_here,  # no proxy on the way to this machine
+                headers=ASK,
+                event_hooks={"response": [bounds(http, self._most, f"the {self.what}", BOUND)]},
             ),
         )
         client.organization = client.project = None  # of the environment: they are for OpenAI alone
         return client
+
+    def _most(self, request: Any) -> int:
+        """Return how many bytes the answer to a request may have."""
+        return next(size for end, size in LARGEST.items() if request.url.path.endswith(end))
 
     def _headers(self) -> dict[str, str]:
         if origin(self.base_url) != OPENROUTER:
@@ -213,8 +232,8 @@ class Server:
 
     def explained(self, error: Exception) -> AichatError:
         """Turn what the library raised into a sentence of ours."""
-        if isinstance(error, AichatError):
-            return error
+        if known := ours(error):
+            return known
         table = f"[{self.part}.openai]"
         if why := unreachable(error, self.what, self.base_url, table):
             return BackendFailed(*why)
@@ -323,8 +342,17 @@ def _is_openrouters(key: str) -> bool:
     return bool(key) and (key.startswith("sk-or-") or key == os.environ.get(OPENROUTER_KEY))
 
 
+def ours(error: BaseException | None) -> AichatError | None:
+    """Return the error of ours that the library has wrapped, if there is one."""
+    while error is not None and not isinstance(error, AichatError):
+        error = error.__cause__
+    return error
+
+
 def may_pass(error: Exception) -> bool:
     """Tell whether a second try may succeed, soon."""
+    if ours(error):
+        return False
     status = status_of(error)
     if status is None:
         return is_lost(error)
