@@ -50,44 +50,61 @@ class Unpacking:
             yield rest
 
 
-def bounds(http: Any, most: Callable[[Any], int], what: str, mend: str) -> Callable[[Any], Any]:
+def bounds(http: Any, most: Callable[[Any], float], what: str, mend: str) -> Callable[[Any], Any]:
     """Return a response hook for an ``AsyncClient`` of the package *http*.
 
     *most* says how many bytes the answer to a request may have; *what* names who answers, *mend*
     says what to do. What is larger, or packed in another way, raises :class:`BackendFailed`.
     """
+    bound = bounds_in_threads(http, most, what, mend)
 
-    class Bounded(http.AsyncByteStream):  # type: ignore[misc]  # the package is not known here
-        def __init__(self, stream: Any, limit: int, unpacking: Unpacking | None) -> None:
+    async def hook(response: Any) -> None:
+        bound(response)
+
+    return hook
+
+
+def bounds_in_threads(
+    http: Any, most: Callable[[Any], float], what: str, mend: str
+) -> Callable[[Any], None]:
+    """Return a response hook as :func:`bounds` does, for a ``Client``."""
+
+    class Bounded(http.AsyncByteStream, http.SyncByteStream):  # type: ignore[misc]
+        def __init__(self, stream: Any, limit: float, unpacking: Unpacking | None) -> None:
             self.stream, self.limit, self.unpacking = stream, limit, unpacking
+            self.packed = self.unpacked = 0
+
+        def __iter__(self) -> Iterator[bytes]:
+            for data in self.stream:
+                yield from self.pieces(data)
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            packed = unpacked = 0
             async for data in self.stream:
-                packed += len(data)
                 for piece in self.pieces(data):
-                    unpacked += len(piece)
-                    if max(packed, unpacked) > self.limit:
-                        raise too_large(self.limit)
                     yield piece
                     await anyio.lowlevel.checkpoint()  # others work meanwhile
 
         def pieces(self, data: bytes) -> Iterator[bytes]:
-            if self.unpacking is None:
-                yield data
-                return
+            self.packed += len(data)
             try:
-                yield from self.unpacking.pieces(data)
+                for piece in self.unpacking.pieces(data) if self.unpacking else [data]:
+                    self.unpacked += len(piece)
+                    if max(self.packed, self.unpacked) > self.limit:
+                        raise too_large(self.limit)
+                    yield piece
             except zlib.error:
                 raise BackendFailed(f"The answer of {what} is broken gzip.", mend) from None
+
+        def close(self) -> None:
+            self.stream.close()
 
         async def aclose(self) -> None:
             await self.stream.aclose()
 
-    def too_large(limit: int) -> BackendFailed:
-        return BackendFailed(f"The answer of {what} is larger than {limit // MB} MB.", mend)
+    def too_large(limit: float) -> BackendFailed:
+        return BackendFailed(f"The answer of {what} is larger than {limit / MB:.0f} MB.", mend)
 
-    async def hook(response: Any) -> None:
+    def hook(response: Any) -> None:
         headers = response.headers
         limit = most(response.request) if response.is_success else REFUSAL_BYTES
         packed = headers.get("content-encoding", "identity").strip().lower()
@@ -95,7 +112,8 @@ def bounds(http: Any, most: Callable[[Any], int], what: str, mend: str) -> Calla
             problem = f"The answer of {what} is packed in a way that nobody asked for ({packed})."
             raise BackendFailed(problem, mend)
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > limit:
+        has_body = response.request.method != "HEAD"
+        if has_body and length.isdecimal() and int(length) > limit:
             raise too_large(limit)
         headers.pop("content-encoding", None)  # it is done here, not by the client
         unpacking = Unpacking() if "gzip" in packed else None

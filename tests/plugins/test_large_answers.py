@@ -113,7 +113,8 @@ async def store(url: str) -> object:
 
 @pytest.mark.parametrize("use", [hear, models, store])
 async def test_a_bomb_is_refused_in_words_and_takes_little_memory(use) -> None:
-    async with served(Heavy(bomb(600))) as heavy:
+    packed = bomb(600)
+    async with served(Heavy(packed)) as heavy:
         tracemalloc.start()
         try:
             with pytest.raises((BackendFailed, CannotStart), match="is larger than"):
