@@ -64,6 +64,7 @@ from .local_models import LocalModel, device_of, first_line, precision_of, weigh
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .opening import open_bus
 from .pictures import in_words
+from .redaction import redacted, shown_url
 from .registry import cast_parts, load_plugins, open_chat
 from .replies import Habits, replied
 from .roles import GO_ON, in_turns, without_system, without_tools
@@ -196,10 +197,12 @@ __all__ = [
     "precision_of",
     "read_config",
     "read_log",
+    "redacted",
     "replied",
     "require_json",
     "rewritten",
     "shown",
+    "shown_url",
     "slug",
     "sounds_like",
     "tool",

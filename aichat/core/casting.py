@@ -21,6 +21,7 @@ from attrs import Factory, define, frozen
 from .backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from .errors import AichatError, CannotStart, NotReady
 from .live import LiveSetting
+from .redaction import redacted
 from .storage import Storage
 from .tools import Tool
 
@@ -95,7 +96,7 @@ class Candidate:
 
     def become(self, state: State, detail: str = "") -> None:
         """Note how the start went."""
-        self.state, self.detail = state, detail
+        self.state, self.detail = state, redacted(detail)
         self.changed()
 
     async def run(

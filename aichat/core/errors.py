@@ -28,17 +28,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from .redaction import redacted
+
 
 class AichatError(Exception):
-    """Base of all our errors. *mend* is one imperative sentence; *code* is stable, for programs."""
+    """Base of all our errors. *mend* is one imperative sentence; *code* is stable, for programs.
+
+    Logins and keys in addresses are taken out of both sentences.
+    """
 
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
 
     def __init__(self, problem: str, mend: str) -> None:
-        super().__init__(f"{problem}\n  Mend: {mend}")
-        self.problem = problem
-        self.mend = mend
+        self.problem = redacted(problem)
+        self.mend = redacted(mend)
+        super().__init__(f"{self.problem}\n  Mend: {self.mend}")
 
     @property
     def line(self) -> str:

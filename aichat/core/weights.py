@@ -27,6 +27,7 @@ from attrs import define, frozen
 
 from . import bounded
 from .errors import CannotStart
+from .redaction import redacted
 from .resuming import Download, Source, Stopped
 
 MB = 1_000_000
@@ -245,4 +246,4 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, Stopped):
         return "it was stopped"
     told = error.__cause__ or error
-    return (str(told).strip() or type(told).__name__).split("\n")[0]
+    return redacted(str(told).strip() or type(told).__name__).split("\n")[0]

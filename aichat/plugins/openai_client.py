@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
-from attrs import Factory, define, field
+from attrs import define, field
 
 from aichat.core import (
     ASK,
@@ -29,6 +29,7 @@ from aichat.core import (
     TimedOut,
     bounds,
     is_this_machine,
+    shown_url,
 )
 
 from .openai_trouble import (
@@ -38,7 +39,6 @@ from .openai_trouble import (
     is_late_to_connect,
     is_lost,
     is_too_long,
-    shown_url,
     status_of,
     unreachable,
     wait_of,
@@ -97,9 +97,9 @@ class Server:
 
     part: str
     what: str
-    base_url: str
+    base_url: str = field(repr=shown_url)
     api_key: str = field(repr=False)
-    key_origin: str
+    key_origin: str = field(repr=shown_url)
     seconds: float
     """The longest silence of the server; the part's own limits are shorter."""
     client: Any = field(default=None, init=False, repr=False)
@@ -154,7 +154,7 @@ class Server:
         if self.key_origin:
             if origin(self.key_origin) != here:
                 raise CannotStart(
-                    f"The key is for {self.key_origin}, but base_url is at {here}.",
+                    f"The key is for {shown_url(self.key_origin)}, but base_url is at {here}.",
                     f"Make key_origin and base_url agree in [{self.part}.openai].",
                 )
         elif here != OPENROUTER and _is_openrouters(self.api_key):
@@ -296,9 +296,9 @@ class Client(ABC):
     """and the library."""
 
     api_key: str = field(default="", repr=False)
-    base_url: str = f"{OPENAI}/v1"
-    key_origin: str = ""
-    extra_body: dict[str, Any] = Factory(dict)
+    base_url: str = field(default=f"{OPENAI}/v1", repr=shown_url)
+    key_origin: str = field(default="", repr=shown_url)
+    extra_body: dict[str, Any] = field(factory=dict, repr=False)
     _server: Server = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:

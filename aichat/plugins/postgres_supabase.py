@@ -29,6 +29,7 @@ from aichat.core import (
     bounds,
     hookimpl,
     is_this_machine,
+    shown_url,
 )
 
 from .postgres.calls import Calls
@@ -69,7 +70,7 @@ class Identity(Calls):
 class Supabase(Calls):
     """The project at *url*. A call that takes longer than *seconds* fails."""
 
-    url: str = ""
+    url: str = field(default="", repr=shown_url)
     key: str = field(default="", repr=False)
     email: str = ""
     password: str = field(default="", repr=False)

@@ -235,13 +235,16 @@ class Speaking:
             await self.bus.committed(event.turn)
         failure: Exception | None = None
         try:
-            if event.text and event.index >= self.void.get(event.line, 0):
+            if event.text and not self._is_void(event):
                 await self._speak(event)
         except Exception as error:
             failure = error
         await self.bus.publish(SpeechSynthesized(event.line, event.index, b"", last=True))
         if failure:
             raise failure
+
+    def _is_void(self, event: ReplyClause) -> bool:
+        return event.index < self.void.get(event.line, 0)
 
     async def _speak(self, event: ReplyClause) -> None:
         voice = await self._voice(event.line)
@@ -263,8 +266,6 @@ class Speaking:
                     self._give_up(engine.tts, plan, event, error)
                     if not clause.samples:  # what was heard is not said twice
                         continue
-                else:
-                    self.takes.keep(key, clause.pieces)
                 return
 
     def _give_up(self, tts: Tts, plan: Plan, event: ReplyClause, error: AichatError) -> None:
@@ -291,17 +292,20 @@ class Speaking:
             await self._read(tts, voice, clause, sound, rate)
         except BAD as error:
             failure = error
+        if self._is_void(clause.event):
+            return
         clause.add(rate.convert(b"", last=True))
         await clause.flush()
         if failure:
             raise failure
         sound.end()
+        self.takes.keep(key_of(clause.event, voice), clause.pieces)
 
     async def _read(self, tts: Tts, voice: Voice, clause: Clause, sound: Sound, rate: Rate) -> None:
         async with closing(tts.speak(clause.event.text, voice)) as chunks:
             with patience(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
                 async for chunk in chunks:
-                    if event.index < self.void.get(event.line, 0):
+                    if self._is_void(clause.event):
                         return
                     if isinstance(chunk, WordMark):
                         sound.mark()

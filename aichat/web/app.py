@@ -46,6 +46,7 @@ from .importing import Imports
 from .incoming import BadFrame
 from .leaving import Leaving
 from .listing import Listing
+from .logs import keep_discreet
 from .previews import Previews
 from .rooms import Rooms
 from .server import AichatServer
@@ -122,6 +123,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
 
     @asynccontextmanager
     async def chat(app: Litestar) -> AsyncIterator[None]:
+        keep_discreet()
         if ready.error or ready.manager is None:
             raise app.state.failure
         try:

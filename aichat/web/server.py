@@ -23,6 +23,7 @@ from aichat.core import AichatError
 from .access import binding
 from .access.commands import browsable, login_line
 from .access.keyring import Keyring
+from .logs import keep_discreet
 
 NEEDS_HTTPS = (
     "Browsers on other machines can log in, and use the microphone, over https only: put a TLS "
@@ -106,6 +107,7 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").addFilter(lambda _: app.state.failure is None)
     config = uvicorn.Config(**{**options, **SETTINGS})
+    keep_discreet()  # uvicorn has its own handlers now
     sockets = None if config.fd is not None or config.uds else [_bound(config.host, config.port)]
 
     class Server(uvicorn.Server):

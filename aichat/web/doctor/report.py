@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from aichat.core import Config, Parts, Status, Weights, charges
+from aichat.core import Config, Parts, Status, Weights, charges, redacted
 from aichat.core.offers import Installed, installed
 from aichat.web.app import Setup
 from aichat.web.holdings import Holding, held
@@ -20,7 +20,7 @@ from aichat.web.holdings import Holding, held
 from .devices import devices
 from .rounds import Result
 
-SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|URL")
+SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|URL|PROXY|ENDPOINT|DSN")
 
 
 @frozen
@@ -128,7 +128,7 @@ class _Hiding:
     def __call__(self, text: str) -> str:
         for value in self._values:
             text = text.replace(value, "…")
-        return text
+        return redacted(text)
 
     def result(self, result: Result) -> Result:
         return Result(result.ms, self(result.what), self(result.problem), result.is_broken)
