@@ -55,6 +55,7 @@ from .errors import (
 )
 from .eventlog import Entry, EventLog, Header, LogWriter, read_log
 from .fields import is_clean, require_json
+from .heard import transcript
 from .hookspecs import hookimpl
 from .hosts import is_this_machine
 from .ids import new_id
@@ -206,6 +207,7 @@ __all__ = [
     "slug",
     "sounds_like",
     "tool",
+    "transcript",
     "unmarked",
     "versions",
     "weights_at",

@@ -12,7 +12,18 @@ from contextlib import suppress
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, NotFound, Parts, SoundJudge, Standby, Stt, TimedOut, Utterance, new_id
+from aichat.core import (
+    Bus,
+    NotFound,
+    Parts,
+    SoundJudge,
+    Standby,
+    Stt,
+    TimedOut,
+    Utterance,
+    new_id,
+    transcript,
+)
 from aichat.core.events import (
     ConversationClosed,
     TranscriptUpdated,
@@ -29,7 +40,6 @@ from .ahead import Ahead, Final
 from .ear import Ear
 from .gate import Gate
 from .sharing import Sharing
-from .transcripts import checked
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +62,7 @@ class Recogniser:
 
     async def written(self, utterance: Utterance) -> str:
         """Return the words of an utterance. Raises :class:`BackendFailed` for what are none."""
-        return checked(await self.stt.transcribe(utterance), utterance)
+        return transcript(await self.stt.transcribe(utterance), utterance)
 
 
 @define

@@ -33,6 +33,7 @@ from aichat.core import (
     charges,
     closing,
     new_id,
+    transcript,
 )
 from aichat.core.events import MIC_RATE, SpeakersChosen
 from aichat.core.turns import Turn
@@ -149,7 +150,8 @@ async def _stt(stt: Stt, speech: list[bytes]) -> Result:
     if not speech:
         raise Untried("not tried, because no voice spoke for it")
     began = perf_counter()
-    text = await stt.transcribe(Utterance(new_id(), speech[0], final=True))
+    utterance = Utterance(new_id(), speech[0], final=True)
+    text = transcript(await stt.transcribe(utterance), utterance)
     took = _since(began)
     return Result(took, f"{len(speech[0]) / 2 / MIC_RATE:.1f} s of speech, heard as {text!r}")
 

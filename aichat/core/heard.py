@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from aichat.core import BackendFailed, Utterance, is_clean
-from aichat.core.events import MIC_RATE
+from .backends import Utterance
+from .errors import BackendFailed
+from .events import MIC_RATE
+from .fields import is_clean
 
 SHORTEST_LIMIT = 1_000
 LETTERS_PER_SECOND = 60
@@ -12,7 +14,7 @@ LETTERS_PER_SECOND = 60
 MEND = "Say it again, or choose another recogniser under [stt] in plugins.toml."
 
 
-def checked(text: object, utterance: Utterance) -> str:
+def transcript(text: object, utterance: Utterance) -> str:
     """Return a transcript without blanks around it. Raises :class:`BackendFailed` for what is none.
 
     What no store can keep is replaced.
