@@ -5,6 +5,8 @@ Audio leaves here at 24 kHz whatever the engine's rate: it is resampled once, on
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import anyio
 from attrs import Factory, define, field
 
@@ -244,9 +246,8 @@ class Speaking:
                     if sound.lives():
                         waiting.renew()
                     if clause.add(rate.convert(pcm)):
-                        waiting.pause()  # this may wait for the loudspeaker
-                        await clause.flush()
-                        waiting.resume()
+                        with waiting.paused() if clause.is_long else nullcontext():
+                            await clause.flush()  # which may wait for the loudspeaker
                     if not pcm or not clause.held:  # a fast voice must not hold up its own audio
                         await clause.breath.take()
 

@@ -11,6 +11,7 @@ from aichat.core.events import SPEAKER_RATE, ReplyClause, SpeechSynthesized, Spo
 
 from .speaking_takes import Piece
 
+LONG_SECONDS = 10.0
 PIECE_SECONDS = 0.3
 """Audio that is well ahead of the loudspeaker is passed on in pieces of this length."""
 
@@ -53,6 +54,11 @@ class Clause:
     held: bytearray = field(factory=bytearray)
     pieces: list[Piece] = field(factory=list)
     """What was published."""
+
+    @property
+    def is_long(self) -> bool:
+        """No shorter clause is held back while it is spoken."""
+        return self.samples > LONG_SECONDS * SPEAKER_RATE
 
     def add(self, pcm: bytes) -> bool:
         """Take in audio; tell whether it is to be published now.
