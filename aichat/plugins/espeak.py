@@ -75,8 +75,9 @@ class Espeak:
         try:
             await self._workers.__aexit__(kind, error, traceback)
         finally:
+            engines, self._free = self._free, []  # none is closed twice: that ends the process
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(_unload, self._free, self._folder)
+                await to_thread.run_sync(_unload, engines, self._folder)
 
     async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
         if not has_word(text):

@@ -256,7 +256,7 @@ class Speaking:
         tts = self.standby.choose(plan.without(event))
         if tts is None:
             return None
-        count = tts.max_concurrent
+        count = max(1, tts.max_concurrent)
         for engine in self.engines:
             if engine.tts is tts and engine.count == count:
                 return engine

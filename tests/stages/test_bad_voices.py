@@ -361,3 +361,10 @@ async def test_what_a_voice_cannot_read_is_told_once_and_the_next_voice_reads_it
         assert errors(chat) == ["The voice cannot read Khmer script."]
         assert len(other.asked) == seconds_played(chat)
         assert "".join(text.strip() for text in other.asked).startswith("សួស្តី")
+
+
+@pytest.mark.parametrize("count", [0, -3])
+async def test_a_voice_that_says_it_can_do_nothing_at_once_does_one_thing(count: int) -> None:
+    async with a_chat(tts=Odd(one_tone, max_concurrent=count), llm=WRITES) as chat:
+        await chat.say("@Olivia hi")
+        assert seconds_played(chat) == 1

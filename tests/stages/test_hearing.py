@@ -390,6 +390,34 @@ async def test_a_turn_detector_that_fails_is_told_once_and_silence_ends_the_turn
         assert len(chat.heard.of(HandlerFailed)) == 1
 
 
+class BadJudge(FakeTurn):
+    """Says how the end sounded by *answer*, or not at all."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__(end_ms=300)
+        object.__setattr__(self, "answer", answer)
+
+    async def finished(self, pcm: bytes) -> float:
+        if self.answer is None:  # type: ignore[attr-defined]
+            await anyio.sleep_forever()
+        if isinstance(self.answer, Exception):  # type: ignore[attr-defined]
+            raise self.answer  # type: ignore[attr-defined]
+        return self.answer  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize("answer", [None, "maybe", RuntimeError("no model"), [0.5]])
+async def test_a_judge_of_sound_that_fails_is_told_once_and_silence_decides(
+    answer: object,
+) -> None:
+    turn = BadJudge(answer)
+    async with a_chat(turn=turn, stt=FakeStt("hello Mark"), failures=True) as chat:
+        for _ in range(3):
+            await hear(chat, *[SPEECH] * 20, *[QUIET] * 30)
+            await chat.bus.settled()
+        assert [said.text for said in chat.heard.of(UserSaid)] == ["hello Mark"] * 3
+        assert len(chat.heard.of(HandlerFailed)) == 1
+
+
 class OddStt(FakeStt):
     def __init__(self, answer: object) -> None:
         super().__init__()

@@ -56,8 +56,6 @@ RETRY_SAMPLES = MIC_RATE
 """While no detector serves, ask again after so much audio."""
 PLAIN_END_MS = 800
 """So much silence ends a turn while the turn detector fails."""
-REPORT_SECONDS = 60.0
-"""The same trouble of a detector is reported no more often than this in a conversation."""
 
 
 @define
@@ -89,8 +87,9 @@ class Hearing:
         except Exception as error:
             self._stumble(conversation, ear)
             ear.trouble = error
-        if ear.trouble:
-            self._report(ear, ear.trouble)
+        trouble, ear.trouble = ear.trouble, None
+        if trouble and ear.is_news(trouble, ear.last_audio):
+            raise trouble
 
     def _take(self, conversation: str, ear: Ear, pcm: bytes) -> None:
         if len(pcm) == ear.frame_bytes and not ear.pending:  # most often
@@ -109,14 +108,6 @@ class Hearing:
         if ear.stumbled and ear.is_open:
             self._end(conversation, ear)
         ear.stumbled = True
-
-    def _report(self, ear: Ear, error: Exception) -> None:
-        """Raise trouble, but not for each frame, nor for each second."""
-        ear.trouble, now = None, self.bus.clock.now()
-        kind = f"{type(error).__name__}: {error}"
-        if kind != ear.reported or now >= ear.reported_at + REPORT_SECONDS:
-            ear.reported, ear.reported_at = kind, now
-            raise error
 
     def hold(self, event: TalkHeld) -> None:
         """Begin an utterance that only the user ends."""

@@ -47,6 +47,8 @@ GUESS_SECONDS = 5.0
 """A live transcript that takes longer is given up."""
 STT_SECONDS = 30.0
 """The longest wait for a final transcript."""
+JUDGE_SECONDS = 5.0
+"""How the end sounded is of no use later than this."""
 AT_ONCE = 2
 """So many live transcripts of one utterance may be made at once, where the recogniser has room."""
 GUESSES = f"{__name__}.Writing.guess"
@@ -150,11 +152,18 @@ class Writing:
     async def judge(self, event: UtterancePaused) -> None:
         """Ask the detector how the end sounded, if it can tell."""
         detector, ear = self.parts.turn, self.ear(event.turn.conversation)
-        if isinstance(detector, SoundJudge):
-            judged = await detector.finished(event.pcm)
-            if ear.is_still_in(event):
-                ear.sound = judged
-                await self._suppose(event.turn.conversation, ear)
+        if not isinstance(detector, SoundJudge):
+            return
+        try:
+            with anyio.fail_after(JUDGE_SECONDS):
+                judged = float(await detector.finished(event.pcm))
+        except Exception as error:  # the silence decides without it
+            if ear.is_news(error, self.bus.clock.now()):
+                raise _late_to_judge(error) from error
+            return
+        if ear.is_still_in(event):
+            ear.sound = judged
+            await self._suppose(event.turn.conversation, ear)
 
     def may_overlap(self) -> bool:
         """Tell whether a guess may be begun while another is on its way: nobody waits for it."""
@@ -239,3 +248,10 @@ def _late(error: Exception) -> TimedOut:
         f"What you said was not written down within {STT_SECONDS:g} seconds.",
         "Say it again, or choose another recogniser under [stt] in plugins.toml.",
     )
+
+
+def _late_to_judge(error: Exception) -> Exception:
+    if not isinstance(error, TimeoutError):
+        return error
+    problem = f"How the end sounded was not judged within {JUDGE_SECONDS:g} seconds."
+    return TimedOut(problem, "Choose another backend under [turn] in plugins.toml.")
