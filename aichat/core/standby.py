@@ -28,6 +28,11 @@ class Standby:
         """Let others go before a backend that has stalled."""
         self._resting.append((backend, self.clock.now() + REST_SECONDS))
 
+    def is_resting(self, backend: Any) -> bool:
+        """Tell whether a backend has just stalled."""
+        now = self.clock.now()
+        return any(backend is one and until > now for one, until in self._resting)
+
     def choose(self, without: Iterable[Any] = ()) -> Any:
         """Return who is asked next; None when all that are ready are among those *without*.
 

@@ -50,8 +50,8 @@ from .speaking_takes import Takes, key_of
 
 CHUNK_SECONDS = 20.0
 """A voice of which nothing is heard for so long has failed."""
-LEARN_SECONDS = 120.0
-"""An engine gets to know a voice within this time."""
+LEARN_SECONDS = 60.0
+"""An engine gets to know a voice within this time, or speaks as it can."""
 WAITING_CLAUSES = 8
 """So many clauses of a line may wait to be spoken; then the language model is held back."""
 
@@ -286,12 +286,18 @@ class Speaking:
 
     async def _introduced(self, voice: Voice) -> Voice:
         try:
-            tts = self.parts.tts
+            tts = self.standby.choose()
         except NotReady:
             return voice  # which is told when there is something to speak
-        with patience(self.bus.clock, LEARN_SECONDS, "The engine did not get to know the voice"):
-            return await introduce(voice, tts, self.parts.storage)
-        raise AssertionError  # patience has raised
+        if self.standby.is_resting(tts):
+            return voice
+        try:
+            with patience(self.bus.clock, LEARN_SECONDS, "The voice was not learnt"):
+                return await introduce(voice, tts, self.parts.storage)
+        except TimedOut:
+            self.standby.rest(tts)
+            raise
+        raise AssertionError  # one of them was reached
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""

@@ -11,9 +11,9 @@ import anyio.lowlevel
 import numpy as np
 import pytest
 from attrs import define, field
-from chat import Chat, a_chat
+from chat import Chat, a_chat, a_store
 
-from aichat.core import BadAudio, CannotRead, Sound, Voice, WordMark
+from aichat.core import BadAudio, CannotRead, Reference, Sound, Voice, WordMark
 from aichat.core.casting import Candidate, State
 from aichat.core.events import AudioReady, HandlerFailed, LineFinished, PlaybackPaused, TurnFinished
 from aichat.core.sound import longest_seconds
@@ -368,3 +368,26 @@ async def test_a_voice_that_says_it_can_do_nothing_at_once_does_one_thing(count:
     async with a_chat(tts=Odd(one_tone, max_concurrent=count), llm=WRITES) as chat:
         await chat.say("@Olivia hi")
         assert seconds_played(chat) == 1
+
+
+@define(eq=False)
+class NeverLearns(Odd):
+    def knows(self, voice: Voice) -> bool:
+        return False
+
+    async def learn(self, voice: Voice, reference: Reference | None) -> None:
+        await anyio.sleep_forever()
+
+
+async def test_an_engine_that_never_gets_to_know_a_voice_is_waited_for_once() -> None:
+    store = await a_store()
+    for name in ("Olivia", "Mark"):
+        await store.add_voice(Voice(name, speaker_desc="A calm voice"))
+        await store.change_character(name.lower(), {"voice": name})
+    voice = NeverLearns(one_tone)
+    async with a_chat(tts=voice, llm=WRITES, storage=store, failures=True) as chat:
+        before = chat.bus.clock.now()
+        await chat.say("@Olivia @Mark hi")
+        assert errors(chat) == ["The voice was not learnt for 60 seconds."]
+        assert chat.bus.clock.now() - before < 70
+        assert seconds_played(chat) == 2  # it speaks as it can
