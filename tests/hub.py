@@ -33,6 +33,8 @@ class Hub:
     """While it is not set, no model.bin ends."""
     asked: list[tuple[str, str, str]] = field(factory=list)
     """Method, path and Range of each request."""
+    packed: bytes = b""
+    """What it tells of a repository in place of the truth, in gzip."""
     address: str = ""
 
     def add(self, repository: str, files: Mapping[str, bytes] | Path) -> None:
@@ -94,6 +96,8 @@ class Handler(BaseHTTPRequestHandler):
         return self.hub.files[repository][name]
 
     def tell(self, as_tree: bool, repository: str) -> None:
+        if self.hub.packed:
+            return self.send(200, self.hub.packed, {"Content-Encoding": "gzip"})
         files = self.hub.files[repository]
         if as_tree:
             known = [

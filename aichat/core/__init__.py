@@ -29,6 +29,7 @@ from .backends import (
     charges,
     languages,
 )
+from .bounded import ASK, MB, bounds
 from .briefs import asked_with, briefing
 from .bus import Bus
 from .casting import Parts, State, Status
@@ -39,8 +40,10 @@ from .cutting import pieces
 from .errors import (
     AichatError,
     BackendFailed,
+    BadAudio,
     BadSettings,
     BadValue,
+    CannotRead,
     CannotStart,
     Conflict,
     Denied,
@@ -52,6 +55,7 @@ from .errors import (
 )
 from .eventlog import Entry, EventLog, Header, LogWriter, read_log
 from .fields import is_clean, require_json
+from .heard import transcript
 from .hookspecs import hookimpl
 from .hosts import is_this_machine
 from .ids import new_id
@@ -64,11 +68,14 @@ from .opening import open_bus
 from .packages import installs
 from .pictures import in_words
 from .private import exposed, owner_of, tighten, way_to_use
+from .redaction import redacted, shown_url
 from .registry import cast_parts, load_plugins, open_chat
 from .replies import Habits, replied
 from .roles import GO_ON, in_turns, without_system, without_tools
 from .seed import READY_CHARACTERS, READY_VOICES
 from .shown_text import Withdrawn
+from .sound import LETTER_SECONDS, Sound
+from .standby import Standby
 from .storage import Adjusts, BackedUp, Changes, Storage
 from .streams import Breath, Patience, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
@@ -81,7 +88,10 @@ from .weights import Weights, fetched, needed_weights
 from .workers import Left, Listener, Workers
 
 __all__ = [
+    "ASK",
     "GO_ON",
+    "LETTER_SECONDS",
+    "MB",
     "PARTS",
     "READY_CHARACTERS",
     "READY_VOICES",
@@ -92,10 +102,12 @@ __all__ = [
     "BackedUp",
     "Backend",
     "BackendFailed",
+    "BadAudio",
     "BadSettings",
     "BadValue",
     "Breath",
     "Bus",
+    "CannotRead",
     "CannotStart",
     "Changes",
     "Character",
@@ -134,7 +146,9 @@ __all__ = [
     "Reference",
     "Sequenced",
     "Sequencer",
+    "Sound",
     "SoundJudge",
+    "Standby",
     "State",
     "Status",
     "Step",
@@ -161,6 +175,7 @@ __all__ = [
     "Written",
     "abilities",
     "asked_with",
+    "bounds",
     "briefing",
     "cast_parts",
     "charges",
@@ -194,16 +209,19 @@ __all__ = [
     "precision_of",
     "read_config",
     "read_log",
+    "redacted",
     "replied",
     "require_json",
     "rewritten",
     "shown",
+    "shown_url",
     "slug",
     "sounds_like",
     "spoken",
     "sweep",
     "tighten",
     "tool",
+    "transcript",
     "unmarked",
     "versions",
     "way_to_use",

@@ -21,6 +21,7 @@ from attrs import Factory, define, frozen
 from .backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from .errors import AichatError, CannotStart, NotReady
 from .live import LiveSetting
+from .redaction import redacted
 from .storage import Storage
 from .tools import Tool
 
@@ -95,7 +96,7 @@ class Candidate:
 
     def become(self, state: State, detail: str = "") -> None:
         """Note how the start went."""
-        self.state, self.detail = state, detail
+        self.state, self.detail = state, redacted(detail)
         self.changed()
 
     async def run(
@@ -171,6 +172,10 @@ class Role:
     def serving(self) -> Candidate | None:
         """The best candidate that is ready."""
         return next((c for c in self.candidates if c.state is State.READY), None)
+
+    def ready(self) -> list[Any]:
+        """Return the backends that could play the part now, best first."""
+        return [c.backend for c in self.candidates if c.state is State.READY]
 
     def backend(self) -> Any:
         """Return what plays the part now, or raise :class:`NotReady` with the reasons."""

@@ -13,6 +13,8 @@
         - CannotStart
         - NotReady
         - BackendFailed
+            - BadAudio
+            - CannotRead
         - TimedOut
     * StoreError
         - NotFound
@@ -26,17 +28,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from .redaction import redacted
+
 
 class AichatError(Exception):
-    """Base of all our errors. *mend* is one imperative sentence; *code* is stable, for programs."""
+    """Base of all our errors. *mend* is one imperative sentence; *code* is stable, for programs.
+
+    Logins and keys in addresses are taken out of both sentences.
+    """
 
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
 
     def __init__(self, problem: str, mend: str) -> None:
-        super().__init__(f"{problem}\n  Mend: {mend}")
-        self.problem = problem
-        self.mend = mend
+        self.problem = redacted(problem)
+        self.mend = redacted(mend)
+        super().__init__(f"{self.problem}\n  Mend: {self.mend}")
 
     @property
     def line(self) -> str:
@@ -106,6 +113,16 @@ class BackendFailed(BackendError):
     """A backend broke while it worked."""
 
     code = "backend_failed"
+
+
+class BadAudio(BackendFailed):
+    """What a voice sends is no speech: no PCM, silence, or without end."""
+
+
+class CannotRead(BackendFailed):
+    """A voice does not know the script or the language of a text; others it reads."""
+
+    retryable = False
 
 
 class TimedOut(BackendError):

@@ -101,8 +101,10 @@ class Download:
             if answer.status != 206:  # it sends all of it
                 have = file.truncate(0)
             while piece := answer.read1(PIECE):
-                file.write(piece)
                 have += len(piece)
+                if have > source.size:
+                    raise ValueError(f"more came than the {source.size} bytes that were promised")
+                file.write(piece)
                 self._count_up_to(have)
                 if self.stop.is_set():
                     raise Stopped

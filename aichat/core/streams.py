@@ -53,7 +53,6 @@ class Patience:
 
     def __init__(self, clock: Clock, scope: anyio.CancelScope, seconds: float) -> None:
         self._clock, self._scope, self._seconds = clock, scope, seconds
-        self._left = seconds
 
     def renew(self) -> None:
         """Something came: wait as long again. Costs little: the deadline moves once a second."""
@@ -61,14 +60,15 @@ class Patience:
         if not self._seconds - 1 < self._scope.deadline - now < math.inf:
             self._scope.deadline = now + self._seconds
 
-    def pause(self) -> None:
-        """Do not count the time until :meth:`resume` or :meth:`renew`: it is we who are slow."""
-        self._left = self._scope.deadline - self._clock.now()
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count the time that the block takes: it is we who are slow."""
+        left = self._scope.deadline - self._clock.now()
         self._scope.deadline = math.inf
-
-    def resume(self) -> None:
-        """Count on from where it was when paused."""
-        self._scope.deadline = self._clock.now() + self._left
+        try:
+            yield
+        finally:
+            self._scope.deadline = self._clock.now() + left
 
 
 @contextmanager

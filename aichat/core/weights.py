@@ -10,6 +10,7 @@ core needs no such package.
 from __future__ import annotations
 
 import errno
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -25,7 +26,9 @@ from anyio import from_thread, to_thread
 from anyio.lowlevel import current_token
 from attrs import define, frozen
 
+from . import bounded
 from .errors import CannotStart
+from .redaction import redacted
 from .resuming import Download, Source, Stopped, sweep_incomplete
 
 MB = 1_000_000
@@ -34,6 +37,8 @@ DISK = (
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
 )
 """What the disk refuses with, not the network."""
+LARGEST_LIST = 32 * MB
+"""Bytes in what the hub says of a repository."""
 Tell = Callable[[int, int], None]
 """Takes the bytes that are here, and all that are needed; called from a worker thread."""
 
@@ -98,6 +103,7 @@ def fetch(weights: Weights, hub: Any, tell: Tell, stop: threading.Event) -> Path
     Raises what the client and the network raise; what came stays, and the next call goes on there.
     """
     _be_quiet(hub)
+    _bound_lists(hub)
     info = hub.HfApi().model_info(
         weights.repository, revision=weights.revision, files_metadata=True
     )
@@ -233,6 +239,22 @@ def _be_quiet(hub: Any) -> None:
     utils.disable_progress_bars()
 
 
+def _bound_lists(hub: Any) -> None:
+    """Let no list of the hub's fill the memory; files are counted where they are written."""
+    client = _module(hub, "utils").get_session()
+    hooks = getattr(client, "event_hooks", None)
+    if hooks is None or any(hook.__module__ == bounded.__name__ for hook in hooks["response"]):
+        return  # an older client, of another make; or it is done
+    http = import_module(type(client).__module__.partition(".")[0])
+    hook = bounded.bounds_in_threads(http, _most, "the hub", "Check HF_ENDPOINT.")
+    client.headers.update(bounded.ASK)
+    client.event_hooks = {**hooks, "response": [*hooks["response"], hook]}
+
+
+def _most(request: Any) -> float:
+    return LARGEST_LIST if request.url.path.startswith("/api/") else math.inf
+
+
 def _module(hub: Any, name: str) -> Any:
     return import_module(f"{hub.__name__}.{name}")  # it loads them when they are asked for
 
@@ -243,4 +265,4 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno in DISK and error.strerror:
         return error.strerror + (f": {error.filename}" if error.filename else "")
     told = error.__cause__ or error
-    return (str(told).strip() or type(told).__name__).split("\n")[0]
+    return redacted(str(told).strip() or type(told).__name__).split("\n")[0]

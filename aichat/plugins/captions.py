@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from aichat.core import Bus, Parts, hookimpl
+from aichat.core import LETTER_SECONDS, Bus, Parts, hookimpl
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -22,9 +22,6 @@ from aichat.core.events import (
     SpokenWord,
     Turn,
 )
-
-LETTER_SECONDS = 1 / 15
-"""About how long a letter takes to say, while nothing better is known."""
 
 
 @define

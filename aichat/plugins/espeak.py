@@ -30,10 +30,13 @@ from aichat.core import (
 )
 
 from .espeak_library import RATE, Engine, Spoken, has_word
+from .espeak_reading import Reader, parted, unreadable
+from .espeak_scripts import READ
 from .espeak_voices import SPOKEN, Profile, profile
 
 AHEAD = 8
 """Chunks of 60 ms that may wait for the listener before the synthesiser pauses."""
+LANGUAGES = tuple(dict.fromkeys((*SPOKEN, *READ)))
 
 
 @hookimpl
@@ -47,7 +50,7 @@ class Espeak:
 
     sample_rate = RATE
     abilities: frozenset[Ability] = frozenset({"describe", "seed", "word_times"})
-    languages = SPOKEN
+    languages = LANGUAGES
 
     def __init__(self, max_concurrent: int = 3, words_per_minute: int = 165) -> None:
         self.max_concurrent = max(1, max_concurrent)
@@ -73,18 +76,20 @@ class Espeak:
         try:
             await self._workers.__aexit__(kind, error, traceback)
         finally:
+            engines, self._free = self._free, []  # none is closed twice: that ends the process
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(_unload, self._free, self._folder)
+                await to_thread.run_sync(_unload, engines, self._folder)
 
     async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
         if not has_word(text):
             return
         look = profile(voice, self.words_per_minute)
+        readable, unread = parted(text, look)
 
         def say(listener: Listener[Spoken]) -> None:
             engine = self._free.pop()
             try:
-                engine.say(text, look, listener)
+                Reader(engine, text, listener).read(readable)
             finally:
                 self._free.append(engine)
 
@@ -92,6 +97,8 @@ class Espeak:
             async for spoken in chunks:
                 for piece in spoken:
                     yield piece
+        if unread:
+            raise unreadable(unread)
 
 
 def _load(folder: str, count: int) -> list[Engine]:

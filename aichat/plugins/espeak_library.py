@@ -53,8 +53,10 @@ class Engine:
         self._callback = _Callback(self._take)  # kept: the library does not own it
         self._lib.espeak_SetSynthCallback(self._callback)
 
-    def say(self, text: str, look: Profile, hand_over: Callable[[Spoken], object]) -> None:
-        """Speak until *hand_over* raises; what it raised is raised again."""
+    def say(
+        self, text: str, look: Profile, hand_over: Callable[[Spoken], object], *, pause: bool = True
+    ) -> None:
+        """Speak until *hand_over* raises; what it raised is raised again. *pause* ends it."""
         self._text, self._hand_over, self._marked = text, hand_over, 0
         self._stopped: BaseException | None = None
         if self._lib.espeak_SetVoiceByName(look.name.encode("utf-8", "replace")):
@@ -67,7 +69,8 @@ class Engine:
         # control characters are commands to espeak; the offsets of all others must stay
         plain = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", " ", text)
         data = plain.encode("utf-8", "replace") + b"\0"
-        code = self._lib.espeak_Synth(data, len(data), 0, 1, 0, _UTF8 | _END_PAUSE, None, None)
+        flags = _UTF8 | (_END_PAUSE if pause else 0)
+        code = self._lib.espeak_Synth(data, len(data), 0, 1, 0, flags, None, None)
         if self._stopped is not None:
             raise self._stopped
         if code:

@@ -18,9 +18,19 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
-from attrs import Factory, define, field
+from attrs import define, field
 
-from aichat.core import AichatError, BackendFailed, CannotStart, TimedOut, is_this_machine
+from aichat.core import (
+    ASK,
+    MB,
+    AichatError,
+    BackendFailed,
+    CannotStart,
+    TimedOut,
+    bounds,
+    is_this_machine,
+    shown_url,
+)
 
 from .openai_trouble import (
     StreamError,
@@ -29,7 +39,6 @@ from .openai_trouble import (
     is_late_to_connect,
     is_lost,
     is_too_long,
-    shown_url,
     status_of,
     unreachable,
     wait_of,
@@ -52,6 +61,10 @@ OPENROUTER = "https://openrouter.ai"
 OPENROUTER_KEY = "OPENROUTER_API_KEY"
 VARIABLES = {OPENROUTER: OPENROUTER_KEY, OPENAI: "OPENAI_API_KEY"}
 PORTS = {"http": 80, "https": 443}
+
+LARGEST = {"/audio/transcriptions": MB, "/audio/speech": 256 * MB, "/models": 16 * MB, "": 64 * MB}
+"""How many bytes an answer may have, by the end of its path."""
+BOUND = "Check base_url in plugins.toml."
 
 PROBLEMS = {
     400: ("The {what} refused the request (400).", "Check {table}, or begin a new conversation."),
@@ -84,9 +97,9 @@ class Server:
 
     part: str
     what: str
-    base_url: str
+    base_url: str = field(repr=shown_url)
     api_key: str = field(repr=False)
-    key_origin: str
+    key_origin: str = field(repr=shown_url)
     seconds: float
     """The longest silence of the server; the part's own limits are shorter."""
     client: Any = field(default=None, init=False, repr=False)
@@ -141,7 +154,7 @@ class Server:
         if self.key_origin:
             if origin(self.key_origin) != here:
                 raise CannotStart(
-                    f"The key is for {self.key_origin}, but base_url is at {here}.",
+                    f"The key is for {shown_url(self.key_origin)}, but base_url is at {here}.",
                     f"Make key_origin and base_url agree in [{self.part}.openai].",
                 )
         elif here != OPENROUTER and _is_openrouters(self.api_key):
@@ -171,10 +184,16 @@ class Server:
                 timeout=timeout,
                 limits=http.Limits(keepalive_expiry=IDLE_SECONDS),
                 trust_env=not self.is_here,  # no proxy on the way to this machine
+                headers=ASK,
+                event_hooks={"response": [bounds(http, self._most, f"the {self.what}", BOUND)]},
             ),
         )
         client.organization = client.project = None  # of the environment: they are for OpenAI alone
         return client
+
+    def _most(self, request: Any) -> int:
+        """Return how many bytes the answer to a request may have."""
+        return next(size for end, size in LARGEST.items() if request.url.path.endswith(end))
 
     def _headers(self) -> dict[str, str]:
         if origin(self.base_url) != OPENROUTER:
@@ -213,8 +232,8 @@ class Server:
 
     def explained(self, error: Exception) -> AichatError:
         """Turn what the library raised into a sentence of ours."""
-        if isinstance(error, AichatError):
-            return error
+        if known := ours(error):
+            return known
         table = f"[{self.part}.openai]"
         if why := unreachable(error, self.what, self.base_url, table):
             return BackendFailed(*why)
@@ -277,9 +296,9 @@ class Client(ABC):
     """and the library."""
 
     api_key: str = field(default="", repr=False)
-    base_url: str = f"{OPENAI}/v1"
-    key_origin: str = ""
-    extra_body: dict[str, Any] = Factory(dict)
+    base_url: str = field(default=f"{OPENAI}/v1", repr=shown_url)
+    key_origin: str = field(default="", repr=shown_url)
+    extra_body: dict[str, Any] = field(factory=dict, repr=False)
     _server: Server = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -323,8 +342,17 @@ def _is_openrouters(key: str) -> bool:
     return bool(key) and (key.startswith("sk-or-") or key == os.environ.get(OPENROUTER_KEY))
 
 
+def ours(error: BaseException | None) -> AichatError | None:
+    """Return the error of ours that the library has wrapped, if there is one."""
+    while error is not None and not isinstance(error, AichatError):
+        error = error.__cause__
+    return error
+
+
 def may_pass(error: Exception) -> bool:
     """Tell whether a second try may succeed, soon."""
+    if ours(error):
+        return False
     status = status_of(error)
     if status is None:
         return is_lost(error)

@@ -21,6 +21,7 @@ from aichat.core import (
     Written,
     closing,
     in_turns,
+    shown_url,
     without_system,
     without_tools,
 )
@@ -57,7 +58,7 @@ class OpenAiLlm(Client):
     uses = "chat.completions"
 
     model: str
-    base_url: str = f"{OPENROUTER}/api/v1"
+    base_url: str = field(default=f"{OPENROUTER}/api/v1", repr=shown_url)
     first_token_seconds: float = 20
     between_tokens_seconds: float = 15
     reasoning: Effort = ""

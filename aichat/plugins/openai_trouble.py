@@ -15,6 +15,8 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from urllib.parse import urlsplit
 
+from aichat.core import shown_url
+
 MOST_CAUSES = 32
 UNREACHABLE = {
     errno.ENETUNREACH: "the network is unreachable",
@@ -133,12 +135,6 @@ def _number(text: object) -> float | None:
 
 
 # -- no connection ---------------------------------------------------------------------------
-
-
-def shown_url(url: str) -> str:
-    """Return an address as it may be shown: without a name, a password or a query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def unreachable(error: Exception, what: str, base_url: str, table: str) -> tuple[str, str] | None:

@@ -42,6 +42,9 @@ FRAME_BYTES = int(2 * SPEAKER_RATE * FRAME_SECONDS)
 """Audio that waits is sent in frames of 300 ms: fewer cost less, and there is time."""
 AHEAD_BYTES = 2 * SPEAKER_RATE * 12
 """A line with so much audio waiting (12 s) gets no further clause."""
+WITHIN_BYTES = 2 * SPEAKER_RATE * 30
+"""With so much of it that only waits for its time (30 s), a line is held back within a clause as
+well. A usual clause is made to its end: its engine is free for others before it is heard."""
 
 Gate = Callable[[], Awaitable[None]]
 
@@ -52,6 +55,8 @@ class Playhead:
 
     turn: Turn
     queue: deque[Playable] = field(factory=deque)
+    waiting: Counter[Line] = field(factory=Counter)
+    """Bytes of each line in the queue: nothing but time is between them and the loudspeaker."""
     backlog: Counter[Line] = field(factory=Counter)
     finishing: deque[tuple[float, Playable]] = field(factory=deque)
     played_until: float = 0.0
@@ -74,12 +79,18 @@ class Playhead:
                 self.backlog[item.line] -= len(item.pcm)
             else:
                 self.queue.append(item)
+                if isinstance(item, AudioReady):
+                    self.waiting[item.line] += len(item.pcm)
+
+    def _put_anew(self, items: Iterable[Playable]) -> None:
+        self.queue = deque()
+        self.waiting.clear()
+        self.add(items)
 
     def withdraw(self, line: Line, until: int) -> None:
         """Send nothing more of the clauses before *until*."""
         self.void[line] = until
-        waiting, self.queue = self.queue, deque()
-        self.add(waiting)
+        self._put_anew(self.queue)
         self.wake()
 
     def wake(self) -> None:
@@ -95,7 +106,7 @@ class Playhead:
 
     def drop(self, line: Line, now: float) -> None:
         """Give up what waits of a line, here and at the loudspeaker."""
-        self.queue = deque(i for i in self.queue if getattr(i, "line", None) != line)
+        self._put_anew([item for item in self.queue if getattr(item, "line", None) != line])
         self.backlog.pop(line, None)
         if line in self.sent:
             self._left(self._after(line), now)
@@ -160,14 +171,22 @@ class Playhead:
             pcm = pcm[:FRAME_BYTES]
         due = max(self.played_until, now)
         self.played_until = due + len(pcm) / 2 / SPEAKER_RATE
+        self.waiting[line] -= len(pcm)
         self.backlog[line] -= len(pcm)
         self.sent[line] += len(pcm) // 2
         return AudioReady(line, index, pcm, first.at, due)
 
 
 def _is_far_ahead(head: Playhead, event: SpeechSynthesized) -> bool:
-    """Hold a line back, between clauses only: else it would keep its engine from others."""
-    return event.last and head.backlog[event.line] > AHEAD_BYTES
+    """Tell whether a line is to be held back.
+
+    Within a clause that keeps its engine from others. So only audio counts there that needs no
+    engine to be reached: what a later line has waiting does not, as the line before may need the
+    very engine that would be held.
+    """
+    if event.last:
+        return head.backlog[event.line] > AHEAD_BYTES
+    return head.waiting[event.line] > WITHIN_BYTES
 
 
 @define
@@ -240,6 +259,7 @@ class Playing:
     def _stop(self, head: Playhead | None, turn: Turn) -> None:
         if head is not None and head.turn.number <= turn.number:
             head.backlog.clear()
+            head.waiting.clear()
             head.wake()  # whoever waits for room goes on, into the fence
             del self.heads[turn.conversation]
 

@@ -18,14 +18,19 @@ import anyio.to_thread
 from attrs import define, field
 
 from aichat.core import (
+    ASK,
+    MB,
     AichatError,
     Backend,
+    BackendFailed,
     CannotStart,
     Storage,
     Unreachable,
+    bounds,
     hookimpl,
     installs,
     is_this_machine,
+    shown_url,
 )
 
 from .postgres.calls import Calls
@@ -36,6 +41,9 @@ VERSION = "20261130000000"
 
 IDLE_SECONDS = 60.0
 """So long a connection is kept for the next call, which then needs no new handshake."""
+
+LARGEST = 128 * MB
+"""Bytes that an answer may have: the largest is an uploaded clip."""
 
 MEND = (
     "Check SUPABASE_URL and the network. A free project that is not used pauses: resume it in the "
@@ -63,7 +71,7 @@ class Identity(Calls):
 class Supabase(Calls):
     """The project at *url*. A call that takes longer than *seconds* fails."""
 
-    url: str = ""
+    url: str = field(default="", repr=shown_url)
     key: str = field(default="", repr=False)
     email: str = ""
     password: str = field(default="", repr=False)
@@ -132,11 +140,13 @@ class Supabase(Calls):
                 installs("supabase"),
             ) from None
         httpx = importlib.import_module("httpx")
+        bound = bounds(httpx, lambda _: LARGEST, "the Supabase project", MEND)
         self._http = httpx.AsyncClient(
             timeout=self.seconds,
             limits=httpx.Limits(max_connections=20, keepalive_expiry=IDLE_SECONDS),
             trust_env=not is_this_machine(self.host),  # no proxy on the way to this machine
-            event_hooks={"response": [_require_json]},
+            headers=ASK,
+            event_hooks={"response": [bound, _require_json]},
         )
 
     async def _sign_in(self) -> Identity:
@@ -182,6 +192,8 @@ async def _require_json(response: Any) -> None:
 
 def as_ours(error: Exception, host: str) -> AichatError:
     """Make one of our errors of what the client raised: without its words, which may be private."""
+    if isinstance(error, BackendFailed):  # its answer was refused
+        return Unreachable(error.problem, error.mend)
     if isinstance(error, AichatError):
         return error
     kind, code = type(error).__name__, str(getattr(error, "code", None) or "no code")

@@ -5,17 +5,22 @@ Audio leaves here at 24 kHz whatever the engine's rate: it is resampled once, on
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import anyio
-import numpy as np
-import soxr
 from attrs import Factory, define, field
 
 from aichat.core import (
-    BackendFailed,
-    Breath,
+    LETTER_SECONDS,
+    AichatError,
+    BadAudio,
     Bus,
+    CannotRead,
     NotReady,
     Parts,
+    Sound,
+    Standby,
+    TimedOut,
     Tts,
     Voice,
     WordMark,
@@ -25,7 +30,6 @@ from aichat.core import (
     patience,
 )
 from aichat.core.events import (
-    SPEAKER_RATE,
     ConversationClosed,
     Interrupted,
     Line,
@@ -40,40 +44,16 @@ from aichat.core.events import (
     Turn,
 )
 
+from .speaking_clause import Clause, Rate
 from .speaking_slots import Need, Slots
-from .speaking_takes import Piece, Takes, key_of
+from .speaking_takes import Takes, key_of
 
 CHUNK_SECONDS = 20.0
-"""A voice that says nothing for so long has failed."""
-PIECE_SECONDS = 0.3
-"""Audio that is well ahead of the loudspeaker is passed on in pieces of this length."""
-LETTER_SECONDS = 1 / 15
-"""About how long a letter takes to say. Only conversations that share an engine depend on it."""
+"""A voice of which nothing is heard for so long has failed."""
+LEARN_SECONDS = 60.0
+"""An engine gets to know a voice within this time, or speaks as it can."""
 WAITING_CLAUSES = 8
 """So many clauses of a line may wait to be spoken; then the language model is held back."""
-
-
-class Rate:
-    """Brings one clause's audio to 24 kHz."""
-
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._stream = (
-            None
-            if rate == SPEAKER_RATE
-            else soxr.ResampleStream(rate, SPEAKER_RATE, 1, dtype="int16", quality="MQ")
-        )
-
-    def convert(self, pcm: bytes, last: bool = False) -> bytes:
-        """Return the audio that *pcm* makes available; *last* flushes the filter."""
-        if self._stream is None:
-            return pcm
-        samples = np.frombuffer(pcm, np.int16)
-        return bytes(self._stream.resample_chunk(samples, last=last).tobytes())
-
-    def position(self, sample: int) -> int:
-        """Say where the engine's *sample* is at 24 kHz."""
-        return sample * SPEAKER_RATE // self._rate
 
 
 @define
@@ -88,6 +68,20 @@ class Engine:
     slots: Slots
 
 
+Scope = tuple[()] | tuple[int] | tuple[int, int]
+"""A turn, the line at a place in it, or a clause of that."""
+BAD = (TimedOut, BadAudio, CannotRead)
+"""What an engine is given up for; it may stumble over anything else and be asked again."""
+
+
+def scope_of(error: Exception, event: ReplyClause) -> Scope:
+    """Say for what an engine is given up."""
+    if isinstance(error, TimedOut):
+        return ()
+    place = event.line.place
+    return (place, event.index) if isinstance(error, CannotRead) else (place,)
+
+
 @define
 class Plan:
     """When each clause of a turn is needed, in seconds of the bus clock, as far as one can tell."""
@@ -96,11 +90,18 @@ class Plan:
     next: float
     """All that was written so far will have been heard by then."""
     needed: dict[tuple[int, int], float] = field(factory=dict)
+    given_up: list[tuple[Tts, Scope]] = field(factory=list)
+    """Engines that are not asked again, and for what."""
 
     def note(self, event: ReplyClause) -> None:
         """Take in a clause; clauses come in the order in which they will be heard."""
         self.needed[event.line.place, event.index] = self.next
         self.next += len(event.text) * LETTER_SECONDS
+
+    def without(self, event: ReplyClause) -> list[Tts]:
+        """Return the engines that are not to be asked for a clause."""
+        scopes = ((), (event.line.place,), (event.line.place, event.index))
+        return [tts for tts, scope in self.given_up if scope in scopes]
 
     def need(self, event: ReplyClause) -> Need:
         """Say how soon a clause is needed."""
@@ -109,61 +110,24 @@ class Plan:
 
 
 @define
-class Clause:
-    """One clause on its way out; word marks wait for the next audio."""
-
-    bus: Bus
-    event: ReplyClause
-    breath: Breath = field(default=Factory(lambda self: Breath(self.bus.clock), takes_self=True))
-    words: list[SpokenWord] = field(factory=list)
-    samples: int = 0
-    """How much was published,"""
-    began: float = 0.0
-    """and when the first of it was, on the bus clock."""
-    held: bytearray = field(factory=bytearray)
-    pieces: list[Piece] = field(factory=list)
-    """What was published."""
-
-    async def add(self, pcm: bytes) -> None:
-        """Publish audio at once; gather it while the loudspeaker has enough to play meanwhile."""
-        self.held += pcm
-        if self.held and len(self.held) >= self._ahead():
-            await self.flush()
-            await self.breath.take()  # a fast voice must not hold up its own audio
-
-    def _ahead(self) -> float:
-        """Half of what was published and cannot have been played, up to one piece: bytes."""
-        if not self.samples:
-            return 0
-        ahead = self.samples / SPEAKER_RATE - (self.bus.clock.now() - self.began)
-        return 2 * SPEAKER_RATE * min(ahead / 2, PIECE_SECONDS)
-
-    async def flush(self) -> None:
-        """Publish what is held, with the marks that came before it."""
-        if self.held:
-            pcm, self.held = bytes(self.held), bytearray()
-            words, self.words = tuple(self.words), []
-            if not self.samples:
-                self.began = self.bus.clock.now()
-            self.samples += len(pcm) // 2
-            self.pieces.append((pcm, words))
-            line, index = self.event.line, self.event.index
-            await self.bus.publish(SpeechSynthesized(line, index, pcm, False, words))
-
-
-@define
 class Speaking:
     """Speaks what characters write."""
 
     bus: Bus
     parts: Parts
-    engine: Engine | None = None
+    standby: Standby = field(
+        default=Factory(lambda self: Standby(self.bus.clock, self.parts, "tts"), takes_self=True)
+    )
+    engines: list[Engine] = field(factory=list)
+    """Those that were asked, as long as they may."""
     voices: dict[str, dict[str, Voice]] = field(factory=dict)
     """The voices of each conversation's characters, read once a turn."""
     looking: dict[str, anyio.Lock] = field(factory=dict)
     """Who holds a conversation's lock looks for its voices."""
     plans: dict[str, Plan] = field(factory=dict)
     """The plan of each conversation's latest turn."""
+    unread: dict[str, set[str]] = field(factory=dict)
+    """What each conversation was told that a voice cannot read."""
     takes: Takes = field(factory=Takes)
     void: dict[Line, int] = field(factory=dict)
     """Of lines whose first words were withdrawn: up to which clause nothing is spoken."""
@@ -201,7 +165,7 @@ class Speaking:
             await self.bus.committed(event.turn)
         failure: Exception | None = None
         try:
-            if event.text and event.index >= self.void.get(event.line, 0):
+            if event.text and not self._is_void(event):
                 await self._speak(event)
         except Exception as error:
             failure = error
@@ -209,39 +173,98 @@ class Speaking:
         if failure:
             raise failure
 
+    def _is_void(self, event: ReplyClause) -> bool:
+        return event.index < self.void.get(event.line, 0)
+
     async def _speak(self, event: ReplyClause) -> None:
-        voice, engine = await self._voice(event.line), self._engine()
+        voice = await self._voice(event.line)
         key = key_of(event, voice)
         if speech := self.takes.of(event, key):
             for piece in speech:
                 await self.bus.publish(piece)
             return
-        rate, clause = Rate(engine.tts.sample_rate), Clause(self.bus, event)
-        need = self._plan(event.turn).need(event)
-        async with engine.slots.taken(need), closing(engine.tts.speak(event.text, voice)) as chunks:
+        plan = self._plan(event.turn)
+        need = plan.need(event)
+        while engine := self._engine(plan, event):  # none is left: that was reported
+            async with engine.slots.taken(need):
+                if engine is not self._engine(plan, event):
+                    continue  # it failed while this clause waited for it
+                clause = Clause(self.bus, event)
+                try:
+                    await self._stream(engine.tts, clause, voice)
+                except BAD as error:
+                    self._give_up(engine.tts, plan, event, error)
+                    if not clause.samples:  # what was heard is not said twice
+                        continue
+                return
+
+    def _give_up(self, tts: Tts, plan: Plan, event: ReplyClause, error: AichatError) -> None:
+        """Do without an engine that stalls for the turn, that sends no speech for the line.
+
+        That is reported once; which script it cannot read, once a conversation. Who stalled rests
+        for a while: the next turn begins with another.
+        """
+        known = self.unread.setdefault(event.turn.conversation, set())
+        is_news = not any(tts is one for one in plan.without(event)) and error.problem not in known
+        plan.given_up.append((tts, scope_of(error, event)))
+        if isinstance(error, CannotRead):
+            known.add(error.problem)
+        if isinstance(error, TimedOut):
+            self.standby.rest(tts)
+        if is_news:
+            self.bus.report(event, error)
+
+    async def _stream(self, tts: Tts, clause: Clause, voice: Voice) -> None:
+        """Publish a clause as it is spoken; also what was spoken before it failed."""
+        sound = Sound(clause.event.text, tts.sample_rate)
+        rate, failure = Rate(tts.sample_rate), None
+        try:
+            await self._read(tts, voice, clause, sound, rate)
+        except BAD as error:
+            failure = error
+        if self._is_void(clause.event):
+            return
+        clause.add(rate.convert(b"", last=True))
+        await clause.flush()
+        if failure:
+            raise failure
+        sound.end()
+        self.takes.keep(key_of(clause.event, voice), clause.pieces)
+
+    async def _read(self, tts: Tts, voice: Voice, clause: Clause, sound: Sound, rate: Rate) -> None:
+        async with closing(tts.speak(clause.event.text, voice)) as chunks:
             with patience(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
                 async for chunk in chunks:
-                    if event.index < self.void.get(event.line, 0):
+                    if self._is_void(clause.event):
                         return
                     if isinstance(chunk, WordMark):
+                        sound.mark()
                         at = rate.position(chunk.at)
                         clause.words.append(SpokenWord(chunk.start, chunk.end, at))
-                    else:
-                        await clause.add(rate.convert(chunk))
-                    waiting.renew()
-        await clause.add(rate.convert(b"", last=True))
-        await clause.flush()
-        if not clause.samples:
-            raise BackendFailed(
-                "The voice made no sound.", "Choose another voice, or another [tts] backend."
-            )
-        self.takes.keep(key, clause.pieces)
+                        continue
+                    pcm = sound.take(chunk)
+                    if sound.lives():
+                        waiting.renew()
+                    if clause.add(rate.convert(pcm)):
+                        with waiting.paused() if clause.is_long else nullcontext():
+                            await clause.flush()  # which may wait for the loudspeaker
+                    if not pcm or not clause.held:  # a fast voice must not hold up its own audio
+                        await clause.breath.take()
 
-    def _engine(self) -> Engine:
-        tts = self.parts.tts
-        engine, count = self.engine, tts.max_concurrent
-        if engine is None or engine.tts is not tts or engine.count != count:
-            engine = self.engine = Engine(tts, count, Slots(count))
+    def _engine(self, plan: Plan, event: ReplyClause) -> Engine | None:
+        """Return the best engine that has not been given up."""
+        tts = self.standby.choose(plan.without(event))
+        if tts is None:
+            return None
+        count = max(1, tts.max_concurrent)
+        for engine in self.engines:
+            if engine.tts is tts and engine.count == count:
+                return engine
+        ready = self.parts.roles["tts"].ready()
+        self.engines = [
+            e for e in self.engines if e.tts is not tts and any(e.tts is one for one in ready)
+        ]
+        self.engines.append(engine := Engine(tts, count, Slots(count)))
         return engine
 
     async def _voice(self, line: Line) -> Voice:
@@ -263,16 +286,25 @@ class Speaking:
 
     async def _introduced(self, voice: Voice) -> Voice:
         try:
-            tts = self.parts.tts
+            tts = self.standby.choose()
         except NotReady:
             return voice  # which is told when there is something to speak
-        return await introduce(voice, tts, self.parts.storage)
+        if self.standby.is_resting(tts):
+            return voice
+        try:
+            with patience(self.bus.clock, LEARN_SECONDS, "The voice was not learnt"):
+                return await introduce(voice, tts, self.parts.storage)
+        except TimedOut:
+            self.standby.rest(tts)
+            raise
+        raise AssertionError  # one of them was reached
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""
         self.voices.pop(event.turn.conversation, None)
         self.looking.pop(event.turn.conversation, None)
         self.plans.pop(event.turn.conversation, None)
+        self.unread.pop(event.turn.conversation, None)
 
 
 @hookimpl

@@ -53,6 +53,7 @@ from .incoming import BadFrame
 from .leaving import Leaving
 from .limits import TooMany
 from .listing import Listing
+from .logs import keep_discreet
 from .pacing import Paces
 from .previews import Previews
 from .proxies import Proxies
@@ -141,6 +142,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
 
     @asynccontextmanager
     async def chat(app: Litestar) -> AsyncIterator[None]:
+        keep_discreet()
         if ready.error or ready.manager is None:
             raise app.state.failure
         try:

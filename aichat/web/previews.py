@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import os
 import re
 import struct
@@ -30,9 +31,11 @@ from aichat.core import (
     NotFound,
     NotReady,
     Parts,
+    Sound,
     TimedOut,
     Tts,
     Voice,
+    WordMark,
     closing,
     introduce,
     mark,
@@ -216,12 +219,15 @@ def _checked(text: str) -> str:
 
 async def _spoken(tts: Tts, voice: Voice, text: str) -> AsyncIterator[bytes]:
     """Yield PCM16 as it is made. No scope is held while others work."""
+    sound = Sound(text, tts.sample_rate, math.inf)  # a voice without end is cut here
     room, until = LONGEST_SECONDS * tts.sample_rate * 2, anyio.current_time() + PATIENCE_SECONDS
     async with closing(tts.speak(text, voice)) as chunks:
         while room > 0 and (chunk := await _next(chunks, until)) is not None:
-            if isinstance(chunk, bytes) and chunk:  # word marks come between
-                yield chunk[:room]
-                room -= len(chunk)
+            if isinstance(chunk, WordMark):
+                sound.mark()
+            elif pcm := sound.take(chunk)[:room]:
+                yield pcm
+                room -= len(pcm)
 
 
 async def _next(chunks: AsyncIterator[Any], until: float) -> Any:

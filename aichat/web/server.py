@@ -27,6 +27,7 @@ from . import stopping
 from .access import binding
 from .access.commands import browsable, login_line
 from .access.keyring import Keyring
+from .logs import keep_discreet
 
 NEEDS_HTTPS = (
     "Browsers on other machines can log in, and use the microphone, over https only: put a TLS "
@@ -116,6 +117,7 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
         logging.getLogger("uvicorn.error").addFilter(is_news)
     patience = {"timeout_graceful_shutdown": stopping.GRACE_SECONDS}
     config = uvicorn.Config(**{**options, **SETTINGS, **patience})
+    keep_discreet()  # uvicorn has its own handlers now
     sockets = None if config.fd is not None or config.uds else [_bound(config.host, config.port)]
 
     class Server(uvicorn.Server):

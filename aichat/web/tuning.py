@@ -11,16 +11,17 @@ import re
 from collections.abc import Mapping
 from inspect import Parameter, signature
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from attrs import evolve, frozen
 from pluggy import PluginManager
 
-from aichat.core import Backend, Config
+from aichat.core import Backend, Config, redacted, shown_url
 from aichat.core.hosts import is_this_machine
 from aichat.core.live import live_settings
 
 SECRET = re.compile("(^|_)(key|token|secret|password|dsn)s?$", re.IGNORECASE)
+ADDRESS = re.compile("(^|_)(url|uri|address|endpoint|proxy|host)s?$", re.IGNORECASE)
 LONGEST = 80
 Source = Literal["default", "plugins.toml", "environment"]
 
@@ -125,20 +126,18 @@ def _shown(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "none"
-    text = _without_login(str(value))
+        return redacted(", ".join(map(str, value))) or "none"
+    is_address = ADDRESS.search(name) or "://" in str(value)
+    text = _address(str(value)) if is_address else redacted(str(value))
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
-def _without_login(text: str) -> str:
-    """Return an address without the name and password that it may hold, or the text as it is."""
-    if "://" not in text:
-        return text
+def _address(text: str) -> str:
     try:
-        parts = urlsplit(text)
+        urlsplit(text)
     except ValueError:
         return "an address that cannot be read"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return shown_url(text)
 
 
 def goes_to(settings: list[Setting]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import os
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import huggingface_hub
 import pytest
 from hub import Hub, a_hub
 
-from aichat.core import CannotStart, Weights, fetched, needed_weights, resuming
+from aichat.core import BackendFailed, CannotStart, Weights, fetched, needed_weights, resuming
 from aichat.core.resuming import Download, Stopped
 from aichat.core.weights import cache_folder, fetch, find, held_bytes
 
@@ -102,6 +103,26 @@ def test_a_server_that_brings_nothing_is_given_up(
     with pytest.raises(OSError, match="after 0 of 3500000"):
         got()
     assert len(hub.ranges()) == resuming.ATTEMPTS
+
+
+def test_a_list_that_unpacks_to_more_than_any_is_refused_in_words(hub: Hub) -> None:
+    hub.packed = gzip.compress(b" " * 40_000_000)
+    with pytest.raises(BackendFailed, match="The answer of the hub is larger than 31 MB"):
+        got()
+    hub.packed = b""
+    assert (got() / "model.bin").read_bytes() == BIG
+    session = huggingface_hub.utils.get_session()
+    assert len(session.event_hooks["response"]) == 1  # however often it was asked
+
+
+def test_a_file_that_goes_on_and_on_is_not_written_to_the_disk(hub: Hub, tmp_path: Path) -> None:
+    hub.add("me/parrot", {"model.bin": BIG})
+    place = f"{hub.address}/cdn/me/parrot/model.bin"
+    source = resuming.Source(place, {}, sha256(BIG).hexdigest(), 1_000_000)
+    download = resuming.Download(lambda: source, tmp_path, lambda _: None, threading.Event())
+    with pytest.raises(ValueError, match="more came than the 1000000 bytes"):
+        download.run()
+    assert sum(file.stat().st_size for file in tmp_path.glob("*.incomplete")) <= 1_000_000
 
 
 def test_two_at_once_fetch_it_once(hub: Hub) -> None:

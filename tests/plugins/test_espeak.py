@@ -6,10 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import BackendFailed, BadValue, CannotStart, NotReady, Voice, WordMark, closing
+from aichat.core import (
+    BackendFailed,
+    BadValue,
+    CannotRead,
+    CannotStart,
+    NotReady,
+    Voice,
+    WordMark,
+    closing,
+)
 from aichat.core.packages import installs
 from aichat.core.testing import TtsContract
 from aichat.plugins.espeak import AHEAD, Espeak
+from aichat.plugins.espeak_scripts import plain, runs
 from aichat.plugins.espeak_voices import ACCENTS, LANGUAGES, MEN, WOMEN, Profile, profile
 
 pytestmark = pytest.mark.anyio
@@ -200,6 +210,125 @@ async def test_chunks_are_20_to_60_ms_long(tts):
 @pytest.mark.parametrize("text", ["", " ", "...", "?!", "🎉🎉", "— …"])
 async def test_wordless_text_yields_nothing(tts, text):
     assert await spoken(tts, text) == []
+
+
+# -- scripts ---------------------------------------------------------------------------------
+
+READ_BY = {
+    "ar": "مرحبا بالعالم، كيف حالك اليوم؟",
+    "fa": "سلام، حال شما چطور است؟",
+    "ur": "آپ کیسے ہیں؟ میں ٹھیک ہوں۔",
+    "cmn": "你好，世界。今天天气很好。",
+    "yue": "你好，佢哋係邊個？",
+    "ja": "こんにちは、カタカナです。",
+    "ko": "안녕하세요, 오늘 날씨가 좋네요.",
+    "hi": "नमस्ते, आप कैसे हैं?",
+    "ru": "Привет, как дела сегодня?",
+    "uk": "Привіт, як твої справи?",
+    "be": "Добры дзень, як маешся ў хаце?",
+    "sr": "Здраво, како си? Ђорђе љуби њега.",
+    "el": "Γειά σου, τι κάνεις σήμερα;",
+    "he": "שלום עולם, מה שלומך?",
+    "th": "สวัสดีครับ สบายดีไหม",
+    "bn": "হ্যালো, কেমন আছেন?",
+    "ta": "வணக்கம், எப்படி இருக்கிறீர்கள்?",
+    "te": "హలో, ఎలా ఉన్నారు?",
+    "my": "မင်္ဂလာပါ",
+    "ka": "გამარჯობა მსოფლიო",
+    "hy": "Բարեւ աշխարհ",
+    "am": "ሰላም ለዓለም",
+    "vi": "Xin chào thế giới, hôm nay trời đẹp.",
+}
+
+
+@pytest.mark.parametrize(("language", "text"), READ_BY.items(), ids=READ_BY)
+async def test_a_script_is_read_by_a_language_that_knows_it_and_not_spelt_out(tts, language, text):
+    assert [run.language for run in runs(text, "en-us")] == [language]
+    letters = sum(map(str.isalpha, text))
+    pieces = await spoken(tts, text)
+    assert 0.05 < seconds(pieces) / letters < 0.45
+    alone = await spoken(tts, text, language)
+    assert seconds(pieces) == pytest.approx(seconds(alone), rel=0.1)
+
+
+def seconds(pieces):
+    return sum(len(piece) for piece in pieces if isinstance(piece, bytes)) / 2 / Espeak.sample_rate
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "found"),
+    [
+        ("", "en-us", [("", "en-us")]),
+        ("12 %", "ru", [("12 %", "ru")]),
+        ("Hello there", "de", [("Hello there", "de")]),
+        ("Hello there", "ru", [("Hello there", "en-us")]),
+        ("She said 你好 and left.", "en-us", [
+            ("She said ", "en-us"), ("你好 ", "cmn"), ("and left.", "en-us"),
+        ]),
+        ("(3) Привет, world!", "fr", [("(3) Привет, ", "ru"), ("world!", "fr")]),
+        ("2026年3月5日", "en-us", [("2026年3月5日", "cmn")]),
+        ("Доброго дня", "uk", [("Доброго дня", "uk")]),
+        ("सलाम", "mr", [("सलाम", "mr")]),
+        ("α and β", "en-us", [("α ", "en-us"), ("and ", "en-us"), ("β", "en-us")]),
+        ("𝓗ello Ｈｉ", "en-us", [("𝓗ello Ｈｉ", "en-us")]),
+        ("今日はいい天気です。", "en-us", [("今日はいい天気です。", "")]),
+        ("東京", "ja", [("東京", "")]),
+        ("東京", "en-us", [("東京", "cmn")]),
+        ("សួស្តី you", "en-us", [("សួស្តី ", ""), ("you", "en-us")]),
+    ],
+)  # fmt: skip
+def test_a_text_is_cut_where_another_language_reads_on(text, own, found):
+    assert [(text[r.start : r.end], r.language) for r in runs(text, own)] == found
+
+
+@given(TEXT)
+def test_the_runs_of_any_text_joined_are_the_text(text):
+    assert "".join(text[run.start : run.end] for run in runs(text, "en-us")) == text
+    assert len(plain(text)) == len(text)
+
+
+async def test_mixed_text_has_its_words_marked_in_order_in_every_script(tts):
+    text = "Hello 世界, мир and مرحبا!"
+    pieces = await spoken(tts, text)
+    marks = [piece for piece in pieces if isinstance(piece, WordMark)]
+    assert [text[m.start : m.end] for m in marks] == ["Hello", "世界", "мир", "and", "مرحبا"]
+    assert all(one.at < other.at for one, other in pairwise(marks))
+    assert seconds(pieces) < 4
+
+
+async def test_chinese_is_marked_by_two_characters_at_most(tts):
+    text = "你好，世界。今天天气很好。"
+    marks = [piece for piece in await spoken(tts, text) if isinstance(piece, WordMark)]
+    assert [text[m.start : m.end] for m in marks] == ["你好", "世界", "今天", "天气", "很好"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("សួស្តី ពិភពលោក", "Khmer script"),
+        ("ສະບາຍດີ", "Lao script"),
+        ("བཀྲ་ཤིས་བདེ་ལེགས།", "Tibetan script"),
+        ("今日はいい天気です。", "Japanese with Chinese characters"),
+        ("ᠠ", "Mongolian script"),
+    ],
+)
+async def test_what_it_cannot_read_is_told_instead_of_spelt_out(tts, text, what):
+    pieces = []
+    with pytest.raises(CannotRead, match=f"cannot read {what}"):
+        await hear(tts, text, pieces)
+    assert pieces == []
+
+
+async def hear(tts, text, pieces):
+    async for piece in tts.speak(text, Voice("x")):
+        pieces.append(piece)
+
+
+async def test_the_rest_of_a_text_that_it_cannot_read_is_read(tts):
+    pieces = []
+    with pytest.raises(CannotRead, match="Khmer"):
+        await hear(tts, "Hello, សួស្តី my friend.", pieces)
+    assert 0.5 < seconds(pieces) < 2
 
 
 # -- back-pressure, ends and failures --------------------------------------------------------

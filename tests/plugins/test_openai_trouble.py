@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from raw_http import SSE, event, hello, open_raw, refused
 
-from aichat.core import BackendFailed, TimedOut
+from aichat.core import BackendFailed, TimedOut, shown_url
 from aichat.core.testing.llm_contract import ask, whole
 from aichat.plugins import openai_client
 from aichat.plugins.openai import OpenAiLlm
 from aichat.plugins.openai_client import Server, may_pass
-from aichat.plugins.openai_trouble import StreamError, causes, said, shown_url, wait_of
+from aichat.plugins.openai_trouble import StreamError, causes, said, wait_of
 
 pytestmark = pytest.mark.anyio
 

@@ -246,3 +246,42 @@ def test_a_plugin_that_answers_wrong_who_comes_in_is_named() -> None:
     assert not report.ok
     assert len(report.logins) == 1
     assert "Careless: authenticate returned bool." in report.logins[0]
+
+
+def test_no_login_of_an_address_is_shown(tmp_path: Path) -> None:
+    login = "me:hunter2-is-the-secret"
+    at = f"http://{login}@127.0.0.1:9"
+    toml = f"""
+[vad]
+use = "silero"
+[turn]
+use = "silence"
+[sequencer]
+use = "in_order"
+[storage]
+use = "sqlite"
+[llm]
+use = ["openai", "demo"]
+openai = {{ base_url = "{at}/v1?api_key=hunter2-is-the-secret", model = "m" }}
+[stt]
+use = ["openai", "faster_whisper", "pocketsphinx"]
+openai = {{ base_url = "{at}/v1", key_origin = "http://{login}@else.example" }}
+[tts]
+use = ["openai", "espeak"]
+openai = {{ base_url = "{at}/v1" }}
+"""
+    (tmp_path / "plugins.toml").write_text(toml)
+    environment = {
+        "HF_ENDPOINT": at,
+        "HTTPS_PROXY": at,
+        "HTTP_PROXY": at,
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "DATABASE_URL": f"postgres://{login}@127.0.0.1:9/x",
+        "SUPABASE_URL": at,
+    }
+    done = doctor(tmp_path, "--paid", "--json", **environment)
+    told = done.stdout + done.stderr
+    assert "hunter2" not in told
+    assert login not in told
+    assert "127.0.0.1" in told  # where it looked
+    assert "else.example" in told

@@ -20,7 +20,8 @@ from chat import Given, a_store, all_ready
 from server import Server, a_server
 from sounds import tone, wav
 
-from aichat.core import NotFound, NotReady, Voice, load_plugins, open_chat
+from aichat.core import NotFound, NotReady, Voice, WordMark, load_plugins, open_chat
+from aichat.core.errors import BackendError
 from aichat.core.testing.fakes import FakeTts
 from aichat.web import previews
 from aichat.web.previews import Previews, seeded
@@ -277,3 +278,46 @@ def test_a_seed_is_a_setting_like_others() -> None:
     voice = Voice("a", settings={"espeak": {"pitch": 3}})
     assert seeded(voice, None) == voice
     assert seeded(voice, 0).settings == {"espeak": {"pitch": 3}, "seed": 0}
+
+
+# -- voices that misbehave -----------------------------------------------------------------------
+
+
+@define
+class Odd:
+    """Sends one chunk again and again."""
+
+    chunk: Any
+    times: int = 1_000_000
+    sample_rate: int = 24_000
+    max_concurrent: int = 1
+    closed: int = 0
+
+    async def speak(self, text: str, voice: Voice) -> AsyncIterator[Any]:
+        try:
+            for _ in range(self.times):
+                yield self.chunk
+        finally:
+            self.closed += 1
+
+
+@pytest.mark.parametrize(
+    ("chunk", "problem"),
+    [
+        (bytes(960), "silence for over 10 seconds"),
+        (b"", "20,000 chunks without a sample"),
+        (b"\1\0\1", "half a sample"),
+        ([0.5, 0.25], "sent list, not bytes"),
+        (WordMark(0, 1, 0), "more words than the text has letters"),
+    ],
+)
+async def test_a_voice_that_misbehaves_is_refused_in_words_and_closed(
+    tmp_path: Path, chunk: Any, problem: str
+) -> None:
+    tts = Odd(chunk)
+    given = Given(tts=tts, storage=await a_store())
+    async with open_chat(given.config(), load_plugins(extra=[given])) as (_, parts):
+        await all_ready(parts)
+        with pytest.raises(BackendError, match=problem):
+            await Previews(tmp_path, given.config()).speak(parts, Voice("a"), "One.")
+        assert tts.closed == 1

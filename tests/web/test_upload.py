@@ -133,6 +133,23 @@ def test_a_clip_without_words_has_no_transcript() -> None:
     assert voice["audio_path"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ("spam " * 1_000_000, "wrote 5,000,000 letters"),
+        (None, "gave NoneType"),
+        (b"x", "gave bytes"),
+    ],
+)
+def test_what_is_no_transcript_of_a_clip_is_told(answer: Any, problem: str) -> None:
+    class Odd(FakeStt):
+        async def transcribe(self, utterance: Any) -> Any:
+            return answer
+
+    with a_server(stt=Odd()) as server:
+        assert problem in refused(upload(server, FILES["wav"]), 503)
+
+
 def test_while_nobody_can_write_it_down_a_transcript_is_asked_for() -> None:
     class Missing:
         async def __aenter__(self) -> None:

@@ -99,9 +99,8 @@ class Draft:
     async def take(self, text: str, waiting: Patience) -> None:
         """Add what was written, and hand over; what shows nothing is no sign of life."""
         if complete := await self.add(text):
-            waiting.pause()  # this may wait for the loudspeaker
-            await self.hand_over(complete)
-            waiting.resume()
+            with waiting.paused():  # this may wait for the loudspeaker
+                await self.hand_over(complete)
         if shows(text):
             waiting.renew()
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import anyio
 from attrs import define, field
 
+from aichat.core import LETTER_SECONDS
 from aichat.core.events import AudioReady, LineFinished, LineInterrupted, ReplyClause
 
 AHEAD_SECONDS = 30.0
 """Text may be so far ahead when the next character begins: more than any voice needs to get ready,
 and little enough to lose."""
-LETTER_SECONDS = 1 / 15
-"""About how long a letter takes to say."""
 
 
 @define

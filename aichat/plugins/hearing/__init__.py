@@ -14,7 +14,6 @@ from attrs import define, field
 
 from aichat.core import (
     Bus,
-    NotReady,
     Overflow,
     Parts,
     hookimpl,
@@ -55,6 +54,8 @@ STALL_SECONDS = 2.0
 """Audio that stops coming for so long ends the utterance."""
 RETRY_SAMPLES = MIC_RATE
 """While no detector serves, ask again after so much audio."""
+PLAIN_END_MS = 800
+"""So much silence ends a turn while the turn detector fails."""
 
 
 @define
@@ -80,20 +81,33 @@ class Hearing:
         conversation, pcm = event.turn.conversation, event.pcm
         ear = self.ears.get(conversation) or self.ear(conversation)
         ear.last_audio = self.bus.clock.now()
-        if ear.vad is None and not self._listen(ear, len(pcm) // 2):
-            return
         try:
-            if len(pcm) == ear.frame_bytes and not ear.pending:  # most often
-                self._frame(conversation, ear, pcm)
-                return
+            if ear.vad is not None or self._listen(ear, len(pcm) // 2):
+                self._take(conversation, ear, pcm)
+        except Exception as error:
+            self._stumble(conversation, ear)
+            ear.trouble = error
+        trouble, ear.trouble = ear.trouble, None
+        if trouble and ear.is_news(trouble, ear.last_audio):
+            raise trouble
+
+    def _take(self, conversation: str, ear: Ear, pcm: bytes) -> None:
+        if len(pcm) == ear.frame_bytes and not ear.pending:  # most often
+            self._frame(conversation, ear, pcm)
+        else:
             pcm = ear.pending + pcm
             end = len(pcm) - len(pcm) % ear.frame_bytes
             ear.pending = pcm[end:]
             for at in range(0, end, ear.frame_bytes):
                 self._frame(conversation, ear, pcm[at : at + ear.frame_bytes])
-        except Exception:
-            ear.vad, ear.deaf_for = None, RETRY_SAMPLES  # told now, tried again in a second
-            raise
+        ear.stumbled = False
+
+    def _stumble(self, conversation: str, ear: Ear) -> None:
+        """Try the detector again in a second; end what is being said if that has failed as well."""
+        ear.vad, ear.deaf_for = None, RETRY_SAMPLES
+        if ear.stumbled and ear.is_open:
+            self._end(conversation, ear)
+        ear.stumbled = True
 
     def hold(self, event: TalkHeld) -> None:
         """Begin an utterance that only the user ends."""
@@ -110,15 +124,11 @@ class Hearing:
             self.bus.post(UtteranceHeard(event.turn, "", b""))
 
     def _listen(self, ear: Ear, samples: int) -> bool:
-        """Get a detector; tell the user once a second while there is none."""
+        """Get a detector; ask for it once a second while there is none."""
         ear.deaf_for -= samples
         if ear.deaf_for > 0:
             return False
-        try:
-            vad = self.parts.vad
-        except NotReady:
-            ear.deaf_for = RETRY_SAMPLES
-            raise
+        vad = self.parts.vad
         ear.vad, ear.frame_bytes = vad.stream(), 2 * vad.frame_samples
         ear.before = deque(maxlen=max(1, size(PRE_ROLL_MS) // ear.frame_bytes))
         return True
@@ -176,12 +186,21 @@ class Hearing:
         ear.silent_bytes += size
         if ear.held:
             return
-        if self.parts.turn.is_over(ear.pause()):
+        if self._is_over(ear):
             self._end(conversation, ear)
         elif not ear.is_told and ms(ear.silent_bytes) >= PROBABLE_MS:
             ear.is_told = True
             turn = self.bus.turn(conversation)
             self.bus.post(UtterancePaused(turn, ear.key, bytes(ear.said)))
+
+    def _is_over(self, ear: Ear) -> bool:
+        """Ask the turn detector; while that fails, a plain silence ends the turn."""
+        pause = ear.pause()
+        try:
+            return bool(self.parts.turn.is_over(pause))
+        except Exception as error:
+            ear.trouble = error  # reported when the frame is done with
+            return pause.silence_ms >= PLAIN_END_MS
 
     def resume(self, event: UserResumed) -> None:
         """It was a pause, not the end: learn from it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import anyio
@@ -17,6 +18,8 @@ from .rhythm import Rhythm
 
 GUESSED_MS = 200
 """A recogniser guesses a word's end when no more than this of it is missing."""
+REPORT_SECONDS = 60.0
+"""The same kind of trouble is reported no more often than this in a conversation."""
 SYLLABLE_MS = 150
 """While there is no transcript, so much voice counts as a word."""
 
@@ -39,6 +42,12 @@ class Ear:
     frame_bytes: int = 0
     deaf_for: int = 0
     pending: bytes = b""
+    stumbled: bool = False
+    """The detector has failed, and has judged no frame since."""
+    trouble: Exception | None = None
+    """What a detector failed with just now;"""
+    reported: dict[str, float] = field(factory=dict)
+    """and when each kind of it was last reported, on the bus clock."""
     before: deque[bytes] = field(factory=deque)
     said: bytearray = field(factory=bytearray)
     key: str = ""
@@ -71,6 +80,14 @@ class Ear:
     """It was told that the user may have finished."""
     names: tuple[str, ...] = ()
     """Who may be addressed."""
+
+    def is_news(self, error: Exception, now: float) -> bool:
+        """Tell whether a detector's trouble is to be reported: not each frame, nor each second."""
+        kind = type(error).__name__
+        if now < self.reported.get(kind, -math.inf) + REPORT_SECONDS:
+            return False
+        self.reported[kind] = now
+        return True
 
     @property
     def is_open(self) -> bool:

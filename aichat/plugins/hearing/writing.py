@@ -5,13 +5,26 @@ In a pause that may be the end, the final transcript and the answer are begun ah
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, NotFound, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id, spoken
+from aichat.core import (
+    Bus,
+    NotFound,
+    Parts,
+    SoundJudge,
+    Standby,
+    Stt,
+    TimedOut,
+    Utterance,
+    new_id,
+    spoken,
+    transcript,
+)
 from aichat.core.events import (
     ConversationClosed,
     TranscriptUpdated,
@@ -29,10 +42,14 @@ from .ear import Ear
 from .gate import Gate
 from .sharing import Sharing
 
+log = logging.getLogger(__name__)
+
 GUESS_SECONDS = 5.0
 """A live transcript that takes longer is given up."""
 STT_SECONDS = 30.0
 """The longest wait for a final transcript."""
+JUDGE_SECONDS = 5.0
+"""How the end sounded is of no use later than this."""
 AT_ONCE = 2
 """So many live transcripts of one utterance may be made at once, where the recogniser has room."""
 GUESSES = f"{__name__}.Writing.guess"
@@ -49,9 +66,10 @@ class Recogniser:
     async def written(self, utterance: Utterance) -> str:
         """Return the words of an utterance: what a recogniser makes up where nobody speaks is none.
 
-        Here, and not in the backends, so that it holds for every one of them.
+        Here, and not in the backends, so that it holds for every one of them. Raises
+        :class:`BackendFailed` for what is no transcript.
         """
-        return spoken(await self.stt.transcribe(utterance))
+        return spoken(transcript(await self.stt.transcribe(utterance), utterance))
 
 
 @define
@@ -62,7 +80,11 @@ class Writing:
     parts: Parts
     ear: Callable[[str], Ear]
     gate: Gate
-    recogniser: Recogniser | None = None
+    recognisers: list[Recogniser] = field(factory=list)
+    """Those that were asked, as long as they may."""
+    standby: Standby = field(
+        default=Factory(lambda self: Standby(self.bus.clock, self.parts, "stt"), takes_self=True)
+    )
     ahead: Ahead = field(default=Factory(lambda self: Ahead(self.bus, self.parts), takes_self=True))
     finals: dict[str, Final] = field(factory=dict)
     """Of utterances whose end is probable, by their keys."""
@@ -78,7 +100,7 @@ class Writing:
         """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
         conversation = event.turn.conversation
         ear = self.ear(conversation)
-        if not getattr(self.parts.stt, "guesses", True):
+        if not getattr(self._recogniser().stt, "guesses", True):
             return  # also for the rest of this utterance
         if ear.key == event.key:  # else it is over; its final transcript comes next
             with anyio.move_on_after(GUESS_SECONDS) as scope:
@@ -137,21 +159,35 @@ class Writing:
     async def judge(self, event: UtterancePaused) -> None:
         """Ask the detector how the end sounded, if it can tell."""
         detector, ear = self.parts.turn, self.ear(event.turn.conversation)
-        if isinstance(detector, SoundJudge):
-            judged = await detector.finished(event.pcm)
-            if ear.is_still_in(event):
-                ear.sound = judged
-                await self._suppose(event.turn.conversation, ear)
+        if not isinstance(detector, SoundJudge):
+            return
+        try:
+            with anyio.fail_after(JUDGE_SECONDS):
+                judged = float(await detector.finished(event.pcm))
+        except Exception as error:  # the silence decides without it
+            if ear.is_news(error, self.bus.clock.now()):
+                raise _late_to_judge(error) from error
+            return
+        if ear.is_still_in(event):
+            ear.sound = judged
+            await self._suppose(event.turn.conversation, ear)
 
     def may_overlap(self) -> bool:
         """Tell whether a guess may be begun while another is on its way: nobody waits for it."""
         return self.ahead.may_answer() and self._recogniser().sharing.has_room
 
     def _recogniser(self) -> Recogniser:
-        stt = self.parts.stt
-        if self.recogniser is None or self.recogniser.stt is not stt:
-            self.recogniser = Recogniser(stt, Sharing(getattr(stt, "max_concurrent", None)))
-        return self.recogniser
+        """Return who is asked now: the best that is ready and has not just stalled."""
+        stt = self.standby.choose()
+        for one in self.recognisers:
+            if one.stt is stt:
+                return one
+        ready = self.parts.roles["stt"].ready()
+        self.recognisers = [one for one in self.recognisers if any(one.stt is r for r in ready)]
+        self.recognisers.append(
+            new := Recogniser(stt, Sharing(getattr(stt, "max_concurrent", None)))
+        )
+        return new
 
     async def write_down(self, event: UtteranceHeard) -> None:
         """Ask the recogniser for the final transcript; words in it open a turn."""
@@ -177,17 +213,21 @@ class Writing:
         return await self._transcribed(event.turn.conversation, event.key, event.pcm)
 
     async def _transcribed(self, conversation: str, key: str, pcm: bytes) -> str:
-        recogniser = self._recogniser()
+        """Ask for the final transcript; after a stall ask the next recogniser that is ready."""
         utterance = Utterance(key, pcm, final=True, hotwords=self.ear(conversation).names)
-        try:
-            with anyio.fail_after(STT_SECONDS):
-                async with recogniser.sharing.place(conversation, final=True):
-                    return await recogniser.written(utterance)
-        except TimeoutError as error:
-            raise TimedOut(
-                f"What you said was not written down within {STT_SECONDS:g} seconds.",
-                "Say it again, or choose another recogniser under [stt] in plugins.toml.",
-            ) from error
+        asked: list[Stt] = []
+        while True:
+            recogniser = self._recogniser()
+            try:
+                with anyio.fail_after(STT_SECONDS):
+                    async with recogniser.sharing.place(conversation, final=True):
+                        return await recogniser.written(utterance)
+            except (TimeoutError, TimedOut) as error:
+                asked.append(recogniser.stt)
+                self.standby.rest(recogniser.stt)
+                if self.standby.choose(asked) is None:
+                    raise _late(error) from error
+                log.warning("A recogniser has stalled; another is asked for a while.")
 
     # -- by tap ------------------------------------------------------------------------------
 
@@ -199,10 +239,26 @@ class Writing:
     def close(self, event: ConversationClosed) -> None:
         """Give up what is being done for a conversation."""
         self._revoke(event.turn.conversation)
-        if self.recogniser:
-            self.recogniser.sharing.forget(event.turn.conversation)
+        for recogniser in self.recognisers:
+            recogniser.sharing.forget(event.turn.conversation)
 
     def _revoke(self, conversation: str) -> None:
         self.ahead.revoke(conversation)
         if final := self.finals.pop(self.ear(conversation).key, None):
             final.scope.cancel()
+
+
+def _late(error: Exception) -> TimedOut:
+    if isinstance(error, TimedOut):  # it says so itself
+        return error
+    return TimedOut(
+        f"What you said was not written down within {STT_SECONDS:g} seconds.",
+        "Say it again, or choose another recogniser under [stt] in plugins.toml.",
+    )
+
+
+def _late_to_judge(error: Exception) -> Exception:
+    if not isinstance(error, TimeoutError):
+        return error
+    problem = f"How the end sounded was not judged within {JUDGE_SECONDS:g} seconds."
+    return TimedOut(problem, "Choose another backend under [turn] in plugins.toml.")

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from aichat.core import Config, Connection, Parts, Status, Weights, charges, exposed
+from aichat.core import Config, Connection, Parts, Status, Weights, charges, exposed, redacted
 from aichat.core.authentication import Authentication
 from aichat.core.offers import Installed, installed
 from aichat.core.packages import version
@@ -22,7 +22,7 @@ from aichat.web.holdings import Holding, held
 from .devices import devices
 from .rounds import Result
 
-SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|URL")
+SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|URL|PROXY|ENDPOINT|DSN")
 ASKED = (
     Connection("http", "/", "127.0.0.1", {"host": "localhost"}),
     Connection("websocket", "/ws", "192.0.2.7", {"host": "localhost"}),  # nobody's (RFC 5737)
@@ -147,7 +147,7 @@ class _Hiding:
     def __call__(self, text: str) -> str:
         for value in self._values:
             text = text.replace(value, "…")
-        return text
+        return redacted(text)
 
     def result(self, result: Result) -> Result:
         return Result(result.ms, self(result.what), self(result.problem), result.is_broken)

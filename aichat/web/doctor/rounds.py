@@ -22,15 +22,18 @@ from aichat.core import (
     Pause,
     Prompt,
     PromptMessage,
+    Sound,
     SoundJudge,
     Stt,
     Tts,
     Utterance,
     Vad,
     Voice,
+    WordMark,
     charges,
     closing,
     new_id,
+    transcript,
 )
 from aichat.core.events import MIC_RATE, SpeakersChosen
 from aichat.core.turns import Turn
@@ -124,18 +127,21 @@ async def _turn(parts: Parts) -> Result:
 
 
 async def _tts(tts: Tts, speech: list[bytes]) -> Result:
-    began, first, pcm = perf_counter(), None, b""
+    began, first, pcm = perf_counter(), None, bytearray()
+    sound = Sound(SENTENCE, tts.sample_rate)
     async with closing(tts.speak(SENTENCE, Voice("doctor", speaker_desc="A calm voice"))) as stream:
         async for piece in stream:
-            if isinstance(piece, bytes):
+            if isinstance(piece, WordMark):
+                sound.mark()
+            else:
+                pcm += sound.take(piece)
                 first = _since(began) if first is None else first
-                pcm += piece
     took = _since(began)
     if first is None:
         raise ValueError("it said nothing")
     length = 1000 * len(pcm) / 2 / tts.sample_rate
-    sound = np.frombuffer(pcm, "<i2").astype(np.float32)
-    heard = soxr.resample(sound, tts.sample_rate, MIC_RATE).clip(-32768, 32767)
+    speech_made = np.frombuffer(pcm, "<i2").astype(np.float32)
+    heard = soxr.resample(speech_made, tts.sample_rate, MIC_RATE).clip(-32768, 32767)
     speech.append(heard.astype("<i2").tobytes())
     return Result(first, f"first sound; {took / length:.2f} s of work for a second of it")
 
@@ -144,7 +150,8 @@ async def _stt(stt: Stt, speech: list[bytes]) -> Result:
     if not speech:
         raise Untried("not tried, because no voice spoke for it")
     began = perf_counter()
-    text = await stt.transcribe(Utterance(new_id(), speech[0], final=True))
+    utterance = Utterance(new_id(), speech[0], final=True)
+    text = transcript(await stt.transcribe(utterance), utterance)
     took = _since(began)
     return Result(took, f"{len(speech[0]) / 2 / MIC_RATE:.1f} s of speech, heard as {text!r}")
 

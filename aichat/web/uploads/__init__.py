@@ -21,6 +21,7 @@ from aichat.core import (
     Voice,
     introduce,
     new_id,
+    transcript,
 )
 
 from .clips import Clip, TooLarge, decode
@@ -153,7 +154,7 @@ async def _written_down(stt: Stt, clip: Clip) -> str:
     utterance = Utterance(new_id(), await clip.for_stt(), final=True)
     try:
         with anyio.fail_after(TRANSCRIPT_SECONDS):
-            return (await stt.transcribe(utterance)).strip()
+            return transcript(await stt.transcribe(utterance), utterance)
     except TimeoutError:
         raise TimedOut(
             f"The clip was not written down within {TRANSCRIPT_SECONDS:g} seconds.",
