@@ -54,8 +54,8 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 
 def running(folder: Path) -> Iterator[Server]:
     server = Server(folder)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()
