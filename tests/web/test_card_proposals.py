@@ -147,7 +147,7 @@ def test_a_proposal_that_could_not_be_accepted_is_refused(client: httpx.Client, 
     assert answer.status_code == 400
 
 
-def test_whoever_is_made_by_hand_takes_part_at_once(client: httpx.Client) -> None:
+def test_a_character_made_by_hand_takes_part_at_once(client: httpx.Client) -> None:
     made = client.post("/api/characters", json={"name": "Hand"}).json()
     assert made["is_active"] is True
     assert client.post("/characters/nobody/proposals").status_code == 404
