@@ -14,7 +14,7 @@ from .texts import read_text
 MOST_BYTES = 1_000_000
 FAULT = re.compile(r"\(at line (?P<line>\d+), column \d+\)$")
 MOST = 10
-"""Lines that are told of; one may be wrong only because of another."""
+"""Lines that are reported; one may be wrong only because of another."""
 
 
 def load(path: Path) -> tuple[dict[str, Any], Places]:

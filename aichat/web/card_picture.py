@@ -73,7 +73,7 @@ def _keyword(kind: bytes, data: bytes) -> str | None:
 
 
 def _unpacked(kind: bytes, data: bytes) -> bytes:
-    """Return the text of a chunk, as UTF-8 where it can be told."""
+    """Return the text of a chunk, as UTF-8 as far as that is known."""
     if kind == b"tEXt":
         return _from_latin(data)
     if kind == b"zTXt":

@@ -96,6 +96,8 @@ def read(file: bytes) -> Card:
     }
     voice = dict(_mapping(ours.get("voice")))
     clip = _clip(voice.pop("clip", None))
+    for name in ("audio_path", "text_path", "audio_tokens"):
+        voice.pop(name, None)  # they would name what others have uploaded here
     return Card(fields, voice or None, picture, clip)
 
 

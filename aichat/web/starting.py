@@ -18,7 +18,7 @@ EVERY_SECONDS = 5.0
 """So often a line for each download."""
 
 
-START_SECONDS = 60.0
+START_SECONDS = 30.0
 """A language model that takes longer to start is not waited for: the page shows how it gets on."""
 
 

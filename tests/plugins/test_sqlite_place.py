@@ -196,7 +196,7 @@ async def test_an_empty_database_in_place_of_one_with_content_is_not_filled(
         f"{file} {how}, but a database with content was here (see aichat.db-made beside it)."
     )
     assert error.mend == (
-        "Put a backup of aichat.db in its place, or, to begin anew, move aichat.db-made away."
+        "Put a backup of aichat.db in its place; or, to begin anew, move aichat.db-made away."
     )
     assert (await refusal(file)).problem == error.problem  # it was not filled meanwhile
     place.made(file).unlink()
@@ -215,7 +215,9 @@ async def test_what_is_left_of_a_lost_database_is_kept(file: Path, rest: str, ho
         left.write_bytes(b"pages")
     if how == "is empty":
         file.touch()
-    assert re.search(rf"{how}, .*see {left.name} beside", (await refusal(file)).problem)
+    error = await refusal(file)
+    assert re.search(rf"{how}, .*see {left.name} beside", error.problem)
+    assert error.mend.startswith(f"Move {left.name} away, then" if rest == "-wal" else "Put a")
     assert left.exists()
     left.rename(file.parent / "elsewhere")
     assert await started(file)

@@ -136,6 +136,14 @@ def test_another_programs_tools_are_no_proposal_and_no_reason_to_refuse(
     assert "The card proposes" not in client.get(f"/characters/{who['id']}").text
 
 
+def test_a_cards_voice_names_no_clip_that_is_here(client: httpx.Client, server: Server) -> None:
+    clip = anyio.run(server.store.add_clip, b"private", "wav")
+    voice = {"voice": "Thief", "audio_path": clip, "text_path": clip, "audio_tokens": [[1]]}
+    card = {**V2, "data": {**V2["data"], "extensions": {"aichat": {"voice": voice}}}}
+    made = anyio.run(server.store.voice, by_rest(client, card)["voice"])
+    assert (made.audio_path, made.text_path, made.audio_tokens) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     "ours", [{"temperature": 9}, {"temperature": True}, {"model": 3}, {"model": "x" * 300}]
 )
@@ -147,7 +155,7 @@ def test_a_proposal_that_could_not_be_accepted_is_refused(client: httpx.Client, 
     assert answer.status_code == 400
 
 
-def test_whoever_is_made_by_hand_takes_part_at_once(client: httpx.Client) -> None:
+def test_a_character_made_by_hand_takes_part_at_once(client: httpx.Client) -> None:
     made = client.post("/api/characters", json={"name": "Hand"}).json()
     assert made["is_active"] is True
     assert client.post("/characters/nobody/proposals").status_code == 404

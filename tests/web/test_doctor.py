@@ -74,7 +74,7 @@ def test_it_tells_what_serves_and_why_the_others_do_not(tmp_path: Path) -> None:
         assert told in done.stdout
 
 
-def test_a_data_folder_that_others_can_read_is_told(tmp_path: Path) -> None:
+def test_a_data_folder_that_others_can_read_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     folder.chmod(0o755)

@@ -208,7 +208,7 @@ class Slow:
         self.may_fail = threading.Event()
 
     async def __aenter__(self) -> None:
-        self.report("Fetching: 3 of 9 MB")
+        self.report("weights: 3 of 9 MB")
         await anyio.to_thread.run_sync(self.may_fail.wait, abandon_on_cancel=True)
         raise CannotStart("The line broke.", "Mend it.")
 
@@ -219,7 +219,7 @@ def test_a_page_hears_how_its_parts_get_on() -> None:
     llm = Slow()
     with a_server(llm=llm) as server, socket(server, "/ws/status?parts=llm,tts") as connection:
         first = frame(connection)
-        assert "Fetching: 3 of 9 MB" in str(first["html"])
+        assert "weights: 3 of 9 MB" in str(first["html"])
         assert 'data-parts="llm,tts"' in str(first["html"])
         assert "stt." not in str(first["html"])
         llm.may_fail.set()
@@ -248,7 +248,7 @@ def stop_and_try_again(server: Server, connection: ClientConnection) -> None:
     needed = {"part": "storage", "name": "given"}
     assert httpx.post(stop, data=needed, trust_env=False).status_code == 400
     assert httpx.post(retry, data=who, trust_env=False).status_code == 303
-    while "Fetching: 3 of 9 MB" not in told:
+    while "weights: 3 of 9 MB" not in told:
         told = str(frame(connection)["html"])
     assert f'aria-label="Stop: {name}"' in told
 

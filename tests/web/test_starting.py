@@ -170,7 +170,7 @@ def llm_backend():
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_a_start_that_waits_ends_when_told(tmp_path: Path, end: int) -> None:
+def test_a_start_that_waits_ends_on_a_signal(tmp_path: Path, end: int) -> None:
     (tmp_path / "slow_model.py").write_text(SLOW_PLUGIN)
     info = tmp_path / "slow_model-1.dist-info"
     info.mkdir()

@@ -92,9 +92,12 @@ def _require_content(path: Path, proofs: list[Path]) -> None:
 
 def _emptied(path: Path, how: str, proofs: list[Path]) -> CannotStart:
     names = " and ".join(proof.name for proof in proofs)
+    wal = _logs(path)[0]
+    # SQLite would write the log of the lost database into the one that is put there
+    first = f"Move {wal.name} away, then put" if wal in proofs else "Put"
     return CannotStart(
         f"{path} {how}, but a database with content was here (see {names} beside it).",
-        f"Put a backup of {path.name} in its place, or, to begin anew, move {names} away.",
+        f"{first} a backup of {path.name} in its place; or, to begin anew, move {names} away.",
     )
 
 
