@@ -19,6 +19,10 @@ separated by commas). Without a conversation one is made. With both, these take 
 next turn on, for everybody; an id that is unknown (close code 4404) or none at all (4400) is
 answered by an ``error``, and nothing has changed.
 
+Frames that begin a turn, and others that are work, are counted: what comes faster than people are
+gets an ``error`` ``rate_limited`` (``retryable``), and does nothing. A flood is told only now and
+then.
+
 Barge-in has two stages. A client that detects speech while it plays holds its position at once and
 sends ``playback`` with ``state`` ``paused``; one that is sent ``duck`` holds as well. Nothing is
 dropped meanwhile, and nothing more is sent. Then either ``interrupted`` comes (flush), or

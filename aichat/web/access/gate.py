@@ -30,6 +30,9 @@ WATCHING = 4
 """For each conversation that a client may have open, so many pages that merely watch."""
 BURST_SECONDS = 10
 """A client may use at once what it would be allowed in so many seconds."""
+LOGIN_SECONDS = 40
+"""Likewise, for attempts to log in: those have limits of their own (``token.py``), and who guesses
+must not use up the requests of somebody at the same address who does not."""
 RECHECK_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
 
@@ -39,6 +42,9 @@ class Access(Protocol):
 
     async def learn(self, connection: Connection) -> bool:
         """Look closer at somebody whom no plug-in knows; True: ask the hook once more."""
+
+    def is_proven(self, connection: Connection) -> bool:
+        """Tell whether somebody who is not known yet brings what nobody guesses."""
 
 
 class Unknown(AichatError):
@@ -76,6 +82,7 @@ class Gate:
         self._authentication = Authentication(manager)
         self._has_login = web.access == "token"
         self._requests = Buckets(web.max_requests_per_s, BURST_SECONDS * web.max_requests_per_s)
+        self._logins = Buckets(web.max_requests_per_s, LOGIN_SECONDS * web.max_requests_per_s)
         self._talks = Sockets(web.max_sockets)
         self._watchers = Sockets(WATCHING * web.max_sockets)
         self._open: set[Line] = set()
@@ -146,10 +153,14 @@ class Gate:
 
     def _count(self, connection: Connection, actor: Actor | None = None) -> None:
         """Count a request of a client; who has logged in is not counted with strangers there."""
-        client = client_of(connection.client)
+        client, buckets = client_of(connection.client), self._requests
         if actor and self._has_login:
             client = f"{client} {actor.name}"
-        if wait := self._requests[client].take():
+        elif self._has_login and _logs_in(connection):
+            if self.access.is_proven(connection):
+                return
+            buckets = self._logins
+        if wait := buckets[client].take():
             raise TooMany("Too many requests from your address.", "Ask less often.", wait)
 
     async def _identify(self, connection: Connection) -> Actor:
@@ -213,6 +224,10 @@ def _is_everybodys(connection: Connection) -> bool:
         connection.method == "OPTIONS" and "access-control-request-method" in connection.headers
     )
     return asks_first or path in EVERYBODYS or path.startswith(STATIC)
+
+
+def _logs_in(connection: Connection) -> bool:
+    return connection.path == "/login" or "authorization" in connection.headers
 
 
 def _wants_page(connection: Connection) -> bool:

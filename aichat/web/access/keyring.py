@@ -81,6 +81,8 @@ class Keyring:
     tokens: dict[str, str] = field(factory=dict)
     """The hash of each token, by its name."""
     sessions: dict[bytes, Session] = field(factory=dict)
+    codes: dict[bytes, float] = field(factory=dict)
+    """When each one-use address ends."""
     _key: bytes = field(default=b"", repr=False)
     _seen: int = -1
     _reader: sqlite3.Connection | None = None
@@ -153,6 +155,7 @@ class Keyring:
             (self._key,) = db.execute("select key from hashing").fetchone()
             self.tokens = dict(db.execute("select name, hash from token"))
             rows = db.execute("select hash, name, expires_at from session")
+            self.codes = dict(db.execute("select hash, expires_at from code"))
             self.sessions = {hash: Session(name, until) for hash, name, until in rows}
         finally:
             db.execute("rollback")
@@ -175,6 +178,10 @@ class Keyring:
         """Return the name that a cookie logs in, if it does."""
         found = self.sessions.get(self.digest(secret))
         return found.name if found and found.expires_at > self.now() else None
+
+    def is_code(self, code: str) -> bool:
+        """Tell whether this is the code of an address that was not used yet, as far as is known."""
+        return self.codes.get(self.digest(code), 0.0) > self.now()
 
     # -- changes; each waits for the disk ----------------------------------------------------
 

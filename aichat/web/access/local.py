@@ -47,6 +47,10 @@ class Local:
         """There is nothing to learn."""
         return False
 
+    def is_proven(self, connection: Connection) -> bool:
+        """There is nothing to prove."""
+        return False
+
     def _refusal(self, connection: Connection) -> str | None:
         if not is_loopback(connection.client):
             return "This aichat serves only the machine it runs on."

@@ -22,7 +22,7 @@ from aichat.web.shell import OWN_PATH, page
 from .cookie import cookie_for, session_of, set_cookie
 from .gate import Gate, connection_of
 from .keyring import OWNER
-from .token import Token
+from .token import Token, code_of
 
 NEEDS_HTTPS = (
     "Browsers keep a login safe only over https, or on the machine that runs aichat. "
@@ -58,7 +58,7 @@ async def log_in(request: Req) -> Response[str]:
     except TooMany as error:
         return _page(request, 429, error.line, {"Retry-After": str(error.wait)})
     if name is None:
-        return _page(request, 403, USED if _code(connection) else WRONG)
+        return _page(request, 403, USED if code_of(connection) else WRONG)
     secret = await to_thread.run_sync(_renewed, access, session_of(connection), name)
     headers = {"Location": _next(connection), "Set-Cookie": set_cookie(cookie, secret)}
     return Response("", status_code=303, headers=headers)
@@ -84,7 +84,7 @@ def _access(request: Req) -> Token:
 
 
 async def _name(request: Req, connection: Connection, access: Token) -> str | None:
-    if code := _code(connection):
+    if code := code_of(connection):
         return OWNER if await access.use_code(code) else None
     form = await request.form()
     name, secret = str(form.get("name", "")).strip(), str(form.get("secret", "")).strip()
@@ -102,16 +102,12 @@ def _page(
     request: Req, status: int = 200, problem: str = "", headers: dict[str, str] | None = None
 ) -> Response[str]:
     connection = connection_of(request.scope)
-    has_code = bool(_code(connection)) and not problem
+    has_code = bool(code_of(connection)) and not problem
     told = page(
         request, "login.html", status, has_code=has_code, problem=problem, next=_next(connection)
     )
     told.headers.update(headers or {})
     return told
-
-
-def _code(connection: Connection) -> str | None:
-    return parse_qs(connection.query).get("code", [None])[0]
 
 
 def _next(connection: Connection) -> str:

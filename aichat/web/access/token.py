@@ -16,6 +16,7 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import parse_qs
 
 from anyio import to_thread
 
@@ -65,6 +66,14 @@ class Token:
         if name is None and bearer:
             name = self._known(bearer)
         return Actor(name) if name else None
+
+    def is_proven(self, connection: Connection) -> bool:
+        """Tell whether a request brings a one-use address that is right."""
+        code = code_of(connection)
+        if not code:
+            return False
+        self.keyring.refresh()
+        return self.keyring.is_code(code)
 
     def _known(self, bearer: str) -> str | None:
         name, _, secret = bearer.partition(".")
@@ -141,6 +150,11 @@ class Token:
     async def use_code(self, code: str) -> bool:
         """Use up the code of a one-use address; tell whether it was right."""
         return await to_thread.run_sync(self.keyring.use_code, code)
+
+
+def code_of(connection: Connection) -> str | None:
+    """Return the code in a one-use address."""
+    return parse_qs(connection.query).get("code", [None])[0]
 
 
 def bearer_of(connection: Connection) -> str | None:
