@@ -48,13 +48,18 @@ export class Captions {
   }
 }
 
+const SMALL_WORD = 3; // letters
+const NEAR = 24; // letters
+
 /** Where word *index* is in the element: behind the words before it, in what the page shows. */
 function rangeOf(element, words, index) {
   const shown = element.textContent;
   let end = beginning(shown, words);
   let start = -1;
   for (const { text } of words.slice(0, index + 1)) {
-    start = shown.indexOf(text, end);
+    const found = shown.indexOf(text, end);
+    // a small word may be how a sign is read out ("to" for "3–5"): then another like it is further on
+    start = text.length <= SMALL_WORD && found > end + NEAR ? -1 : found;
     if (start >= 0) end = start + text.length;
   }
   if (start < 0) return null;
