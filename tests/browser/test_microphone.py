@@ -36,6 +36,14 @@ WATCHED = """() => {
 """Notes what is asked for and made; the permission comes with __allow()."""
 
 
+RUNNING = """() => new Promise((resolve) => {
+  const [context] = window.__mic.contexts;
+  const look = () => context.state === "running" && resolve();
+  context.addEventListener("statechange", look);
+  look();
+})"""
+
+
 @pytest.fixture
 def page(server: Server, open_page: OpenPage, tmp_path: Path) -> Page:
     """In a conversation, its microphone watched; it hears the same words again and again."""
@@ -58,7 +66,7 @@ def live_tracks(page: Page) -> int:
 
 
 def assert_one_is_open(page: Page) -> None:
-    page.wait_for_function("window.__mic.contexts[0]?.state === 'running'")
+    page.evaluate(RUNNING)
     assert page.evaluate("window.__mic.asked") == 1
     assert page.evaluate("window.__mic.contexts.length") == 1
     assert live_tracks(page) == 1
@@ -159,7 +167,7 @@ def test_a_context_that_something_suspends_goes_on(page: Page) -> None:
     listening(page)
     for _ in range(2):
         page.evaluate("window.__mic.contexts[0].suspend()")
-        page.wait_for_function("window.__mic.contexts[0].state === 'running'")
+        page.evaluate(RUNNING)
     assert_heard_again(page)
 
 

@@ -16,6 +16,16 @@ SHOWN = """() => [...document.querySelectorAll("#log .message")].map((one) => ({
   id: one.id, text: one.querySelector(".message-text").textContent,
 }))"""
 
+AS_STORED = """async (id) => {
+  for (let same = false; !same; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    const answer = await fetch(`/api/messages?conversation_id=${id}`);
+    const stored = (await answer.json()).map((one) => `m-${one.message_id}`);
+    const shown = [...document.querySelectorAll("#log .message")].map(({ id }) => id);
+    same = JSON.stringify(stored) === JSON.stringify(shown);
+  }
+}"""
+"""Resolves when the page shows the messages that the store has, in their order."""
+
 
 def letters(text: str) -> str:
     """Without what Markdown does to it."""
@@ -41,7 +51,7 @@ def reload(page: Page) -> None:
     before = shown(page)
     page.reload()
     connected(page)
-    page.wait_for_function("window.__witness.events.some((event) => event.type === 'ready')")
+    page.evaluate("window.__told('ready', '')")
     after = shown(page)
     assert [id for id in after if id in before] == list(before)
     for id, text in before.items():
@@ -92,15 +102,7 @@ def test_who_leaves_and_comes_back_alone_finds_what_was_heard(
         connected(page)
         expect(log(page, "user")).to_have_count(1)
         expect(page.locator("#log .is-thinking, #log .is-streaming")).to_have_count(0)
-        page.wait_for_function(
-            """async (id) => {
-              const answer = await fetch(`/api/messages?conversation_id=${id}`);
-              const stored = (await answer.json()).map((one) => `m-${one.message_id}`);
-              const shown = [...document.querySelectorAll("#log .message")].map(({ id }) => id);
-              return JSON.stringify(stored) === JSON.stringify(shown);
-            }""",
-            arg=path.rpartition("/")[2],
-        )
+        page.evaluate(AS_STORED, path.rpartition("/")[2])
         if wait_for == ".is-speaking":
             line = page.locator("#log .message.is-interrupted")
             expect(line).to_have_count(1)
