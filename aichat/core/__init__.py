@@ -62,7 +62,10 @@ from .models import Character, Conversation, Message, Prompt, PromptMessage, Voi
 from .opening import open_bus
 from .pictures import in_words
 from .registry import cast_parts, load_plugins, open_chat
+from .replies import Habits, replied
+from .roles import GO_ON, in_turns, without_system, without_tools
 from .seed import READY_CHARACTERS, READY_VOICES
+from .shown_text import Withdrawn
 from .storage import BackedUp, Changes, Storage
 from .streams import Breath, closing, next_within, patience
 from .subscriptions import Overflow, Subscription
@@ -75,6 +78,7 @@ from .weights import Weights, fetched, needed_weights
 from .workers import Left, Listener, Workers
 
 __all__ = [
+    "GO_ON",
     "PARTS",
     "READY_CHARACTERS",
     "READY_VOICES",
@@ -101,6 +105,7 @@ __all__ = [
     "Denied",
     "Entry",
     "EventLog",
+    "Habits",
     "Header",
     "LaneFull",
     "Left",
@@ -145,6 +150,7 @@ __all__ = [
     "Voice",
     "Web",
     "Weights",
+    "Withdrawn",
     "WordMark",
     "Workers",
     "Written",
@@ -161,6 +167,7 @@ __all__ = [
     "fetched",
     "first_line",
     "hookimpl",
+    "in_turns",
     "in_words",
     "introduce",
     "is_clean",
@@ -177,6 +184,7 @@ __all__ = [
     "precision_of",
     "read_config",
     "read_log",
+    "replied",
     "require_json",
     "rewritten",
     "shown",
@@ -188,4 +196,6 @@ __all__ = [
     "versions",
     "weights_at",
     "with_tokens_dropped",
+    "without_system",
+    "without_tools",
 ]

@@ -30,6 +30,7 @@ from .turns import Line as Line
 from .turns import LineEvent as LineEvent
 from .turns import Turn as Turn
 from .turns import letters, size
+from .withdrawn import ReplyWithdrawn as ReplyWithdrawn
 
 # -- hearing ---------------------------------------------------------------------------------
 
@@ -78,10 +79,7 @@ class UserResumed(Event):
 
 @frozen
 class UtteranceGrew(Event):
-    """What the user has said so far in one breath, 16 kHz. *key* names the utterance.
-
-    *number* counts those of one utterance from 0.
-    """
+    """What was said so far in one breath, 16 kHz; *number* counts those of utterance *key*."""
 
     key: str
     pcm: bytes = field(repr=size)

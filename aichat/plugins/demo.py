@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from itertools import groupby
 from typing import TypeVar
 
 import anyio
@@ -84,7 +85,8 @@ class Scene:
 def listen(prompt: Prompt) -> Scene:
     """Find out what was just said, by whom, and what in it can be taken up."""
     others = {who.name for who in prompt.cast if who.id != prompt.character.id}
-    spoken = [message for message in prompt.messages if message.role != "system"]
+    heard = [message for message in prompt.messages if message.role != "system"]
+    spoken = [part for message in heard for part in _apart(message, others)]
     by_user = [m for m in spoken if m.role == "user" and m.name not in others]
     user = by_user[-1].content if by_user else ""
     known = {
@@ -99,6 +101,19 @@ def listen(prompt: Prompt) -> Scene:
     seed = "\n".join([prompt.character.id, *(message.content for message in spoken)])
     said = [message.content for message in spoken[-RECENT:]]
     return Scene(user, mine, said, known, seed)
+
+
+def _apart(message: PromptMessage, others: set[str]) -> Iterator[PromptMessage]:
+    """Yield what the user and other characters said, which a prompt has in one message."""
+    if message.role != "user" or message.name in others:
+        yield message
+        return
+    by_speaker = groupby(
+        message.content.split("\n\n"),
+        lambda part: next((name for name in others if part.startswith(f"{name}: ")), None),
+    )
+    for name, parts in by_speaker:
+        yield PromptMessage("user", "\n\n".join(parts), name)
 
 
 def _before(spoken: Sequence[PromptMessage], others: set[str]) -> str:

@@ -11,7 +11,7 @@ import importlib
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from operator import attrgetter
 from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import urlsplit
@@ -22,13 +22,28 @@ from attrs import Factory, define, field
 
 from aichat.core import AichatError, BackendFailed, CannotStart, TimedOut, is_this_machine
 
+from .openai_trouble import (
+    StreamError,
+    WebPage,
+    is_late,
+    is_late_to_connect,
+    is_lost,
+    is_too_long,
+    shown_url,
+    status_of,
+    unreachable,
+    wait_of,
+)
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 IDLE_SECONDS = 300.0
-"""So long a connection is kept for the next turn, which then needs no new handshake."""
+"""How long a connection is kept for the next turn, which then needs no new handshake."""
+CONNECT_SECONDS = 5.0
 RETRY_SECONDS = 0.25
+"""The pause before a second try, unless the server asks for a longer one."""
 LONGEST_WAIT = 3.0
 """A server that wants to be asked again later than this, in seconds, is not."""
 
@@ -46,10 +61,17 @@ PROBLEMS = {
     ),
     402: ("There is no credit left for the {what} (402).", "Buy credit, or change model."),
     403: ("The {what} may not answer this (403).", "Say it differently, or change model."),
-    404: ("The server does not know the model (404).", "Check model and base_url in {table}."),
+    404: (
+        "The server does not know the model (404).",
+        "Check model and base_url in {table} ({url}).",
+    ),
     408: ("The {what} took too long (408).", "Try again."),
     413: ("That is too long for the {what} (413).", "Begin a new conversation."),
     429: ("Too many requests to the {what} (429).", "Wait a moment, or change model."),
+    503: (
+        "The {what} is overloaded, or still being loaded (503).",
+        "Wait a moment, or choose another model.",
+    ),
 }
 
 
@@ -137,7 +159,7 @@ class Server:
         openai = importlib.import_module("openai")
         # httpx, or httpx2 from version 3 on
         http = importlib.import_module(openai.DefaultAsyncHttpxClient.__base__.__module__)
-        timeout = openai.Timeout(self.seconds, connect=5)
+        timeout = openai.Timeout(self.seconds, connect=CONNECT_SECONDS)
         client = openai.AsyncOpenAI(
             api_key=key or "none",
             base_url=self.base_url,
@@ -172,7 +194,8 @@ class Server:
                     if not may_pass(error):
                         raise
                     log.info("%s stumbled (%s); once more", self.host, type(error).__name__)
-                await anyio.sleep(RETRY_SECONDS)
+                    pause = max(RETRY_SECONDS, wait_of(error))
+                await anyio.sleep(pause)
                 return await attempt()
         except TimeoutError:
             raise self.silent(seconds) from None
@@ -192,26 +215,52 @@ class Server:
         """Turn what the library raised into a sentence of ours."""
         if isinstance(error, AichatError):
             return error
-        status, kind = status_of(error), type(error).__name__
-        if kind == "APITimeoutError" or isinstance(error, TimeoutError):
+        table = f"[{self.part}.openai]"
+        if why := unreachable(error, self.what, self.base_url, table):
+            return BackendFailed(*why)
+        if is_late_to_connect(error):
+            return TimedOut(
+                f"{self.host} took no connection within {CONNECT_SECONDS:g} seconds.",
+                f"Is it running? Check base_url in {table} ({shown_url(self.base_url)}).",
+            )
+        if is_late(error):
             return self.silent(self.seconds)
+        if is_too_long(error):
+            return BackendFailed(
+                f"The conversation is longer than the {self.what} can read.",
+                f"Begin a new one, or tell how much it reads: context_tokens in {table}.",
+            )
+        return BackendFailed(*self._refusal(error))
+
+    def _refusal(self, error: Exception) -> tuple[str, str]:
+        """Say what a server that answers means."""
+        status, table = status_of(error), f"[{self.part}.openai]"
         if status in PROBLEMS:
-            return BackendFailed(*(self._filled(text) for text in PROBLEMS[status]))
+            problem, mend = (self._filled(text) for text in PROBLEMS[status])
+            if status == 429 and (seconds := wait_of(error)) > LONGEST_WAIT:
+                mend = f"Wait {seconds:.0f} seconds, or change model."
+            return problem, mend
         if status is not None and 300 <= status < 400:
-            mend = f"Put the address that it moved to into [{self.part}.openai] base_url."
-            return BackendFailed(f"{self.host} redirects elsewhere ({status}).", mend)
+            mend = f"Put the address that it moved to into {table} base_url."
+            return f"{self.host} redirects elsewhere ({status}).", mend
+        if isinstance(error, WebPage):
+            mend = f"Check base_url in {table} ({shown_url(self.base_url)}), and the network."
+            return f"{self.host} answered with a web page, not as a {self.what} does.", mend
         if status is not None:
             problem = f"The {self.what}'s server has a fault ({status})."
-        elif kind == "APIConnectionError":
+        elif is_lost(error):
             problem = f"The connection to the {self.what} at {self.host} failed."
+        elif isinstance(error, StreamError):
+            problem = f"The server of the {self.what} reported an error."
         else:
-            problem = f"The {self.what} at {self.host} broke off ({kind})."
-        return BackendFailed(problem, "Try again, or choose another model.")
+            problem = f"The {self.what} at {self.host} broke off ({type(error).__name__})."
+        return problem, "Try again, or choose another model."
 
     def _filled(self, text: str) -> str:
         table = f"[{self.part}.openai]"
         variable = VARIABLES.get(origin(self.base_url), "NAME")
-        return text.format(what=self.what, table=table, variable=variable)
+        url = shown_url(self.base_url)
+        return text.format(what=self.what, table=table, variable=variable, url=url)
 
 
 @define(eq=False, kw_only=True)
@@ -274,26 +323,9 @@ def _is_openrouters(key: str) -> bool:
     return bool(key) and (key.startswith("sk-or-") or key == os.environ.get(OPENROUTER_KEY))
 
 
-def status_of(error: Exception) -> int | None:
-    """Find the HTTP status of an error, or the code of one in the middle of a stream."""
-    status = getattr(error, "status_code", None)
-    if status is None and isinstance(body := getattr(error, "body", None), Mapping):
-        status = body.get("code")
-    return int(str(status)) if str(status).isdecimal() else None
-
-
 def may_pass(error: Exception) -> bool:
     """Tell whether a second try may succeed, soon."""
     status = status_of(error)
     if status is None:
-        return type(error).__name__ == "APIConnectionError"
-    return (status == 429 or status >= 500) and _wait(error) <= LONGEST_WAIT
-
-
-def _wait(error: Exception) -> float:
-    """Return how long the server asks to be left alone, in seconds."""
-    headers = getattr(getattr(error, "response", None), "headers", {})
-    try:
-        return float(headers.get("retry-after", 0))
-    except ValueError:  # it may be a date as well: that is no matter of seconds
-        return LONGEST_WAIT + 1
+        return is_lost(error)
+    return (status == 429 or status >= 500) and wait_of(error) <= LONGEST_WAIT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from math import inf
 from typing import Any, Literal
 
@@ -15,23 +15,30 @@ from aichat.core import (
     Model,
     Prompt,
     PromptMessage,
+    TimedOut,
     Tool,
+    ToolCall,
     Written,
     closing,
+    in_turns,
+    without_system,
+    without_tools,
 )
 
-from .openai_client import OPENROUTER, Client, origin, status_of
+from .openai_client import OPENROUTER, Client, origin
+from .openai_refused import SYSTEM, Refused, refusal
 from .openai_stream import Reading
+from .openai_trouble import status_of
 
 log = logging.getLogger(__name__)
 
 LIST_SECONDS = 10.0
-"""So long the list of models may take."""
+"""The longest wait for the list of models."""
 MOST_MODELS = 2_000
 
 SETTINGS = ("model", "temperature", "max_tokens", "top_p", "stop")
-NO_TOOLS = (400, 404, 422, 501)
-"""What servers answer when a model takes no tools, among other things."""
+MOST_TRIES = 6
+"""Requests for one reply, each with fewer optional fields than the one before."""
 
 Effort = Literal["", "none", "minimal", "low", "medium", "high"]
 Pieces = AsyncGenerator[Written, None]
@@ -55,16 +62,17 @@ class OpenAiLlm(Client):
     between_tokens_seconds: float = 15
     reasoning: Effort = ""
     context_tokens: int | None = None
-    _toolless: set[str] = field(init=False, factory=set, repr=False)
-    """Models that were found to take no tools."""
+    _refused: Refused = field(init=False, factory=Refused, repr=False)
 
     def _longest(self) -> float:
         return self.first_token_seconds + self.between_tokens_seconds  # ours are shorter
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
-        pieces, piece = await self._begun(self._request(prompt))
+        pieces, piece = await self._begun(prompt)
         async with closing(pieces):
             while piece is not None:
+                if isinstance(piece, ToolCall):  # whatever the server said before, it knows tools
+                    self._refused.forget(self._model(prompt), "tools")
                 yield piece
                 piece = await self._next(pieces)
 
@@ -84,19 +92,26 @@ class OpenAiLlm(Client):
 
     # -- asking ------------------------------------------------------------------------------
 
-    def _request(self, prompt: Prompt) -> dict[str, Any]:
-        """Say what to ask for."""
+    def _request(self, prompt: Prompt, without: Collection[str] = ()) -> dict[str, Any]:
+        """Say what to ask for, *without* the fields that the server refuses."""
         chosen = {name: prompt.settings.get(name) for name in SETTINGS}
         request = {name: value for name, value in chosen.items() if value not in (None, [], ())}
         request.setdefault("model", self.model)
-        if self._server.host == "api.openai.com" and "max_tokens" in request:
+        is_openai = self._server.host == "api.openai.com"
+        if "max_tokens" in request and (is_openai or "max_tokens" in without):
             request["max_completion_tokens"] = request.pop("max_tokens")
-        if prompt.tools and request["model"] not in self._toolless:
+        if prompt.tools:
             request["tools"] = [_tool(tool) for tool in prompt.tools]
             if prompt.must_answer:
                 request["tool_choice"] = "none"
-        request["messages"] = [_message(message) for message in prompt.messages]
-        return {**request, "extra_body": {**self._thinking(), **self.extra_body}}
+        request["stream_options"] = {"include_usage": True}
+        request = {name: value for name, value in request.items() if name not in without}
+        thinking = {name: value for name, value in self._thinking().items() if name not in without}
+        request["messages"] = [_message(one) for one in _ordered(prompt, without)]
+        return {**request, "stream": True, "extra_body": {**thinking, **self.extra_body}}
+
+    def _model(self, prompt: Prompt) -> str:
+        return str(prompt.settings.get("model") or self.model)
 
     def _thinking(self) -> dict[str, Any]:
         if not self.reasoning:
@@ -105,38 +120,64 @@ class OpenAiLlm(Client):
             return {"reasoning": {"effort": self.reasoning}}
         return {"reasoning_effort": self.reasoning}
 
-    async def _begun(self, request: dict[str, Any]) -> tuple[Pieces, Written | None]:
+    async def _begun(self, prompt: Prompt) -> tuple[Pieces, Written | None]:
         """Return the stream and its first piece."""
+        readings: list[Reading] = []
+        try:
+            return await self._server.twice(
+                lambda: self._attempt(prompt, readings), self.first_token_seconds
+            )
+        except TimedOut as error:
+            if readings and readings[-1].thinks:
+                raise self._still_thinking() from None
+            raise error from None
 
-        async def attempt() -> tuple[Pieces, Written | None]:
+    async def _attempt(
+        self, prompt: Prompt, readings: list[Reading]
+    ) -> tuple[Pieces, Written | None]:
+        """Ask; leave out what the server refuses, and ask again."""
+        model = self._model(prompt)
+        without, named = set(self._refused.of(model)), set[str]()
+        for _ in range(MOST_TRIES - 1):
+            request = self._request(prompt, without)
             try:
-                return await self._try(request)
+                begun = await self._try(request, prompt, readings)
             except Exception as error:
-                if "tools" in request and status_of(error) in NO_TOOLS:
-                    return await self._without_tools(request)
-                raise
+                if (refused := refusal(error, request)) is None:
+                    raise
+                without |= refused.fields
+                named |= refused.fields if refused.is_named else set()
+                continue
+            self._remember(model, named)
+            return begun
+        return await self._try(self._request(prompt, without), prompt, readings)
 
-        return await self._server.twice(attempt, self.first_token_seconds)
+    def _remember(self, model: str, fields: Collection[str]) -> None:
+        for name in fields:
+            doing = "; its characters do without" if name == "tools" else ""
+            log.warning("%s takes no %s%s.", model, name, doing)
+        if fields:
+            self._refused.remember(model, fields)
 
-    async def _without_tools(self, request: dict[str, Any]) -> tuple[Pieces, Written | None]:
-        """Ask a model that may take no tools again; if it answers now, it took none."""
-        model = request["model"]
-        bare = {name: value for name, value in request.items() if name != "tools"}
-        answered = await self._try(bare)
-        log.warning("%s takes no tools; its characters do without.", model)
-        self._toolless.add(model)
-        return answered
-
-    async def _try(self, request: dict[str, Any]) -> tuple[Pieces, Written | None]:
-        stream = await self._server.client.chat.completions.create(
-            **request, stream=True, stream_options={"include_usage": True}
-        )
-        pieces = Reading(stream, self.between_tokens_seconds).pieces()
+    async def _try(
+        self, request: dict[str, Any], prompt: Prompt, readings: list[Reading]
+    ) -> tuple[Pieces, Written | None]:
+        stream = await self._server.client.chat.completions.create(**request)
+        names = [tool.name for tool in prompt.tools]
+        readings.append(Reading(stream, self.between_tokens_seconds, names))
+        pieces = readings[-1].pieces()
         try:
             return pieces, await anext(pieces, None)
         except BaseException:
             await pieces.aclose()
             raise
+
+    def _still_thinking(self) -> TimedOut:
+        return TimedOut(
+            f"The language model at {self._server.host} was still thinking after "
+            f"{self.first_token_seconds:g} seconds.",
+            'Raise first_token_seconds, or set reasoning = "low", in [llm.openai].',
+        )
 
     async def _next(self, pieces: Pieces) -> Written | None:
         try:
@@ -145,12 +186,18 @@ class OpenAiLlm(Client):
             raise self._server.explained(error) from None
 
 
+def _ordered(prompt: Prompt, without: Collection[str]) -> Sequence[PromptMessage]:
+    """Return the messages as the model takes them."""
+    messages = (without_tools if "tools" in without else in_turns)(prompt.messages)
+    return without_system(messages) if SYSTEM in without else messages
+
+
 def _message(message: PromptMessage) -> dict[str, Any]:
     if message.role == "tool":
         return {"role": "tool", "tool_call_id": message.call_id, "content": message.content}
-    told: dict[str, Any] = {"role": message.role, "content": message.content}
+    sent: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.calls:
-        told["tool_calls"] = [
+        sent["tool_calls"] = [
             {
                 "id": call.id,
                 "type": "function",
@@ -158,7 +205,7 @@ def _message(message: PromptMessage) -> dict[str, Any]:
             }
             for call in message.calls
         ]
-    return told
+    return sent
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -185,10 +232,10 @@ def _model(listed: Any) -> Model:
     )
 
 
-def _price(told: object) -> float | None:
+def _price(listed: object) -> float | None:
     """Read a price in USD for a token, which is a text; below 0 it varies."""
     try:
-        price = float(str(told)) * 1_000_000
+        price = float(str(listed)) * 1_000_000
     except ValueError:
         return None
     return round(price, 6) if 0 <= price < inf else None

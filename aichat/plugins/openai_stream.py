@@ -1,13 +1,13 @@
 """What a chat completion streams, read piece by piece: text, tool calls, and what it took.
 
-What the model thinks is left out, whether the server tells it apart (``reasoning``) or the model
-wrote it into its text, between ``<think>`` and ``</think>`` at the beginning.
+What the server tells apart as thoughts (``reasoning``) is left out; those in the text are left out
+for every language model, in :mod:`aichat.core.replies`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from math import inf
 from typing import Any
 
@@ -16,96 +16,39 @@ from attrs import define, field
 
 from aichat.core import BackendFailed, TimedOut, ToolCall, Usage, Written, is_clean
 
+from .openai_calls import Calls
+from .openai_chunks import ENDS, delta_of, usage_of
+from .openai_events import Events
+
 log = logging.getLogger(__name__)
 
 END_SECONDS = 2.0
-"""So long the server may take, when the reply is complete, to tell what it took."""
-OPENING, CLOSING = "<think>", "</think>"
-MOST_CALLS = 64
-LONGEST_CALL = 100_000
-"""Letters of all the arguments in one reply."""
+"""The longest wait, when the reply is complete, for what it took."""
+DONE_SECONDS = 0.25
+"""The longest wait for the end of the response after ``[DONE]``."""
 
 
 @define
-class Thoughts:
-    """Takes thoughts out of the text; they come first, if any do."""
+class Halves:
+    """Puts letters together whose two halves (surrogates) came apart."""
 
     held: str = ""
-    has_begun: bool = False
-    """The answer has begun: nothing that follows is a thought."""
-    is_thinking: bool = False
 
     def feed(self, text: str) -> str:
-        """Return what of the text is certainly no thought."""
-        if self.has_begun:
-            return text
-        self.held += text
-        return self._thinking() if self.is_thinking else self._undecided()
-
-    def _undecided(self) -> str:
-        start = self.held.lstrip()
-        if start.startswith(OPENING):
-            self.is_thinking = True
-            return self._thinking()
-        if OPENING.startswith(start):
-            return ""
-        return self.flush()
-
-    def _thinking(self) -> str:
-        _, closing, rest = self.held.partition(CLOSING)
-        self.held = rest if closing else self.held[-len(CLOSING) :]
-        self.is_thinking = not closing
-        return self._undecided() if closing else ""
+        """Return *text*, but for a first half at its end."""
+        text = self.held + text
+        self.held = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return cleaned(text[:-1] if self.held else text)
 
     def flush(self) -> str:
-        """Return what was held back, which is no thought unless that has not ended."""
-        held, self.held, self.has_begun = self.held, "", True
-        return "" if self.is_thinking else held
-
-
-@define
-class Calls:
-    """Puts tool calls together, whose arguments come in fragments.
-
-    A fragment belongs to the call with its index; one that has an id of its own begins a new call,
-    also where a server gives every call the same index, or none.
-    """
-
-    made: list[ToolCall] = field(factory=list)
-    places: dict[int, int] = field(factory=dict)
-    """Where in *made* the newest call with an index is."""
-    letters: int = 0
-
-    def add(self, fragment: Any) -> None:
-        """Take in a fragment. Raises :class:`BackendFailed` when it gets too much."""
-        function = getattr(fragment, "function", None)
-        name = str(getattr(function, "name", None) or "")
-        arguments = str(getattr(function, "arguments", None) or "")
-        id = str(getattr(fragment, "id", None) or "")
-        index = getattr(fragment, "index", None)
-        place = self._place(index if isinstance(index, int) else 0, id)
-        known = self.made[place]
-        self.made[place] = ToolCall(known.id or id, known.name or name, known.arguments + arguments)
-        self.letters += len(arguments)
-        if len(self.made) > MOST_CALLS or self.letters > LONGEST_CALL:
-            raise BackendFailed("The language model asked for too much at once.", "Ask again.")
-
-    def _place(self, index: int, id: str) -> int:
-        place = self.places.get(index)
-        if place is None or (id and self.made[place].id not in ("", id)):
-            place = self.places[index] = len(self.made)
-            self.made.append(ToolCall(id, ""))
-        return place
-
-    def whole(self) -> Iterator[ToolCall]:
-        """Yield the calls; one without an id gets one."""
-        for place, call in enumerate(self.made):
-            yield ToolCall(call.id or f"call-{place}", cleaned(call.name), cleaned(call.arguments))
+        """Return what has no other half."""
+        held, self.held = self.held, ""
+        return cleaned(held)
 
 
 @define
 class Reading:
-    """One stream being read.
+    """One stream being read; *names* are those of the tools that were offered.
 
     *seconds* is the longest wait for the next word, thought or piece of a call, from the first word
     on; until then it is the reader who counts. Chunks with nothing in them do not.
@@ -113,40 +56,49 @@ class Reading:
 
     stream: Any
     seconds: float = inf
+    names: Collection[str] = ()
     is_finished: bool = False
     """The model has said that this is all; only what it took may follow."""
+    ends: str = ""
+    """The reason that it gave, also one that nobody knows."""
     wrote: bool = False
+    thinks: bool = False
+    """It has sent thoughts, and not a word yet."""
     waited: float = 0.0
     """Seconds since anything came; only those in which we waited, not those of a slow reader."""
-    thoughts: Thoughts = field(factory=Thoughts)
-    calls: Calls = field(factory=Calls)
+    halves: Halves = field(factory=Halves)
+    calls: Calls = field(init=False)
+    events: Events = field(init=False)
     took: Usage | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.calls = Calls(self.names)
+        self.events = Events(self.stream.response.aiter_bytes())
 
     async def pieces(self) -> AsyncGenerator[Written, None]:
         """Yield what is meant to be read, then calls and usage; close the stream at the end."""
+        chunks = self.events.objects()
         try:
-            while (chunk := await self._chunk()) is not None:
-                if getattr(chunk, "usage", None):  # some servers count on with every chunk
-                    self.took = _usage(chunk)
-                for choice in chunk.choices or ():
-                    if text := self._choice(choice):
-                        self.wrote = True
-                        yield text
+            while (chunk := await self._chunk(chunks)) is not None:
+                self.took = usage_of(chunk) or self.took  # some servers count on with every chunk
+                if text := self._text(chunk):
+                    self.wrote = True
+                    yield text
         finally:
             with anyio.move_on_after(2, shield=True):
+                await chunks.aclose()
                 await self.stream.close()
-        if not self.is_finished:
+        if not (self.is_finished or self.ends or self.events.is_done):
             raise BackendFailed("The language model broke off in mid-sentence.", "Try again.")
         for piece in self.rest():
             yield piece
 
-    async def _chunk(self) -> Any:
+    async def _chunk(self, chunks: AsyncGenerator[dict[str, Any], None]) -> dict[str, Any] | None:
         """Return the next chunk. When the reply is complete, nothing can fail it any more."""
-        seconds = END_SECONDS if self.is_finished else self.seconds if self.wrote else inf
-        begun = anyio.current_time()
+        seconds, begun = self._patience(), anyio.current_time()
         try:
             with anyio.move_on_after(max(0, seconds - self.waited)):
-                chunk = await anext(self.stream, None)
+                chunk = await anext(chunks, None)
                 self.waited += anyio.current_time() - begun
                 return chunk
             raise TimedOut(
@@ -154,59 +106,63 @@ class Reading:
                 "Try again, or choose another model.",
             )
         except Exception as error:
-            if not self.is_finished:
+            if not (self.is_finished or self.events.is_done):
                 raise
-            log.info("what a reply took was not told (%s)", type(error).__name__)
+            log.debug("the end of a response did not come (%s)", type(error).__name__)
             return None
+
+    def _patience(self) -> float:
+        if self.events.is_done:
+            return DONE_SECONDS
+        if self.is_finished:
+            return END_SECONDS
+        return self.seconds if self.wrote else inf
 
     def rest(self) -> Iterator[Written]:
         """Yield what is known only at the end. Raises :class:`BackendFailed` if that is nothing."""
-        if text := cleaned(self.thoughts.flush()):
+        if text := self.halves.flush():
             self.wrote = True
             yield text
-        calls = list(self.calls.whole())
+        calls = [
+            ToolCall(call.id, cleaned(call.name), cleaned(call.arguments))
+            for call in self.calls.whole()
+        ]
         yield from calls
         if self.took is not None:
             yield self.took
         if not (self.wrote or calls):
-            raise BackendFailed("The language model wrote nothing.", "Try again, or change model.")
+            raise BackendFailed(*NOTHING.get(self.ends, NOTHING[""]))
 
-    def _choice(self, choice: Any) -> str:
-        if choice.finish_reason == "error":
+    def _text(self, chunk: Mapping[str, Any]) -> str:
+        """Take in a chunk; return its text."""
+        delta = delta_of(chunk)
+        if delta.ends == "error":
             raise BackendFailed("The language model broke off in mid-sentence.", "Try again.")
-        delta = choice.delta
-        fragments = getattr(delta, "tool_calls", None) or ()
-        has_begun_to_end = choice.finish_reason is not None and not self.is_finished
-        if delta.content or fragments or _thinks(delta) or has_begun_to_end:
-            self.waited = 0
-        self.is_finished = self.is_finished or has_begun_to_end
-        for fragment in fragments:
+        text = self.halves.feed(delta.text) if delta.text else ""
+        for fragment in delta.fragments:
             self.calls.add(fragment)
-        return cleaned(self.thoughts.feed(delta.content or ""))
+        has_any = bool(self.wrote or text or self.calls.made)
+        ends_now = delta.ends in ENDS and has_any and not self.is_finished
+        if text or delta.fragments or delta.thinks or ends_now:
+            self.waited = 0
+        self.is_finished = self.is_finished or ends_now
+        self.ends = delta.ends or self.ends
+        self.thinks = not has_any and (self.thinks or delta.thinks)
+        return text
 
 
-def _thinks(delta: Any) -> bool:
-    """Tell whether there is a thought in it; OpenRouter and vLLM have different names for that."""
-    return bool(getattr(delta, "reasoning", None) or getattr(delta, "reasoning_content", None))
-
-
-def _usage(chunk: Any) -> Usage:
-    """Read what the reply took; only OpenRouter tells the cost."""
-    took = chunk.usage
-    return Usage(
-        str(getattr(chunk, "model", None) or "") or None,
-        _count(getattr(took, "prompt_tokens", None)),
-        _count(getattr(took, "completion_tokens", None)),
-        _cost(getattr(took, "cost", None)),
-    )
-
-
-def _count(told: object) -> int | None:
-    return told if isinstance(told, int) and told >= 0 else None
-
-
-def _cost(told: object) -> float | None:
-    return float(told) if isinstance(told, int | float) and 0 <= told < inf else None
+NOTHING = {
+    "": ("The language model wrote nothing.", "Try again, or change model."),
+    "length": (
+        "The language model came to its limit before its first word: it thought for too long.",
+        "Raise max_tokens, or lower reasoning in [llm.openai].",
+    ),
+    "content_filter": (
+        "The server's filter withheld what the language model wrote.",
+        "Say it differently, or change model.",
+    ),
+}
+"""What to say of a reply without a word, by the reason for which it ended."""
 
 
 def cleaned(text: str) -> str:

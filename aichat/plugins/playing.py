@@ -8,7 +8,7 @@ loudspeakers hold their position, time stands still here: nothing is sent and no
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 import anyio
@@ -28,6 +28,7 @@ from aichat.core.events import (
     PlaybackPaused,
     PlaybackResumed,
     ReplyFinished,
+    ReplyWithdrawn,
     SpeakersChosen,
     SpeechSynthesized,
     Turn,
@@ -61,6 +62,23 @@ class Playhead:
     causes: set[str] = field(factory=set)
     """Why the loudspeakers hold their position; empty while they play."""
     paused_at: float = 0.0
+    void: dict[Line, int] = field(factory=dict)
+    """Of lines whose first words were withdrawn: up to which clause nothing is sent."""
+
+    def add(self, items: Iterable[Playable]) -> None:
+        """Let items wait for their time, but for audio that is void."""
+        for item in items:
+            if isinstance(item, AudioReady) and item.index < self.void.get(item.line, 0):
+                self.backlog[item.line] -= len(item.pcm)
+            else:
+                self.queue.append(item)
+
+    def withdraw(self, line: Line, until: int) -> None:
+        """Send nothing more of the clauses before *until*."""
+        self.void[line] = until
+        waiting, self.queue = self.queue, deque()
+        self.add(waiting)
+        self.wake()
 
     def wake(self) -> None:
         """Let those look again who wait for audio, or for room."""
@@ -176,7 +194,7 @@ class Playing:
             return None
         if isinstance(event, LineInterrupted):
             head.drop(event.line, self.bus.clock.now())
-        head.queue.extend(items)
+        head.add(items)
         if isinstance(event, SpeechSynthesized):
             head.backlog[event.line] += len(event.pcm)
             if head.is_due(self.bus.clock.now()) or _is_far_ahead(head, event):
@@ -184,6 +202,11 @@ class Playing:
         if head.queue:
             head.wake()
         return None
+
+    def withdraw(self, event: ReplyWithdrawn) -> None:
+        """Send nothing more of what was no part of the reply."""
+        if head := self._head(event):
+            head.withdraw(event.line, event.until)
 
     def pause(self, event: PlaybackPaused) -> None:
         """Send nothing more for now; a turn may be paused before anybody is to speak."""
@@ -279,6 +302,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     """Publish audio in playing order."""
     playing = Playing(bus, parts)
     bus.tap(playing.sequence, interruptible=True)
+    bus.tap(playing.withdraw)
     bus.tap(playing.pause)
     bus.tap(playing.resume)
     bus.tap(playing.locate)

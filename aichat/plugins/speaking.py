@@ -27,8 +27,13 @@ from aichat.core import (
 from aichat.core.events import (
     SPEAKER_RATE,
     ConversationClosed,
+    Interrupted,
     Line,
+    LineEvent,
+    LineFinished,
+    LineInterrupted,
     ReplyClause,
+    ReplyWithdrawn,
     SpeakersChosen,
     SpeechSynthesized,
     SpokenWord,
@@ -160,6 +165,19 @@ class Speaking:
     plans: dict[str, Plan] = field(factory=dict)
     """The plan of each conversation's latest turn."""
     takes: Takes = field(factory=Takes)
+    void: dict[Line, int] = field(factory=dict)
+    """Of lines whose first words were withdrawn: up to which clause nothing is spoken."""
+
+    def withdraw(self, event: ReplyWithdrawn) -> None:
+        """Speak nothing more of what was no part of the reply."""
+        self.void[event.line] = event.until
+
+    def drop(self, event: LineFinished | LineInterrupted | Interrupted) -> None:
+        """A line is over, or all of a turn."""
+        if isinstance(event, LineEvent):
+            self.void.pop(event.line, None)
+        else:
+            self.void = {line: end for line, end in self.void.items() if line.turn != event.turn}
 
     def plan(self, event: ReplyClause) -> None:
         """Note when the clause will be needed."""
@@ -183,7 +201,7 @@ class Speaking:
             await self.bus.committed(event.turn)
         failure: Exception | None = None
         try:
-            if event.text:
+            if event.text and event.index >= self.void.get(event.line, 0):
                 await self._speak(event)
         except Exception as error:
             failure = error
@@ -203,6 +221,8 @@ class Speaking:
         async with engine.slots.taken(need), closing(engine.tts.speak(event.text, voice)) as chunks:
             with patience(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
                 async for chunk in chunks:
+                    if event.index < self.void.get(event.line, 0):
+                        return
                     if isinstance(chunk, WordMark):
                         at = rate.position(chunk.at)
                         clause.words.append(SpokenWord(chunk.start, chunk.end, at))
@@ -261,6 +281,8 @@ def connect(bus: Bus, parts: Parts) -> None:
     speaking = Speaking(bus, parts)
     bus.tap(speaking.plan, interruptible=True)
     bus.tap(speaking.forget)
+    bus.tap(speaking.withdraw)
+    bus.tap(speaking.drop)
     bus.tap(speaking.takes.forget)
     bus.subscribe(speaking.prepare, interruptible=True, ahead=True)
     bus.subscribe(

@@ -20,13 +20,14 @@ from aichat.core import (
     Usage,
     device_of,
     first_line,
+    in_turns,
     is_clean,
     precision_of,
+    without_system,
+    without_tools,
 )
 
 from .transformers_stopping import Stops
-
-Messages = list[dict[str, str]]
 
 
 @frozen
@@ -64,26 +65,26 @@ class Writer:
 
     def _read(self, messages: Sequence[PromptMessage], most: int) -> dict[str, Any]:
         """Write the chat in the model's own form; the oldest messages go if it is too long."""
-        kept = _merged((message.role, message.content) for message in messages)
+        kept = without_tools(messages)
         while True:
             given = self._encoded(kept)
             too_many = given["input_ids"].shape[1] - most
             if too_many <= 0 or len(kept) <= 2:
                 break
-            kept = [kept[0], *kept[1 + max(1, (len(kept) - 1) // 4) :]]
+            kept = in_turns([kept[0], *_newer(kept)])
         if too_many > 0:  # one message is longer than all there is room for
             given = {name: ids[:, -most:] for name, ids in given.items()}
         return {name: ids.to(self.model.device) for name, ids in given.items()}
 
-    def _encoded(self, messages: Messages) -> dict[str, Any]:
+    def _encoded(self, messages: Sequence[PromptMessage]) -> dict[str, Any]:
         try:
             return self._templated(messages)
-        except TemplateError:  # some models know no system prompt, or want the user to begin
-            return self._templated(_folded(messages))
+        except TemplateError:  # some models know no system prompt
+            return self._templated(without_system(messages))
 
-    def _templated(self, messages: Messages) -> dict[str, Any]:
+    def _templated(self, messages: Sequence[PromptMessage]) -> dict[str, Any]:
         given = self.tokenizer.apply_chat_template(
-            messages,
+            _plain(messages),
             add_generation_prompt=True,
             enable_thinking=False,  # nobody hears it, and everybody waits for it
             return_dict=True,
@@ -130,24 +131,15 @@ def _sampling(prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _merged(messages: Iterable[tuple[str, str]]) -> Messages:
-    """Join messages (role, content) of one role in a row: many models want them to take turns."""
-    merged: Messages = []
-    for role, content in messages:
-        if merged and merged[-1]["role"] == role:
-            merged[-1]["content"] += f"\n\n{content}"
-        else:
-            merged.append({"role": role, "content": content})
-    return merged
+def _newer(messages: Sequence[PromptMessage]) -> Sequence[PromptMessage]:
+    """Leave out the oldest quarter, up to the next words of the user."""
+    least = 1 + max(1, (len(messages) - 1) // 4)
+    users = (at for at in range(least, len(messages)) if messages[at].role == "user")
+    return messages[next(users, len(messages) - 1) :]
 
 
-def _folded(messages: Messages) -> Messages:
-    """Tell the system prompt as the user's first words."""
-    told = {"system": "user"}
-    as_user = [(told.get(one["role"], one["role"]), one["content"]) for one in messages]
-    if as_user and as_user[0][0] != "user":
-        as_user.insert(0, ("user", "(The conversation begins.)"))
-    return _merged(as_user)
+def _plain(messages: Iterable[PromptMessage]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 # transformers is not typed everywhere: there its classes are Any, which mypy lets nobody inherit

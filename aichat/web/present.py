@@ -23,6 +23,7 @@ from aichat.core.events import (
     PlaybackResumed,
     ReplyFinished,
     ReplyText,
+    ReplyWithdrawn,
     SpeakersChosen,
     ToolUsed,
     TranscriptUpdated,
@@ -37,7 +38,7 @@ LATELY = 60.0
 MOST = 64
 """The most bubbles that are known, without those of lines that go on."""
 
-Talk = ReplyText | ReplyFinished | ToolUsed | LineFinished
+Talk = ReplyText | ReplyWithdrawn | ReplyFinished | ToolUsed | LineFinished
 Moment = (
     SpeakersChosen | MessageAdded | MessageDeleted | LineInterrupted | Interrupted | TurnFinished
     | PlaybackPaused | PlaybackResumed | UserStartedSpeaking | TranscriptUpdated
@@ -109,7 +110,7 @@ class Present:
             growing.pieces.append(event.text)
             growing.chunks += 1
         else:
-            growing.pieces, growing.is_written = [event.text], True
+            growing.pieces, growing.is_written = [event.text], isinstance(event, ReplyFinished)
             growing.chunks += 1
 
     def note(self, event: Moment) -> None:

@@ -26,6 +26,7 @@ from aichat.core.events import (
     PlaybackResumed,
     ReplyFinished,
     ReplyText,
+    ReplyWithdrawn,
     SpeakersChosen,
     ToolUsed,
     TranscriptUpdated,
@@ -211,7 +212,7 @@ class Room:
             )
         )
 
-    def show_text(self, event: ReplyText | ReplyFinished) -> None:
+    def show_text(self, event: ReplyText | ReplyWithdrawn | ReplyFinished) -> None:
         """Stream a reply's text; what is said again is there already."""
         if event.line.is_again:
             return
@@ -228,6 +229,7 @@ class Room:
                 turn_id=line.turn.id,
                 message_id=line.message_id,
                 is_final=is_final,
+                restarts=isinstance(event, ReplyWithdrawn),
             )
         )
 

@@ -14,14 +14,18 @@ from aichat.core import (
     BackendFailed,
     BadValue,
     Character,
+    Habits,
     NotReady,
     Parts,
     Prompt,
     PromptMessage,
     TimedOut,
+    Withdrawn,
     asked_with,
     briefing,
     closing,
+    in_turns,
+    replied,
 )
 
 from .defaults import defaults
@@ -34,6 +38,8 @@ MOST_TOKENS = 250
 PATIENCE_SECONDS = 60.0
 AT_ONCE = 2
 WAITING = 4
+ANEW = "\f"
+"""Stands in an answer where it begins anew: what came before was a thought of the model."""
 
 
 @define(eq=False)
@@ -42,9 +48,10 @@ class Trials:
 
     # a limiter belongs to a task; an answer begins in one and goes on in another
     slots: anyio.Semaphore = field(factory=lambda: anyio.Semaphore(AT_ONCE))
+    habits: Habits = field(factory=Habits)
 
     async def answer(self, parts: Parts, who: Character, said: str) -> AsyncIterator[str]:
-        """Write the reply piece by piece, up to :data:`LONGEST_ANSWER` letters.
+        """Write the reply piece by piece, up to :data:`LONGEST_ANSWER` letters; see :data:`ANEW`.
 
         Raises BadValue for what cannot be answered, NotReady, TimedOut, and what the model raises.
         """
@@ -52,10 +59,13 @@ class Trials:
         if self.slots.statistics().tasks_waiting >= WAITING:
             raise NotReady("Too many characters are being tried.", "Try again in a moment.")
         room = LONGEST_ANSWER
-        async with self.slots, closing(parts.llm.reply(prompt)) as pieces:
+        async with self.slots, closing(replied(parts.llm, prompt, self.habits)) as pieces:
             until = anyio.current_time() + PATIENCE_SECONDS
             while room > 0 and (piece := await _next(pieces, until)) is not None:
-                if isinstance(piece, str):  # what it took, and calls for tools, come between
+                if isinstance(piece, Withdrawn):
+                    room = LONGEST_ANSWER
+                    yield ANEW
+                elif isinstance(piece, str):  # what it took, and calls for tools, come between
                     yield piece[:room]
                     room -= len(piece)
         if room == LONGEST_ANSWER:
@@ -97,4 +107,4 @@ async def _prompt(parts: Parts, who: Character, said: str) -> Prompt:
     messages.append(PromptMessage("user", said))
     settings = asked_with(who, await defaults(parts.storage))
     settings["max_tokens"] = min(settings.get("max_tokens", MOST_TOKENS), MOST_TOKENS)
-    return Prompt(who, (who,), messages, settings)
+    return Prompt(who, (who,), in_turns(messages), settings)

@@ -155,7 +155,10 @@ class TurnStarted(Outgoing, tag="turn_started", kw_only=True):
 
 
 class TextChunk(Outgoing, tag="text_chunk", kw_only=True):
-    """Some letters of a reply; the last one is empty and final."""
+    """Some letters of a reply; the last one is empty and final.
+
+    With *restarts*, what was sent of the line before was no part of it, and *text* takes its place.
+    """
 
     character_id: str
     character_name: str
@@ -165,6 +168,7 @@ class TextChunk(Outgoing, tag="text_chunk", kw_only=True):
     turn_id: str
     message_id: str
     is_final: bool
+    restarts: bool = False
 
 
 class ToolOut(Outgoing, tag="tool", kw_only=True):

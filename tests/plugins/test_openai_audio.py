@@ -133,7 +133,7 @@ def test_what_costs_money_is_asked_only_at_the_end(partials, base_url, guesses):
     ("model", "part"),
     [
         ("e401", "The key was refused"),
-        ("e404", "does not know the model (404). Check model and base_url in [stt.openai]."),
+        ("e404", "does not know the model (404). Check model and base_url in [stt.openai] (http:"),
         ("e429", "Too many requests to the speech recogniser"),
         ("e500", "The speech recogniser's server has a fault (500)"),
         ("refuse", "The connection to the speech recogniser at 127.0.0.1 failed"),

@@ -61,7 +61,7 @@ async def test_without_a_temperature_it_writes_what_generate_writes(llm):
     prompt = with_settings(ask("Hello?"), temperature=0, max_tokens=20)
     *pieces, usage = await everything(llm, prompt)
     model, tokenizer = llm._engine.model, llm._engine.tokenizer
-    given = llm._engine._encoded([{"role": m.role, "content": m.content} for m in prompt.messages])
+    given = llm._engine._encoded(prompt.messages)
     expected = model.generate(**given, max_new_tokens=20, do_sample=False)
     new = expected[0, given["input_ids"].shape[1] :]
     assert "".join(pieces) == tokenizer.decode(new, skip_special_tokens=True).replace(
@@ -164,19 +164,6 @@ async def test_a_model_that_knows_no_system_prompt_is_told_by_the_user(tmp_path)
         text = llm._engine.tokenizer.decode(given["input_ids"][0])
     assert text.startswith("<|im_start|>user\nYou are Zoë")
     assert "Hello?<|im_end|>" in text
-
-
-def test_messages_of_one_role_are_joined():
-    from aichat.plugins.transformers_writer import _folded, _merged
-
-    messages = [("system", "S"), ("user", "A"), ("user", "B"), ("assistant", "C")]
-    merged = _merged(messages)
-    assert [one["role"] for one in merged] == ["system", "user", "assistant"]
-    assert merged[1]["content"] == "A\n\nB"
-    folded = _folded(merged)
-    assert [one["role"] for one in folded] == ["user", "assistant"]
-    assert folded[0]["content"] == "S\n\nA\n\nB"
-    assert _folded(_merged(messages[3:]))[0]["role"] == "user"
 
 
 async def test_want_of_memory_and_other_failures_are_told(llm, monkeypatch):

@@ -34,7 +34,8 @@ class Writer:
     seed: int = 0
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
-        dice = Random(f"{self.seed}/{prompt.character.name}/{len(prompt.messages)}")
+        heard = len(prompt.messages) + prompt.messages[-1].content.count("\n\n")
+        dice = Random(f"{self.seed}/{prompt.character.name}/{heard}")
         await anyio.sleep(0.25)
         for _ in range(dice.randint(1, 5)):
             for word in range(count := dice.randint(6, 20)):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import Character, Conversation, Message, Prompt
+from aichat.core import GO_ON, Character, Conversation, Message, Prompt, PromptMessage
+from aichat.core.roles import BEGINNING
 from aichat.plugins.answering.prompts import (
-    GO_ON,
     HISTORY_TOKENS,
     REPLY_TOKENS,
     prompt,
@@ -44,16 +44,15 @@ def test_others_are_named_and_only_what_was_heard_is_told() -> None:
     assert [(m.role, m.content) for m in asked(messages).messages[1:]] == [
         ("user", "hi"),
         ("assistant", "Hello"),
-        ("user", "Mark: Nice to meet you."),
-        ("user", "Mark: And"),
+        ("user", "Mark: Nice to meet you.\n\nMark: And"),
     ]
 
 
 def test_of_a_picture_is_told_what_it_shows() -> None:
     shown = f"Look: ![my \\[old\\] cat](/images/{'a' * 64}.webp) and ![](/images/b.webp)!"
     others = "![a dog](https://example.org/dog.png)"
-    words = [one.content for one in asked([said(1, "u", shown), said(2, "u", others)]).messages[1:]]
-    assert words == ["Look: [picture: my [old] cat] and [picture]!", others]
+    (one,) = asked([said(1, "u", shown), said(2, "u", others)]).messages[1:]
+    assert one.content == f"Look: [picture: my [old] cat] and [picture]!\n\n{others}"
 
 
 def test_who_spoke_last_is_told_to_go_on() -> None:
@@ -98,16 +97,31 @@ def test_the_oldest_are_left_out_and_neither_the_system_prompt_nor_the_newest(
     sent = asked(messages, context, **({"max_tokens": most} if most else {}))
     assert sent.messages[0].role == "system"
     assert sent.messages[0].content.startswith("You are kind.")
-    history = [m for m in sent.messages[1:] if m is not GO_ON]
+    history = [m for m in sent.messages[1:] if m not in (GO_ON, BEGINNING)]
     able = [m for m in messages if m.said.strip()]
-    assert [m.content.removeprefix("Mark: ") for m in history] == [
-        m.said for m in able[len(able) - len(history) :]
-    ]
-    assert history or not able
-    size = sum(tokens(m.content) for m in history)
-    assert len(history) <= 1 or size <= HISTORY_TOKENS
-    if context and len(history) > 1:
+    kept = kept_of(able, history)
+    assert "\n\n".join(m.content for m in history) == "\n\n".join(map(foreign, kept))
+    assert kept or not able
+    size = sum(tokens(foreign(m)) for m in kept)
+    assert len(kept) <= 1 or size <= HISTORY_TOKENS
+    if context and len(kept) > 1:
         assert size + tokens(sent.messages[0].content) + (most or REPLY_TOKENS) <= context
+
+
+def foreign(message: Message) -> str:
+    return f"Mark: {message.said}" if message.character_id == "m" else message.said
+
+
+def kept_of(messages: list[Message], history: list[PromptMessage]) -> list[Message]:
+    """Return the newest messages that are as long, joined, as what was sent."""
+    room = sum(len(one.content) + 2 for one in history)
+    kept: list[Message] = []
+    for message in reversed(messages):
+        room -= len(foreign(message)) + 2
+        if room < 0:
+            break
+        kept.insert(0, message)
+    return kept
 
 
 @given(st.text(), st.text())

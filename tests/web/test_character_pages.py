@@ -162,7 +162,8 @@ def test_a_character_answers_before_it_is_kept(
     assert "Zed here. I agree, of course." in page.text
     assert re.search(r'id="trial-player"[^>]*src="/previews/[0-9a-f]{64}.wav"', page.text)
     prompt = llm.asked[-1]
-    assert [one.role for one in prompt.messages] == ["system", "assistant", "user"]
+    roles = [one.role for one in prompt.messages]
+    assert roles == ["system", "user", "assistant", "user"], "many models want the user to begin"
     assert prompt.messages[0].content.startswith("You are Nora.\n\nYou are Zed, in a spoken")
     assert prompt.settings["temperature"] == 0.2
     assert prompt.settings["max_tokens"] == trying.MOST_TOKENS
@@ -172,6 +173,28 @@ def test_a_character_answers_before_it_is_kept(
     spoken = browser.post("/characters/speak", data={**form, "text": "Ahoy. " * 90})
     assert spoken.headers["content-type"] == "audio/wav"
     assert len(anyio.run(server.store.characters)) == before
+
+
+def test_thoughts_are_no_part_of_a_trial() -> None:
+    headers = {"accept": "text/html"}
+    with (
+        a_server(llm=Thoughtful()) as server,
+        httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=60) as browser,
+    ):
+        form = filled(name="Zed", say="Who are you?", do="try")
+        streamed = browser.post("/characters/try", data=form)
+        assert streamed.text == f"I greet. {trying.ANEW}I am Zed."
+        page = browser.post("/characters/new", data={**form, "say": "And now?"})
+        assert "I am Zed." in page.text
+        assert "I greet" not in page.text
+
+
+class Thoughtful:
+    """Thinks aloud, with no tag in front."""
+
+    async def reply(self, prompt: Prompt) -> Any:
+        for piece in ("I greet. ", "</think>", "\n\nI am Zed.<|im_end|>"):
+            yield piece
 
 
 def test_a_trial_that_cannot_be_answered_says_why(browser: httpx.Client) -> None:

@@ -19,15 +19,18 @@ from aichat.core import (
     Bus,
     Character,
     Conversation,
+    Habits,
     Overflow,
     Parts,
     ToolCall,
     Usage,
+    Withdrawn,
     Written,
     closing,
     hookimpl,
     new_id,
     patience,
+    replied,
 )
 from aichat.core.events import (
     AudioReady,
@@ -112,6 +115,7 @@ class Answering:
     bus: Bus
     parts: Parts
     talks: dict[str, Talk] = field(factory=dict)
+    habits: Habits = field(factory=Habits)
 
     def talk(self, conversation: str) -> Talk:
         """Return what is kept of a conversation."""
@@ -303,9 +307,9 @@ class Answering:
         sent = evolve(sent, tools=toolbox.tools)
         for rounds_left in range(ROUNDS, -1, -1):
             self.bus.post(PromptSent(draft.line, sent))
-            said = len(draft.text)
+            said = draft.begin_round()
             words = OwnWords(character.name, others)
-            async with closing(llm.reply(sent)) as deltas:
+            async with closing(replied(llm, sent, self.habits)) as deltas:
                 calls = await self._read(deltas, words, draft)
             await draft.hand_over(await draft.add(words.flush()))
             if not (calls and rounds_left):
@@ -327,7 +331,7 @@ class Answering:
         return [told(message) for message in older if message.message_id not in talk.hidden]
 
     async def _read(
-        self, deltas: AsyncIterator[Written], words: OwnWords, draft: Draft
+        self, deltas: AsyncIterator[Written | Withdrawn], words: OwnWords, draft: Draft
     ) -> list[ToolCall]:
         """Read until the stream ends, or another speaker's line begins, or nothing comes.
 
@@ -342,6 +346,11 @@ class Answering:
                     continue
                 if isinstance(delta, Usage):
                     draft.count(delta)
+                    continue
+                if isinstance(delta, Withdrawn):
+                    words.flush()
+                    words.feed("\n")  # what follows begins a line
+                    await draft.withdraw()
                     continue
                 if complete := await draft.add(words.feed(delta)):
                     waiting.pause()  # this may wait for the loudspeaker

@@ -11,7 +11,14 @@ from typing import TypeVar
 from attrs import Factory, define, field
 
 from aichat.core import Bus, Usage
-from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyText
+from aichat.core.events import (
+    Event,
+    Line,
+    ReplyClause,
+    ReplyFinished,
+    ReplyText,
+    ReplyWithdrawn,
+)
 
 from .clauses import Clauses
 
@@ -41,6 +48,21 @@ class Draft:
     made: int = 0
     usage: Usage | None = None
     """What it took, once the model has told."""
+    round_text: int = 0
+    """Letters and"""
+    round_made: int = 0
+    """clauses that were there before this round."""
+
+    def begin_round(self) -> int:
+        """The model begins to write, or goes on; return how much text there is already."""
+        self.round_text, self.round_made = len(self.text), self.made
+        return self.round_text
+
+    async def withdraw(self) -> None:
+        """Take back what was written in this round: it was no part of the reply."""
+        self.text, self.held = self.text[: self.round_text], ""
+        self.clauses = Clauses(made=self.round_made)
+        await self.bus.publish(ReplyWithdrawn(self.line, self.text, self.round_made, self.made))
 
     async def add(self, delta: str) -> list[str]:
         """Show *delta*; return the clauses that it completes, to be handed over."""

@@ -14,6 +14,7 @@ from aichat.core import (
     PromptMessage,
     asked_with,
     briefing,
+    in_turns,
     in_words,
 )
 
@@ -23,9 +24,6 @@ MESSAGE_TOKENS = 5
 """What a chat template puts around a message, about."""
 REPLY_TOKENS = 512
 """Room for the reply in a model's context when the conversation sets no ``max_tokens``."""
-
-GO_ON = PromptMessage("user", "Please go on.")
-"""Said to a character that is to speak twice in a row: most models only answer somebody."""
 
 
 def tokens(text: str) -> int:
@@ -70,7 +68,10 @@ def prompt(
     conversation: Conversation,
     context_tokens: int | None = None,
 ) -> Prompt:
-    """Build the prompt for *character*'s next line, for a model that reads *context_tokens*."""
+    """Build the prompt for *character*'s next line, for a model that reads *context_tokens*.
+
+    Its messages take turns: what several say to the character in a row is one message.
+    """
     settings = asked_with(character, conversation.settings)
     others = [who.name for who in cast if who.id != character.id]
     system = PromptMessage("system", briefing(character, others))
@@ -79,9 +80,7 @@ def prompt(
         reply = settings.get("max_tokens") or REPLY_TOKENS
         room = min(room, context_tokens - reply - tokens(system.content) - MESSAGE_TOKENS)
     history = _newest(character.id, list(messages), room)
-    if history and history[-1].role == "assistant":
-        history.append(GO_ON)
-    return Prompt(character, tuple(cast), (system, *history), settings)
+    return Prompt(character, tuple(cast), in_turns((system, *history)), settings)
 
 
 def _newest(character_id: str, messages: Sequence[Told], room: int) -> list[PromptMessage]:

@@ -31,6 +31,7 @@ from aichat.core.events import (
     ReplyFinished,
     ReplyText,
     ReplyUsage,
+    ReplyWithdrawn,
     SpeakersChosen,
     SpeechSynthesized,
     ToolUsed,
@@ -80,6 +81,7 @@ class Remembering:
     def note(
         self,
         event: ReplyText
+        | ReplyWithdrawn
         | ReplyClause
         | ReplyFinished
         | ReplyUsage
@@ -97,6 +99,8 @@ class Remembering:
             spoken.note_sent(event)
         elif isinstance(event, ReplyText):
             spoken.written += event.text
+        elif isinstance(event, ReplyWithdrawn):
+            spoken.note_withdrawn(event)
         elif isinstance(event, ReplyClause):
             spoken.note_clause(event)
         elif isinstance(event, ReplyFinished):

@@ -16,6 +16,7 @@ from aichat.core.events import (
     AudioReady,
     ReplyClause,
     ReplyUsage,
+    ReplyWithdrawn,
     SpeechSynthesized,
     SpokenWord,
     ToolUsed,
@@ -92,6 +93,15 @@ class Spoken:
     def note_clause(self, event: ReplyClause) -> None:
         """Take in a clause's text."""
         self.clauses[event.index] = Clause(event.shown, event.text)
+
+    def note_withdrawn(self, event: ReplyWithdrawn) -> None:
+        """Take in that clauses were no part of the reply; what was heard of them is none either."""
+        self.written = event.text
+        left = self.sent[-1][1] if self.sent else 0
+        for index, clause in sorted(self.clauses.items()):
+            if event.first <= index < event.until:  # nothing more of it will be sent
+                clause.shown, clause.samples = "", min(clause.samples, left)
+            left = max(0, left - clause.samples)
 
     def note_speech(self, event: SpeechSynthesized) -> None:
         """Take in a clause's audio and word times."""

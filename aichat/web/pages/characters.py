@@ -23,6 +23,7 @@ from aichat.web.defaults import new_conversation
 from aichat.web.dismissed import Dismissed
 from aichat.web.previews import LONGEST_TEXT, SENTENCE
 from aichat.web.shell import Page, Req, done, failed, page
+from aichat.web.trying import ANEW
 from aichat.web.uploads.pictures import LIMIT_BYTES
 
 from . import forms
@@ -194,7 +195,7 @@ async def _used(request: Req, state: State, form: CharacterForm, sent: FormMulti
 
 async def _tried(state: State, form: CharacterForm, aloud: bool) -> None:
     pieces = state.trials.answer(state.parts, form.draft(), form.values["say"])
-    form.answer = "".join([piece async for piece in pieces])
+    form.answer = "".join([piece async for piece in pieces]).rpartition(ANEW)[2]
     if aloud:
         await _spoken(state, form, _beginning(form.answer))
 

@@ -39,13 +39,15 @@ export class Conversation {
     this.#show();
   }
 
-  text({ message_id: id, text, is_final: final, character_name: name, sequence_number: sequence, chunk_index: chunk }) {
+  text(event) {
+    const { message_id: id, text, is_final: final, restarts, character_name: name, sequence_number: sequence, chunk_index: chunk } = event;
     const message = messageOf(id);
     if (!message || chunk < Number(message.dataset.chunks ?? 0)) return; // it came with the page
     message.dataset.chunks = String(chunk + 1);
     const box = message.querySelector(".message-text");
     message.classList.remove("is-thinking");
     message.classList.toggle("is-queued", this.#waits(sequence));
+    if (restarts) box.replaceChildren();
     if (text) {
       message.classList.add("is-streaming");
       if (box.lastChild?.nodeType === Node.TEXT_NODE) box.lastChild.appendData(text);

@@ -40,7 +40,11 @@ async function answer(form, button, address, signal) {
 async function streamed(reply, shown) {
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   shown.textContent = "";
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) shown.append(piece.value);
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    const [text, ...anew] = piece.value.split("\f"); // what came before it was a thought of the model
+    if (anew.length) shown.textContent = anew.at(-1);
+    else shown.append(text);
+  }
   return shown.textContent;
 }
 

@@ -1,0 +1,332 @@
+"""Of a model's text only the reply is shown: whatever its template, however the text is cut."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aichat.core import ToolCall, Withdrawn
+from aichat.core.model_text import LONGEST_CALL, LONGEST_JSON, ModelText
+from aichat.core.model_tokens import LONGEST
+from aichat.core.shown_text import LONGEST_WITHHELD
+
+OFFERED = ("clock", "dice")
+DICE = [("dice", '{"dice": "2d6"}')]
+CLOCK = [("clock", "{}")]
+
+Read = tuple[str, list[tuple[str, str]], ModelText]
+
+
+def read(pieces: Iterable[str], offered: Sequence[str] = OFFERED, waits: bool = False) -> Read:
+    """Return what remains to be seen, the calls, and the reader."""
+    text, said, calls = ModelText("Olivia Barns", offered, waits), "", []
+    out = [one for piece in pieces for one in text.feed(piece)]
+    for one in [*out, *text.flush()]:
+        if isinstance(one, Withdrawn):
+            said = ""
+        elif isinstance(one, ToolCall):
+            calls.append((one.name, one.arguments))
+        else:
+            said += one
+    return said, calls, text
+
+
+def cut(text: str, length: int) -> list[str]:
+    return [text[at : at + length] for at in range(0, len(text), length)]
+
+
+HIDDEN = {
+    "a tag": "<think>\nplan\n</think>\n\nHello!",
+    "a longer tag": "<thinking>plan</thinking>\n\nHello!",
+    "another tag": "<reasoning>plan</reasoning> Hello!",
+    "with attributes": '<thought duration="3">plan</thought>Hello!',
+    "in capitals": "<THINK>plan</Think>Hello!",
+    "in brackets": "[THINK]plan[/THINK]Hello!",
+    "in triangles": "◁think▷plan◁/think▷Hello!",
+    "with a name space": "<seed:think>plan</seed:think>Hello!",
+    "with bars": "<|START_THINKING|>plan<|END_THINKING|><|START_RESPONSE|>Hello!<|END_RESPONSE|>",
+    "of two words": "<|begin_of_thought|>plan<|end_of_thought|>Hello!",
+    "one in the other": "<thinking>a<reflection>b</reflection>c</thinking>Hello!",
+    "closed by another": "<think>plan</thinking>Hello!",
+    "with words of its own": "<inner_thoughts>plan</inner_thoughts><my-reasoning>b</my-reasoning>"
+    "Hello!",
+    "with spaces": "<think >plan</think\n>Hello!",
+    "twice": "<think>a</think><think>b</think>Hello!",
+    "opened twice": "<think>\n<think>a</think>Hello!",
+    "channels": "<|channel|>analysis<|message|>plan<|end|><|start|>assistant<|channel|>final"
+    "<|message|>Hello!<|return|>",
+    "channels of another kind": "<|channel>thought\nplan<channel|>Hello!<turn|>",
+    "an end": "Hello!<|im_end|>",
+    "another end": "Hello!<|eot_id|>",
+    "a third end": "Hello!</s>",
+    "a fourth end": "Hello!<end_of_turn>\n",
+    "a full-width end": "Hello!<｜end▁of▁sentence｜>",
+    "half an end": "Hello!<|im_e",
+    "a beginning": "<s>[/INST] Hello!",
+    "a header": "<|start_header_id|>assistant<|end_header_id|>\n\nHello!<|eot_id|>",
+    "a header with the own name": "<|im_start|>Olivia\nHello!<|im_end|>",
+    "the user's turn": "Hello!<|im_end|>\n<|im_start|>user\nHow?<|im_end|>\n"
+    "<|im_start|>assistant\nSo.",
+    "the user's turn in brackets": "Hello![INST] How? [/INST] So.",
+    "the user's turn with a role": "Hello!<|user|>How?<|assistant|>So.",
+    "the user's turn by its end": "Hello!<end_of_turn>\n<start_of_turn>user\nHow?",
+    "another's turn": "Hello!<|im_end|>\n<|im_start|>Mark\nI disagree.",
+    "words after the end": "Hello!<|endoftext|>The history of France began",
+    "unknown tokens": "<|fim_prefix|>Hello!<|vision_pad|>",
+    "an echo of the system": "<<SYS>>You are Olivia.<</SYS>>Hello!",
+    "the answer of a tool": "<tool_response>{}</tool_response>Hello!",
+}
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 7, 10_000])
+@pytest.mark.parametrize("name", HIDDEN)
+def test_only_the_reply_is_seen(name: str, length: int) -> None:
+    said, calls, _ = read(cut(HIDDEN[name], length))
+    assert (said, calls) == ("Hello!", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Hm. <think>plan</think>Hello!", "Hm. Hello!"),
+        ("Hm.<think>plan</think>Hello!", "Hm. Hello!"),
+        ("Hm. [THINK]never ends", "Hm. "),
+        ("<think>never ends", ""),
+        ("He <s>ran</s> walked.", "He ran walked."),
+        (
+            "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant<|channel|>final"
+            "<|message|>Here.",
+            "I look. Here.",
+        ),
+    ],
+)
+def test_what_is_left_out_in_the_middle_leaves_no_trace(text: str, said: str) -> None:
+    for length in (1, 3, 100):
+        assert read(cut(text, length))[0] == said
+
+
+PLAIN = [
+    "I <3 you; a < b, x<y and 5 > 3. [sic] I think so, [laughs] <- and ->, ◁ and ▷.",
+    "<b>Bold</b> and <reason for leaving> and <i>so</i> on. <thin",
+    "A [link](https://example.org) and a list: [1, 2]. {braces} too.",
+    '{"temperature": 3}',
+    '{"name": "Bob", "age": 3}\nThat is Bob.',
+    '```json\n{"a": [1, 2]}\n```\nThat is all.',
+    "Use the `<think>` tag, or `</s>`.",
+    "```\n<think>x</think> <|im_end|> [INST]\n```\nIt thinks.",
+    "The planning of it all: analysis, reflection, thought.",
+    "He said: function clock(), and the tools.",
+    "A pipe: x <| f |> g, and <unknown>tags</unknown>, and <a_long_name_of_a_tag>.",
+    "Ends with <",
+    "Ends with </",
+]
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_ordinary_text_comes_through_unharmed(text: str) -> None:
+    for length in (1, 2, 5, 1_000):
+        assert read(cut(text, length))[:2] == (text, [])
+
+
+SENTENCES = st.lists(st.sampled_from([*PLAIN[:3], "Well.", "`x`", "\n", " ", "[", "<", "{"]))
+
+
+@given(SENTENCES.map("".join), st.integers(1, 30))
+def test_ordinary_text_is_whole_wherever_it_is_cut(text: str, length: int) -> None:
+    assert read(cut(text, length))[0] == text.lstrip()
+
+
+TOKENS = [
+    *("<think>", "</think>", "[THINK]", "[/THINK]", "<|im_end|>", "<|im_start|>user\n", "</s>"),
+    *("<|channel|>analysis<|message|>", "<tool_call>", "</tool_call>", '{"name": "clock", "arg'),
+    *('uments": {}}', "```json\n", "```", "`", "Hello. ", "\n", "[TOOL_CALLS]", "<function=dice>"),
+]
+
+
+@given(st.lists(st.sampled_from(TOKENS), max_size=12).map("".join), st.integers(1, 9))
+def test_how_a_text_is_cut_makes_no_difference(text: str, length: int) -> None:
+    assert read(cut(text, length))[:2] == read([text])[:2]
+
+
+# -- thoughts without a tag in front -----------------------------------------------------------
+
+
+def test_a_closing_tag_alone_takes_back_what_came_before() -> None:
+    said, _, text = read(["They greet me. ", "I am brief.\n</think>", "\n\nHello!"])
+    assert (said, text.shown.thought_aloud) == ("Hello!", True)
+
+
+def test_thoughts_that_speak_of_the_user_are_never_seen() -> None:
+    text = ModelText()
+    assert text.feed("Okay, the user greets me. ") == []
+    assert text.feed("I should be brief.\n</think>\n\n") == []
+    assert text.feed("Hello!") == ["Hello!"]
+
+
+def test_a_reply_that_only_begins_like_thoughts_is_seen_at_its_end() -> None:
+    said, _, text = read(["So, the user manual ", "is on the shelf."])
+    assert said == "So, the user manual is on the shelf."
+    assert not text.shown.thought_aloud
+
+
+def test_a_model_that_thinks_aloud_is_waited_for() -> None:
+    text = ModelText(waits=True)
+    assert text.feed("They greet me.") == []
+    assert [*text.feed("</think>Hel"), *text.feed("lo!")] == ["Hel", "lo!"]
+    said, _, text = read(["Hello!"], waits=True)
+    assert (said, text.shown.waited_in_vain) == ("Hello!", True)
+    assert read(["a" * (LONGEST_WITHHELD + 1)], waits=True)[0] == "a" * (LONGEST_WITHHELD + 1)
+
+
+def test_a_closing_tag_in_front_of_all_is_nothing_to_take_back() -> None:
+    said, _, text = read(["</think>\n\nHello!"])
+    assert (said, text.shown.thought_aloud) == ("Hello!", False)
+
+
+@pytest.mark.parametrize("first", ["Well", "Okay", "The", "So", "I", "We", "Hm", "{", "Let's see"])
+def test_the_first_word_of_a_reply_is_not_held_back(first: str) -> None:
+    seen = "".join(map(str, ModelText().feed(f"{first}, ")))
+    assert seen == f"{first}, "
+
+
+@given(st.text("ab ,.<>[]{}`/|tihnk\n", max_size=300))
+def test_never_more_than_a_token_is_held_back(text: str) -> None:
+    reader = ModelText()
+    for letter in text:
+        reader.feed(letter)
+        assert len(reader.held) <= LONGEST
+
+
+# -- calls as text -----------------------------------------------------------------------------
+
+CALLS = {
+    "tags": ('<tool_call>\n{"name": "clock", "arguments": {}}\n</tool_call>', CLOCK),
+    "no end": ('<tool_call>\n{"name": "clock", "arguments": {}}', CLOCK),
+    "a name alone": ("<tool_call>clock</tool_call>", CLOCK),
+    "text as arguments": (
+        '<function_call>{"name": "dice", "arguments": "{\\"dice\\": \\"2d6\\"}"}</function_call>',
+        [("dice", '{"dice": "2d6"}')],
+    ),
+    "bare": ('{"name": "clock", "arguments": {}}', CLOCK),
+    "bare, nested": ('{"type": "function", "function": {"name": "clock", "arguments": {}}}', CLOCK),
+    "bare, several": (
+        '[{"name": "clock", "arguments": {}}, {"name": "dice", "parameters": {"dice": "2d6"}}]',
+        [*CLOCK, *DICE],
+    ),
+    "a block": ('```json\n{"name": "clock", "arguments": {}}\n```', CLOCK),
+    "Mistral": ('[TOOL_CALLS] [{"name": "clock", "arguments": {}}]', CLOCK),
+    "Mistral, newer": ('[TOOL_CALLS]dice[ARGS]{"dice": "2d6"}', DICE),
+    "Llama": ('<|python_tag|>{"name": "dice", "parameters": {"dice": "2d6"}}<|eom_id|>', DICE),
+    "Llama, tags": ('<function=dice>{"dice": "2d6"}</function>', DICE),
+    "Qwen": (
+        "<tool_call>\n<function=dice>\n<parameter=dice>\n2d6\n</parameter>\n</function>\n"
+        "</tool_call>",
+        DICE,
+    ),
+    "GLM": (
+        "<tool_call>dice\n<arg_key>dice</arg_key>\n<arg_value>2d6</arg_value>\n</tool_call>",
+        DICE,
+    ),
+    "invoke": (
+        '<function_calls>\n<invoke name="dice">\n<parameter name="dice">2d6</parameter>\n'
+        "</invoke>\n</function_calls>",
+        DICE,
+    ),
+    "Kimi": (
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.dice:0"
+        '<|tool_call_argument_begin|>{"dice": "2d6"}<|tool_call_end|><|tool_calls_section_end|>',
+        DICE,
+    ),
+    "DeepSeek": (
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>dice\n```json\n"
+        '{"dice": "2d6"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜><｜end▁of▁sentence｜>',
+        DICE,
+    ),
+    "harmony": (
+        "<|channel|>commentary to=functions.dice <|constrain|>json<|message|>"
+        '{"dice": "2d6"}<|call|>',
+        DICE,
+    ),
+}
+
+
+@pytest.mark.parametrize("length", [1, 4, 10_000])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_that_is_written_as_text_is_a_call(name: str, length: int) -> None:
+    text, wanted = CALLS[name]
+    assert read(cut(text, length))[:2] == ("", wanted)
+    assert read(cut(text, length), offered=())[:2] == ("", []), "what was not offered is left out"
+
+
+def test_a_call_may_follow_words() -> None:
+    said, calls, _ = read(['Let me look.\n```json\n{"name": "clock", "arguments": {}}\n```\nSo.'])
+    assert (said.split(), calls) == (["Let", "me", "look.", "So."], CLOCK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "clock", "arguments": {"a": "',
+        "<tool_call>" + "x" * (LONGEST_CALL + 1) + "</tool_call>",
+    ],
+)
+def test_what_is_no_whole_call_is_left_out(text: str) -> None:
+    assert read([text])[:2] == ("", [])
+
+
+def test_json_that_never_ends_is_text() -> None:
+    text = '{"name": "' + "x" * LONGEST_JSON
+    assert read([text])[0] == text
+
+
+def test_calls_have_ids_of_their_own() -> None:
+    one, two = [ModelText("", OFFERED).feed(CALLS["tags"][0])[0] for _ in range(2)]
+    assert isinstance(one, ToolCall)
+    assert isinstance(two, ToolCall)
+    assert one.id != two.id
+    assert len(one.id) == 9
+    assert one.id.isalnum()
+
+
+# -- time --------------------------------------------------------------------------------------
+
+
+def steps(work: Callable[[], object]) -> int:
+    """Count the calls that *work* makes, ours and those of the interpreter."""
+    count = 0
+
+    def profile(*_: Any) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    "alphabet",
+    [
+        *("<", "[", " ", "`", "{", "\n{", "<a ", "</", "<|", "◁", "<think>", "</think>", "a"),
+        *('{"name":', '{"name": "', "[TOOL_CALLS]", "<|im_start|>", "<|channel|>x", "<tool_call>"),
+        *("```\n", "```json\n{", '\\"', "`a", "okay, ", "<think a=b", "[inst"),
+    ],
+)
+def test_every_letter_costs_the_same(alphabet: str) -> None:
+    """Each step looks at no more than a token, so that their number tells the work."""
+    for one_by_one in (True, False):
+        costs = []
+        for length in (1_000, 8_000):
+            text = (alphabet * length)[:length]
+            pieces = list(text) if one_by_one else [text]
+            costs.append(steps(lambda pieces=pieces: read(pieces)) / length)
+        assert all(after < 1.5 * before + 1 for before, after in pairwise(costs))
