@@ -15,6 +15,7 @@ from chat import CAST, Chat, a_chat
 from markupsafe import escape
 from microphone import QUIET, SPEECH, hear
 
+from aichat.core import Prompt
 from aichat.core.events import (
     Event,
     HandlerFailed,
@@ -22,6 +23,7 @@ from aichat.core.events import (
     LineInterrupted,
     PlaybackPaused,
     ReplyText,
+    ReplyWithdrawn,
     RewriteWanted,
     SpeakersChosen,
     ToolUsed,
@@ -99,10 +101,12 @@ class Shown:
     def take_text_chunk(self, frame: dict[str, Any]) -> None:
         id, chunk = frame["message_id"], frame["chunk_index"]
         assert chunk == self.next_chunk[id]
-        self.lines[id], self.next_chunk[id] = self.lines[id] + frame["text"], chunk + 1
+        restarts = frame.get("restarts", False)
+        self.lines[id] = ("" if restarts else self.lines[id]) + frame["text"]
+        self.next_chunk[id] = chunk + 1
         if id in self.texts and chunk >= self.chunks[id]:
             self.chunks[id] = chunk + 1
-            self.texts[id] += str(escape(frame["text"]))
+            self.texts[id] = ("" if restarts else self.texts[id]) + str(escape(frame["text"]))
 
     def take_audio_chunk(self, frame: dict[str, Any]) -> None:
         self.audio.append((frame["turn_id"], frame["sequence_number"], frame["chunk_index"]))
@@ -264,3 +268,20 @@ async def test_what_is_heard_of_the_user_is_there_as_well() -> None:
         ready = pages.join()
         pages.connections.pop()
         assert (ready.listening, ready.transcript) == (False, "")
+
+
+@define
+class Thinks(FakeLlm):
+    """Writes what turns out to have been a thought, and then the reply."""
+
+    async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
+        for piece in ("I should greet. ", "Or not? ", "</think>", "Hello ", "to you."):
+            await anyio.sleep(0.1)
+            yield piece
+
+
+async def test_at_every_event_of_a_reply_that_begins_again() -> None:
+    async with watched(llm=Thinks(), tts=FakeTts(ms_per_word=100)) as (chat, pages):
+        await chat.say("@Olivia hi")
+        assert chat.heard.of(ReplyWithdrawn)
+        assert list(pages.first.texts.values())[-1] == "<p>Hello to you.</p>\n"
