@@ -22,7 +22,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FRONTEND = "aichat/web/frontend"
-LEFTOVERS = "aichat/core/leftovers.py"
+LEFTOVERS = "aichat/toolkit/temporary_files.py"
 MIGRATIONS = "supabase/migrations"
 DIST = "aichat/web/static/dist"
 STAMP = ".fingerprint"
@@ -98,7 +98,7 @@ class FrontendHook(BuildHookInterface[Any]):
 
 
 def _leftovers(root: Path) -> Any:
-    """Load aichat/core/leftovers.py by its path: aichat is not installed where it is built."""
+    """Load the module by its path: aichat is not installed where it is built."""
     spec = importlib.util.spec_from_file_location("leftovers", root / LEFTOVERS)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

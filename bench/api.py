@@ -76,7 +76,7 @@ def serve_aichat(port: int, folder: str) -> None:
     import uvicorn
 
     from aichat.web.app import create_app
-    from aichat.web.server import SETTINGS as UVICORN
+    from aichat.web.serving.uvicorn_runner import SETTINGS as UVICORN
 
     uvicorn.run(create_app(), port=port, **UVICORN)
 

@@ -32,10 +32,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from server import a_server
 
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.plugins import playing
-from aichat.web import incoming, writing
-from aichat.web import socket as web_socket
-from aichat.web.switching import SWITCH_SECONDS
+from aichat.stages import playing
+from aichat.web.realtime import chat_socket as web_socket
+from aichat.web.realtime import writer
+from aichat.web.schemas import client_frames
+from aichat.web.serving.switch_interval import SWITCH_SECONDS
 
 CHUNKS = 100
 heads: list[playing.Playhead] = []
@@ -63,7 +64,7 @@ def instrument() -> None:
     """Note when an interruption arrives and what is handed to the socket after it."""
     playing.AHEAD_BYTES *= 4  # else a line is held back before 100 chunks of it wait
     new_head, message = playing.Playing._new_head, web_socket.Client._message
-    send = writing.Writer._send
+    send = writer.Writer._send
 
     def noted_head(self: Any, turn: Any) -> Any:
         heads.append(new_head(self, turn))
@@ -71,7 +72,7 @@ def instrument() -> None:
 
     async def noted_message(self: Any, frame: Any) -> None:
         global arrived, before
-        if isinstance(frame, incoming.Interrupt):
+        if isinstance(frame, client_frames.Interrupt):
             before = unserved()
             arrived = time.perf_counter()
         await message(self, frame)
@@ -87,7 +88,7 @@ def instrument() -> None:
 
     playing.Playing._new_head = noted_head  # type: ignore[method-assign]
     web_socket.Client._message = noted_message  # type: ignore[method-assign]
-    writing.Writer._send = noted_send  # type: ignore[method-assign]
+    writer.Writer._send = noted_send  # type: ignore[method-assign]
 
 
 @contextmanager

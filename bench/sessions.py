@@ -30,14 +30,14 @@ from chat import Given, a_store, all_ready
 from talking import engines
 
 from aichat.core import BackendFailed, Conversation, closing, load_plugins, open_bus, open_chat
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import AudioReceived
 from aichat.core.testing.simulated import SimulatedTts
 from aichat.core.testing.simulated_user import SimulatedUser
-from aichat.core.testing.virtual import run_virtual
-from aichat.web.outbox import Connection
-from aichat.web.room import Room
-from aichat.web.templating import environment
-from aichat.web.views import Painter
+from aichat.web.html.fragments import Painter
+from aichat.web.html.templates import environment
+from aichat.web.realtime.outbox import Connection
+from aichat.web.realtime.room import Room
 
 
 @define

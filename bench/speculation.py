@@ -38,14 +38,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from chat import Chat, a_chat, a_store
 
 from aichat.core import Prompt, Utterance, Voice
-from aichat.core.events import (
-    AudioReady,
-    AudioReceived,
-    Event,
-    Speculated,
-    UserSaid,
-)
-from aichat.core.testing.virtual import run_virtual
+from aichat.core.bus.virtual_time import run_virtual
+from aichat.core.events import AudioReady, AudioReceived, Event, Speculated, UserSaid
 from aichat.plugins.silence import Silence
 from aichat.plugins.smart_turn import SmartTurn
 

@@ -26,10 +26,10 @@ from chat import Given, a_store, all_ready
 from aichat.core import load_plugins, open_chat
 from aichat.core.events import AudioReceived
 from aichat.core.testing.fakes import FakeStt
-from aichat.web.outbox import Connection
-from aichat.web.room import Room
-from aichat.web.templating import environment
-from aichat.web.views import Painter
+from aichat.web.html.fragments import Painter
+from aichat.web.html.templates import environment
+from aichat.web.realtime.outbox import Connection
+from aichat.web.realtime.room import Room
 
 SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
 WARM_UP = 30

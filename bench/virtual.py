@@ -22,11 +22,11 @@ import anyio
 from chat import Given, a_store, all_ready
 
 from aichat.core import load_plugins, open_chat
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import Event, HandlerFailed, TurnTimed
 from aichat.core.testing.fakes import FakeTurn
 from aichat.core.testing.simulated import SimulatedLlm, SimulatedStt, SimulatedTts
 from aichat.core.testing.simulated_user import SimulatedUser
-from aichat.core.testing.virtual import run_virtual
 
 
 async def conversation(

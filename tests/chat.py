@@ -23,11 +23,11 @@ from aichat.core import (
     load_plugins,
     open_chat,
 )
-from aichat.core.config import Part
 from aichat.core.events import Event, HandlerFailed, UserSaid
 from aichat.core.ids import new_id
+from aichat.core.memory_storage import MemoryStorage
+from aichat.core.registry.config import Part
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn, FakeVad
-from aichat.core.testing.memory import MemoryStorage
 
 E = TypeVar("E", bound=Event)
 CAST = ("Olivia", "Mark", "Rosa")

@@ -17,10 +17,10 @@ from chat import AT_EASE, Given, a_store
 from websockets.sync.client import ClientConnection, connect
 
 from aichat.core import Web, load_plugins
-from aichat.core.config import Part
+from aichat.core.registry.config import Part
 from aichat.web.app import Setup, create_app
-from aichat.web.audio import HEADER
-from aichat.web.server import SETTINGS
+from aichat.web.realtime.audio_frames import HEADER
+from aichat.web.serving.uvicorn_runner import SETTINGS
 
 
 @define

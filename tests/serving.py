@@ -89,9 +89,9 @@ def serve_here(port: int, kind: str) -> None:
     from chat import Given
 
     from aichat.core import load_plugins
-    from aichat.core.config import Part
+    from aichat.core.registry.config import Part
     from aichat.web.app import Setup, create_app
-    from aichat.web.server import serve
+    from aichat.web.serving.uvicorn_runner import serve
 
     given = Given(**ENGINES[kind])
     config = given.config()

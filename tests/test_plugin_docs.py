@@ -10,7 +10,7 @@ import pytest
 
 from aichat.core import hookspecs, testing
 from aichat.core.backends import PARTS
-from aichat.core.registry import HOOKS
+from aichat.core.plugins import HOOKS
 
 MANUAL = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 

@@ -1,6 +1,6 @@
 """The public door: all that a plug-in needs, beside ``aichat.core.events`` and ``.testing``."""
 
-from .access import Actor, Connection
+from .auth import Actor, Connection
 from .backends import (
     PARTS,
     Ability,
@@ -29,14 +29,12 @@ from .backends import (
     charges,
     languages,
 )
-from .bounded import ASK, MB, bounds
-from .briefs import asked_with, briefing
-from .bus import Bus
-from .casting import Parts, State, Status
-from .clock import Clock
-from .cloning import introduce, with_tokens_dropped
-from .config import Config, Web, read_config
-from .cutting import pieces
+from .bus.bus import Bus
+from .bus.clock import Clock
+from .bus.opening import open_bus
+from .bus.streams import Breath, Patience, closing, next_within, patience
+from .bus.subscription import Overflow, Subscription
+from .bus.trace import Step, Trace
 from .errors import (
     AichatError,
     BackendFailed,
@@ -53,48 +51,23 @@ from .errors import (
     TimedOut,
     Unreachable,
 )
-from .eventlog import Entry, EventLog, Header, LogWriter, read_log
-from .fields import is_clean, require_json
-from .heard import transcript
 from .hookspecs import hookimpl
-from .hosts import is_this_machine
 from .ids import new_id
-from .leftovers import folder_for, mark, sweep
-from .likeness import dice, sounds_like
-from .live import Live, LiveSetting
-from .local_models import LocalModel, device_of, first_line, precision_of, weights_at
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
-from .opening import open_bus
-from .packages import installs
 from .pictures import in_words
-from .private import exposed, owner_of, tighten, way_to_use
+from .plugins import cast_parts, load_plugins, open_chat
 from .redaction import redacted, shown_url
-from .registry import cast_parts, load_plugins, open_chat
-from .replies import Habits, replied
-from .roles import GO_ON, in_turns, without_system, without_tools
-from .seed import READY_CHARACTERS, READY_VOICES
-from .shown_text import Withdrawn
-from .sound import LETTER_SECONDS, Sound
-from .standby import Standby
+from .registry.config import Config, Web, read_config
+from .registry.live_settings import Live, LiveSetting
+from .registry.selection import Parts, State, Status
+from .registry.standby import Standby
 from .storage import Adjusts, BackedUp, Changes, Storage
-from .streams import Breath, Patience, closing, next_within, patience
-from .subscriptions import Overflow, Subscription
+from .text import unmarked
 from .tools import Tool, ToolCall, tool
-from .trace import Step, Trace
-from .transcripts import spoken
-from .unmarked import unmarked
-from .versions import chosen, edited, rewritten, shown, versions
-from .weights import Weights, fetched, needed_weights
-from .workers import Left, Listener, Workers
+from .validators import is_clean, require_json
 
 __all__ = [
-    "ASK",
-    "GO_ON",
-    "LETTER_SECONDS",
-    "MB",
     "PARTS",
-    "READY_CHARACTERS",
-    "READY_VOICES",
     "Ability",
     "Actor",
     "Adjusts",
@@ -119,19 +92,11 @@ __all__ = [
     "Connection",
     "Conversation",
     "Denied",
-    "Entry",
-    "EventLog",
-    "Habits",
-    "Header",
     "LaneFull",
-    "Left",
-    "Listener",
     "ListsModels",
     "Live",
     "LiveSetting",
     "Llm",
-    "LocalModel",
-    "LogWriter",
     "Message",
     "Model",
     "NotFound",
@@ -146,7 +111,6 @@ __all__ = [
     "Reference",
     "Sequenced",
     "Sequencer",
-    "Sound",
     "SoundJudge",
     "Standby",
     "State",
@@ -168,65 +132,27 @@ __all__ = [
     "VadStream",
     "Voice",
     "Web",
-    "Weights",
-    "Withdrawn",
     "WordMark",
-    "Workers",
     "Written",
     "abilities",
-    "asked_with",
-    "bounds",
-    "briefing",
     "cast_parts",
     "charges",
-    "chosen",
     "closing",
-    "device_of",
-    "dice",
-    "edited",
-    "exposed",
-    "fetched",
-    "first_line",
-    "folder_for",
     "hookimpl",
-    "in_turns",
     "in_words",
-    "installs",
-    "introduce",
     "is_clean",
-    "is_this_machine",
     "languages",
     "load_plugins",
-    "mark",
-    "needed_weights",
     "new_id",
     "next_within",
     "open_bus",
     "open_chat",
-    "owner_of",
     "patience",
-    "pieces",
-    "precision_of",
     "read_config",
-    "read_log",
     "redacted",
-    "replied",
     "require_json",
-    "rewritten",
-    "shown",
     "shown_url",
     "slug",
-    "sounds_like",
-    "spoken",
-    "sweep",
-    "tighten",
     "tool",
-    "transcript",
     "unmarked",
-    "versions",
-    "way_to_use",
-    "weights_at",
-    "with_tokens_dropped",
-    "without_system",
-    "without_tools",
 ]

@@ -1,6 +1,6 @@
 """Asking the plug-ins who somebody is: an answer counts, or it refuses.
 
-An :class:`~aichat.core.access.Actor` comes in, None passes the question on, ``Denied`` refuses.
+An :class:`~aichat.core.auth.Actor` comes in, None passes the question on, ``Denied`` refuses.
 Anything else is a fault of the plug-in, and nobody comes in by a fault: whatever is true to Python
 (a name, a number, a coroutine that nobody awaits) would otherwise open the door to everybody.
 """
@@ -15,7 +15,7 @@ from inspect import iscoroutine
 from attrs import frozen
 from pluggy import HookImpl, PluginManager
 
-from .access import Actor, Connection
+from .auth import Actor, Connection
 from .errors import AichatError
 
 FAILED = (Exception, SystemExit, CancelledError)

@@ -8,8 +8,8 @@ load and pools close there, heavy packages are imported there (in a worker threa
 :class:`~aichat.core.errors.CannotStart` is raised there when something is missing. If it has an
 attribute ``report``, that is set to a function that takes one line about a start that takes long
 ("weights: 12 of 75 MB"); call it on the event loop. If it needs files that no package brings, an
-attribute ``weights`` lists them (:class:`~aichat.core.weights.Weights`), already before it is
-entered, and :func:`~aichat.core.weights.fetched` brings them.
+attribute ``weights`` lists them (:class:`~aichat.toolkit.weights.Weights`), already before it is
+entered, and :func:`~aichat.toolkit.weights.fetched` brings them.
 
 A recogniser, language model or voice whose use costs money has a true attribute ``charges``:
 nothing is asked of it then that may be thrown away, unless the user wants that.
@@ -301,7 +301,7 @@ class Clones(Protocol):
     """What a voice backend is as well that has to get to know a voice before it speaks in it.
 
     It also speaks in a voice that it does not know, as well as it can.
-    :func:`~aichat.core.cloning.introduce` does what is to be done.
+    :func:`~aichat.toolkit.voice_cloning.introduce` does what is to be done.
     """
 
     def knows(self, voice: Voice) -> bool:

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pluggy
 
-from .access import Actor, Connection
+from .auth import Actor, Connection
 from .backends import Backend, Llm, Sequencer, Stt, Tts, TurnDetector, Vad
-from .bus import Bus
-from .casting import Parts
+from .bus.bus import Bus
+from .registry.selection import Parts
 from .storage import Storage
 from .tools import Tool
 

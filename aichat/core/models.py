@@ -1,7 +1,7 @@
 """The nouns of the application. Field names are those of the outside contract.
 
-Times are aware datetimes in UTC. What a field may hold is said in :mod:`~aichat.core.fields`, and
-refused there, whatever the store.
+Times are aware datetimes in UTC. What a field may hold is said in
+:mod:`~aichat.core.validators`, and refused there, whatever the store.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from unicodedata import normalize
 
 from attrs import Factory, field, frozen
 
-from .fields import (
+from .pictures import in_words
+from .text import unmarked
+from .tools import Tool, ToolCall
+from .validators import (
     are_codes,
     are_once_each,
     are_texts,
@@ -26,9 +29,6 @@ from .fields import (
     one_of,
     utc,
 )
-from .pictures import in_words
-from .tools import Tool, ToolCall
-from .unmarked import unmarked
 
 TITLE_LETTERS = 60
 """The longest title that is made of a message."""

@@ -6,13 +6,13 @@ noun itself reads. Each call is atomic, and what it has acknowledged survives a 
 
 Every call raises :class:`~aichat.core.errors.NotFound` for unknown ids, its own and those that a
 record refers to (no reference ever dangles), :class:`~aichat.core.errors.BadValue` for a value
-that breaks a rule of :mod:`~aichat.core.fields`, and :class:`~aichat.core.errors.Unreachable` when
-the store cannot read or write. Where two things are wrong, either may be told. A count below zero
-is zero, and none is too large.
+that breaks a rule of :mod:`~aichat.core.validators`, and
+:class:`~aichat.core.errors.Unreachable` when the store cannot read or write. Where two
+things are wrong, either may be told. A count below zero is zero, and none is too large.
 
-Who writes a store finds the rules that all share in :mod:`~aichat.core.keeping`, its tests in
-:class:`~aichat.core.testing.storage_contract.StorageContract`, and the model in
-:class:`~aichat.core.testing.memory.MemoryStorage`.
+Who writes a store finds the rules that all share in :mod:`~aichat.core.store_rules`, its tests in
+:class:`~aichat.core.testing.storage.contract.StorageContract`, and the model in
+:class:`~aichat.core.memory_storage.MemoryStorage`.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class Storage(Protocol):
         """Return messages whose content holds every word of *query*, newest first.
 
         Whole words count, in any case, with their accents; whatever is no letter or digit separates
-        words (:func:`~aichat.core.keeping.words`). Nothing is found without a word.
+        words (:func:`~aichat.core.store_rules.words`). Nothing is found without a word.
         """
         ...
 

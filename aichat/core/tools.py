@@ -26,8 +26,8 @@ import anyio.to_thread
 from attrs import field, frozen
 
 from .errors import BadValue, PluginFailed, TimedOut
-from .fields import require_json
 from .tool_schemas import problems, schema_of, shaped
+from .validators import require_json
 
 SECONDS = 10.0
 """So long a call may take, unless its tool says otherwise."""

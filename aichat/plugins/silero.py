@@ -13,7 +13,8 @@ import numpy as np
 from anyio import to_thread
 from attrs import define, field
 
-from aichat.core import Backend, BadValue, CannotStart, Live, NotReady, hookimpl, installs
+from aichat.core import Backend, BadValue, CannotStart, Live, NotReady, hookimpl
+from aichat.toolkit.packages import installs
 
 FRAME = 512
 """Samples of one frame: 32 ms at 16 kHz."""

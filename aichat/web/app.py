@@ -33,41 +33,45 @@ from aichat.core import (
     read_config,
 )
 from aichat.core.errors import BackendError
-from aichat.core.leftovers import sweep_temporary
-from aichat.core.mistakes import Mistakes
-from aichat.core.packages import require_installed
+from aichat.core.registry.mistakes import Mistakes
+from aichat.toolkit.packages import require_installed
+from aichat.toolkit.temporary_files import sweep_temporary
 
-from . import api, bundle, echoing, health, metrics, pages, paths, prompts, socket, stills, watching
+from . import api, pages, paths
 from .access import commands, login
-from .access.gate import Gate
+from .access.authentication import Gate
+from .access.guard import Guard
 from .access.local import Local
+from .access.proxies import Proxies
+from .access.rate_limits import TooMany
 from .access.token import Token
-from .adjusting import Adjusting
-from .api import document
-from .api.bodies import BadBody
-from .api.params import wrong_parameters
-from .dismissed import Dismissed
-from .guard import Guard
-from .importing import Imports
-from .incoming import BadFrame
-from .leaving import Leaving
-from .limits import TooMany
-from .listing import Listing
-from .logs import keep_discreet
-from .pacing import Paces
-from .previews import Previews
-from .proxies import Proxies
-from .rooms import Rooms
-from .server import AichatServer
-from .shell import is_fragment, page, told, wants_page
-from .silences import Silences
-from .starting import Starting, until_answerable
-from .switching import quick_switches
-from .templating import environment
-from .trying import Trials
-from .unsaid import Unsaid
-from .uploads import Pictures, TooLarge, Uploads
-from .views import Painter
+from .access.work_limits import Paces
+from .api import openapi
+from .html import media, static_files
+from .html.fragments import Painter
+from .html.page import is_fragment, page, told, wants_page
+from .html.templates import environment
+from .realtime import chat_socket, echo_socket, status_socket
+from .realtime.idle_timeout import Silences
+from .realtime.rooms import Rooms
+from .schemas.client_frames import BadFrame
+from .schemas.decoding import BadBody
+from .schemas.parameters import wrong_parameters
+from .services import metrics, prompt_log
+from .services.character_tryout import Trials
+from .services.conversation_list import Listing
+from .services.import_jobs import Imports
+from .services.undo.characters import Dismissed
+from .services.undo.messages import Unsaid
+from .services.undo.pending import Leaving
+from .services.uploads import Pictures, TooLarge, Uploads
+from .services.voice_previews import Previews
+from .serving import health
+from .serving.download_log import Starting, until_answerable
+from .serving.logs import keep_discreet
+from .serving.switch_interval import quick_switches
+from .serving.uvicorn_runner import AichatServer
+from .settings.live_settings import Adjusting
 
 log = logging.getLogger(__name__)
 
@@ -155,16 +159,16 @@ def create_app(setup: Setup | None = None) -> Litestar:
 
     app = Application(
         [
-            socket.talk,
-            watching.watch,
-            echoing.echo,
+            chat_socket.talk,
+            status_socket.watch,
+            echo_socket.echo,
             health.health,
             health.ready,
             metrics.metrics,
             api.routes(),
             pages.routes(),
-            stills.routes(),
-            bundle.bundled,
+            media.routes(),
+            static_files.bundled,
             *routes,
         ],
         lifespan=[chat],
@@ -172,7 +176,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
         cors_config=CORSConfig(allow_origins=list(web.allowed_origins))
         if web.allowed_origins
         else None,
-        openapi_config=document.config(),
+        openapi_config=openapi.config(),
         plugins=[AichatServer()],
     )
     serve: ASGIApp = partial(Litestar.__call__, app)
@@ -200,7 +204,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         tasks.start_soon(gate.watch)
         app.state.bus, app.state.parts = bus, parts
         parts.watchers.append(Starting(parts).look)
-        app.state.prompts = prompts.Prompts()
+        app.state.prompts = prompt_log.Prompts()
         app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks, Paces.by(config.web, bus.clock.now))
         app.state.silences = Silences(config.web.max_silence_s, bus.clock)

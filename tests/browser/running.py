@@ -19,8 +19,8 @@ from heard import Sent
 from ports import free_port
 from websockets.sync.client import ClientConnection, connect
 
-from aichat.web.audio import HEADER, LAST
-from aichat.web.wire import SUBPROTOCOL
+from aichat.web.realtime.audio_frames import HEADER, LAST
+from aichat.web.schemas.server_frames import SUBPROTOCOL
 
 CHECKOUT = Path(__file__).parents[2]
 SECRETS = re.compile(r"API_KEY|TOKEN|SUPABASE")

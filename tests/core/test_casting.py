@@ -12,7 +12,7 @@ import pytest
 
 from aichat.core import CannotStart, NotReady, Parts, State
 from aichat.core.backends import PARTS
-from aichat.core.casting import Candidate, Role, perform
+from aichat.core.registry.selection import Candidate, Role, perform
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 
 from aichat.core import AichatError, BadSettings, CannotStart, Config, Web, read_config
-from aichat.core.config import build, mend_name
+from aichat.core.registry.config import build, mend_name
 
 
 @frozen

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from aichat.core import BadSettings, Config, cast_parts, load_plugins, read_config
 from aichat.core.errors import PluginError, UnknownBackend
-from aichat.core.mistakes import Mistakes
-from aichat.core.toml_files import places_in
+from aichat.core.registry.mistakes import Mistakes
+from aichat.core.registry.toml_files import places_in
 
 SHIPPED = Path(__file__).parents[2] / "plugins.toml"
 

@@ -9,18 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import (
-    BadValue,
-    Character,
-    Conversation,
-    Entry,
-    Header,
-    LaneFull,
-    LogWriter,
-    Message,
-    Voice,
-)
-from aichat.core.eventlog import TURNS, parse_log, read_entry
+from aichat.core import BadValue, Character, Conversation, LaneFull, Message, Voice
 from aichat.core.events import (
     AudioReady,
     AudioReceived,
@@ -37,6 +26,7 @@ from aichat.core.events import (
     UserSaid,
     UtteranceHeard,
 )
+from aichat.toolkit.event_log import TURNS, Entry, Header, LogWriter, parse_log, read_entry
 
 HEADER = Header(
     Conversation("c", active_characters=["olivia"]),

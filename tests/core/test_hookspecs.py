@@ -9,7 +9,7 @@ import pytest
 from aichat.core import hookimpl, hookspecs, load_plugins
 from aichat.core.backends import PARTS
 from aichat.core.errors import PluginFailed
-from aichat.core.registry import HOOKS
+from aichat.core.plugins import HOOKS
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import BadValue, Character, Conversation, Voice, slug
-from aichat.core.keeping import changed, clip_key, clip_keys, merged, numbered, words
+from aichat.core.store_rules import changed, clip_key, clip_keys, merged, numbered, words
 
 
 @pytest.mark.parametrize(

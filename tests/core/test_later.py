@@ -10,11 +10,11 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core.bus import Bus
+from aichat.core.bus.bus import Bus
+from aichat.core.bus.opening import open_bus
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.errors import BadHandler, BusClosed, BusError
 from aichat.core.events import Event, Interrupted, Turn, TurnFinished, UserSaid
-from aichat.core.opening import open_bus
-from aichat.core.testing.virtual import run_virtual
 
 TURN = Turn("c")
 

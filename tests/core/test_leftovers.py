@@ -10,22 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from aichat.core import exposed, leftovers, tighten
+from aichat.toolkit import temporary_files
+from aichat.toolkit.file_permissions import exposed, tighten
 
 GONE = 2**22 + 1
 """An id beyond those that Linux gives to processes."""
 
 
 def name(beginning: str, *, host: str = "", process: int = 0, run: str = "00000000") -> str:
-    return f"{beginning}{host or leftovers.HOST}-{process or GONE}-{run}-x"
+    return f"{beginning}{host or temporary_files.HOST}-{process or GONE}-{run}-x"
 
 
 def test_only_what_is_surely_left_is_swept(tmp_path: Path) -> None:
     parent = os.getppid()
     kept = [
-        f"draft-{leftovers.mark()}mine",
+        f"draft-{temporary_files.mark()}mine",
         name("draft-", process=parent),
-        name("draft-", host="ffff" if leftovers.HOST != "ffff" else "0000"),
+        name("draft-", host="ffff" if temporary_files.HOST != "ffff" else "0000"),
         name("other-"),
         "draft-old",
         "draft-1234",
@@ -38,15 +39,15 @@ def test_only_what_is_surely_left_is_swept(tmp_path: Path) -> None:
     (tmp_path / name("draft-", run="aaaaaaaa") / "inside").write_text("x")
     link = tmp_path / name("draft-", run="bbbbbbbb")
     link.symlink_to(tmp_path / "draft-old")
-    assert leftovers.sweep(tmp_path, "draft-") == 4
+    assert temporary_files.sweep(tmp_path, "draft-") == 4
     assert {one.name for one in tmp_path.iterdir()} == {*kept, link.name}
-    assert leftovers.sweep(tmp_path / "nowhere", "draft-") == 0
+    assert temporary_files.sweep(tmp_path / "nowhere", "draft-") == 0
 
 
 def test_another_users_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / name("draft-")).write_text("x")
     monkeypatch.setattr(os, "geteuid", lambda: os.stat(tmp_path).st_uid + 1)
-    assert leftovers.sweep(tmp_path, "draft-") == 0
+    assert temporary_files.sweep(tmp_path, "draft-") == 0
 
 
 @pytest.mark.parametrize("what", ["espeak", "frontend", "pocket"])
@@ -65,9 +66,9 @@ def test_the_folders_of_a_killed_process_go_at_the_next_start(
     folder = Path(done.stdout.strip())
     assert folder.is_dir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    ours = Path(leftovers.folder_for(what))
+    ours = Path(temporary_files.folder_for(what))
     (tmp_path / "aichat-espeak-of-somebody").mkdir()
-    assert leftovers.sweep_temporary() == 1
+    assert temporary_files.sweep_temporary() == 1
     assert not folder.exists()
     assert ours.is_dir()
     assert (tmp_path / "aichat-espeak-of-somebody").is_dir()

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import ToolCall, Withdrawn
-from aichat.core.model_text import LONGEST_CALL, LONGEST_JSON, ModelText
-from aichat.core.model_tokens import LONGEST
-from aichat.core.shown_text import LONGEST_WITHHELD
+from aichat.core import ToolCall
+from aichat.toolkit.model_text import LONGEST_CALL, LONGEST_JSON, ModelText
+from aichat.toolkit.template_tokens import LONGEST
+from aichat.toolkit.visible_text import LONGEST_WITHHELD, Withdrawn
 
 OFFERED = ("clock", "dice")
 DICE = [("dice", '{"dice": "2d6"}')]

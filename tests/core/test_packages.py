@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from aichat.core import packages
 from aichat.core.errors import PluginFailed
+from aichat.toolkit import packages
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = re.compile(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aichat.core import Bus, Step, Trace, open_bus
+from aichat.core.bus.speculation import HELD
 from aichat.core.errors import BadHandler, BusError
 from aichat.core.events import (
     Event,
@@ -21,7 +22,6 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.models import Message
-from aichat.core.provisional import HELD
 
 pytestmark = pytest.mark.anyio
 

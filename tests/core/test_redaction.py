@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import BackendFailed, CannotStart, redacted, shown_url
-from aichat.core.casting import Candidate, State
 from aichat.core.redaction import Discreet
+from aichat.core.registry.selection import Candidate, State
 from aichat.plugins.openai import OpenAiLlm, OpenAiStt, OpenAiTts
 from aichat.plugins.postgres.store import Postgres
-from aichat.plugins.postgres_supabase import Supabase
-from aichat.web.logs import DEMOTED, keep_discreet
+from aichat.plugins.postgres.supabase import Supabase
+from aichat.web.serving.logs import DEMOTED, keep_discreet
 
 pytestmark = pytest.mark.anyio
 

@@ -8,19 +8,9 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from aichat.core import (
-    BackendFailed,
-    Character,
-    Habits,
-    Prompt,
-    PromptMessage,
-    ToolCall,
-    Usage,
-    Withdrawn,
-    closing,
-    replied,
-)
-from aichat.core.replies import MOST_MODELS, SLICE
+from aichat.core import BackendFailed, Character, Prompt, PromptMessage, ToolCall, Usage, closing
+from aichat.toolkit.replies import MOST_MODELS, SLICE, Habits, replied
+from aichat.toolkit.visible_text import Withdrawn
 
 pytestmark = pytest.mark.anyio
 

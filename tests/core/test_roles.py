@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import GO_ON, PromptMessage, ToolCall, in_turns, without_system, without_tools
-from aichat.core.roles import BEGINNING, NO_RESULT
+from aichat.core import PromptMessage, ToolCall
+from aichat.toolkit.prompt_roles import (
+    BEGINNING,
+    GO_ON,
+    NO_RESULT,
+    in_turns,
+    without_system,
+    without_tools,
+)
 
 WORDS = st.text("ab \n", max_size=6)
 IDS = st.sampled_from(["1", "2", "3"])

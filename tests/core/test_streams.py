@@ -9,8 +9,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from aichat.core import Breath, Clock, TimedOut, closing, next_within, streams
-from aichat.core.testing.virtual import run_virtual
+from aichat.core import Breath, Clock, TimedOut, closing, next_within
+from aichat.core.bus import streams
+from aichat.core.bus.virtual_time import run_virtual
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from aichat.core import BadValue, Tool, hookimpl, load_plugins, tool
 from aichat.core.errors import PluginFailed
-from aichat.core.registry import _tools
+from aichat.core.plugins import _tools
 from aichat.core.tools import LONGEST_ARGUMENTS, LONGEST_RESULT
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import spoken
-from aichat.core.transcripts import LONGEST
+from aichat.toolkit.transcript_filter import LONGEST, spoken
 
 # fmt: off
 NOTES = [

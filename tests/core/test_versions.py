@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from aichat.core import BadValue, Message, chosen, edited, rewritten, shown, versions
+from aichat.core import BadValue, Message
+from aichat.toolkit.message_versions import chosen, edited, rewritten, shown, versions
 
 FIRST = Message("m", "c", "assistant", "One.", "Olivia", turn_id="t1")
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from aichat.core import Clock, new_id
-from aichat.core.testing.virtual import run_virtual
+from aichat.core.bus.virtual_time import run_virtual
 
 
 def test_an_hour_passes_in_milliseconds() -> None:

@@ -17,9 +17,18 @@ import huggingface_hub
 import pytest
 from hub import Hub, a_hub
 
-from aichat.core import BackendFailed, CannotStart, Weights, fetched, needed_weights, resuming
-from aichat.core.resuming import Download, Stopped
-from aichat.core.weights import cache_folder, fetch, find, held_bytes
+from aichat.core import BackendFailed, CannotStart
+from aichat.toolkit import downloads
+from aichat.toolkit.downloads import Download, Stopped
+from aichat.toolkit.weights import (
+    Weights,
+    cache_folder,
+    fetch,
+    fetched,
+    find,
+    held_bytes,
+    needed_weights,
+)
 
 BIG = Random(5).randbytes(3_500_000)
 PARROT = Weights("parrot", "me/parrot", ("*.bin", "config.json"), "model.bin")
@@ -27,7 +36,7 @@ PARROT = Weights("parrot", "me/parrot", ("*.bin", "config.json"), "model.bin")
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    monkeypatch.setattr(resuming, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 0.01)
     with a_hub() as hub:
         files = {"model.bin": BIG, "config.json": b"{}", "README.md": b"No."}
         hub.add("me/parrot", files)
@@ -64,7 +73,7 @@ def test_a_download_that_is_cut_goes_on_where_it_was(hub: Hub) -> None:
 def test_the_next_start_goes_on_where_the_last_one_ended(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resuming, "ATTEMPTS", 1)
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
     hub.cuts = [2_000_000, 0]
     with pytest.raises(OSError, match="2000000 of 3500000"):
         got()
@@ -102,7 +111,7 @@ def test_a_server_that_brings_nothing_is_given_up(
     hub.cuts = [0] * 20
     with pytest.raises(OSError, match="after 0 of 3500000"):
         got()
-    assert len(hub.ranges()) == resuming.ATTEMPTS
+    assert len(hub.ranges()) == downloads.ATTEMPTS
 
 
 def test_a_list_that_unpacks_to_more_than_any_is_refused_in_words(hub: Hub) -> None:
@@ -118,8 +127,8 @@ def test_a_list_that_unpacks_to_more_than_any_is_refused_in_words(hub: Hub) -> N
 def test_a_file_that_goes_on_and_on_is_not_written_to_the_disk(hub: Hub, tmp_path: Path) -> None:
     hub.add("me/parrot", {"model.bin": BIG})
     place = f"{hub.address}/cdn/me/parrot/model.bin"
-    source = resuming.Source(place, {}, sha256(BIG).hexdigest(), 1_000_000)
-    download = resuming.Download(lambda: source, tmp_path, lambda _: None, threading.Event())
+    source = downloads.Source(place, {}, sha256(BIG).hexdigest(), 1_000_000)
+    download = downloads.Download(lambda: source, tmp_path, lambda _: None, threading.Event())
     with pytest.raises(ValueError, match="more came than the 1000000 bytes"):
         download.run()
     assert sum(file.stat().st_size for file in tmp_path.glob("*.incomplete")) <= 1_000_000
@@ -144,7 +153,7 @@ def test_a_full_disk_is_told_before_anything_is_fetched(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"free": 1_000_000})
-    monkeypatch.setattr("aichat.core.weights.disk_usage", lambda folder: usage)
+    monkeypatch.setattr("aichat.toolkit.weights.disk_usage", lambda folder: usage)
     with pytest.raises(OSError, match="3 MB are needed and 1 MB free"):
         got()
     assert hub.ranges() == []

@@ -9,7 +9,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from aichat.core import Left, Listener, NotReady, Workers, closing
+from aichat.core import NotReady, closing
+from aichat.toolkit.thread_streams import Left, Listener, Workers
 
 pytestmark = pytest.mark.anyio
 

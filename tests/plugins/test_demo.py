@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from aichat.core import Character, Prompt, PromptMessage, closing, is_clean
 from aichat.core.testing.llm_contract import LlmContract, ask
 from aichat.plugins.demo import Demo, compose, llm_backend
-from aichat.plugins.demo_lines import INTENTS, STYLES
+from aichat.plugins.demo.lines import INTENTS, STYLES
 
 pytestmark = pytest.mark.anyio
 

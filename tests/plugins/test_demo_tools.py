@@ -4,10 +4,10 @@ import pytest
 from attrs import evolve
 
 from aichat.core import Character, Prompt, PromptMessage, ToolCall, load_plugins
-from aichat.core.registry import _tools
+from aichat.core.plugins import _tools
 from aichat.core.testing.llm_contract import whole
 from aichat.plugins.demo import Demo
-from aichat.plugins.demo_tools import wanted
+from aichat.plugins.demo.tool_use import wanted
 
 pytestmark = pytest.mark.anyio
 

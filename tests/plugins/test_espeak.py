@@ -16,11 +16,11 @@ from aichat.core import (
     WordMark,
     closing,
 )
-from aichat.core.packages import installs
 from aichat.core.testing import TtsContract
 from aichat.plugins.espeak import AHEAD, Espeak
-from aichat.plugins.espeak_scripts import plain, runs
-from aichat.plugins.espeak_voices import ACCENTS, LANGUAGES, MEN, WOMEN, Profile, profile
+from aichat.plugins.espeak.scripts import plain, runs
+from aichat.plugins.espeak.voices import ACCENTS, LANGUAGES, MEN, WOMEN, Profile, profile
+from aichat.toolkit.packages import installs
 
 pytestmark = pytest.mark.anyio
 

@@ -20,17 +20,17 @@ from aichat.core import (
     State,
     Utterance,
     load_plugins,
-    local_models,
     open_chat,
 )
-from aichat.core.config import Part
-from aichat.core.packages import installs
+from aichat.core.registry.config import Part
 from aichat.core.testing import SttContract
 from aichat.core.testing.fakes import FakeStt
 from aichat.plugins import faster_whisper
 from aichat.plugins.faster_whisper import FasterWhisper, most_tokens, samples
-from aichat.plugins.faster_whisper_gates import is_imagined
-from aichat.plugins.faster_whisper_models import REPOSITORIES, known_language
+from aichat.plugins.faster_whisper.hallucinations import is_imagined
+from aichat.plugins.faster_whisper.models import REPOSITORIES, known_language
+from aichat.toolkit import local_model
+from aichat.toolkit.packages import installs
 
 pytestmark = pytest.mark.anyio
 
@@ -368,7 +368,7 @@ async def test_a_folder_without_a_model_is_told(tmp_path):
 
 
 async def test_a_missing_package_is_told_with_its_mend(hub_cache, monkeypatch):
-    monkeypatch.setattr(local_models, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_model, "find_spec", lambda name: None)
     assert (await refusal()).mend == installs("whisper")
 
 
@@ -398,7 +398,7 @@ async def test_weights_are_downloaded_once_and_the_progress_is_told(
 async def test_while_the_weights_come_another_recogniser_serves_and_a_cut_costs_nothing(
     model, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr("aichat.core.resuming.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("aichat.toolkit.downloads.PAUSE_SECONDS", 0.01)
     settings = {"faster_whisper": {"model": "me/parrot", "device": "cpu"}}
     parts = {part: Part(("given",)) for part in PARTS}
     parts["stt"] = Part(("faster_whisper", "given"), settings)

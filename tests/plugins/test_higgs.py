@@ -10,25 +10,17 @@ import pytest
 import tiny_higgs
 from clone import a_clone
 
-from aichat.core import (
-    BackendFailed,
-    BadValue,
-    CannotStart,
-    NotReady,
-    Reference,
-    Voice,
-    closing,
-    introduce,
-    local_models,
-    pieces,
-    with_tokens_dropped,
-)
-from aichat.core.packages import installs
+from aichat.core import BackendFailed, BadValue, CannotStart, NotReady, Reference, Voice, closing
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing import TtsContract
-from aichat.core.testing.memory import MemoryStorage
 from aichat.core.testing.probes import first_audio, say
 from aichat.plugins import higgs
-from aichat.plugins.higgs import Higgs, words
+from aichat.plugins.higgs import Higgs
+from aichat.plugins.higgs import text_normalisation as words
+from aichat.toolkit import local_model
+from aichat.toolkit.packages import installs
+from aichat.toolkit.text_chunks import pieces
+from aichat.toolkit.voice_cloning import introduce, with_tokens_dropped
 
 pytestmark = pytest.mark.anyio
 
@@ -233,7 +225,7 @@ def some_frames(count):
 
 
 def in_chunks(engine, frames, plan):
-    from aichat.plugins.higgs.sounding import Sounding
+    from aichat.plugins.higgs.streaming_decode import Sounding
 
     sounding = Sounding(engine.loaded.codec, engine.loaded.hop, plan)
     chunks = [chunk for frame in frames for chunk in sounding.add(frame)]
@@ -250,7 +242,7 @@ def at_once(engine, frames):
 
 @pytest.mark.parametrize("count", [1, 2, 11, 12, 57])
 def test_in_chunks_that_wait_for_ten_frames_it_sounds_as_decoded_at_once(engine, count):
-    from aichat.plugins.higgs.sounding import EXACT, waiting_for
+    from aichat.plugins.higgs.streaming_decode import EXACT, waiting_for
 
     frames = some_frames(count)
     wave = np.concatenate(in_chunks(engine, frames, waiting_for(EXACT)))
@@ -260,7 +252,7 @@ def test_in_chunks_that_wait_for_ten_frames_it_sounds_as_decoded_at_once(engine,
 
 
 def test_in_chunks_that_come_soon_it_sounds_nearly_so_at_first_and_then_exactly(engine):
-    from aichat.plugins.higgs.sounding import EXACT, FADE, SOON
+    from aichat.plugins.higgs.streaming_decode import EXACT, FADE, SOON
 
     frames = some_frames(57)
     chunks = in_chunks(engine, frames, SOON)
@@ -277,7 +269,7 @@ def test_in_chunks_that_come_soon_it_sounds_nearly_so_at_first_and_then_exactly(
 
 def test_each_chunk_is_there_before_the_one_before_it_was_heard():
     """While a frame takes half of its time to make."""
-    from aichat.plugins.higgs.sounding import SOON
+    from aichat.plugins.higgs.streaming_decode import SOON
 
     plan = [*SOON, SOON[-1]]
     for (size, waits), (next_size, next_waits) in itertools.pairwise(plan):
@@ -623,7 +615,7 @@ async def refusal(**settings):
 
 @pytest.mark.parametrize("package", ["torch", "transformers", "huggingface_hub"])
 async def test_a_missing_package_is_told_with_its_mend(monkeypatch, package):
-    monkeypatch.setattr(local_models, "find_spec", lambda name: None if name == package else name)
+    monkeypatch.setattr(local_model, "find_spec", lambda name: None if name == package else name)
     error = await refusal()
     assert error.problem == f"The package {package.replace('_', '-')} is missing."
     assert error.mend == installs("higgs")

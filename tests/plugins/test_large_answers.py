@@ -16,10 +16,11 @@ import pytest
 from attrs import define
 from fake_openrouter import Wire
 
-from aichat.core import ASK, MB, BackendFailed, CannotStart, Utterance, Voice, bounds, closing
+from aichat.core import BackendFailed, CannotStart, Utterance, Voice, closing
 from aichat.core.testing.llm_contract import ask
 from aichat.plugins.openai import OpenAiLlm, OpenAiStt, OpenAiTts
-from aichat.plugins.postgres_supabase import Supabase
+from aichat.plugins.postgres.supabase import Supabase
+from aichat.toolkit.bounded_http import ASK, MB, bounds
 
 pytestmark = pytest.mark.anyio
 

@@ -1,7 +1,7 @@
 import pytest
 
-from aichat.core.testing.memory import MemoryStorage
-from aichat.core.testing.storage_contract import StorageContract
+from aichat.core.memory_storage import MemoryStorage
+from aichat.core.testing.storage.contract import StorageContract
 
 
 class TestMemoryStorage(StorageContract):

@@ -13,7 +13,6 @@ from aichat.core import (
     BackendFailed,
     CannotStart,
     Character,
-    Habits,
     ListsModels,
     Model,
     Prompt,
@@ -22,14 +21,14 @@ from aichat.core import (
     ToolCall,
     Usage,
     closing,
-    replied,
     tool,
 )
-from aichat.core.config import build, read_config
+from aichat.core.registry.config import build, read_config
 from aichat.core.testing.llm_contract import LlmContract, ask, whole
-from aichat.plugins import openai_stream
 from aichat.plugins.openai import OpenAiLlm, llm_backend
-from aichat.plugins.openai_client import origin
+from aichat.plugins.openai import stream as openai_stream
+from aichat.plugins.openai.client import origin
+from aichat.toolkit.replies import Habits, replied
 
 pytestmark = pytest.mark.anyio
 

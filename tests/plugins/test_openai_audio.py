@@ -11,8 +11,8 @@ from aichat.core import BackendFailed, CannotStart, TimedOut, Utterance, Voice, 
 from aichat.core.testing import SttContract, TtsContract
 from aichat.core.testing.probes import say
 from aichat.plugins.openai import OpenAiStt, OpenAiTts, stt_backend, tts_backend
-from aichat.plugins.openai_stt import LONGEST_PROMPT, hints
-from aichat.plugins.openai_tts import LONGEST_TEXT, MEN, WOMEN, parts
+from aichat.plugins.openai.stt import LONGEST_PROMPT, hints
+from aichat.plugins.openai.tts import LONGEST_TEXT, MEN, WOMEN, parts
 
 pytestmark = pytest.mark.anyio
 

@@ -14,10 +14,9 @@ from raw_http import DONE, SSE, Answer, event, open_raw, says, streamed
 from aichat.core import BackendFailed, ToolCall, closing, tool
 from aichat.core.testing.llm_contract import ask
 from aichat.core.testing.llm_contract import whole as said
-from aichat.plugins import openai_stream
-from aichat.plugins.openai import OpenAiLlm
-from aichat.plugins.openai_chunks import Delta, Fragment, delta_of
-from aichat.plugins.openai_events import LONGEST, Lines
+from aichat.plugins.openai import OpenAiLlm, stream
+from aichat.plugins.openai.chunks import Delta, Fragment, delta_of
+from aichat.plugins.openai.event_stream import LONGEST, Lines
 
 pytestmark = pytest.mark.anyio
 
@@ -154,7 +153,7 @@ async def test_a_failure_is_told_in_words(name: str) -> None:
 
 
 async def test_what_follows_the_last_mark_is_not_waited_for(monkeypatch: Any) -> None:
-    monkeypatch.setattr(openai_stream, "DONE_SECONDS", 0.05)
+    monkeypatch.setattr(stream, "DONE_SECONDS", 0.05)
     answer = (200, {**SSE, "content-length": "100000"}, [says("Hello!"), DONE])
     assert await written(answer) == ("Hello!", [])
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import BackendFailed, ToolCall
-from aichat.plugins.openai_calls import LONGEST_CALL, MOST_CALLS, Calls
-from aichat.plugins.openai_chunks import Fragment
+from aichat.plugins.openai.chunks import Fragment
+from aichat.plugins.openai.tool_calls import LONGEST_CALL, MOST_CALLS, Calls
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
 

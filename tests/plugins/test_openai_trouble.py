@@ -15,10 +15,9 @@ from raw_http import SSE, event, hello, open_raw, refused
 
 from aichat.core import BackendFailed, TimedOut, shown_url
 from aichat.core.testing.llm_contract import ask, whole
-from aichat.plugins import openai_client
-from aichat.plugins.openai import OpenAiLlm
-from aichat.plugins.openai_client import Server, may_pass
-from aichat.plugins.openai_trouble import StreamError, causes, said, wait_of
+from aichat.plugins.openai import OpenAiLlm, client
+from aichat.plugins.openai.client import Server, may_pass
+from aichat.plugins.openai.errors import StreamError, causes, said, wait_of
 
 pytestmark = pytest.mark.anyio
 
@@ -141,7 +140,7 @@ async def test_a_second_try_waits_as_long_as_it_was_asked_to(
         open_raw(lambda _: next(answers)) as server,
         OpenAiLlm("m", base_url=server.url) as llm,
     ):
-        monkeypatch.setattr(openai_client.anyio, "sleep", sleep)
+        monkeypatch.setattr(client.anyio, "sleep", sleep)
         assert await whole(llm, ask("Hi")) == "Hello!"
         monkeypatch.undo()
     assert waited == [pause]

@@ -13,9 +13,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from aichat.core.bus.virtual_time import VirtualTimeLoop
 from aichat.core.events import AudioReady, ConversationClosed, Interrupted, LinePlayed, TurnTimed
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts
-from aichat.core.testing.virtual import VirtualTimeLoop
 from aichat.plugins.otel import Spans, stages
 
 pytestmark = pytest.mark.anyio

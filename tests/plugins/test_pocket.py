@@ -7,22 +7,15 @@ import pytest
 import tiny_pocket
 from clone import a_clone
 
-from aichat.core import (
-    BackendFailed,
-    BadValue,
-    CannotStart,
-    NotReady,
-    Voice,
-    closing,
-    introduce,
-    local_models,
-)
-from aichat.core.packages import installs
+from aichat.core import BackendFailed, BadValue, CannotStart, NotReady, Voice, closing
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing import TtsContract
-from aichat.core.testing.memory import MemoryStorage
 from aichat.core.testing.probes import first_audio, say
 from aichat.plugins import pocket
 from aichat.plugins.pocket import Pocket, catalogue, files
+from aichat.toolkit import local_model
+from aichat.toolkit.packages import installs
+from aichat.toolkit.voice_cloning import introduce
 
 pytestmark = pytest.mark.anyio
 
@@ -218,7 +211,7 @@ async def refusal(**settings):
 
 async def test_a_missing_package_is_told_with_its_mend(monkeypatch):
     monkeypatch.setattr(files, "find_spec", lambda name: None)
-    monkeypatch.setattr(local_models, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_model, "find_spec", lambda name: None)
     assert (await refusal()).mend == installs("pocket")
     assert Pocket().weights == ()
 

@@ -10,10 +10,10 @@ from opened_once import OpenedOnce
 from speech import say
 
 from aichat.core import BackendFailed, CannotStart, NotReady, Utterance
-from aichat.core.packages import installs
 from aichat.core.testing import SttContract
 from aichat.plugins import pocketsphinx
 from aichat.plugins.pocketsphinx import Pocketsphinx, stt_backend
+from aichat.toolkit.packages import installs
 
 pytestmark = pytest.mark.anyio
 
@@ -154,7 +154,7 @@ async def test_being_cancelled_while_it_starts_leaves_no_process(monkeypatch):
 
 
 async def test_its_process_ends_with_its_standard_input():
-    program = Path(pocketsphinx.__file__).with_name("pocketsphinx_process.py")
+    program = Path(pocketsphinx.__file__).with_name("process.py")
     with anyio.fail_after(60):
         done = await anyio.run_process(
             [sys.executable, "-P", str(program)], input=b"", stderr=subprocess.PIPE

@@ -25,10 +25,10 @@ from aichat.core import (
     Voice,
     new_id,
 )
-from aichat.core.packages import installs
-from aichat.core.testing.storage_contract import StorageContract, contents, say, started
+from aichat.core.testing.storage.contract import StorageContract, contents, say, started
 from aichat.plugins.postgres import migrate, storage_backend
 from aichat.plugins.postgres.store import Postgres
+from aichat.toolkit.packages import installs
 
 pytestmark = pytest.mark.anyio
 

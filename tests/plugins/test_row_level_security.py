@@ -10,7 +10,7 @@ import pytest
 from postgrest_double import ALICE, BOB
 
 from aichat.core import Message, Voice
-from aichat.core.testing.storage_contract import started
+from aichat.core.testing.storage.contract import started
 from aichat.plugins.postgres.store import Postgres
 
 pytestmark = pytest.mark.anyio

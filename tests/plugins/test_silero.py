@@ -5,10 +5,10 @@ import pytest
 from speech import say
 
 from aichat.core import BadValue, CannotStart, NotReady
-from aichat.core.packages import installs
 from aichat.core.testing import VadContract
 from aichat.plugins import silero
 from aichat.plugins.silero import FRAME, Silero
+from aichat.toolkit.packages import installs
 
 pytestmark = pytest.mark.anyio
 

@@ -20,7 +20,7 @@ from aichat.core.testing.probes import assert_no_stall
 from aichat.plugins import smart_turn
 from aichat.plugins.silence import Silence
 from aichat.plugins.smart_turn import SmartTurn
-from aichat.plugins.smart_turn_features import LENGTH, features, log_mel
+from aichat.plugins.smart_turn.features import LENGTH, features, log_mel
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from opened_once import OpenedOnce
 
 from aichat.core import BadValue, CannotStart, NotFound, Unreachable
 from aichat.core.testing.probes import at_once, longest_stall
-from aichat.core.testing.storage_contract import StorageContract, contents, say, started
+from aichat.core.testing.storage.contract import StorageContract, contents, say, started
 from aichat.plugins.sqlite import engine, schema, storage_backend
 from aichat.plugins.sqlite.store import Sqlite
 

@@ -10,7 +10,7 @@ import pytest
 
 from aichat.core import Conflict, NotFound, Unreachable, Voice
 from aichat.core.storage import BackedUp
-from aichat.core.testing.storage_contract import contents, say, started
+from aichat.core.testing.storage.contract import contents, say, started
 from aichat.plugins.sqlite import backup
 from aichat.plugins.sqlite.store import Sqlite
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from aichat.core.testing.storage_contract import contents
+from aichat.core.testing.storage.contract import contents
 from aichat.plugins.sqlite.store import Sqlite
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aichat.core import Character
-from aichat.core.testing.storage_contract import contents, plain, say
+from aichat.core.testing.storage.contract import contents, plain, say
 from aichat.plugins.sqlite import schema
 from aichat.plugins.sqlite.store import Sqlite
 

@@ -12,12 +12,12 @@ from postgrest.exceptions import APIError
 from postgrest_double import ALICE, BOB, PUBLISHABLE, SECRET_KEY, token
 
 from aichat.core import CannotStart, Character, Conversation, NotFound, Unreachable
-from aichat.core.config import build, read_config
-from aichat.core.packages import installs
-from aichat.core.testing.storage_contract import StorageContract, contents, say, started
-from aichat.plugins import postgres_supabase
+from aichat.core.registry.config import build, read_config
+from aichat.core.testing.storage.contract import StorageContract, contents, say, started
+from aichat.plugins.postgres import supabase as postgres_supabase
 from aichat.plugins.postgres.migrate import migrate, shipped
-from aichat.plugins.postgres_supabase import VERSION, Supabase, storage_backend
+from aichat.plugins.postgres.supabase import VERSION, Supabase, storage_backend
+from aichat.toolkit.packages import installs
 
 pytestmark = pytest.mark.anyio
 

@@ -13,13 +13,13 @@ from aichat.core import (
     PromptMessage,
     Usage,
     closing,
-    local_models,
 )
-from aichat.core.packages import installs
 from aichat.core.testing.llm_contract import LlmContract, ask
 from aichat.plugins import transformers
 from aichat.plugins.transformers import Transformers
-from aichat.plugins.transformers_stopping import Stops
+from aichat.plugins.transformers.stop_strings import Stops
+from aichat.toolkit import local_model
+from aichat.toolkit.packages import installs
 
 pytestmark = pytest.mark.anyio
 
@@ -126,7 +126,7 @@ async def test_a_reply_that_is_left_ends_within_one_token(llm, monkeypatch):
 
 
 async def test_the_characters_temperature_wins_over_the_conversations(llm):
-    from aichat.plugins.transformers_writer import _sampling
+    from aichat.plugins.transformers.generation import _sampling
 
     zoe = Character("zoe-001", "Zoë", temperature=0.3)
     prompt = Prompt(zoe, [zoe], [], {"temperature": 1.5, "top_p": 0.5})
@@ -203,7 +203,7 @@ async def test_what_is_missing_is_told_with_its_mend(folder, tmp_path, monkeypat
     (tmp_path / "config.json").write_text("{}")
     assert "cannot be loaded" in (await refusal(tmp_path)).problem
     assert "'gpu'" in (await refusal(folder, device="gpu")).problem
-    monkeypatch.setattr(local_models, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_model, "find_spec", lambda name: None)
     assert (await refusal(folder)).mend == installs("transformers")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aichat.core.testing.virtual import VirtualTimeLoop
+from aichat.core.bus.virtual_time import VirtualTimeLoop
 
 
 @pytest.fixture

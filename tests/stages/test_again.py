@@ -11,7 +11,7 @@ import pytest
 from attrs import define, evolve, field
 from chat import Chat, a_chat
 
-from aichat.core import Message, NotFound, Prompt, Usage, Voice, WordMark, chosen, versions
+from aichat.core import Message, NotFound, Prompt, Usage, Voice, WordMark
 from aichat.core.events import (
     AudioReady,
     Event,
@@ -29,6 +29,7 @@ from aichat.core.events import (
     TurnFinished,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from aichat.toolkit.message_versions import chosen, versions
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.plugins.hearing.asides import BACK_CHANNELS, COURTESIES, STOP_PHRASES, Manners, Verdict
+from aichat.stages.hearing.backchannels import (
+    BACK_CHANNELS,
+    COURTESIES,
+    STOP_PHRASES,
+    Manners,
+    Verdict,
+)
 
 NAMES = ["Olivia Barns", "Mark Chen", "Mark Twain"]
 manners = Manners()

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 from chat import Chat, a_chat, a_store
 
-from aichat.core import Character, Conversation, Message, NotFound, edited, versions
+from aichat.core import Character, Conversation, Message, NotFound
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -25,8 +25,9 @@ from aichat.core.events import (
     SpeakersChosen,
     TurnFinished,
 )
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.core.testing.memory import MemoryStorage
+from aichat.toolkit.message_versions import edited, versions
 
 pytestmark = pytest.mark.anyio
 LONG = "One two three four five six seven eight nine ten. And then some more words."

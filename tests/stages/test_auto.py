@@ -22,8 +22,8 @@ from aichat.core.events import (
     UserSaid,
     UserStartedSpeaking,
 )
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.core.testing.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
 AUTO = {"auto": True, "auto_cap": 4}

@@ -13,13 +13,13 @@ import pytest
 from attrs import define, field
 from chat import Chat, a_chat, a_store
 
-from aichat.core import BadAudio, CannotRead, Reference, Sound, Voice, WordMark
-from aichat.core.casting import Candidate, State
+from aichat.core import BadAudio, CannotRead, Reference, Voice, WordMark
 from aichat.core.events import AudioReady, HandlerFailed, LineFinished, PlaybackPaused, TurnFinished
-from aichat.core.sound import longest_seconds
+from aichat.core.registry.selection import Candidate, State
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.core.testing.probes import assert_it_leaves_nothing
-from aichat.plugins.speaking import CHUNK_SECONDS
+from aichat.stages.speaking import CHUNK_SECONDS
+from aichat.toolkit.speech_check import Sound, longest_seconds
 
 pytestmark = pytest.mark.anyio
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from test_hearing import QUIET, SPEECH, hear
 
 from aichat.core import Utterance
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -25,7 +26,6 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn
-from aichat.core.testing.virtual import run_virtual
 
 pytestmark = pytest.mark.anyio
 LEAD, FRAME = 0.6, 0.3

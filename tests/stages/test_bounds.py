@@ -8,14 +8,14 @@ from chat import Given, a_store, all_ready
 from talking import engines
 
 from aichat.core import Bus, Overflow, Subscription, load_plugins, open_chat
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import AudioReceived, ReplyClause, TranscriptUpdated, UserSaid
 from aichat.core.testing.fakes import FakeLlm
 from aichat.core.testing.simulated_user import SimulatedUser
-from aichat.core.testing.virtual import run_virtual
-from aichat.web.outbox import OUTBOX, Connection
-from aichat.web.room import KEPT, Room
-from aichat.web.templating import environment
-from aichat.web.views import Painter
+from aichat.web.html.fragments import Painter
+from aichat.web.html.templates import environment
+from aichat.web.realtime.outbox import OUTBOX, Connection
+from aichat.web.realtime.room import KEPT, Room
 
 LANES_OF_A_TURN = 40
 """No conversation of three characters has more lanes at once, whatever its plug-ins."""

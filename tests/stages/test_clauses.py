@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aichat.plugins.answering.clauses import LONGEST, Clauses
-from aichat.plugins.answering.speakable import speakable
+from aichat.stages.answering.clauses import LONGEST, Clauses
+from aichat.stages.answering.speakable import speakable
 
 PIECES = st.sampled_from(
     [

@@ -25,8 +25,8 @@ from aichat.core.events import (
     TurnTimed,
     UserSaid,
 )
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.core.testing.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,8 @@ from chat import Chat, a_chat, a_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aichat.core import Message, Unreachable, edited
+from aichat.core import Message, Unreachable
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -25,9 +26,9 @@ from aichat.core.events import (
     RewriteWanted,
     SpeakersChosen,
 )
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.core.testing.memory import MemoryStorage
-from aichat.core.testing.virtual import run_virtual
+from aichat.toolkit.message_versions import edited
 
 pytestmark = pytest.mark.anyio
 TEXT = " ".join(f"This is the sentence number {n}." for n in range(12))

@@ -13,9 +13,9 @@ from microphone import QUIET, SPEECH, hear
 from aichat.core import Pause, Utterance
 from aichat.core.events import HandlerFailed, TalkHeld, UtteranceHeard, UtterancePaused
 from aichat.core.testing.fakes import FakeStt
-from aichat.plugins.hearing.completeness import finished, fused, has_words
-from aichat.plugins.hearing.rhythm import LONGEST_MS, MARGIN, SHORTEST_MS, Rhythm
 from aichat.plugins.silence import Silence
+from aichat.stages.hearing.completeness import finished, fused, has_words
+from aichat.stages.hearing.pause_stats import LONGEST_MS, MARGIN, SHORTEST_MS, Rhythm
 
 pytestmark = pytest.mark.anyio
 

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aichat.core import NotFound
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -26,7 +27,6 @@ from aichat.core.events import (
     TurnFinished,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.core.testing.virtual import run_virtual
 
 pytestmark = pytest.mark.anyio
 WORD_SECONDS = 0.2

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from microphone import QUIET, SPEECH, hear
 
 from aichat.core import Pause, Utterance
-from aichat.core.casting import Candidate, State
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     AudioReady,
     AudioReceived,
@@ -28,8 +28,8 @@ from aichat.core.events import (
     UtteranceGrew,
     UtteranceHeard,
 )
+from aichat.core.registry.selection import Candidate, State
 from aichat.core.testing.fakes import FakeStt, FakeTts, FakeTurn, FakeVad
-from aichat.core.testing.virtual import run_virtual
 
 pytestmark = pytest.mark.anyio
 
@@ -286,7 +286,7 @@ async def test_a_guess_that_takes_too_long_is_given_up_and_counted() -> None:
         await hear(chat, *[SPEECH] * 300, *[QUIET] * 16)
         await chat.until(UserSaid)
         assert (
-            chat.bus.dropped["aichat.plugins.hearing.writing.Writing.guess"] == 2
+            chat.bus.dropped["aichat.stages.hearing.transcription.Writing.guess"] == 2
         )  # late; at the end
 
 

@@ -19,7 +19,7 @@ from aichat.core.events import (
     TurnFinished,
 )
 from aichat.plugins.in_order import InOrder
-from aichat.plugins.remembering.ledger import Spoken, shown_up_to
+from aichat.stages.remembering.ledger import Spoken, shown_up_to
 
 TURN = Turn("c", 1, "t")
 

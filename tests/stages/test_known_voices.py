@@ -11,8 +11,8 @@ from chat import a_chat, a_store
 
 from aichat.core import BackendFailed, Codes, Reference, Voice
 from aichat.core.events import SPEAKER_RATE, HandlerFailed, SpeechSynthesized
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
-from aichat.core.testing.memory import MemoryStorage
 
 pytestmark = pytest.mark.anyio
 CODES = [[1, 2], [3, 4]]

@@ -9,19 +9,29 @@ from counted import Work, count_patterns, making_counted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aichat.plugins.answering import (
-    bounds,
+from aichat.stages.answering import (
+    clauses,
+    full_stops,
+    latex,
+    markup_spans,
+    narration,
+    reply_bounds,
+    speaker_filter,
+    spoken_symbols,
+)
+
+speakable = import_module("aichat.stages.answering.speakable")  # the package has a function of it
+MODULES = [
+    reply_bounds,
     clauses,
     latex,
     narration,
-    own_words,
-    points,
-    symbols,
-    wholes,
-)
-
-speakable = import_module("aichat.plugins.answering.speakable")  # the package has a function of it
-MODULES = [bounds, clauses, latex, narration, own_words, points, speakable, symbols, wholes]
+    speaker_filter,
+    full_stops,
+    speakable,
+    spoken_symbols,
+    markup_spans,
+]
 MOST = 1_500
 """Calls and looks that a letter may cost: short wholes are looked for 400 letters on."""
 TEXTS = {
@@ -56,8 +66,8 @@ TEXTS = {
 
 def read(text: str, step: int) -> str:
     """Read a text as a reply is read, in deltas of *step* letters; return what is said."""
-    counting = bounds.Bounds("Olivia", longest=2 * len(text) + 1)
-    words, cutting, said = own_words.OwnWords("Olivia", ["Mark Chen"]), clauses.Clauses(), []
+    counting = reply_bounds.Bounds("Olivia", longest=2 * len(text) + 1)
+    words, cutting, said = speaker_filter.OwnWords("Olivia", ["Mark Chen"]), clauses.Clauses(), []
     for at in range(0, len(text), step):
         for piece in counting.slices(text[at : at + step]):
             said += cutting.feed(words.feed(piece))
@@ -68,9 +78,9 @@ def read(text: str, step: int) -> str:
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     work = Work()
-    monkeypatch.setattr(bounds, "LOOP", 10**9)  # here nobody gives up
+    monkeypatch.setattr(reply_bounds, "LOOP", 10**9)  # here nobody gives up
     count_patterns(MODULES, work, monkeypatch)  # type: ignore[arg-type]
-    monkeypatch.setattr(wholes, "_closing", making_counted(wholes._closing, work))
+    monkeypatch.setattr(markup_spans, "_closing", making_counted(markup_spans._closing, work))
     return work
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aichat.core import Message
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     AudioReady,
     Interrupted,
@@ -23,7 +24,6 @@ from aichat.core.events import (
     PlaybackResumed,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.core.testing.virtual import run_virtual
 
 pytestmark = pytest.mark.anyio
 WORD_MS = 200

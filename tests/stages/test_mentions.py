@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aichat.core import Character
-from aichat.plugins.answering.mentions import addressed
+from aichat.stages.answering.mentions import addressed
 
 # Each with the name of the character that it does not, or does, address.
 ORDINARY = [

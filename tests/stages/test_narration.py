@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aichat.plugins.answering.clauses import Clauses
-from aichat.plugins.answering.speakable import speakable
+from aichat.stages.answering.clauses import Clauses
+from aichat.stages.answering.speakable import speakable
 
 EMPHASIS = [
     *("I *really* mean it.", "She said *what*?", "Have you seen *Blade Runner*?"),

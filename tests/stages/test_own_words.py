@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.plugins.answering.own_words import OwnWords
+from aichat.stages.answering.speaker_filter import OwnWords
 
 
 def own(text: str, cuts: list[int] | None = None) -> str:

@@ -30,11 +30,11 @@ from aichat.core.events import (
     TurnFinished,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn
-from aichat.web import wire
-from aichat.web.outbox import Connection
-from aichat.web.room import Room
-from aichat.web.templating import environment
-from aichat.web.views import Painter
+from aichat.web.html.fragments import Painter
+from aichat.web.html.templates import environment
+from aichat.web.realtime.outbox import Connection
+from aichat.web.realtime.room import Room
+from aichat.web.schemas import server_frames
 
 pytestmark = pytest.mark.anyio
 
@@ -131,9 +131,9 @@ class Pages:
     late: list[tuple[Event, Shown, int]] = field(factory=list)
     """After what it came, what it shows, and how much audio the first had by then."""
 
-    def join(self) -> wire.Ready:
+    def join(self) -> server_frames.Ready:
         connection = Connection(False, True, on_overflow=lambda: pytest.fail("too much"))
-        greeting = wire.Ready(
+        greeting = server_frames.Ready(
             conversation_id="c", session_id="s", characters=[], sample_rate=24_000,
             resumed=False, generation=0, notices=[],
         )  # fmt: skip

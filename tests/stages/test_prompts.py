@@ -8,15 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import GO_ON, Character, Conversation, Message, Prompt, PromptMessage
-from aichat.core.roles import BEGINNING
-from aichat.plugins.answering.prompts import (
-    HISTORY_TOKENS,
-    REPLY_TOKENS,
-    prompt,
-    tokens,
-    told,
-)
+from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
+from aichat.stages.answering.prompts import HISTORY_TOKENS, REPLY_TOKENS, prompt, tokens, told
+from aichat.toolkit.prompt_roles import BEGINNING, GO_ON
 
 OLIVIA, MARK = Character("o", "Olivia", "You are kind."), Character("m", "Mark")
 CAST = [OLIVIA, MARK]

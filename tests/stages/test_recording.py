@@ -11,7 +11,7 @@ import anyio
 import pytest
 from chat import Chat, a_chat
 
-from aichat.core import BadSettings, EventLog, LogWriter, read_log
+from aichat.core import BadSettings
 from aichat.core.events import (
     AudioReceived,
     ConversationClosed,
@@ -20,8 +20,9 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.testing.fakes import FakeStt, FakeTurn
-from aichat.plugins import recording
-from aichat.plugins.recording import LogGrew, Tape
+from aichat.stages import recording
+from aichat.stages.recording import LogGrew, Tape
+from aichat.toolkit.event_log import EventLog, LogWriter, read_log
 
 pytestmark = pytest.mark.anyio
 SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)

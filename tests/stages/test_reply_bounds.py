@@ -10,15 +10,9 @@ from attrs import define, field
 from chat import Chat, a_chat
 
 from aichat.core import Breath, Prompt
-from aichat.core.events import (
-    HandlerFailed,
-    Interrupted,
-    ReplyClause,
-    ReplyFinished,
-    TurnFinished,
-)
-from aichat.plugins import answering
-from aichat.plugins.answering.bounds import LONGEST_REPLY, LOOP, SLICE, Bounds, repeats_itself
+from aichat.core.events import HandlerFailed, Interrupted, ReplyClause, ReplyFinished, TurnFinished
+from aichat.stages import answering
+from aichat.stages.answering.reply_bounds import LONGEST_REPLY, LOOP, SLICE, Bounds, repeats_itself
 
 pytestmark = pytest.mark.anyio
 

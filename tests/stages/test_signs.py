@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aichat.plugins.answering.speakable import speakable
-from aichat.plugins.answering.symbols import language_of
+from aichat.stages.answering.speakable import speakable
+from aichat.stages.answering.spoken_symbols import language_of
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from microphone import QUIET, SPEECH, hear
 
 from aichat.core import Prompt, Utterance, Voice, WordMark
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -34,11 +35,10 @@ from aichat.core.events import (
     UserSaid,
     UtteranceHeard,
 )
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
-from aichat.core.testing.memory import MemoryStorage
-from aichat.core.testing.virtual import run_virtual
-from aichat.plugins.hearing.agreement import words
-from aichat.plugins.hearing.odds import CREDIT, SHARE, Odds, Sign
+from aichat.stages.hearing.endpoint_odds import CREDIT, SHARE, Odds, Sign
+from aichat.stages.hearing.local_agreement import words
 
 pytestmark = pytest.mark.anyio
 

@@ -22,6 +22,7 @@ from aichat.core import (
     load_plugins,
     open_chat,
 )
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -34,10 +35,9 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.ids import new_id
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.core.testing.memory import MemoryStorage
-from aichat.core.testing.virtual import run_virtual
-from aichat.plugins.remembering import storing
+from aichat.stages.remembering import storage_queue
 
 pytestmark = pytest.mark.anyio
 LINES = "{name} says one, two, three. And four, five, six."
@@ -177,7 +177,7 @@ def test_what_is_shown_is_stored_once_and_in_order_whatever_the_store_does(
                     tasks.start_soon(delete, name)
             store.fails = 0.0
             await chat.bus.settled()
-            await anyio.sleep(2 * storing.LONGEST_PAUSE)
+            await anyio.sleep(2 * storage_queue.LONGEST_PAUSE)
             for name in set(names) - set(doomed):
                 assert await stored(chat, name) == shown(chat, name), name
             remembering = [f for f in chat.heard.of(HandlerFailed) if "remembering" in f.handler]
@@ -221,7 +221,7 @@ async def test_what_was_refused_is_written_when_the_store_is_back_though_nobody_
         await anyio.sleep(400)
         assert len(chat.heard.of(HandlerFailed)) == len(told), "it is not reported at every try"
         store.refuses = None
-        await anyio.sleep(storing.LONGEST_PAUSE)
+        await anyio.sleep(storage_queue.LONGEST_PAUSE)
         assert await stored(chat, "c") == shown(chat, "c") != []
 
 
@@ -240,7 +240,7 @@ async def test_a_store_that_refuses_is_tried_less_and_less_often() -> None:
         await anyio.sleep(400)
         assert 12 <= len(tries) <= 24
         pauses = [later - earlier for earlier, later in itertools.pairwise(tries)]
-        assert max(pauses) <= storing.LONGEST_PAUSE + 1
+        assert max(pauses) <= storage_queue.LONGEST_PAUSE + 1
 
 
 async def test_what_still_waits_is_written_before_aichat_ends() -> None:
@@ -279,7 +279,7 @@ async def test_what_can_never_be_stored_does_not_hold_up_the_rest(error: Any) ->
     async with a_chat(storage=store, failures=True) as chat:
         await chat.say("@Olivia bad")
         await chat.say("@Olivia good")
-        await anyio.sleep(storing.LONGEST_PAUSE * storing.TRIES)
+        await anyio.sleep(storage_queue.LONGEST_PAUSE * storage_queue.TRIES)
         assert await stored(chat, "c") == shown(chat, "c")[1:]
         assert error in [type(f.error) for f in chat.heard.of(HandlerFailed)]
 
@@ -287,7 +287,7 @@ async def test_what_can_never_be_stored_does_not_hold_up_the_rest(error: Any) ->
 async def test_a_queue_is_bounded_and_what_it_gives_up_is_counted_and_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(storing, "WAITING", 5)
+    monkeypatch.setattr(storage_queue, "WAITING", 5)
     store = await a_shaky_store(("c", "other"))
     async with a_chat(storage=store, failures=True, llm=FakeLlm("")) as chat:
         store.refuses = Unreachable
@@ -300,7 +300,7 @@ async def test_a_queue_is_bounded_and_what_it_gives_up_is_counted_and_reported(
         told = " ".join(str(f.error) for f in chat.heard.of(HandlerFailed) if own("c", f))
         assert "1 older one(s) found no room any more, and are lost." in told
         store.refuses = None
-        await anyio.sleep(storing.LONGEST_PAUSE)
+        await anyio.sleep(storage_queue.LONGEST_PAUSE)
         assert await stored(chat, "c") == shown(chat, "c")[3:]
         assert len(await stored(chat, "other")) == 1
 
@@ -334,7 +334,7 @@ async def test_a_store_that_wrote_and_said_it_did_not_has_the_message_once() -> 
     async with a_chat(storage=store, failures=True) as chat:
         await chat.say("@Olivia hi")
         await chat.say("@Olivia again")
-        await anyio.sleep(storing.LONGEST_PAUSE)
+        await anyio.sleep(storage_queue.LONGEST_PAUSE)
         assert await stored(chat, "c") == shown(chat, "c")
         assert len(await stored(chat, "c")) == 4
 

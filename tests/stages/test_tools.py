@@ -23,8 +23,8 @@ from aichat.core.events import (
     ToolUsed,
     UserSaid,
 )
-from aichat.core.testing.memory import MemoryStorage
-from aichat.plugins.answering.tooling import CALLS, ROUNDS, tools_of
+from aichat.core.memory_storage import MemoryStorage
+from aichat.stages.answering.tool_calls import CALLS, ROUNDS, tools_of
 
 pytestmark = pytest.mark.anyio
 

@@ -6,9 +6,9 @@ import anyio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aichat.core.testing.virtual import run_virtual
-from aichat.plugins.hearing.agreement import Agreement, bare, words
-from aichat.plugins.hearing.sharing import Sharing, Ticket
+from aichat.core.bus.virtual_time import run_virtual
+from aichat.stages.hearing.local_agreement import Agreement, bare, words
+from aichat.stages.hearing.stt_queue import Sharing, Ticket
 
 WORD = st.sampled_from(["a", "A,", "b", "b.", "c", "C!", "…", "é", "你"])
 HYPOTHESES = st.lists(st.lists(WORD, max_size=6).map(" ".join), max_size=12)

@@ -13,7 +13,8 @@ from attrs import define
 from chat import Given, a_store, all_ready
 from talking import engines
 
-from aichat.core import Bus, LogWriter, Parts, load_plugins, open_chat
+from aichat.core import Bus, Parts, load_plugins, open_chat
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     AudioReady,
     Event,
@@ -23,8 +24,8 @@ from aichat.core.events import (
     TurnFinished,
 )
 from aichat.core.testing.simulated_user import SimulatedUser
-from aichat.core.testing.virtual import run_virtual
-from aichat.plugins.hearing.writing import GUESSES, Writing
+from aichat.stages.hearing.transcription import GUESSES, Writing
+from aichat.toolkit.event_log import LogWriter
 
 HERE = Path(__file__).parent.parent
 
@@ -80,7 +81,7 @@ def test_another_seed_gives_another_conversation() -> None:
 def test_another_process_with_other_hashes_sees_the_same_events() -> None:
     program = (
         "import hashlib, logging; logging.disable(50); "
-        "from aichat.core.testing.virtual import run_virtual; "
+        "from aichat.core.bus.virtual_time import run_virtual; "
         "from stages.test_virtual_scale import talked; "
         "print(hashlib.sha256(repr(run_virtual(talked, 3, 1, seed=1).log).encode()).hexdigest())"
     )

@@ -10,10 +10,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aichat.core import Character
-from aichat.plugins.answering.common_words import is_common
-from aichat.plugins.answering.folding import fold
-from aichat.plugins.answering.mentions import addressed
-from aichat.plugins.answering.who import (
+from aichat.stages.answering.common_words import is_common
+from aichat.stages.answering.mentions import addressed
+from aichat.stages.answering.text_folding import fold
+from aichat.stages.answering.turn_taking import (
     AUTO_CAP,
     STRATEGIES,
     Past,

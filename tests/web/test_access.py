@@ -34,8 +34,8 @@ from aichat.web.access import binding, commands, keyring, token
 from aichat.web.access.argon import WAITING, Checker, hash_of
 from aichat.web.access.keyring import Keyring
 from aichat.web.access.local import Local
+from aichat.web.access.rate_limits import TooMany
 from aichat.web.access.token import FAILURES, Token
-from aichat.web.limits import TooMany
 
 HERE = {"host": "localhost:8000"}
 LITESTAR = Path(sys.executable).with_name("litestar")

@@ -14,14 +14,14 @@ from server import Server, a_server
 
 from aichat.core import BadValue, CannotStart, NotFound, Parts, Pause, hookimpl, load_plugins
 from aichat.core.backends import Backend
-from aichat.core.config import Part
-from aichat.core.live import live_settings
-from aichat.core.registry import open_chat
-from aichat.core.testing.memory import MemoryStorage
+from aichat.core.memory_storage import MemoryStorage
+from aichat.core.plugins import open_chat
+from aichat.core.registry.config import Part
+from aichat.core.registry.live_settings import live_settings
 from aichat.plugins.silence import Silence
 from aichat.plugins.silero import Silero
 from aichat.plugins.smart_turn import SmartTurn
-from aichat.web.adjusting import KEPT_AS, Adjusting
+from aichat.web.settings.live_settings import KEPT_AS, Adjusting
 
 SILENCE = {"turn": Part(("silence",), {"silence": {"end_ms": 700}})}
 API = "/api/plugins/turn/silence/settings"

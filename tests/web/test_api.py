@@ -15,8 +15,8 @@ from chat import CAST, a_store
 from server import Server, a_server
 
 from aichat.core import BackendFailed, Character, Model, Unreachable
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
-from aichat.core.testing.memory import MemoryStorage
 from aichat.plugins.sqlite.store import Sqlite
 
 NO_CONVERSATION = "7dd5d773-23b1-4d8e-9a61-5a8aaa1a81d6"
@@ -703,7 +703,7 @@ def test_plugins_and_who_plays_which_part_are_listed(api: httpx.Client) -> None:
     plugins = {one["name"]: one for one in listed["plugins"]}
     assert plugins["answering"] == {
         "name": "answering",
-        "module": "aichat.plugins.answering",
+        "module": "aichat.stages.answering",
         "enabled": True,
     }
     llm = [part for part in listed["parts"] if part["part"] == "llm"]

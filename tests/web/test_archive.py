@@ -27,9 +27,9 @@ from aichat.core import (
     Voice,
     new_id,
 )
-from aichat.core.testing.memory import MemoryStorage
-from aichat.web.archive import checking
-from aichat.web.archive.checking import BadArchive, checked
+from aichat.core.memory_storage import MemoryStorage
+from aichat.web.services.archive import checking
+from aichat.web.services.archive.checking import BadArchive, checked
 
 Files = dict[str, Any]
 PAGE = {"accept": "text/html"}

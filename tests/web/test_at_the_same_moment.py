@@ -23,19 +23,19 @@ from aichat.core import (
     load_plugins,
     open_chat,
 )
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import ConversationClosed, MessageDeleted
-from aichat.core.testing.memory import MemoryStorage
-from aichat.core.testing.virtual import run_virtual
-from aichat.web.archive.reading import _Taking
-from aichat.web.hidden import Hidden
-from aichat.web.leaving import UNDO_SECONDS, Leaving
-from aichat.web.listing import Listing
-from aichat.web.outbox import Connection
-from aichat.web.rooms import Rooms
-from aichat.web.sessions import LINGER_SECONDS
-from aichat.web.templating import environment
-from aichat.web.unsaid import Unsaid
-from aichat.web.views import Painter
+from aichat.core.memory_storage import MemoryStorage
+from aichat.web.html.fragments import Painter
+from aichat.web.html.templates import environment
+from aichat.web.realtime.hidden_messages import Hidden
+from aichat.web.realtime.outbox import Connection
+from aichat.web.realtime.rooms import Rooms
+from aichat.web.realtime.sessions import LINGER_SECONDS
+from aichat.web.services.archive.reading import _Taking
+from aichat.web.services.conversation_list import Listing
+from aichat.web.services.undo.messages import Unsaid
+from aichat.web.services.undo.pending import UNDO_SECONDS, Leaving
 
 
 def run_rooms(program: Callable[..., object], store: MemoryStorage | None = None) -> None:

@@ -27,10 +27,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from aichat.core import Web
-from aichat.web import protocol
-from aichat.web.access import gate
+from aichat.web.access import authentication
 from aichat.web.access import keyring as keys
-from aichat.web.limits import Buckets
+from aichat.web.access.rate_limits import Buckets
+from aichat.web.serving import http_timeouts
 
 EVIL = "https://evil.example"
 
@@ -177,7 +177,9 @@ def test_no_header_lets_in_who_has_not_logged_in(tmp_path: Path, headers: dict[s
 
 
 def test_a_claimed_address_does_not_fool_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "Buckets", partial(Buckets, now=lambda: 0.0))  # at one moment
+    monkeypatch.setattr(
+        authentication, "Buckets", partial(Buckets, now=lambda: 0.0)
+    )  # at one moment
     with a_server(web=Web(max_requests_per_s=1)) as server:
         codes = [
             get(server, "/health", x_forwarded_for=f"192.0.2.{n}").status_code for n in range(12)
@@ -403,8 +405,8 @@ def answer_of(line: socket.socket) -> bytes:
 
 
 def test_who_sends_slowly_is_let_go(local: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
-    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(http_timeouts, "HEADER_SECONDS", 0.3)
+    monkeypatch.setattr(http_timeouts, "BODY_SECONDS", 0.3)
     head = b"POST /messages HTTP/1.1\r\nHost: localhost\r\n"
     beginnings = (b"", b"GE", head, head + b"Content-Length: 9\r\n\r\n", head + b"x: y\r\n" * 9)
     for beginning in beginnings:
@@ -414,8 +416,8 @@ def test_who_sends_slowly_is_let_go(local: Server, monkeypatch: pytest.MonkeyPat
 
 
 def test_who_is_served_is_not_let_go(local: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEADER_SECONDS", 1.0)
-    monkeypatch.setattr(protocol, "BODY_SECONDS", 1.0)
+    monkeypatch.setattr(http_timeouts, "HEADER_SECONDS", 1.0)
+    monkeypatch.setattr(http_timeouts, "BODY_SECONDS", 1.0)
     with local.client() as client:
         client.until("ready")
         client.until_quiet(1.5)

@@ -12,7 +12,7 @@ import pytest
 from ports import free_port
 from test_start import LITESTAR, environment, running, wait_for
 
-from aichat.core.testing.storage_contract import contents, say, started
+from aichat.core.testing.storage.contract import contents, say, started
 from aichat.plugins.sqlite.store import Sqlite
 
 pytestmark = pytest.mark.anyio
@@ -79,7 +79,7 @@ def test_a_store_without_a_backup_of_its_own_says_so(tmp_path: Path) -> None:
     (package / "entry_points.txt").write_text("[aichat]\nelsewhere = elsewhere\n")
     (tmp_path / "elsewhere.py").write_text(
         "from aichat.core import Backend, hookimpl\n"
-        "from aichat.core.testing.memory import MemoryStorage\n"
+        "from aichat.core.memory_storage import MemoryStorage\n"
         "@hookimpl\n"
         "def storage_backend():\n"
         "    return Backend('elsewhere', MemoryStorage)\n"

@@ -16,10 +16,10 @@ from pictures import JPEG, PNG, WEBP
 from test_cards import V2, a_chunk, charx, coded, with_text
 
 from aichat.core import BadValue, Character
-from aichat.web import cards
-from aichat.web.card_picture import KEYWORDS
-from aichat.web.card_text import from_base64, whole
-from aichat.web.uploads import painter
+from aichat.web.services.cards import card as cards
+from aichat.web.services.cards.card_text import from_base64, whole
+from aichat.web.services.cards.png import KEYWORDS
+from aichat.web.services.uploads import painter
 
 NAMED = {**V2, "data": {**V2["data"], "name": "Packed"}}
 

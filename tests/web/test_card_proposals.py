@@ -14,7 +14,7 @@ from server import Server, a_server
 from test_cards import V2, coded, with_text
 
 from aichat.core import Character
-from aichat.web import cards
+from aichat.web.services.cards import card as cards
 
 GREEDY = {
     **V2,

@@ -19,8 +19,8 @@ from server import Server, a_server
 from sounds import tone, wav
 
 from aichat.core import BadValue, Character, Voice
-from aichat.web import cards
-from aichat.web.uploads import painter
+from aichat.web.services.cards import card as cards
+from aichat.web.services.uploads import painter
 
 V2 = {
     "spec": "chara_card_v2",

@@ -18,7 +18,7 @@ from server import Server, a_server
 from aichat.core import Character, Prompt, Voice
 from aichat.core.backends import Usage
 from aichat.core.testing.fakes import FakeLlm
-from aichat.web import trying
+from aichat.web.services import character_tryout
 
 
 @define
@@ -166,7 +166,7 @@ def test_a_character_answers_before_it_is_kept(
     assert roles == ["system", "user", "assistant", "user"], "many models want the user to begin"
     assert prompt.messages[0].content.startswith("You are Nora.\n\nYou are Zed, in a spoken")
     assert prompt.settings["temperature"] == 0.2
-    assert prompt.settings["max_tokens"] == trying.MOST_TOKENS
+    assert prompt.settings["max_tokens"] == character_tryout.MOST_TOKENS
     streamed = browser.post("/characters/try", data=form)
     assert streamed.headers["content-type"].startswith("text/plain")
     assert streamed.text.startswith("Zed here.")
@@ -183,7 +183,7 @@ def test_thoughts_are_no_part_of_a_trial() -> None:
     ):
         form = filled(name="Zed", say="Who are you?", do="try")
         streamed = browser.post("/characters/try", data=form)
-        assert streamed.text == f"I greet. {trying.ANEW}I am Zed."
+        assert streamed.text == f"I greet. {character_tryout.ANEW}I am Zed."
         page = browser.post("/characters/new", data={**form, "say": "And now?"})
         assert "I am Zed." in page.text
         assert "I greet" not in page.text
@@ -252,7 +252,7 @@ def test_a_reply_without_end_is_cut_and_one_without_words_is_told() -> None:
                 assert answer.status_code == 503
                 assert expected in answer.json()["detail"]
             else:
-                assert len(answer.text) == trying.LONGEST_ANSWER
+                assert len(answer.text) == character_tryout.LONGEST_ANSWER
 
 
 def test_a_model_that_breaks_in_mid_sentence_ends_with_a_line_that_says_so() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from test_page_audio import Ask, ask
 
-from aichat.web.markdown import render
+from aichat.web.html.markdown import render
 
 __all__ = ["ask"]
 

@@ -26,13 +26,13 @@ from aichat.core import (
     hookimpl,
     load_plugins,
 )
-from aichat.core.casting import Candidate, Role
+from aichat.core.registry.selection import Candidate, Role
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.web.app import Setup
-from aichat.web.doctor import devices, examine
-from aichat.web.doctor.report import Report, report_on
-from aichat.web.doctor.rounds import FREE_ONLY, try_parts
-from aichat.web.starting import Starting
+from aichat.web.cli.doctor import devices, examine
+from aichat.web.cli.doctor.report import Report, report_on
+from aichat.web.cli.doctor.rounds import FREE_ONLY, try_parts
+from aichat.web.serving.download_log import Starting
 
 LITESTAR = Path(sys.executable).with_name("litestar")
 SECRET = "sk-or-v1-nobody-may-read-this"

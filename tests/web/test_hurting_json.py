@@ -12,7 +12,7 @@ from chat import Given
 from server import Server, a_server
 
 from aichat.core import load_plugins
-from aichat.core.testing.memory import MemoryStorage
+from aichat.core.memory_storage import MemoryStorage
 from aichat.web.app import Setup, create_app
 
 DEEP = 30_000

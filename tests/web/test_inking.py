@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aichat.web.markdown import render
+from aichat.web.html.markdown import render
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,14 @@ from server import Client, Server, a_server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from aichat.core import Web
-from aichat.core.testing.virtual import run_virtual
-from aichat.web import limits
-from aichat.web.access import gate
-from aichat.web.limits import Bucket, Buckets, Sockets, TooManySockets, client_of
-from aichat.web.outbox import Connection
-from aichat.web.room import Room
-from aichat.web.silences import Silences
-from aichat.web.socket import AUDIO_BURST
-from aichat.web.socket import Client as SocketClient
+from aichat.core.bus.virtual_time import run_virtual
+from aichat.web.access import authentication, rate_limits
+from aichat.web.access.rate_limits import Bucket, Buckets, Sockets, TooManySockets, client_of
+from aichat.web.realtime.chat_socket import AUDIO_BURST
+from aichat.web.realtime.chat_socket import Client as SocketClient
+from aichat.web.realtime.idle_timeout import Silences
+from aichat.web.realtime.outbox import Connection
+from aichat.web.realtime.room import Room
 
 SECOND = bytes(32_000)
 """Of microphone audio."""
@@ -89,7 +88,7 @@ def test_over_any_time_a_bucket_gives_at_most_its_size_and_its_rate(
 def test_each_client_has_a_bucket_and_the_table_stays_small(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "TABLE", 3)
+    monkeypatch.setattr(rate_limits, "TABLE", 3)
     buckets = Buckets(rate=1, size=1, now=Watch().now)
     assert buckets["a"].take() == 0
     assert buckets["a"].take() == 1
@@ -158,7 +157,9 @@ def closed_by(client: Client) -> tuple[int, str]:
 def test_too_many_requests_are_refused_in_words_and_told_when_to_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gate, "Buckets", partial(Buckets, now=lambda: 0.0))  # at one moment
+    monkeypatch.setattr(
+        authentication, "Buckets", partial(Buckets, now=lambda: 0.0)
+    )  # at one moment
     with a_server(web=Web(max_requests_per_s=1)) as server:
         answers = [httpx.get(server.url + "/health", trust_env=False) for _ in range(12)]
         assert [answer.status_code for answer in answers[:10]] == [200] * 10

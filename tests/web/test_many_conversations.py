@@ -13,8 +13,8 @@ from server import Server, a_server
 from websockets import ConnectionClosed
 
 from aichat.core import Message, Unreachable
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
-from aichat.core.testing.memory import MemoryStorage
 
 TYPED = 12
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from aichat.web.markdown import LONGEST, MOST_MARKS, render, start_of_word
+from aichat.web.html.markdown import LONGEST, MOST_MARKS, render, start_of_word
 
 
 def test_code_gets_the_classes_of_its_parts() -> None:

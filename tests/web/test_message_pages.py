@@ -10,10 +10,10 @@ import pytest
 from server import Server, a_server
 
 from aichat.core.events import TurnTimed
+from aichat.core.events.base import Turn
 from aichat.core.testing.fakes import FakeLlm
-from aichat.core.turns import Turn
-from aichat.web import leaving
-from aichat.web.waterfall import stages, waterfall
+from aichat.web.html.latency_chart import stages, waterfall
+from aichat.web.services.undo import pending
 
 HTML = {"Accept": "text/html"}
 
@@ -84,7 +84,7 @@ def test_a_deleted_message_can_be_taken_back_where_it_was(web: httpx.Client, tal
 def test_a_message_that_nobody_takes_back_is_gone(
     web: httpx.Client, talk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaving, "UNDO_SECONDS", 0.0)
+    monkeypatch.setattr(pending, "UNDO_SECONDS", 0.0)
     message = say(web, talk, "One")
     web.post(f"/c/{talk}/messages/{message}", data={"do": "delete"})
     while web.get(f"/api/messages/{message}").status_code != 404:
@@ -245,7 +245,7 @@ def test_a_deletion_can_be_taken_back(web: httpx.Client, talk: str) -> None:
 def test_a_deletion_that_nobody_takes_back_is_done(
     web: httpx.Client, talk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaving, "UNDO_SECONDS", 0.0)
+    monkeypatch.setattr(pending, "UNDO_SECONDS", 0.0)
     web.post(f"/c/{talk}", data={"do": "delete"})
     while web.get(f"/api/conversations/{talk}").status_code != 404:
         pass

@@ -15,7 +15,7 @@ from server import Server, a_server
 from aichat.core import LaneFull, Usage
 from aichat.core.events import HandlerFailed, Line, ToolUsed, Turn, TurnTimed
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.web.metrics import TURNS, Metrics
+from aichat.web.services.metrics import TURNS, Metrics
 
 
 class Moody(FakeLlm):

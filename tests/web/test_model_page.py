@@ -158,6 +158,6 @@ def test_the_demo_says_how_to_mend_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def _with_demo(config: Any) -> Any:
     from attrs import evolve
 
-    from aichat.core.config import Part
+    from aichat.core.registry.config import Part
 
     return evolve(config, parts={**config.parts, "llm": Part(("demo",))})

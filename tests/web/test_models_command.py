@@ -17,8 +17,8 @@ from attrs import define
 from click.testing import CliRunner
 from hub import Hub, a_hub
 
-from aichat.core import resuming
-from aichat.web.models_command import models
+from aichat.toolkit import downloads
+from aichat.web.cli.models import models
 
 LITESTAR = Path(sys.executable).with_name("litestar")
 BIG = Random(7).randbytes(3_000_000)
@@ -60,7 +60,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Termin
     with a_hub() as hub:
         hub.add("me/ears", {"model.bin": BIG, "config.json": b"{}"})
         hub.use(monkeypatch, tmp_path / "hub")
-        monkeypatch.setattr(resuming, "PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(downloads, "PAUSE_SECONDS", 0.01)
         monkeypatch.setenv("AICHAT_CONFIG", str(tmp_path / "plugins.toml"))
         yield Terminal(tmp_path, hub)
 

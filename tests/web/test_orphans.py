@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aichat.web.uploads import clips, decoder
+from aichat.web.services.uploads import clips, decoder
 
 PROGRAM = Path(decoder.__file__)
 SLOW = f"""
@@ -43,7 +43,7 @@ def test_a_server_that_is_killed_takes_its_decoder_along(tmp_path: Path, end: in
     (tmp_path / "slow.py").write_text(SLOW)
     pid_file = tmp_path / "pid"
     server = (
-        "import anyio; from pathlib import Path; from aichat.web.uploads import clips\n"
+        "import anyio; from pathlib import Path; from aichat.web.services.uploads import clips\n"
         f"clips.DECODER = Path({str(tmp_path / 'slow.py')!r})\n"
         f"anyio.run(clips.decode, {str(pid_file)!r}.encode())"
     )

@@ -15,9 +15,9 @@ from chat import a_store
 from server import Server, a_server
 
 from aichat.core import Character
-from aichat.web.api.own_pictures import is_own
-from aichat.web.api.schemas import Character as Shown
-from aichat.web.api.schemas import outs
+from aichat.web.schemas.records import Character as Shown
+from aichat.web.schemas.records import outs
+from aichat.web.services.own_pictures import is_own
 
 OWN = [
     "/images/" + "0a" * 32 + ".webp",

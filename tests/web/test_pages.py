@@ -10,7 +10,7 @@ from server import Server, a_server
 
 from aichat.core import CannotStart
 from aichat.core.testing.fakes import FakeLlm
-from aichat.web.markdown import render
+from aichat.web.html.markdown import render
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ from server import Server, a_server
 from sounds import wav
 
 from aichat.core import Character
-from aichat.web import avatars
-from aichat.web.stills import face_of
-from aichat.web.uploads import painter
+from aichat.web.html import avatars
+from aichat.web.html.media import face_of
+from aichat.web.services.uploads import painter
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

@@ -23,8 +23,8 @@ from sounds import tone, wav
 from aichat.core import NotFound, NotReady, Voice, WordMark, load_plugins, open_chat
 from aichat.core.errors import BackendError
 from aichat.core.testing.fakes import FakeTts
-from aichat.web import previews
-from aichat.web.previews import Previews, seeded
+from aichat.web.services import voice_previews
+from aichat.web.services.voice_previews import Previews, seeded
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +93,7 @@ def test_a_voice_that_is_kept_speaks_by_its_key(server: Server, tts: Recorded) -
     made = {"voice": "kept one", "speaker_desc": "Low"}
     httpx.post(f"{server.url}/api/voices", json=made, trust_env=False).raise_for_status()
     assert ask(server, voice="kept one").status_code == 200
-    assert tts.asked[-1][0] == previews.SENTENCE
+    assert tts.asked[-1][0] == voice_previews.SENTENCE
     assert tts.asked[-1][1].speaker_desc == "Low"
     assert ask(server, voice="nobody").status_code == 404
 
@@ -111,7 +111,7 @@ def test_what_cannot_be_said_is_refused_in_words(server: Server) -> None:
 
 def test_a_voice_that_never_ends_is_cut(server: Server) -> None:
     answer = ask(server, draft={"voice": "x"}, text="on and on")
-    assert seconds(answer.content) == previews.LONGEST_SECONDS
+    assert seconds(answer.content) == voice_previews.LONGEST_SECONDS
 
 
 def test_a_clip_is_kept_tried_and_then_made_a_voice(server: Server, tts: Recorded) -> None:
@@ -228,7 +228,7 @@ async def test_the_cache_keeps_what_was_heard_last(
 ) -> None:
     given = Given(tts=FakeTts(), storage=await a_store())
     config = given.config()
-    monkeypatch.setattr(previews, "MOST_BYTES", 30_000)
+    monkeypatch.setattr(voice_previews, "MOST_BYTES", 30_000)
     async with open_chat(config, load_plugins(extra=[given])) as (_, parts):
         await all_ready(parts)
         kept = Previews(tmp_path / "previews", config)
@@ -252,7 +252,7 @@ async def test_the_cache_keeps_what_was_heard_last(
 async def test_so_many_wait_for_a_preview_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previews, "WAITING", 2)
+    monkeypatch.setattr(voice_previews, "WAITING", 2)
     given = Given(tts=FakeTts(seconds=3_600), storage=await a_store())
     ends: list[str] = []
     async with open_chat(given.config(), load_plugins(extra=[given])) as (_, parts):

@@ -19,7 +19,7 @@ from server import Server, a_server
 from websockets.exceptions import InvalidStatus
 
 from aichat.core import BadSettings, Web, read_config
-from aichat.web.proxies import Proxies, address_of
+from aichat.web.access.proxies import Proxies, address_of
 
 TRUSTED = ("127.0.0.1", "10.0.0.0/8", "2001:db8:ffff::/48")
 

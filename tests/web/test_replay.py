@@ -16,13 +16,14 @@ import pytest
 from chat import Given, a_store, all_ready
 from talking import engines
 
-from aichat.core import BadValue, Bus, EventLog, LogWriter, load_plugins, open_chat, read_log
+from aichat.core import BadValue, Bus, load_plugins, open_chat
+from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import AudioReceived, Event, Interrupted, LineInterrupted, UserSaid
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn
 from aichat.core.testing.simulated_user import SimulatedUser
-from aichat.core.testing.virtual import run_virtual
-from aichat.web.replay import kept_audio
-from aichat.web.replaying import Feeder, replay
+from aichat.toolkit.event_log import EventLog, LogWriter, read_log
+from aichat.web.cli.replay import kept_audio
+from aichat.web.cli.replay_feeder import Feeder, replay
 
 
 @pytest.fixture(autouse=True)
@@ -220,7 +221,7 @@ def test_the_command_names_the_line_that_is_wrong(
 def test_the_command_needs_no_test_packages() -> None:
     program = (
         "import sys; sys.modules['pytest'] = sys.modules['hypothesis'] = None; "
-        "import aichat.web.replay; print('fine')"
+        "import aichat.web.cli.replay; print('fine')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "fine\n", done.stderr

@@ -18,7 +18,7 @@ from server import Client, Server, a_server
 from aichat.core import Voice
 from aichat.core.events import Line, Turn
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.web.tape import TAPE_BYTES, Tape, place_of
+from aichat.web.realtime.replay_buffer import TAPE_BYTES, Tape, place_of
 
 WORDS = "One two three four, five six seven eight nine ten."
 CHUNK = 480

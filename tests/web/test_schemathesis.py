@@ -21,9 +21,9 @@ from schemathesis.specs.openapi.checks import (
 from server import Server, a_server
 
 from aichat.core import Model, load_plugins, new_id
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
-from aichat.core.testing.memory import MemoryStorage
-from aichat.web.api.document import completed
+from aichat.web.api.openapi import completed
 from aichat.web.app import Setup, create_app
 
 EXAMPLES = 25

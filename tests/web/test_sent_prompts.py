@@ -11,7 +11,7 @@ from server import a_server
 from aichat.core import Character, Prompt
 from aichat.core.events import Line, PromptSent, Turn
 from aichat.core.testing.fakes import FakeLlm
-from aichat.web.prompts import KEPT, Prompts
+from aichat.web.services.prompt_log import KEPT, Prompts
 
 
 def as_sent(prompt: Prompt) -> list[dict[str, Any]]:

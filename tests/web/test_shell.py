@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from aichat.core import CannotStart, Character, Unreachable, hookimpl, tool
-from aichat.web.toasts import LONGEST, Toast, toast
+from aichat.web.html.toasts import LONGEST, Toast, toast
 
 PLACES = ("/", "/characters", "/voices", "/models", "/speech", "/agents", "/settings")
 

@@ -16,8 +16,8 @@ from server import Client, Server, a_server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from aichat.core import Unreachable
+from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts
-from aichat.core.testing.memory import MemoryStorage
 
 SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
 

@@ -21,10 +21,10 @@ from server import a_server
 from test_start import LITESTAR, environment, free_port
 
 from aichat.core import CannotStart, Parts
-from aichat.core.casting import Candidate, Role, perform
+from aichat.core.registry.selection import Candidate, Role, perform
 from aichat.core.testing.fakes import FakeLlm
-from aichat.web import starting
-from aichat.web.starting import until_answerable
+from aichat.web.serving import download_log
+from aichat.web.serving.download_log import until_answerable
 
 pytestmark = pytest.mark.anyio
 
@@ -117,7 +117,7 @@ async def test_a_hurry_and_the_longest_wait_end_it(monkeypatch: pytest.MonkeyPat
         await rounds()
         assert over == []
         hurry.set()
-    monkeypatch.setattr(starting, "START_SECONDS", 0.01)
+    monkeypatch.setattr(download_log, "START_SECONDS", 0.01)
     async with waiting(Slow):
         pass
 

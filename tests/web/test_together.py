@@ -18,12 +18,12 @@ from server import Server, a_server
 from test_adjusting import a_chat
 
 from aichat.core import Character, Conversation, Storage
-from aichat.core.testing.memory import MemoryStorage
+from aichat.core.memory_storage import MemoryStorage
 from aichat.plugins.sqlite.store import Sqlite
-from aichat.web.adjusting import KEPT_AS, Adjusting
-from aichat.web.alone import Alone
-from aichat.web.defaults import merged
-from aichat.web.setting import change_settings
+from aichat.web.realtime.conversation_settings import change_settings
+from aichat.web.realtime.record_locks import Alone
+from aichat.web.settings.conversation_defaults import merged
+from aichat.web.settings.live_settings import KEPT_AS, Adjusting
 
 NAMES = ("model", "temperature", "max_tokens", "top_p", "strategy", "max_replies", "auto_cap")
 VALUES: Mapping[str, Any] = dict(

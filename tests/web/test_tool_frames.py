@@ -10,10 +10,10 @@ from chat import a_store
 from server import a_server
 
 from aichat.core.events import Line, ToolUsed, Turn
-from aichat.core.testing.memory import MemoryStorage
+from aichat.core.memory_storage import MemoryStorage
 from aichat.plugins.demo import Demo
-from aichat.web.templating import environment
-from aichat.web.views import Painter
+from aichat.web.html.fragments import Painter
+from aichat.web.html.templates import environment
 
 
 async def _a_handy_store() -> MemoryStorage:

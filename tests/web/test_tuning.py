@@ -10,8 +10,8 @@ from server import a_server
 
 from aichat.core import Config, hookimpl, load_plugins
 from aichat.core.backends import Backend
-from aichat.core.config import Part
-from aichat.web.tuning import Setting, goes_to, settings_of
+from aichat.core.registry.config import Part
+from aichat.web.settings.descriptions import Setting, goes_to, settings_of
 
 ENVIRONMENT = {"MY_KEY": "sk-secret", "MY_SPEED": "3"}
 

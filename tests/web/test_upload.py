@@ -24,9 +24,9 @@ from sounds import Samples, encoded, every_kind, film, silence_for_hours, tone, 
 
 from aichat.core import BadValue, CannotStart
 from aichat.core.testing.fakes import FakeStt
-from aichat.web import uploads
-from aichat.web.uploads import Busy, Uploads, clips, decoder
-from aichat.web.uploads.clips import Clip, decode
+from aichat.web.services import uploads
+from aichat.web.services.uploads import Busy, Uploads, clips, decoder
+from aichat.web.services.uploads.clips import Clip, decode
 
 SOUND = tone()
 FILES = every_kind(SOUND)

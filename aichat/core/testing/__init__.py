@@ -22,17 +22,22 @@ _CONTRACTS = {
     "AuthContract": "auth_contract",
     "LlmContract": "llm_contract",
     "SoundTurnContract": "turn_contract",
-    "StorageContract": "storage_contract",
+    "StorageContract": "storage.contract",
     "SttContract": "stt_contract",
     "TtsContract": "tts_contract",
     "TurnContract": "turn_contract",
     "VadContract": "vad_contract",
 }
-_ASSERTING = (*set(_CONTRACTS.values()), "probes", "storage_program")
-_EXAMPLES = ("storage_cast", "storage_talk", "storage_together", "storage_values")
+_ASSERTING = (*set(_CONTRACTS.values()), "probes", "storage.program")
+_EXAMPLES = ("characters", "conversations", "concurrency", "values")
 if pytest := sys.modules.get("pytest"):
     # a failed assertion shows its values, as in a test of one's own
-    pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _ASSERTING + _EXAMPLES))
+    pytest.register_assert_rewrite(
+        *(
+            f"{__name__}.{module}"
+            for module in (*_ASSERTING, *(f"storage.{name}" for name in _EXAMPLES))
+        )
+    )
 
 __all__ = [
     "AuthContract",

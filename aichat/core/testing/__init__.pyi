@@ -1,6 +1,6 @@
 from .auth_contract import AuthContract as AuthContract
 from .llm_contract import LlmContract as LlmContract
-from .storage_contract import StorageContract as StorageContract
+from .storage.contract import StorageContract as StorageContract
 from .stt_contract import SttContract as SttContract
 from .tts_contract import TtsContract as TtsContract
 from .turn_contract import SoundTurnContract as SoundTurnContract

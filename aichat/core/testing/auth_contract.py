@@ -11,8 +11,9 @@ import anyio
 import pytest
 from attrs import evolve
 
-from ..access import Actor, Connection
-from ..errors import AichatError
+from aichat.core.auth import Actor, Connection
+from aichat.core.errors import AichatError
+
 from .probes import assert_no_stall
 
 ELSEWHERE = "192.0.2.7"

@@ -9,18 +9,12 @@ import pytest
 from attrs import evolve
 
 from aichat.core.backends import Llm, Usage, charges
-from aichat.core.fields import is_clean
+from aichat.core.bus.streams import closing
 from aichat.core.models import Character, Prompt, PromptMessage
-from aichat.core.streams import closing
 from aichat.core.tools import ToolCall, tool
+from aichat.core.validators import is_clean
 
-from .probes import (
-    assert_it_leaves_nothing,
-    assert_no_stall,
-    assert_prompt_close,
-    at_once,
-    cut_off,
-)
+from .probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt_close, at_once, cut_off
 
 PAGE = ("It was a dark and stormy night, and the rain fell in torrents. " * 160)[:10_000]
 

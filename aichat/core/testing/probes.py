@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from ..backends import Tts, WordMark
-from ..models import Voice
-from ..streams import closing
+from aichat.core.backends import Tts, WordMark
+from aichat.core.bus.streams import closing
+from aichat.core.models import Voice
 
 WORK_SECONDS = 0.01
 """Time that the loop's thread may compute before others have their turn. It is the thread's own

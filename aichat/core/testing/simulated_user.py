@@ -12,7 +12,7 @@ from random import Random
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core.bus import Bus
+from aichat.core.bus.bus import Bus
 from aichat.core.events import (
     MIC_RATE,
     SPEAKER_RATE,

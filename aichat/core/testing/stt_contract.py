@@ -8,9 +8,10 @@ import anyio
 import numpy as np
 import pytest
 
-from ..backends import Stt, Utterance, charges
-from ..events import MIC_RATE
-from ..fields import is_clean
+from aichat.core.backends import Stt, Utterance, charges
+from aichat.core.events import MIC_RATE
+from aichat.core.validators import is_clean
+
 from .probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt, at_once, cut_off
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from ..backends import Ability, Clones, Reference, Tts, WordMark, abilities, languages
-from ..models import Voice
-from ..streams import closing
+from aichat.core.backends import Ability, Clones, Reference, Tts, WordMark, abilities, languages
+from aichat.core.bus.streams import closing
+from aichat.core.models import Voice
+
 from .probes import (
     LANGUAGE,
     Said,

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import anyio
 import pytest
 
-from ..backends import Pause, SoundJudge, TurnDetector
-from ..events import MIC_RATE
+from aichat.core.backends import Pause, SoundJudge, TurnDetector
+from aichat.core.events import MIC_RATE
+
 from .probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt, at_once, cut_off
 
 LONGEST_MS = 10_000

@@ -6,8 +6,9 @@ import anyio
 import numpy as np
 import pytest
 
-from ..backends import Vad, VadStream
-from ..events import MIC_RATE
+from aichat.core.backends import Vad, VadStream
+from aichat.core.events import MIC_RATE
+
 from .probes import assert_no_stall
 
 SOUNDS = {

@@ -21,19 +21,18 @@ from aichat.core import (
     Backend,
     BackendFailed,
     Codes,
-    Listener,
-    LocalModel,
     Reference,
     Voice,
-    Weights,
     closing,
     hookimpl,
-    weights_at,
 )
+from aichat.toolkit.local_model import LocalModel, weights_at
+from aichat.toolkit.thread_streams import Listener
+from aichat.toolkit.weights import Weights
 
 from .codes import LONGEST
-from .memory import OutOfMemory, watched
-from .words import SAMPLE, normal
+from .out_of_memory import OutOfMemory, watched
+from .text_normalisation import SAMPLE, normal
 
 MODEL = "eustlb/higgs-audio-v2-generation-3B-base"
 CODEC = "eustlb/higgs-audio-v2-tokenizer"

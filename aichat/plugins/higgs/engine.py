@@ -15,17 +15,19 @@ import soxr
 import torch
 from attrs import define, field
 
-from aichat.core import BadValue, Codes, Left, Listener, Reference, Voice, pieces
+from aichat.core import BadValue, Codes, Reference, Voice
+from aichat.toolkit.text_chunks import pieces
+from aichat.toolkit.thread_streams import Left, Listener
 
-from .choices import sampling
 from .codes import LONGEST, fit, frames, kept
 from .decoding import decoded
 from .layout import Frame
 from .loading import Loaded, load
 from .prompting import Said
 from .sampling import Sampler, Sampling
-from .sounding import SOON, Plan, Sounding, Wave, pcm, waiting_for
-from .words import SAMPLE, normal
+from .sampling_options import sampling
+from .streaming_decode import SOON, Plan, Sounding, Wave, pcm, waiting_for
+from .text_normalisation import SAMPLE, normal
 
 CARRIED = 2
 """So many pieces of a long text are kept as context for the next, so that the tone goes on."""

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import torch
 from attrs import frozen
 
-from aichat.core import CannotStart, device_of, first_line, precision_of
+from aichat.core import CannotStart
+from aichat.toolkit.local_model import device_of, first_line, precision_of
 
 from . import torchaudio
 from .layout import Layout

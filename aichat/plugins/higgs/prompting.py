@@ -12,7 +12,7 @@ from attrs import frozen
 from aichat.core import Voice
 
 from .layout import Frame, Layout
-from .words import plain
+from .text_normalisation import plain
 
 INSTRUCTION = "Generate audio following instruction."
 SCENE = "Audio is recorded from a quiet room."

@@ -12,19 +12,10 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from aichat.core import (
-    Ability,
-    Backend,
-    CannotStart,
-    Codes,
-    Listener,
-    LocalModel,
-    Reference,
-    Voice,
-    Weights,
-    closing,
-    hookimpl,
-)
+from aichat.core import Ability, Backend, CannotStart, Codes, Reference, Voice, closing, hookimpl
+from aichat.toolkit.local_model import LocalModel
+from aichat.toolkit.thread_streams import Listener
+from aichat.toolkit.weights import Weights
 
 from . import files
 from .catalogue import TAGS

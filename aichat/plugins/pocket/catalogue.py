@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aichat.core import Voice, dice, sounds_like
+from aichat.core import Voice
+from aichat.toolkit.voice_matching import dice, sounds_like
 
 WOMEN = ("alba", "cosette", "fantine", "eponine", "azelma", "anna", "vera", "mary", "jane", "eve")
 MEN = ("marius", "javert", "jean", "charles", "paul", "george", "michael")

@@ -21,7 +21,10 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 from attrs import define, field
 from pocket_tts.utils.utils import get_predefined_voice
 
-from aichat.core import BadValue, CannotStart, Listener, Reference, Voice, mark, pieces
+from aichat.core import BadValue, CannotStart, Reference, Voice
+from aichat.toolkit.temporary_files import mark
+from aichat.toolkit.text_chunks import pieces
+from aichat.toolkit.thread_streams import Listener
 
 from .catalogue import choose, names
 from .files import Place, Recipe

@@ -13,7 +13,9 @@ from typing import Any
 
 from attrs import frozen
 
-from aichat.core import CannotStart, Weights, installs
+from aichat.core import CannotStart
+from aichat.toolkit.packages import installs
+from aichat.toolkit.weights import Weights
 
 ADDRESS = "hf://"
 

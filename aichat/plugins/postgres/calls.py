@@ -9,18 +9,9 @@ from typing import Any
 
 import attrs
 
-from aichat.core import (
-    READY_CHARACTERS,
-    READY_VOICES,
-    Changes,
-    Character,
-    Conversation,
-    Message,
-    Voice,
-    require_json,
-    slug,
-)
-from aichat.core.keeping import changed, clip_key, numbered
+from aichat.core import Changes, Character, Conversation, Message, Voice, require_json, slug
+from aichat.core.store_rules import changed, clip_key, numbered
+from aichat.toolkit.seed import READY_CHARACTERS, READY_VOICES
 
 from .records import fields, plain, record, searchable
 

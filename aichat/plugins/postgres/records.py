@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import attrs
 
 from aichat.core import BadValue, is_clean
-from aichat.core.keeping import words
+from aichat.core.store_rules import words
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
 

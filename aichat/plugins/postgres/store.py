@@ -14,11 +14,12 @@ import anyio
 import anyio.to_thread
 from attrs import define, field
 
-from aichat.core import AichatError, CannotStart, Unreachable, installs
+from aichat.core import AichatError, CannotStart, Unreachable
+from aichat.toolkit.packages import installs
 
 from .calls import Calls
+from .errors import explained
 from .migrate import migrate
-from .trouble import explained
 
 START_SECONDS = 30.0
 """So long may connecting and migrating take."""

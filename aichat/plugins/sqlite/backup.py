@@ -14,10 +14,11 @@ from contextlib import closing
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
-from aichat.core import Conflict, NotFound, Unreachable, mark, sweep
+from aichat.core import Conflict, NotFound, Unreachable
+from aichat.toolkit.temporary_files import mark, sweep
 
 from .clips import Folder
-from .trouble import sentences
+from .errors import sentences
 
 NAME = "aichat.db"
 DRAFT = ".aichat-backup-"

@@ -19,8 +19,8 @@ from sqlite3 import Connection
 
 from attrs import frozen
 
-from aichat.core import mark, sweep
-from aichat.core.keeping import missing
+from aichat.core.store_rules import missing
+from aichat.toolkit.temporary_files import mark, sweep
 
 from .records import iso
 

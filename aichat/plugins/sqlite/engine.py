@@ -21,7 +21,7 @@ from attrs import Factory, define
 
 from aichat.core import Unreachable
 
-from .trouble import readable
+from .errors import readable
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from aichat.core import Character, Conversation, Message, Voice
-from aichat.core.keeping import missing, taken
+from aichat.core.store_rules import missing, taken
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
 

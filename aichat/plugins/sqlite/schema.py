@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from aichat.core import READY_CHARACTERS, READY_VOICES, CannotStart
+from aichat.core import CannotStart
+from aichat.toolkit.seed import READY_CHARACTERS, READY_VOICES
 
-from . import clips, place, records
-from .trouble import sentences
+from . import clips, records
+from . import files as place
+from .errors import sentences
 
 OURS = 0x61696368
 """``application_id`` of our files: "aich"."""

@@ -12,13 +12,15 @@ from typing import Any, TypeVar, TypeVarTuple
 import anyio.to_thread
 
 from aichat.core import Changes, Character, Conversation, Message, NotFound, Voice
-from aichat.core.keeping import clip_key
+from aichat.core.store_rules import clip_key
 
-from . import backup, clips, people, talk
+from . import backup, clips
+from . import characters as people
+from . import conversations as talk
 from .engine import Worker, read, write
+from .errors import readable
 from .records import CHARACTERS, CONVERSATIONS, MESSAGES, VOICES
 from .schema import locate, open_both
-from .trouble import readable
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

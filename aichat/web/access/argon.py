@@ -12,7 +12,7 @@ from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 
-from aichat.web.limits import TooMany
+from .rate_limits import TooMany
 
 WAITING = 8
 """So many may wait for the thread."""

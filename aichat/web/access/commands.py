@@ -13,7 +13,7 @@ from secrets import token_urlsafe
 import click
 
 from aichat.core import AichatError, BadValue, Conflict, NotFound, read_config
-from aichat.core.config import mend_name
+from aichat.core.registry.config import mend_name
 from aichat.web import paths
 
 from .keyring import CODE_SECONDS, OWNER, Keyring

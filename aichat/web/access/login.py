@@ -16,12 +16,12 @@ from anyio import to_thread
 from litestar import Request, Response, get, post
 
 from aichat.core import Connection
-from aichat.web.limits import TooMany
-from aichat.web.shell import OWN_PATH, page
+from aichat.web.html.page import OWN_PATH, page
 
+from .authentication import Gate, connection_of
 from .cookie import cookie_for, session_of, set_cookie
-from .gate import Gate, connection_of
 from .keyring import OWNER
+from .rate_limits import TooMany
 from .token import Token, code_of
 
 NEEDS_HTTPS = (

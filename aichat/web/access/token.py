@@ -21,11 +21,11 @@ from urllib.parse import parse_qs
 from anyio import to_thread
 
 from aichat.core import Actor, Connection, hookimpl
-from aichat.web.limits import Bucket, Buckets, TooMany, client_of
 
 from .argon import Checker
 from .cookie import session_of
 from .keyring import FAST, Keyring
+from .rate_limits import Bucket, Buckets, TooMany, client_of
 
 SCHEME = re.compile(r"bearer +", re.IGNORECASE)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")

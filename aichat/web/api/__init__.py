@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from litestar import Router
 
-from .again import Again
-from .bodies import Strict
-from .changing import delete as delete_message
+from aichat.web.schemas.decoding import Strict
+from aichat.web.services.message_edits import delete as delete_message
+from aichat.web.services.message_posts import Posted
+
 from .characters import Characters
 from .conversations import Conversations
 from .images import Images
+from .message_actions import Again
 from .messages import Messages
 from .models import Catalogue, Models
 from .plugins import Plugins
-from .posting import Posted
 from .settings import Settings
 from .tools import Tools
 from .turns import SentPrompts, Turns

@@ -10,16 +10,16 @@ from litestar.datastructures import State
 from litestar.params import JSONBody, MultipartBody, QueryParameter
 
 from aichat.core import Character
-from aichat.web import arriving
-from aichat.web.values import check_extensions, sent
+from aichat.web.schemas import records, voices
+from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.parameters import Id, Query, errors
+from aichat.web.schemas.records import out, outs
+from aichat.web.schemas.settings import check_extensions, sent
+from aichat.web.services.cards import card_import
+from aichat.web.services.own_pictures import check_pictures, has_foreign
 
-from . import schemas, voice_schemas
-from .forms import read_form
+from .dependencies import rooms, storage
 from .images import FORM_BYTES
-from .own_pictures import check_pictures, has_foreign
-from .params import Id, Query, errors
-from .reach import rooms, storage
-from .schemas import out, outs
 
 
 class Characters(Controller):
@@ -29,35 +29,35 @@ class Characters(Controller):
     tags = ("characters",)
 
     @get(operation_id="listCharacters", responses=errors())
-    async def everybody(self, state: State) -> list[schemas.Character]:
+    async def everybody(self, state: State) -> list[records.Character]:
         """All characters, oldest first."""
-        return outs(schemas.Character, await storage(state).characters())
+        return outs(records.Character, await storage(state).characters())
 
     @get("/active", operation_id="listActiveCharacters", responses=errors())
-    async def active(self, state: State) -> list[schemas.Character]:
+    async def active(self, state: State) -> list[records.Character]:
         """Those that take part in new conversations, oldest first."""
-        return outs(schemas.Character, await storage(state).characters(active=True))
+        return outs(records.Character, await storage(state).characters(active=True))
 
     @get("/search", operation_id="searchCharacters", responses=errors(400))
-    async def search(self, state: State, words: Query) -> list[schemas.Character]:
+    async def search(self, state: State, words: Query) -> list[records.Character]:
         """Those whose name or system prompt holds every word of the query, in any case.
 
         Those whose name does come first.
         """
-        return outs(schemas.Character, found(await storage(state).characters(), words))
+        return outs(records.Character, found(await storage(state).characters(), words))
 
     @get("/{id:str}", operation_id="getCharacter", responses=errors(400, 404))
-    async def one(self, state: State, id: Id) -> schemas.Character:
+    async def one(self, state: State, id: Id) -> records.Character:
         """One character."""
-        return out(schemas.Character, await storage(state).character(id))
+        return out(records.Character, await storage(state).character(id))
 
     @post(operation_id="createCharacter", responses=errors(400, 404))
-    async def add(self, state: State, data: JSONBody[schemas.NewCharacter]) -> schemas.Character:
+    async def add(self, state: State, data: JSONBody[records.NewCharacter]) -> records.Character:
         """Make a character; its id is made of its name."""
         check_extensions(data.extensions)
         check_pictures(sent(data))
         made = await storage(state).add_character(Character("", **sent(data)))
-        return out(schemas.Character, made)
+        return out(records.Character, made)
 
     @post(
         "/import",
@@ -67,8 +67,8 @@ class Characters(Controller):
         responses=errors(400, 413),
     )
     async def take_in(
-        self, state: State, data: MultipartBody[voice_schemas.CardUpload]
-    ) -> schemas.Character:
+        self, state: State, data: MultipartBody[voices.CardUpload]
+    ) -> records.Character:
         """Make a character of a card of SillyTavern and others: PNG, JSON or CHARX.
 
         It does not take part in new conversations yet. What the card wants of model, temperature,
@@ -76,14 +76,14 @@ class Characters(Controller):
         `model`, `temperature`, `extensions.tools`, `extensions.llm`.
         """
         try:
-            return out(schemas.Character, await arriving.take_in(state, data.file))
+            return out(records.Character, await card_import.take_in(state, data.file))
         finally:
             await data.file.close()
 
     @put("/{id:str}", operation_id="changeCharacter", responses=errors(400, 404))
     async def change(
-        self, state: State, id: Id, data: JSONBody[schemas.CharacterChanges]
-    ) -> schemas.Character:
+        self, state: State, id: Id, data: JSONBody[records.CharacterChanges]
+    ) -> records.Character:
         """Change the fields that are sent."""
         check_extensions(sent(data).get("extensions", {}))
         if has_foreign(sent(data)):
@@ -96,18 +96,18 @@ class Characters(Controller):
         state: State,
         id: Id,
         is_active: Annotated[bool, QueryParameter(description="Whether it takes part.")],
-    ) -> schemas.Character:
+    ) -> records.Character:
         """Let a character take part in new conversations, or not."""
         return await _change(state, id, {"is_active": is_active})
 
     @delete(
         "/{id:str}", operation_id="deleteCharacter", status_code=200, responses=errors(400, 404)
     )
-    async def remove(self, state: State, id: Id) -> schemas.Deleted:
+    async def remove(self, state: State, id: Id) -> records.Deleted:
         """Remove a character, from conversations too; what it said stays."""
         await storage(state).delete_character(id)
         await rooms(state).character_changed(id)
-        return schemas.Deleted(True, f"Character {id} was deleted.")
+        return records.Deleted(True, f"Character {id} was deleted.")
 
 
 def found(characters: Iterable[Character], query: str) -> list[Character]:
@@ -121,8 +121,8 @@ def found(characters: Iterable[Character], query: str) -> list[Character]:
     return [who for by_name in (True, False) for matched, who in holding if matched is by_name]
 
 
-async def _change(state: State, id: str, changed: dict[str, object]) -> schemas.Character:
+async def _change(state: State, id: str, changed: dict[str, object]) -> records.Character:
     async with rooms(state).alone.with_all([id]):
         character = await storage(state).change_character(id, changed)
     await rooms(state).character_changed(id)
-    return out(schemas.Character, character)
+    return out(records.Character, character)

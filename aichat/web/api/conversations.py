@@ -10,13 +10,13 @@ from litestar.datastructures import State
 from litestar.params import JSONBody, PathParameter
 
 from aichat.core import Conversation
-from aichat.web.defaults import new_conversation
-from aichat.web.values import sent
+from aichat.web.schemas import records
+from aichat.web.schemas.parameters import Id, Limit, Offset, errors
+from aichat.web.schemas.records import out, outs
+from aichat.web.schemas.settings import sent
+from aichat.web.settings.conversation_defaults import new_conversation
 
-from . import schemas
-from .params import Id, Limit, Offset, errors
-from .reach import rooms, storage
-from .schemas import out, outs
+from .dependencies import rooms, storage
 
 ConversationId = Annotated[UUID, PathParameter(description="The conversation.")]
 REFUSED = errors(400, 404)
@@ -31,20 +31,20 @@ class Conversations(Controller):
     @get(operation_id="listConversations", responses=errors(400))
     async def several(
         self, state: State, limit: Limit = 50, offset: Offset = 0
-    ) -> list[schemas.Conversation]:
+    ) -> list[records.Conversation]:
         """Conversations, newest activity first."""
-        return outs(schemas.Conversation, await storage(state).conversations(limit, offset))
+        return outs(records.Conversation, await storage(state).conversations(limit, offset))
 
     @get("/{conversation_id:uuid}", operation_id="getConversation", responses=REFUSED)
-    async def one(self, state: State, conversation_id: ConversationId) -> schemas.Conversation:
+    async def one(self, state: State, conversation_id: ConversationId) -> records.Conversation:
         """One conversation."""
         found = await storage(state).conversation(str(conversation_id))
-        return out(schemas.Conversation, found)
+        return out(records.Conversation, found)
 
     @post(operation_id="createConversation", responses=errors(400, 404, 409))
     async def add(
-        self, state: State, data: JSONBody[schemas.NewConversation]
-    ) -> schemas.Conversation:
+        self, state: State, data: JSONBody[records.NewConversation]
+    ) -> records.Conversation:
         """Make a conversation; nobody is in it unless `active_characters` says so."""
         made = await new_conversation(
             storage(state),
@@ -53,28 +53,28 @@ class Conversations(Controller):
             title=data.title,
             chosen=sent(data.settings),
         )
-        return out(schemas.Conversation, made)
+        return out(records.Conversation, made)
 
     @put("/{conversation_id:uuid}", operation_id="changeConversation", responses=REFUSED)
     async def change(
         self,
         state: State,
         conversation_id: ConversationId,
-        data: JSONBody[schemas.ConversationChanges],
-    ) -> schemas.Conversation:
+        data: JSONBody[records.ConversationChanges],
+    ) -> records.Conversation:
         """Change the fields that are sent; of `settings`, those that are named."""
         changed = sent(data)
-        if not isinstance(data.settings, schemas.SettingsChanges):
+        if not isinstance(data.settings, records.SettingsChanges):
             return await _change(state, conversation_id, changed)
         del changed["settings"]
         wanted = sent(data.settings)
         made = await rooms(state).change_settings(str(conversation_id), wanted, changed)
-        return out(schemas.Conversation, made)
+        return out(records.Conversation, made)
 
     @put("/{conversation_id:uuid}/characters", operation_id="changeCast", responses=REFUSED)
     async def recast(
-        self, state: State, conversation_id: ConversationId, data: schemas.NewCast
-    ) -> schemas.Conversation:
+        self, state: State, conversation_id: ConversationId, data: records.NewCast
+    ) -> records.Conversation:
         """Say who takes part, in speaking order."""
         return await _change(state, conversation_id, {"active_characters": data})
 
@@ -85,7 +85,7 @@ class Conversations(Controller):
     )
     async def join(
         self, state: State, conversation_id: ConversationId, character_id: Id
-    ) -> schemas.Conversation:
+    ) -> records.Conversation:
         """Put a character at the end of the cast; one that is in it stays where it is."""
         id = str(conversation_id)
         async with rooms(state).alone.with_all([id]):
@@ -100,13 +100,13 @@ class Conversations(Controller):
     )
     async def leave(
         self, state: State, conversation_id: ConversationId, character_id: Id
-    ) -> schemas.Deleted:
+    ) -> records.Deleted:
         """Take a character out of the cast."""
         id = str(conversation_id)
         async with rooms(state).alone.with_all([id]):
             left = await storage(state).leave_conversation(id, character_id)
         await _told(state, left)
-        return schemas.Deleted(True, f"Character {character_id} has left the conversation.")
+        return records.Deleted(True, f"Character {character_id} has left the conversation.")
 
     @delete(
         "/{conversation_id:uuid}",
@@ -114,20 +114,20 @@ class Conversations(Controller):
         status_code=200,
         responses=REFUSED,
     )
-    async def remove(self, state: State, conversation_id: ConversationId) -> schemas.Deleted:
+    async def remove(self, state: State, conversation_id: ConversationId) -> records.Deleted:
         """Remove a conversation and its messages; whoever is in it is told and let go."""
         id = str(conversation_id)
         await storage(state).delete_conversation(id)
         rooms(state).dismiss(id)
-        return schemas.Deleted(True, f"Conversation {id} was deleted.")
+        return records.Deleted(True, f"Conversation {id} was deleted.")
 
 
-async def _change(state: State, id: UUID, changed: dict[str, Any]) -> schemas.Conversation:
+async def _change(state: State, id: UUID, changed: dict[str, Any]) -> records.Conversation:
     async with rooms(state).alone.with_all([str(id)]):
         made = await storage(state).change_conversation(str(id), changed)
     return await _told(state, made)
 
 
-async def _told(state: State, conversation: Conversation) -> schemas.Conversation:
+async def _told(state: State, conversation: Conversation) -> records.Conversation:
     await rooms(state).conversation_changed(conversation.conversation_id)
-    return out(schemas.Conversation, conversation)
+    return out(records.Conversation, conversation)

@@ -6,12 +6,12 @@ from litestar import Controller, post
 from litestar.datastructures import State
 from litestar.params import MultipartBody
 
-from aichat.web.uploads.pictures import LIMIT_BYTES, Pictures
+from aichat.web.schemas import voices
+from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.parameters import errors
+from aichat.web.services.uploads.pictures import LIMIT_BYTES, Pictures
 
-from . import voice_schemas
-from .forms import read_form
-from .params import errors
-from .reach import storage
+from .dependencies import storage
 
 FORM_BYTES = LIMIT_BYTES + 100_000
 
@@ -28,9 +28,7 @@ class Images(Controller):
         request_max_body_size=FORM_BYTES,
         responses=errors(400, 413),
     )
-    async def add(
-        self, state: State, data: MultipartBody[voice_schemas.PictureUpload]
-    ) -> voice_schemas.Picture:
+    async def add(self, state: State, data: MultipartBody[voices.PictureUpload]) -> voices.Picture:
         """Keep a picture: PNG, JPEG or WebP.
 
         It is made anew, at most 512 pixels a side; for use in a message 1600. Within a day, name
@@ -39,6 +37,6 @@ class Images(Controller):
         """
         pictures: Pictures = state.pictures
         try:
-            return voice_schemas.Picture(await pictures.keep(storage(state), data.file, data.use))
+            return voices.Picture(await pictures.keep(storage(state), data.file, data.use))
         finally:
             await data.file.close()

@@ -8,13 +8,14 @@ from litestar import Controller, delete, get, post, put
 from litestar.datastructures import State
 from litestar.params import JSONBody
 
-from aichat.web.values import sent
+from aichat.web.schemas import records
+from aichat.web.schemas.parameters import Count, Id, Limit, Of, Offset, Q, errors
+from aichat.web.schemas.records import out, outs
+from aichat.web.schemas.settings import sent
+from aichat.web.services import message_edits
+from aichat.web.services.message_posts import Posted, check
 
-from . import changing, schemas
-from .params import Count, Id, Limit, Of, Offset, Q, errors
-from .posting import Posted, check
-from .reach import rooms, storage
-from .schemas import out, outs
+from .dependencies import rooms, storage
 
 
 class Messages(Controller):
@@ -26,34 +27,34 @@ class Messages(Controller):
     @get(operation_id="listMessages", responses=errors(400, 404))
     async def several(
         self, state: State, conversation_id: Of, limit: Limit = 50, offset: Offset = 0
-    ) -> list[schemas.Message]:
+    ) -> list[records.Message]:
         """Messages of a conversation, oldest first."""
         found = await storage(state).messages(str(conversation_id), limit, offset)
-        return outs(schemas.Message, found)
+        return outs(records.Message, found)
 
     @get("/recent", operation_id="listRecentMessages", responses=errors(400, 404))
     async def recent(
         self, state: State, conversation_id: Of, n: Count = 50
-    ) -> list[schemas.Message]:
+    ) -> list[records.Message]:
         """The last `n` messages of a conversation, oldest first."""
         found = await storage(state).recent_messages(str(conversation_id), n)
-        return outs(schemas.Message, found)
+        return outs(records.Message, found)
 
     @get("/last", operation_id="getLastMessage", responses=errors(400, 404))
-    async def last(self, state: State, conversation_id: Of) -> schemas.Message | None:
+    async def last(self, state: State, conversation_id: Of) -> records.Message | None:
         """The last message of a conversation; null while nothing was said."""
         found = await storage(state).recent_messages(str(conversation_id), 1)
-        return out(schemas.Message, found[-1]) if found else None
+        return out(records.Message, found[-1]) if found else None
 
     @get("/search", operation_id="searchMessages", responses=errors(400))
     async def search(
         self, state: State, q: Q, limit: Limit = 50, offset: Offset = 0
-    ) -> list[schemas.Message]:
+    ) -> list[records.Message]:
         """Messages that hold every word of `q`, newest first."""
-        return outs(schemas.Message, await storage(state).search_messages(q, limit, offset))
+        return outs(records.Message, await storage(state).search_messages(q, limit, offset))
 
     @post(operation_id="addMessage", responses=errors(400, 404, 409))
-    async def add(self, state: State, data: JSONBody[schemas.NewMessage]) -> schemas.Message:
+    async def add(self, state: State, data: JSONBody[records.NewMessage]) -> records.Message:
         """Add a message. Sent again with the same `message_id`, it is there once.
 
         With another content under the same `message_id`: 409.
@@ -62,35 +63,35 @@ class Messages(Controller):
         return (await _post(state, [data]))[0]
 
     @post("/batch", operation_id="addMessages", responses=errors(400, 404, 409))
-    async def add_several(self, state: State, data: schemas.Batch) -> list[schemas.Message]:
+    async def add_several(self, state: State, data: records.Batch) -> list[records.Message]:
         """Add messages, in order: all of them or none."""
         check(data, is_batch=True)
         return await _post(state, data)
 
     @get("/{id:str}", operation_id="getMessage", responses=errors(400, 404))
-    async def one(self, state: State, id: Id) -> schemas.Message:
+    async def one(self, state: State, id: Id) -> records.Message:
         """One message."""
-        return out(schemas.Message, await storage(state).message(id))
+        return out(records.Message, await storage(state).message(id))
 
     @put("/{id:str}", operation_id="changeMessage", responses=errors(400, 404))
     async def change(
-        self, state: State, id: Id, data: JSONBody[schemas.MessageChanges]
-    ) -> schemas.Message:
+        self, state: State, id: Id, data: JSONBody[records.MessageChanges]
+    ) -> records.Message:
         """Change a message's text, show another of its versions, or replace its extensions.
 
         Whoever is in the conversation sees it at once, and characters are told the new text.
         """
-        return out(schemas.Message, await changing.change(state, id, **sent(data)))
+        return out(records.Message, await message_edits.change(state, id, **sent(data)))
 
     @delete("/{id:str}", operation_id="deleteMessage", status_code=200, responses=errors(400, 404))
-    async def remove(self, state: State, id: Id) -> schemas.Deleted:
+    async def remove(self, state: State, id: Id) -> records.Deleted:
         """Delete a message; characters are told of it no more."""
-        await changing.delete(state, id)
-        return schemas.Deleted(True, f"Message {id} was deleted.")
+        await message_edits.delete(state, id)
+        return records.Deleted(True, f"Message {id} was deleted.")
 
 
-async def _post(state: State, bodies: Sequence[schemas.NewMessage]) -> list[schemas.Message]:
+async def _post(state: State, bodies: Sequence[records.NewMessage]) -> list[records.Message]:
     posted: Posted = state.posted
     kept, added = await posted.add(storage(state), bodies)
     rooms(state).messages_added(added)
-    return outs(schemas.Message, kept)
+    return outs(records.Message, kept)

@@ -11,11 +11,11 @@ from litestar import Controller, get
 from litestar.datastructures import State
 
 from aichat.core import ListsModels, Model, NotReady, Parts
+from aichat.web.schemas import records
+from aichat.web.schemas.parameters import errors
+from aichat.web.schemas.records import outs
 
-from . import schemas
-from .params import errors
-from .reach import parts
-from .schemas import outs
+from .dependencies import parts
 
 KEPT_SECONDS = 300.0
 
@@ -51,7 +51,7 @@ class Models(Controller):
     tags = ("models",)
 
     @get(operation_id="listModels", responses=errors())
-    async def listed(self, state: State) -> list[schemas.Model]:
+    async def listed(self, state: State) -> list[records.Model]:
         """What the serving language model backend offers; 503 when it cannot tell."""
         catalogue: Catalogue = state.catalogue
-        return outs(schemas.Model, await catalogue.ask(parts(state)))
+        return outs(records.Model, await catalogue.ask(parts(state)))

@@ -10,11 +10,11 @@ from litestar.datastructures import State
 from litestar.params import JSONBody
 from pluggy import PluginManager
 
-from aichat.web.adjusting import Adjustable, Adjusting
+from aichat.web.schemas import records
+from aichat.web.schemas.parameters import Id, errors
+from aichat.web.settings.live_settings import Adjustable, Adjusting
 
-from . import schemas
-from .params import Id, errors
-from .reach import parts
+from .dependencies import parts
 
 
 class Plugins(Controller):
@@ -24,11 +24,11 @@ class Plugins(Controller):
     tags = ("plugins",)
 
     @get(operation_id="listPlugins", responses=errors())
-    async def listed(self, state: State) -> schemas.Plugins:
+    async def listed(self, state: State) -> records.Plugins:
         """Plug-ins, and every part's candidates with how far they have got."""
         statuses = [msgspec.to_builtins(status) for status in parts(state).statuses()]
-        return schemas.Plugins(
-            _plugins(state.manager), msgspec.convert(statuses, list[schemas.PartStatus])
+        return records.Plugins(
+            _plugins(state.manager), msgspec.convert(statuses, list[records.PartStatus])
         )
 
     @get(
@@ -36,7 +36,7 @@ class Plugins(Controller):
         operation_id="getBackendSettings",
         responses=errors(400, 404),
     )
-    async def settings(self, state: State, part: Id, name: Id) -> list[schemas.BackendSetting]:
+    async def settings(self, state: State, part: Id, name: Id) -> list[records.BackendSetting]:
         """What can be changed of a backend while it serves; nothing while it does not."""
         adjusting: Adjusting = state.adjusting
         return _shown(adjusting.of(part, name))
@@ -51,17 +51,17 @@ class Plugins(Controller):
         state: State,
         part: Id,
         name: Id,
-        data: JSONBody[schemas.BackendChanges],
-    ) -> list[schemas.BackendSetting]:
+        data: JSONBody[records.BackendChanges],
+    ) -> list[records.BackendSetting]:
         """Change the settings that are sent, from the next utterance on; null takes one back."""
         adjusting: Adjusting = state.adjusting
         await adjusting.change(part, name, data)
         return _shown(adjusting.of(part, name))
 
 
-def _shown(found: Sequence[Adjustable]) -> list[schemas.BackendSetting]:
+def _shown(found: Sequence[Adjustable]) -> list[records.BackendSetting]:
     return [
-        schemas.BackendSetting(
+        records.BackendSetting(
             one.name, one.value, one.base, one.is_changed, one.setting.takes, one.setting.mark.low,
             one.setting.mark.high, list(one.setting.choices),
         )
@@ -69,10 +69,10 @@ def _shown(found: Sequence[Adjustable]) -> list[schemas.BackendSetting]:
     ]  # fmt: skip
 
 
-def _plugins(manager: PluginManager) -> list[schemas.Plugin]:
+def _plugins(manager: PluginManager) -> list[records.Plugin]:
     """Describe those that are registered, and those that plugins.toml keeps out."""
     named = sorted(manager.list_name_plugin(), key=lambda pair: pair[0])
-    return [schemas.Plugin(name, _module(plugin), plugin is not None) for name, plugin in named]
+    return [records.Plugin(name, _module(plugin), plugin is not None) for name, plugin in named]
 
 
 def _module(plugin: object) -> str | None:

@@ -9,12 +9,12 @@ from litestar import Controller, get, put
 from litestar.datastructures import State
 from litestar.params import JSONBody
 
-from aichat.web.defaults import SETTINGS
-from aichat.web.values import sent
+from aichat.web.schemas import records
+from aichat.web.schemas.parameters import errors
+from aichat.web.schemas.settings import sent
+from aichat.web.settings.conversation_defaults import SETTINGS
 
-from . import schemas
-from .params import errors
-from .reach import storage
+from .dependencies import storage
 
 
 class Settings(Controller):
@@ -24,17 +24,17 @@ class Settings(Controller):
     tags = ("settings",)
 
     @get(operation_id="getSettings", responses=errors())
-    async def read(self, state: State) -> schemas.Settings:
+    async def read(self, state: State) -> records.Settings:
         """What new conversations begin with."""
         return _shown(await storage(state).settings())
 
     @put(operation_id="changeSettings", responses=errors(400))
     async def change(
-        self, state: State, data: JSONBody[schemas.SettingsChanges]
-    ) -> schemas.Settings:
+        self, state: State, data: JSONBody[records.SettingsChanges]
+    ) -> records.Settings:
         """Change the settings that are sent; null takes one away."""
         return _shown(await storage(state).change_settings(sent(data)))
 
 
-def _shown(settings: Mapping[str, Any]) -> schemas.Settings:
-    return schemas.Settings(**{name: settings.get(name) for name in SETTINGS})
+def _shown(settings: Mapping[str, Any]) -> records.Settings:
+    return records.Settings(**{name: settings.get(name) for name in SETTINGS})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from litestar import Controller, get
 from litestar.datastructures import State
 
-from . import schemas
-from .params import errors
-from .reach import parts
+from aichat.web.schemas import records
+from aichat.web.schemas.parameters import errors
+
+from .dependencies import parts
 
 
 class Tools(Controller):
@@ -17,6 +18,6 @@ class Tools(Controller):
     tags = ("plugins",)
 
     @get(operation_id="listTools", responses=errors())
-    async def listed(self, state: State) -> list[schemas.Tool]:
+    async def listed(self, state: State) -> list[records.Tool]:
         """Every tool; a character has those that its ``extensions.tools`` names."""
-        return schemas.outs(schemas.Tool, parts(state).tools.values())
+        return records.outs(records.Tool, parts(state).tools.values())

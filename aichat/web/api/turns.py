@@ -6,11 +6,10 @@ from litestar import Controller, get
 from litestar.datastructures import State
 
 from aichat.core import NotFound, PromptMessage
-from aichat.web.metrics import TURNS, Metrics
-from aichat.web.prompts import Prompts
-
-from . import schemas
-from .params import Id, errors
+from aichat.web.schemas import records
+from aichat.web.schemas.parameters import Id, errors
+from aichat.web.services.metrics import TURNS, Metrics
+from aichat.web.services.prompt_log import Prompts
 
 
 class Turns(Controller):
@@ -20,7 +19,7 @@ class Turns(Controller):
     tags = ("turns",)
 
     @get("/{id:str}/latency", operation_id="getLatency", responses=errors(400, 404))
-    async def latency(self, state: State, id: Id) -> schemas.Latency:
+    async def latency(self, state: State, id: Id) -> records.Latency:
         """Return the waterfall of one of the last turns: ms after its first mark."""
         kept: Metrics = state.metrics
         if (event := kept.turns.get(id)) is None:
@@ -28,7 +27,7 @@ class Turns(Controller):
                 f"No waterfall of the turn {id!r} is kept.",
                 f"Ask for one of the last {TURNS} turns since the server started.",
             )
-        return schemas.Latency(id, dict(event.marks), list(event.gaps), event.final)
+        return records.Latency(id, dict(event.marks), list(event.gaps), event.final)
 
 
 class SentPrompts(Controller):
@@ -38,16 +37,16 @@ class SentPrompts(Controller):
     tags = ("messages",)
 
     @get("/{id:str}/prompt", operation_id="getPrompt", responses=errors(400, 404))
-    async def prompt(self, state: State, id: Id) -> schemas.Prompt:
+    async def prompt(self, state: State, id: Id) -> records.Prompt:
         """Show what exactly a character was told before it wrote a message."""
         kept: Prompts = state.prompts
         prompt = kept.of(id)
         who = prompt.character
         messages = [_shown(message) for message in prompt.messages]
         settings = dict(prompt.settings)
-        return schemas.Prompt(id, who.id, who.model, who.temperature, settings, messages)
+        return records.Prompt(id, who.id, who.model, who.temperature, settings, messages)
 
 
-def _shown(message: PromptMessage) -> schemas.PromptMessage:
-    calls = [schemas.PromptCall(call.name, call.arguments) for call in message.calls]
-    return schemas.PromptMessage(message.role, message.content, message.name, calls)
+def _shown(message: PromptMessage) -> records.PromptMessage:
+    calls = [records.PromptCall(call.name, call.arguments) for call in message.calls]
+    return records.PromptMessage(message.role, message.content, message.name, calls)

@@ -9,18 +9,20 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
 from litestar.params import JSONBody, MultipartBody
 
-from aichat.core import BadValue, Voice, with_tokens_dropped
-from aichat.web.attending import while_there
-from aichat.web.previews import Previews, seeded
-from aichat.web.uploads import LIMIT_BYTES, Uploads
-from aichat.web.values import sent
+from aichat.core import BadValue, Voice
+from aichat.toolkit.voice_cloning import with_tokens_dropped
+from aichat.web.schemas import records
+from aichat.web.schemas import voices as voice_schemas
+from aichat.web.schemas.decoding import BadBody, Mistake
+from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.parameters import VoiceKey, VoiceName, errors
+from aichat.web.schemas.records import out, outs
+from aichat.web.schemas.settings import sent
+from aichat.web.services.disconnects import while_there
+from aichat.web.services.uploads import LIMIT_BYTES, Uploads
+from aichat.web.services.voice_previews import Previews, seeded
 
-from . import schemas, voice_schemas
-from .bodies import BadBody, Mistake
-from .forms import read_form
-from .params import VoiceKey, VoiceName, errors
-from .reach import parts, storage
-from .schemas import out, outs
+from .dependencies import parts, storage
 
 FORM_BYTES = LIMIT_BYTES + 200_000
 """The file, and room for the other fields of the form."""
@@ -61,10 +63,10 @@ class Voices(Controller):
     @delete(
         "/{voice:str}", operation_id="deleteVoice", status_code=200, responses=errors(400, 404, 409)
     )
-    async def remove(self, state: State, voice: VoiceKey) -> schemas.Deleted:
+    async def remove(self, state: State, voice: VoiceKey) -> records.Deleted:
         """Remove a voice that no character uses."""
         await storage(state).delete_voice(voice)
-        return schemas.Deleted(True, f"Voice {voice} was deleted.")
+        return records.Deleted(True, f"Voice {voice} was deleted.")
 
     @post(
         "/upload",

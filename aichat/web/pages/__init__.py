@@ -6,7 +6,8 @@ from litestar import Router
 
 from . import (
     agents,
-    cast,
+    browser_preferences,
+    cast_panel,
     character_cards,
     characters,
     chat,
@@ -14,7 +15,6 @@ from . import (
     conversations,
     messages,
     models,
-    preferring,
     settings,
     speech,
     voices,
@@ -27,7 +27,7 @@ def routes() -> Router:
         one.routes()
         for one in (
             chat,
-            cast,
+            cast_panel,
             messages,
             conversations,
             character_cards,
@@ -38,7 +38,7 @@ def routes() -> Router:
             agents,
             settings,
             components,
-            preferring,
+            browser_preferences,
         )
     ]
     return Router("/", route_handlers=of_each, include_in_schema=False)

@@ -12,8 +12,8 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 
 from aichat.core import Character, Parts, Tool
-from aichat.web.rooms import Rooms
-from aichat.web.shell import Page, Req, page, saved
+from aichat.web.html.page import Page, Req, page, saved
+from aichat.web.realtime.rooms import Rooms
 
 Form = Annotated[dict[str, list[str] | str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 

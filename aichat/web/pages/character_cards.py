@@ -10,14 +10,16 @@ from litestar.datastructures import State
 from litestar.params import FromPath
 
 from aichat.core import AichatError, Character, NotFound, Storage, Voice, slug
-from aichat.web import arriving, avatars, cards
-from aichat.web.api.forms import read_form
 from aichat.web.api.images import FORM_BYTES
-from aichat.web.arriving import accepted, proposals
-from aichat.web.shell import Page, Req, done, failed
-from aichat.web.stills import is_own
-from aichat.web.uploads.pictures import ADDRESS, as_png, picture
-from aichat.web.values import check_extensions
+from aichat.web.html import avatars
+from aichat.web.html.media import is_own
+from aichat.web.html.page import Page, Req, done, failed
+from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.settings import check_extensions
+from aichat.web.services.cards import card as cards
+from aichat.web.services.cards import card_import
+from aichat.web.services.cards.card_import import accepted, proposals
+from aichat.web.services.uploads.pictures import ADDRESS, as_png, picture
 
 from . import forms
 from .characters import path_of
@@ -35,7 +37,7 @@ async def bring_in(request: Req, state: State) -> Page:
     if file is None:
         return failed("/characters", "No file was chosen. Choose a card, as PNG, JSON or CHARX.")
     try:
-        who = await arriving.take_in(state, file)
+        who = await card_import.take_in(state, file)
     except AichatError as error:
         return failed("/characters", error.line)
     finally:

@@ -10,12 +10,12 @@ from attrs import define, evolve, field
 from litestar.datastructures import FormMultiDict
 
 from aichat.core import BadValue, Character, NotFound, Storage, Voice
-from aichat.web.api.bodies import BadBody, Mistake, fill
-from aichat.web.api.own_pictures import check_pictures
-from aichat.web.api.schemas import NewCharacter
-from aichat.web.arriving import free_name
-from aichat.web.uploads import Pictures
-from aichat.web.values import sent
+from aichat.web.schemas.decoding import BadBody, Mistake, fill
+from aichat.web.schemas.records import NewCharacter
+from aichat.web.schemas.settings import sent
+from aichat.web.services.cards.card_import import free_name
+from aichat.web.services.own_pictures import check_pictures
+from aichat.web.services.uploads import Pictures
 
 from . import forms
 from .forms import Problems, Values

@@ -16,16 +16,16 @@ from litestar.response import Stream
 
 from aichat.core import AichatError, Character, NotFound, Parts, Storage, closing
 from aichat.web.api.characters import found
-from aichat.web.api.forms import read_form
 from aichat.web.api.images import FORM_BYTES
-from aichat.web.arriving import proposals
-from aichat.web.attending import while_there
-from aichat.web.defaults import new_conversation
-from aichat.web.dismissed import Dismissed
-from aichat.web.previews import LONGEST_TEXT, SENTENCE
-from aichat.web.shell import Page, Req, done, failed, page
-from aichat.web.trying import ANEW
-from aichat.web.uploads.pictures import LIMIT_BYTES
+from aichat.web.html.page import Page, Req, done, failed, page
+from aichat.web.schemas.forms import read_form
+from aichat.web.services.cards.card_import import proposals
+from aichat.web.services.character_tryout import ANEW
+from aichat.web.services.disconnects import while_there
+from aichat.web.services.undo.characters import Dismissed
+from aichat.web.services.uploads.pictures import LIMIT_BYTES
+from aichat.web.services.voice_previews import LONGEST_TEXT, SENTENCE
+from aichat.web.settings.conversation_defaults import new_conversation
 
 from . import forms
 from .card_proposals import described

@@ -14,14 +14,14 @@ from litestar.response import Redirect
 
 from aichat.core import Character, Conversation, Parts, new_id
 from aichat.core.events import UserSaid
-from aichat.web import incoming
-from aichat.web.cast_view import cast_view
-from aichat.web.defaults import begun
-from aichat.web.listing import Listing
-from aichat.web.room import Room
-from aichat.web.rooms import Rooms
-from aichat.web.shell import Page, Req, page
-from aichat.web.views import MessageView, bubbles, view
+from aichat.web.html.cast_view import cast_view
+from aichat.web.html.fragments import MessageView, bubbles, view
+from aichat.web.html.page import Page, Req, page
+from aichat.web.realtime.room import Room
+from aichat.web.realtime.rooms import Rooms
+from aichat.web.schemas import client_frames
+from aichat.web.services.conversation_list import Listing
+from aichat.web.settings.conversation_defaults import begun
 
 SHOWN = 200
 """The last messages of a conversation that its page shows."""
@@ -90,7 +90,7 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 @post("/messages", status_code=303)
 async def begin(state: State, data: Form) -> Redirect:
     """Take the first message of a conversation from a page without scripts."""
-    text = incoming.checked_text(data.get("text", ""))
+    text = client_frames.checked_text(data.get("text", ""))
     made, cast = await begun(state.parts.storage, choose=state.dismissed.others)
     return await _say(state, made, cast, text)
 
@@ -98,7 +98,7 @@ async def begin(state: State, data: Form) -> Redirect:
 @post("/c/{conversation_id:str}/messages", status_code=303)
 async def say(state: State, data: Form, conversation_id: FromPath[str]) -> Redirect:
     """Take a typed message from a page without scripts."""
-    text = incoming.checked_text(data.get("text", ""))
+    text = client_frames.checked_text(data.get("text", ""))
     found, cast = await state.parts.storage.cast(conversation_id)
     return await _say(state, found, cast, text)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router, get
 
-from aichat.web.shell import Page, Req, page
+from aichat.web.html.page import Page, Req, page
 
 
 @get("/components")

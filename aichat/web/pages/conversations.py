@@ -13,11 +13,11 @@ from litestar.params import Body, FromPath, FromQuery
 from markupsafe import escape
 
 from aichat.core import BadValue, is_clean
-from aichat.web.leaving import UNDO_SECONDS, Leaving
-from aichat.web.listing import Listing
-from aichat.web.rooms import Rooms
-from aichat.web.shell import Page, Req, done, page, wants_page
-from aichat.web.views import partial
+from aichat.web.html.fragments import partial
+from aichat.web.html.page import Page, Req, done, page, wants_page
+from aichat.web.realtime.rooms import Rooms
+from aichat.web.services.conversation_list import Listing
+from aichat.web.services.undo.pending import UNDO_SECONDS, Leaving
 
 LONGEST_TITLE = 200
 LONGEST_QUERY = 1_000

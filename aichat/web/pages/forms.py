@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from litestar.datastructures import FormMultiDict, UploadFile
 
 from aichat.core import AichatError, BadValue
-from aichat.web.api.bodies import BadBody
+from aichat.web.schemas.decoding import BadBody
 
 Values = dict[str, str]
 Problems = dict[str, str]

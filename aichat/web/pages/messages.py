@@ -9,14 +9,15 @@ from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 
-from aichat.core import BadValue, Message, NotFound, Parts, Prompt, shown, versions
-from aichat.web import again, incoming
-from aichat.web.api import changing
-from aichat.web.metrics import Metrics
-from aichat.web.prompts import Prompts
-from aichat.web.shell import Page, Req, done, page, wants_page
-from aichat.web.views import view
-from aichat.web.waterfall import stages, waterfall
+from aichat.core import BadValue, Message, NotFound, Parts, Prompt
+from aichat.toolkit.message_versions import shown, versions
+from aichat.web.html.fragments import view
+from aichat.web.html.latency_chart import stages, waterfall
+from aichat.web.html.page import Page, Req, done, page, wants_page
+from aichat.web.schemas import client_frames
+from aichat.web.services import message_actions, message_edits
+from aichat.web.services.metrics import Metrics
+from aichat.web.services.prompt_log import Prompts
 
 TURNS = 50
 """So many of a conversation's last turns are drawn."""
@@ -43,12 +44,12 @@ async def _done(state: State, data: dict[str, str], message: Message) -> str:
     """Do what the form asks for; return what to say of it, if anything."""
     id = message.message_id
     if "version" in data:
-        await changing.change(state, id, version=_number(data["version"]))
+        await message_edits.change(state, id, version=_number(data["version"]))
         return ""
     match data.get("do"):
         case "edit":
-            text = incoming.checked_text(data.get("text", ""))
-            await changing.change(state, id, content=text)
+            text = client_frames.checked_text(data.get("text", ""))
+            await message_edits.change(state, id, content=text)
             return "The message was changed."
         case "delete":
             await state.unsaid.begin(message.conversation_id, [id], "The message was deleted.")
@@ -57,10 +58,10 @@ async def _done(state: State, data: dict[str, str], message: Message) -> str:
             await state.unsaid.take_back(id)
             return "It is back."
         case "regenerate":
-            await again.regenerate(state, message)
+            await message_actions.regenerate(state, message)
             return ""
         case "regenerate-from":
-            await again.regenerate_from(state, message)
+            await message_actions.regenerate_from(state, message)
             return ""
     raise BadValue("The form says not what to do.", "Reload the page, and try again.", "do")
 

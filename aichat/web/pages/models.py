@@ -13,11 +13,11 @@ from litestar.datastructures import FormMultiDict, State
 from litestar.params import QueryParameter
 
 from aichat.core import AichatError, Conversation, Model, Parts, Status, Storage
-from aichat.web.api.bodies import BadBody, fill
-from aichat.web.api.schemas import SettingsChanges
-from aichat.web.defaults import defaults
-from aichat.web.shell import Page, Req, done, page
-from aichat.web.values import sent
+from aichat.web.html.page import Page, Req, done, page
+from aichat.web.schemas.decoding import BadBody, fill
+from aichat.web.schemas.records import SettingsChanges
+from aichat.web.schemas.settings import sent
+from aichat.web.settings.conversation_defaults import defaults
 
 from . import forms
 from .forms import Problems, Values

@@ -18,14 +18,14 @@ from litestar.response import Stream
 from pluggy import PluginManager
 
 from aichat.core import BackedUp, BadValue, Config, NotFound, Parts
-from aichat.core.packages import version
-from aichat.web import archive, importing
-from aichat.web.api.bodies import BadBody, fill
-from aichat.web.api.schemas import SettingsChanges
-from aichat.web.rooms import Rooms
-from aichat.web.shell import Page, Req, is_fragment, page, saved, told
-from aichat.web.tuning import goes_to, settings_of
-from aichat.web.values import sent
+from aichat.toolkit.packages import version
+from aichat.web.html.page import Page, Req, is_fragment, page, saved, told
+from aichat.web.realtime.rooms import Rooms
+from aichat.web.schemas.decoding import BadBody, fill
+from aichat.web.schemas.records import SettingsChanges
+from aichat.web.schemas.settings import sent
+from aichat.web.services import archive, import_jobs
+from aichat.web.settings.descriptions import goes_to, settings_of
 
 from . import forms
 
@@ -110,10 +110,10 @@ async def export(request: Req, state: State) -> Stream:
     return Stream(pieces, media_type="application/zip", headers=headers)
 
 
-@post("/settings/import", before_request=importing.begin, request_max_body_size=ARCHIVE_BYTES)
+@post("/settings/import", before_request=import_jobs.begin, request_max_body_size=ARCHIVE_BYTES)
 async def take_in(request: Req, state: State) -> Page:
     """Take in a file that was exported."""
-    one: importing.Import = request.state.importing
+    one: import_jobs.Import = request.state.importing
     try:
         with one.scope:
             return await _taken_in(request, state, one)
@@ -122,7 +122,7 @@ async def take_in(request: Req, state: State) -> Page:
     return saved(request, "/settings#data", "The import was cancelled. Everything is as it was.")
 
 
-async def _taken_in(request: Req, state: State, one: importing.Import) -> Page:
+async def _taken_in(request: Req, state: State, one: import_jobs.Import) -> Page:
     form = await request.form()
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
@@ -141,7 +141,7 @@ async def _taken_in(request: Req, state: State, one: importing.Import) -> Page:
 @get("/settings/import/{job:str}")
 async def progress(state: State, job: FromPath[str]) -> Stream:
     """How far an import is, line by line, until it is over; nothing of one that is."""
-    imports: importing.Imports = state.imports
+    imports: import_jobs.Imports = state.imports
     return Stream(
         imports.progress(job), media_type="text/plain", headers={"Cache-Control": "no-store"}
     )

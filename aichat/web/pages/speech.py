@@ -12,9 +12,9 @@ from litestar.datastructures import FormMultiDict, State
 from litestar.params import FromPath
 
 from aichat.core import BadValue, Parts, Status
-from aichat.web.adjusting import Adjustable, Adjusting
-from aichat.web.shell import Page, Req, done, page
-from aichat.web.tuning import NAMES, WORDS, Setting, settings_of
+from aichat.web.html.page import Page, Req, done, page
+from aichat.web.settings.descriptions import NAMES, WORDS, Setting, settings_of
+from aichat.web.settings.live_settings import Adjustable, Adjusting
 
 from . import forms
 from .forms import Problems

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from aichat.web.previews import PREVIEWS
+from aichat.web.services.voice_previews import PREVIEWS
 
 MOST = 4
 LETTERS = "ABCD"

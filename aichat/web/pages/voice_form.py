@@ -8,14 +8,15 @@ from typing import Any
 from attrs import define, evolve, field
 from litestar.datastructures import FormMultiDict
 
-from aichat.core import BadValue, Parts, Storage, Voice, with_tokens_dropped
+from aichat.core import BadValue, Parts, Storage, Voice
 from aichat.core.models import Method
-from aichat.web.api.bodies import fill
-from aichat.web.api.voice_schemas import NewVoice
+from aichat.toolkit.voice_cloning import with_tokens_dropped
 from aichat.web.api.voices import require_key
-from aichat.web.previews import SENTENCE, Previews, seeded
-from aichat.web.uploads import Uploads, consented, keep_words
-from aichat.web.values import sent
+from aichat.web.schemas.decoding import fill
+from aichat.web.schemas.settings import sent
+from aichat.web.schemas.voices import NewVoice
+from aichat.web.services.uploads import Uploads, consented, keep_words
+from aichat.web.services.voice_previews import SENTENCE, Previews, seeded
 
 from . import forms, takes
 from .forms import Problems, Values

@@ -13,12 +13,12 @@ from litestar.params import FromPath
 
 from aichat.core import AichatError, Parts, Storage, Voice, abilities
 from aichat.core.models import Method
-from aichat.web.api.forms import read_form
 from aichat.web.api.voices import FORM_BYTES
-from aichat.web.attending import while_there
-from aichat.web.previews import SENTENCE
-from aichat.web.shell import Page, Req, done, failed, page
-from aichat.web.uploads import learnt
+from aichat.web.html.page import Page, Req, done, failed, page
+from aichat.web.schemas.forms import read_form
+from aichat.web.services.disconnects import while_there
+from aichat.web.services.uploads import learnt
+from aichat.web.services.voice_previews import SENTENCE
 
 from . import forms, takes
 from .takes import Take

@@ -10,7 +10,7 @@ import uvicorn
 
 from aichat.core import load_plugins, read_config
 from aichat.web.app import Setup, create_app
-from aichat.web.server import SETTINGS
+from aichat.web.serving.uvicorn_runner import SETTINGS
 
 HERE = Path(__file__).parent
 

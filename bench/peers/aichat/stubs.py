@@ -13,7 +13,7 @@ sys.path.insert(0, os.environ["BENCH_HARNESS"])  # the folder of workload.py
 from workload import TRANSCRIPT, Workload, is_speech  # noqa: E402
 
 from aichat.core import Backend, Character, Conversation, Pause, Prompt, Utterance, Voice, hookimpl  # noqa: E402
-from aichat.core.testing.memory import MemoryStorage  # noqa: E402
+from aichat.core.memory_storage import MemoryStorage  # noqa: E402
 
 WORK = Workload.from_env()
 TOKENS = WORK.token_list()

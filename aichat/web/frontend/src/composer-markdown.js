@@ -1,6 +1,6 @@
 // What was written in the rich composer, as Markdown: the text that is sent, kept and answered.
 // Colour and place are written after the words they belong to: [words]{.red}, a paragraph {.center};
-// aichat/web/markdown.py reads them.
+// aichat/web/html/markdown.py reads them.
 
 const SIGNS = { bold: "**", italic: "*", strike: "~~" };
 const ORDER = ["link", "ink", "bold", "italic", "strike"]; // the outermost first

@@ -1,5 +1,5 @@
 // Binary audio from the server: a 16-byte little-endian header, then mono PCM16 at 24 kHz.
-// aichat/web/wire.py documents the layout; this is its other half.
+// aichat/web/schemas/server_frames.py documents the layout; this is its other half.
 //
 //   u8  version (1)        u16 sequence_number     u32 chunk_index
 //   u8  flags (bit 0:      u32 generation          u32 event_id

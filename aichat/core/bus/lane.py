@@ -1,0 +1,100 @@
+"""Lanes: where the events of one subscription wait, in order and within bounds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+from contextvars import ContextVar
+
+import anyio
+from attrs import Factory, define
+
+from aichat.core.events import Event
+
+from .subscription import Overflow, Subscription
+
+Key = tuple[Subscription, Hashable]
+
+
+@define(eq=False)
+class Lane:
+    """The events that wait for one subscription, each with whether it counts against the limit.
+
+    Urgent events do not count, nor what a handler sends to itself and so cannot wait for.
+    """
+
+    subscription: Subscription
+    key: Key
+    queue: deque[tuple[Event, bool]] = Factory(deque)
+    counted: int = 0
+    current: Event | None = None
+    """What the handler is doing now."""
+    scope: anyio.CancelScope | None = None
+    waits_for: list[Lane] = Factory(list)
+    """Full lanes that this lane's handler wants to put something in."""
+    room: anyio.Event | None = None
+    """Publishers wait for it; set, and replaced, when they need no longer."""
+
+    @property
+    def is_full(self) -> bool:
+        """One more would be too many."""
+        return self.counted >= self.subscription.limit
+
+    def append(self, event: Event) -> bool:
+        """Take in *event*; return whether its publisher has to wait until there is room."""
+        waits = self.subscription.overflow is Overflow.WAIT
+        counts = not (event.urgent or (waits and self._holds_up(current_lane.get())))
+        self.queue.append((event, counts))
+        self.counted += counts
+        return counts and self.counted > self.subscription.limit
+
+    def pop(self, place: int = 0) -> Event:
+        """Take out one event, and let the publishers go on if that leaves room."""
+        event, counts = self.queue[place]
+        del self.queue[place]
+        self.counted -= counts
+        if self.room and self.counted <= self.subscription.limit:
+            self.room.set()
+            self.room = None
+        return event
+
+    def given_up_for(self, event: Event) -> int | None:
+        """Tell the place of the event that makes way for *event*, if one has to."""
+        overflow = self.subscription.overflow
+        if overflow is Overflow.COALESCE:
+            for place, (waiting, _) in enumerate(self.queue):
+                if type(waiting) is type(event):
+                    return place
+        drops = overflow in (Overflow.DROP_OLDEST, Overflow.COALESCE)
+        if drops and self.is_full and not event.urgent:
+            return next(place for place, (_, counts) in enumerate(self.queue) if counts)
+        return None
+
+    async def wait_for_room(self) -> None:
+        """Wait while more than the limit are waiting."""
+        publisher = current_lane.get()
+        if publisher:
+            publisher.waits_for.append(self)
+        try:
+            while self.counted > self.subscription.limit and not self._holds_up(publisher):
+                self.room = self.room or anyio.Event()
+                await self.room.wait()
+        finally:
+            if publisher:
+                publisher.waits_for.remove(self)
+
+    def _holds_up(self, publisher: Lane | None) -> bool:
+        """Tell whether this lane is the publisher's own, or waits for it through others."""
+        seen: set[int] = set()
+        todo = [self] if publisher else []
+        while todo:
+            if (lane := todo.pop()) is publisher:
+                return True
+            if id(lane) not in seen:
+                seen.add(id(lane))
+                todo += lane.waits_for
+        return False
+
+
+current_lane: ContextVar[Lane | None] = ContextVar("current_lane", default=None)
+"""The lane whose handler is running: who publishes."""

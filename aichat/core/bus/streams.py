@@ -1,0 +1,102 @@
+"""Async streams that are closed on time, also when an interruption cuts them off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
+
+import anyio
+
+from aichat.core.errors import TimedOut
+
+from .clock import Clock
+
+T = TypeVar("T")
+
+CLOSE_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Close *stream* at the end of the block, so that a backend frees its GPU at once.
+
+    The close is shielded: a cancelled reader still closes what it opened, within two seconds.
+    """
+    try:
+        yield stream
+    finally:
+        if close := getattr(stream, "aclose", None):
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                await close()
+
+
+BREATH_SECONDS = 0.01
+"""Engines do not hold the loop up for so long: what took longer has waited, and let others work."""
+
+
+class Breath:
+    """Lets others work between what a fast stream brings; a slow one does so by itself."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._last = clock, -math.inf
+
+    async def take(self) -> None:
+        """Let others work, unless what came last took so long that they have."""
+        if not BREATH_SECONDS < self._clock.now() - self._last < math.inf:
+            await anyio.lowlevel.checkpoint()
+        self._last = self._clock.now()
+
+
+class Patience:
+    """A deadline that moves on with each sign of life."""
+
+    def __init__(self, clock: Clock, scope: anyio.CancelScope, seconds: float) -> None:
+        self._clock, self._scope, self._seconds = clock, scope, seconds
+
+    def renew(self) -> None:
+        """Something came: wait as long again. Costs little: the deadline moves once a second."""
+        now = self._clock.now()
+        if not self._seconds - 1 < self._scope.deadline - now < math.inf:
+            self._scope.deadline = now + self._seconds
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count the time that the block takes: it is we who are slow."""
+        left = self._scope.deadline - self._clock.now()
+        self._scope.deadline = math.inf
+        try:
+            yield
+        finally:
+            self._scope.deadline = self._clock.now() + left
+
+
+@contextmanager
+def patience(clock: Clock, seconds: float, problem: str) -> Iterator[Patience]:
+    """Give up when nothing comes for *seconds*, give or take one.
+
+    Raises :class:`TimedOut`, which says *problem* and for how long.
+    """
+    with anyio.move_on_after(seconds) as scope:
+        yield Patience(clock, scope, seconds)
+    if scope.cancelled_caught:
+        raise TimedOut(
+            f"{problem} for {seconds:g} seconds.",
+            "Try again, or choose another backend in plugins.toml.",
+        )
+
+
+async def next_within(stream: AsyncIterator[T], seconds: float, what: str) -> T | None:
+    """Return the stream's next item, or None at its end.
+
+    Raises :class:`TimedOut` when nothing came for *seconds*; *what* names the waited-for thing.
+    """
+    try:
+        with anyio.fail_after(seconds):
+            return await anext(stream, None)
+    except TimeoutError as error:
+        raise TimedOut(
+            f"{what} did not come within {seconds:g} seconds.",
+            "Try again, or choose another backend in plugins.toml.",
+        ) from error

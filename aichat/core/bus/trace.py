@@ -1,0 +1,45 @@
+"""What observers of the bus are told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+from attrs import frozen
+
+from aichat.core.events import Event
+
+log = logging.getLogger(__name__)
+
+
+class Step(StrEnum):
+    """Where an event is on its way."""
+
+    HELD = "held"
+    """Its turn is provisional: most hear of it when the turn is committed, or never."""
+    PUBLISHED = "published"
+    STARTED = "started"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DROPPED = "dropped"
+
+
+@frozen
+class Trace:
+    """One observation: *event* reached *step* at *handler*, which ran for *seconds*."""
+
+    step: Step
+    event: Event
+    handler: str = ""
+    seconds: float = 0.0
+
+
+def tell(observers: Iterable[Callable[[Trace], None]], trace: Trace) -> None:
+    """Tell every observer; a broken one hurts nobody."""
+    for observer in observers:
+        try:
+            observer(trace)
+        except Exception:
+            log.exception("observer %r failed", observer)

@@ -1,0 +1,71 @@
+"""Events that tell what a turn took, in time and in money.
+
+Import these from :mod:`aichat.core.events`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from .base import Event, LineEvent
+
+MARKS = (
+    "speech_ended",
+    "turn_decided",
+    "transcribed",
+    "first_text",
+    "first_clause",
+    "first_speech",
+    "first_audio",
+    "first_heard",
+)
+"""What a turn reaches, in order. ``first_heard`` is what the loudspeaker's own reports say."""
+
+
+@frozen
+class TurnTimed(Event):
+    """A turn's waterfall so far; a later one of the same turn replaces it.
+
+    *marks* say what was reached when, in ms after the earliest, in the order of :data:`MARKS`;
+    those that did not happen are missing. *gaps* are the silences between one speaker and the next,
+    in ms. *final*: the turn is over, *interrupted* or not; only ``first_heard`` may still come.
+    """
+
+    marks: tuple[tuple[str, float], ...]
+    gaps: tuple[float, ...] = ()
+    final: bool = True
+    interrupted: bool = False
+    began: float = 0.0
+    """The moment of the earliest mark, in seconds of the bus clock."""
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
+class ClauseTimed(LineEvent):
+    """When the words of clause *index* are heard; a later one of the same clause replaces it.
+
+    *words* are as they are read out, each with the ms after the clause's beginning, which is *at*
+    ms after the line's.
+    """
+
+    index: int
+    at: float
+    words: tuple[tuple[str, float], ...] = field(repr=lambda words: f"<{len(words)} words>")
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
+class ReplyUsage(LineEvent):
+    """What the reply took: tokens, and cost in USD; None where nobody knows.
+
+    Told once for a line at most, before ``ReplyFinished``; an interrupted reply has none.
+    """
+
+    model: str | None = None
+    prompt_tokens: int | None = None
+    reply_tokens: int | None = None
+    cost: float | None = None

@@ -1,0 +1,1 @@
+"""Plug-ins, their configuration, and the backends selected for each part."""

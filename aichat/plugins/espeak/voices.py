@@ -1,0 +1,148 @@
+"""How a voice sounds when espeak-ng speaks it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from aichat.core import BadValue, Voice
+from aichat.toolkit.voice_matching import dice, sounds_like
+
+
+@frozen
+class Profile:
+    """What espeak-ng is told: voice name, pitch (0-99), words per minute, liveliness (0-99)."""
+
+    name: str
+    pitch: int
+    rate: int
+    range: int
+
+
+ACCENTS = {
+    r"scots|scottish|scotland": "en-gb-scotland",
+    r"posh|received pronunciation|rp|aristocratic": "en-gb-x-rp",
+    r"lancashire|northern english": "en-gb-x-gbclan",
+    r"midlands|birmingham": "en-gb-x-gbcwmd",
+    r"caribbean|jamaican": "en-029",
+    r"new york\w*|brooklyn": "en-us-nyc",
+    r"british|english accent|england|london|australian|irish|welsh": "en",
+    r"american|usa?": "en-us",
+}
+LANGUAGES = {
+    "german": "de",
+    "french": "fr",
+    "spanish": "es",
+    "italian": "it",
+    "portuguese": "pt",
+    "brazilian": "pt-br",
+    "dutch": "nl",
+    "polish": "pl",
+    "russian": "ru",
+    "swedish": "sv",
+    "danish": "da",
+    "finnish": "fi",
+    "greek": "el",
+    "turkish": "tr",
+    "czech": "cs",
+    "hungarian": "hu",
+    "ukrainian": "uk",
+    "hindi": "hi",
+    "arabic": "ar",
+    "chinese": "cmn",
+    "mandarin": "cmn",
+    "japanese": "ja",
+    "korean": "ko",
+}
+_TAGS = {"cmn": "zh", "pt-br": "pt-BR"}
+SPOKEN = ("en", *dict.fromkeys(_TAGS.get(name, name) for name in LANGUAGES.values()))
+"""Those that a description can choose, as BCP 47 tags."""
+TRAITS = {  # (pitch, words per minute, liveliness) to add
+    r"deep|low|bass|baritone": (-18, 0, 0),
+    r"high(?!.quality)|squeaky|shrill|soprano": (18, 0, 0),
+    r"child|kid|girl|boy": (22, 0, 10),
+    r"old|elderly|aged|grandma|grandpa|grandmother|grandfather": (-8, -20, -5),
+    r"young|youthful|teenage": (6, 5, 5),
+    r"slow|slowly|drawling": (0, -35, 0),
+    r"fast|quick|quickly|rapid": (0, 35, 0),
+    r"calm|gentle|soothing|relaxed": (-2, -15, -15),
+    r"serious|monotone|flat|stern": (-2, 0, -25),
+    r"energetic|lively|excited|cheerful|enthusiastic": (4, 20, 25),
+}
+WOMEN = ("f1", "f2", "f3", "f4", "f5", "Annie", "linda")
+MEN = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")
+
+
+def profile(voice: Voice, words_per_minute: int = 165) -> Profile:
+    """Choose how *voice* sounds: its description decides, its name makes it differ from others.
+
+    ``settings["seed"]`` throws the dice of the name anew; ``settings["espeak"]`` may fix ``voice``,
+    ``pitch``, ``rate`` and ``range``. A foreign language that is named as an accent ("French
+    accent") keeps speaking English.
+    """
+    about = voice.speaker_desc.lower()
+    seed = voice.settings.get("seed")
+    chance = dice(voice) if seed is None else dice(voice, seed)
+    added = [amounts for words, amounts in TRAITS.items() if _says(about, words)]
+    pitch, rate, lively = (sum(column) for column in zip((0, 0, 0), *added, strict=True))
+    return _overridden(
+        Profile(
+            f"{_language(about)}+{_variant(voice, chance)}",
+            50 + pitch + chance[2] % 17 - 8,
+            words_per_minute + rate + chance[3] % 17 - 8,
+            50 + lively,
+        ),
+        voice.settings.get("espeak", {}),
+    )
+
+
+def _says(about: str, words: str) -> bool:
+    return re.search(rf"\b(?:{words})\b", about) is not None
+
+
+def _language(about: str) -> str:
+    for words, name in ACCENTS.items():
+        if _says(about, words):
+            return name
+    spoken = (name for word, name in LANGUAGES.items() if _says(about, rf"{word}(?!.accent)"))
+    return next(spoken, "en-us")
+
+
+def _variant(voice: Voice, chance: bytes) -> str:
+    like = sounds_like(voice)
+    is_woman = like == "woman" if like else chance[0] % 2 == 0
+    if _says(voice.speaker_desc.lower(), r"whisper\w*"):
+        return "whisperf" if is_woman else "whisper"
+    names = WOMEN if is_woman else MEN
+    return names[chance[1] % len(names)]
+
+
+def _overridden(chosen: Profile, settings: Any) -> Profile:
+    given = settings if isinstance(settings, Mapping) else {"voice": settings}
+    name = given.get("voice", chosen.name)
+    if not isinstance(name, str):
+        raise BadValue(
+            f"The voice's setting espeak.voice is {name!r}.",
+            'Write a name, as in "en-us+f3".',
+            "settings",
+        )
+    return Profile(
+        name,
+        _number(given, "pitch", chosen.pitch, 0, 99),
+        _number(given, "rate", chosen.rate, 80, 450),
+        _number(given, "range", chosen.range, 0, 99),
+    )
+
+
+def _number(given: Mapping[str, Any], key: str, default: int, least: int, most: int) -> int:
+    value = given.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise BadValue(
+            f"The voice's setting espeak.{key} is {value!r}.",
+            f"Write a number from {least} to {most}.",
+            "settings",
+        )
+    return int(min(max(value, least), most))

@@ -1,0 +1,167 @@
+"""Speech to text by Whisper, on this machine, through faster-whisper.
+
+The weights come from a folder, from the Hugging Face cache, or are downloaded while another
+recogniser serves. CTranslate2 releases the GIL, so it runs in a few worker threads that all
+sessions share; it cannot be interrupted, so a cancelled call leaves at once and its thread ends on
+its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aichat.core import AichatError, Backend, BackendFailed, CannotStart, Utterance, hookimpl
+from aichat.toolkit.local_model import LocalModel
+from aichat.toolkit.weights import Weights
+
+from .hallucinations import is_imagined
+from .models import known_language, weights_of
+
+SECOND = 32_000
+"""Bytes of one second at 16 kHz."""
+SHORTEST = SECOND // 10
+"""Shorter audio is not worth writing down."""
+
+VAD = {
+    "threshold": 0.3,  # the stage has heard a voice already: only what is surely none is cut out
+    "min_silence_duration_ms": 1_000,  # a pause to think; Whisper makes up words in longer ones
+    "speech_pad_ms": 200,
+}
+TOKENS_PER_SECOND, MORE_TOKENS, MOST_TOKENS = 15, 40, 110
+"""Nobody says more; it is Whisper that repeats itself, for seconds, and is stopped there."""
+
+SET_A_FOLDER = "set [stt.faster_whisper] model to a folder."
+
+
+@hookimpl
+def stt_backend() -> Backend[FasterWhisper]:
+    """Offer faster-whisper."""
+    return Backend("faster_whisper", FasterWhisper)
+
+
+class FasterWhisper(LocalModel):
+    """Writes utterances down; *language* as "de", or not set: it is found out each time.
+
+    *beam_size* and *vad_filter* (leave out long silence, in which Whisper makes up words) are for
+    final texts; guesses on the way are made the fast way. *hotwords* are names and words to expect,
+    beside those of the characters. *workers* utterances at once, each on so many CPU *threads*; the
+    workers share the weights.
+    """
+
+    part, name, what = "stt", "faster_whisper", "Whisper"
+    extra, packages = "whisper", ("faster_whisper",)
+    by_hand = SET_A_FOLDER
+
+    def __init__(
+        self,
+        model: str = "base.en",
+        device: str = "auto",
+        compute_type: str = "default",
+        language: str | None = None,
+        beam_size: int = 1,
+        vad_filter: bool = True,
+        hotwords: list[str] | None = None,
+        download: bool = True,
+        threads: int = 2,
+        workers: int = 2,
+    ) -> None:
+        super().__init__(workers, download)
+        self.model, self.device, self.compute_type = model, device, compute_type
+        self.language, self.beam_size, self.vad_filter = language, beam_size, vad_filter
+        self.hotwords, self.threads = hotwords or [], threads
+
+    @property
+    def weights(self) -> Sequence[Weights]:
+        return (weights_of(self.model),)
+
+    async def transcribe(self, utterance: Utterance) -> str:
+        if len(utterance.pcm) < SHORTEST:
+            return ""
+        self._running()
+        return await self._done(lambda left: self._write_down(utterance, left))
+
+    async def _told(self, error: Exception) -> AichatError:
+        if isinstance(error, AichatError):
+            return error
+        return BackendFailed(
+            f"Whisper failed ({error}).", "Speak again, or choose another recogniser."
+        )
+
+    def _write_down(self, utterance: Utterance, left: Callable[[], bool]) -> str:
+        texts = []
+        for segment in self._segments(utterance):
+            if left():
+                break
+            doubts = segment.no_speech_prob, segment.avg_logprob, segment.compression_ratio
+            if not is_imagined(segment.text, *doubts):
+                texts.append(segment.text)
+        return "".join(texts).strip()
+
+    def _segments(self, utterance: Utterance) -> Any:
+        is_many = self._engine.model.is_multilingual
+        names = [*self.hotwords, *utterance.hotwords]
+        segments, _ = self._engine.transcribe(
+            samples(utterance.pcm),
+            language=self.language or (None if is_many else "en"),
+            beam_size=self.beam_size if utterance.final else 1,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            without_timestamps=True,
+            hotwords=", ".join(dict.fromkeys(names)) or None,
+            max_new_tokens=most_tokens(len(utterance.pcm) / SECOND),
+            vad_filter=self.vad_filter and utterance.final,
+            vad_parameters=VAD,
+        )
+        return segments
+
+    # -- the start ---------------------------------------------------------------------------
+
+    def _load(self, folders: Sequence[Path]) -> Any:
+        """Load onto the GPU, else the CPU. The first transcription shows whether it works."""
+        import ctranslate2  # type: ignore[import-untyped, unused-ignore]
+
+        (folder,) = folders
+        on_gpu = self.device != "cpu" and ctranslate2.get_cuda_device_count() > 0
+        devices = [self.device] if self.device != "auto" else ["cuda", "cpu"][not on_gpu :]
+        for device in devices:
+            try:
+                return self._loaded(folder, device)
+            except (RuntimeError, ValueError, OSError) as error:
+                reason = error
+        raise CannotStart(
+            f"Whisper cannot be loaded from {folder} ({reason}).", f"Mend it, or {SET_A_FOLDER}"
+        ) from reason
+
+    def _loaded(self, folder: Path, device: str) -> Any:
+        from faster_whisper import WhisperModel
+
+        smaller = "int8" if device == "cpu" and self.compute_type == "default" else None
+        self._engine = WhisperModel(
+            str(folder),
+            device=device,
+            compute_type=smaller or self.compute_type,
+            cpu_threads=self.threads,
+            num_workers=self.max_concurrent,
+        )
+        if self.language is not None:
+            known_language(self.language, self._engine.supported_languages, self.model)
+        list(self._segments(Utterance("", bytes(SECOND), final=False)))
+        return self._engine
+
+
+def most_tokens(seconds: float) -> int | None:
+    """Return how long the text of short audio may get; for long audio Whisper has a limit.
+
+    CTranslate2 halves it, so it is twice what is meant; more would leave no room for hotwords.
+    """
+    most = MORE_TOKENS + round(TOKENS_PER_SECOND * seconds)
+    return 2 * most if most <= MOST_TOKENS else None
+
+
+def samples(pcm: bytes) -> Any:
+    """PCM16 as floats from -1 to 1."""
+    return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)

@@ -1,0 +1,140 @@
+"""Turn detection by sound: smart-turn v3 hears from the melody whether somebody has finished.
+
+The model (8.7 MB, BSD-2, by pipecat) is not part of aichat: name its file, or let it be downloaded
+once. It takes some 50 ms in a worker thread, once in each pause; while it has not answered, or if
+it fails, silence alone decides.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import anyio
+from anyio import to_thread
+
+from aichat.core import Backend, CannotStart, Live, NotReady, Pause, TurnDetector, hookimpl
+from aichat.toolkit.packages import installs
+from aichat.toolkit.weights import Weights, fetched
+
+from .features import features
+
+FILE = "smart-turn-v3.2-cpu.onnx"
+SMART_TURN = Weights("smart-turn-v3", "pipecat-ai/smart-turn-v3", (FILE,), FILE)
+EXTRA = "whisper"
+NAME_A_FILE = f"set [turn.smart_turn] model to the path of {FILE}."
+
+
+class SmartTurn:
+    """As ``silence``, with what the model hears joined to what the words say.
+
+    *model* is the path of the ONNX file; empty: the Hugging Face cache, or a download.
+    """
+
+    def __init__(
+        self,
+        model: str = "",
+        download: bool = True,
+        end_ms: Annotated[int, Live(100, 10_000)] = 600,
+        barge_in_ms: Annotated[int, Live(0, 10_000)] = 1_000,
+        first_word_ms: Annotated[int, Live(200, 20_000)] = 1_500,
+        shortest_ms: Annotated[int, Live(0, 10_000, at_most="longest_ms")] = 200,
+        longest_ms: Annotated[int, Live(100, 20_000)] = 1_500,
+        speculate: Annotated[Literal["auto", "on", "off"], Live()] = "auto",
+        resume_ms: Annotated[int, Live(0, 10_000)] = 1_000,
+        back_channels: Annotated[list[str] | None, Live()] = None,
+        stop_phrases: Annotated[list[str] | None, Live()] = None,
+    ) -> None:
+        self.model, self.download = model, download
+        self.end_ms, self.barge_in_ms, self.first_word_ms = end_ms, barge_in_ms, first_word_ms
+        self.shortest_ms, self.longest_ms, self.speculate = shortest_ms, longest_ms, speculate
+        self.resume_ms, self.back_channels = resume_ms, back_channels
+        self.stop_phrases = stop_phrases
+        self.report: Callable[[str], None] = lambda line: None
+        self._session: Any = None
+
+    @property
+    def weights(self) -> Sequence[Weights]:
+        return (Weights(self.model) if self.model else SMART_TURN,)
+
+    async def __aenter__(self) -> SmartTurn:
+        self._thread = anyio.CapacityLimiter(1)
+        file = await self._file()
+        self._session = await to_thread.run_sync(self._load, file, abandon_on_cancel=True)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._session = None
+
+    def is_over(self, pause: Pause) -> bool:
+        if not pause.has_words:
+            return pause.silence_ms >= self.first_word_ms
+        wait = pause.wait_ms(self.end_ms, self.shortest_ms, self.longest_ms)
+        return pause.silence_ms >= wait
+
+    async def finished(self, pcm: bytes) -> float:
+        if (session := self._session) is None:
+            raise NotReady("The turn detection model is not loaded.", "Start it first.")
+        left = threading.Event()
+        try:
+            return await to_thread.run_sync(
+                _judge, session, pcm, left, abandon_on_cancel=True, limiter=self._thread
+            )
+        finally:
+            left.set()
+
+    # -- the start ---------------------------------------------------------------------------
+
+    def _load(self, file: Path) -> Any:
+        """Open the model and try it. Runs in a worker thread."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise CannotStart("The package onnxruntime is missing.", installs(EXTRA)) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # fatal
+        try:
+            session = onnxruntime.InferenceSession(
+                str(file), options, providers=["CPUExecutionProvider"]
+            )
+            _judge(session, b"", threading.Event())
+        except Exception as error:  # onnxruntime raises kinds of its own
+            reason = str(error).strip().split("\n")[0]
+            raise CannotStart(
+                f"{file} is no smart-turn model ({reason}).", f"Mend it, or {NAME_A_FILE}"
+            ) from error
+        return session
+
+    async def _file(self) -> Path:
+        if self.model:
+            path = await anyio.Path(self.model).expanduser()
+            if await path.is_file():
+                return Path(path)
+            raise CannotStart(f"There is no file {path}.", f"Mend the path: {NAME_A_FILE}")
+        if find_spec("huggingface_hub") is None:
+            raise CannotStart("The package huggingface_hub is missing.", installs(EXTRA))
+        hub = await to_thread.run_sync(import_module, "huggingface_hub")
+        folder = await fetched(
+            SMART_TURN, hub, self.report, allowed=self.download, otherwise=NAME_A_FILE
+        )
+        return folder / FILE
+
+
+def _judge(session: Any, pcm: bytes, left: threading.Event) -> float:
+    """Run the model; not for somebody who has left meanwhile."""
+    heard = features(pcm)
+    if left.is_set():
+        return 0.5
+    (likelihood,) = session.run(None, {session.get_inputs()[0].name: heard})
+    return float(likelihood.flat[0])
+
+
+@hookimpl
+def turn_backend() -> Backend[TurnDetector]:
+    """Offer ``use = "smart_turn"``."""
+    return Backend("smart_turn", SmartTurn)

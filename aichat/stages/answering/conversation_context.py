@@ -1,0 +1,57 @@
+"""What is kept of a conversation while its characters answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+from attrs import define, field
+
+from aichat.core import Character, Conversation
+from aichat.core.events import Line
+
+from .prompts import Told, told
+from .text_lead import Pace
+from .turn_taking import Rules
+
+
+@define
+class Talk:
+    """One conversation: what was said, who is here, and whose turn it is to write."""
+
+    messages: dict[str, Told] = field(factory=dict)
+    hidden: set[str] = field(factory=set)
+    """Messages that nobody is told of for now."""
+    is_loaded: bool = False
+    changes: int = 0
+    """How often a message was changed, or taken away."""
+    newest: int = 0
+    """The number of the latest turn for which somebody has looked who is here."""
+    conversation: Conversation | None = None
+    cast: Sequence[Character] = ()
+    rules: Rules = field(factory=Rules)
+    writing: tuple[Line, anyio.CancelScope] | None = None
+    drafts: dict[str, Told] = field(factory=dict)
+    """This turn's replies, which the next character reads before they were heard."""
+    pace: Pace = field(factory=Pace)
+    wrote: bool = False
+    """Somebody wrote something in this turn."""
+    may_go_on: bool = False
+    """The user has neither spoken nor stopped anybody since the last turn of theirs."""
+    by_themselves: int = 0
+    """So many replies have followed on their own since then."""
+
+    def begin_turn(self) -> None:
+        """Nothing was written yet."""
+        self.drafts, self.wrote, self.pace = {}, False, Pace()
+
+    def keep_draft(self, line: Line, text: str) -> None:
+        """Let those who write next in this turn know what was written, unless it is a message."""
+        if line.says == "new" and line.message_id not in self.messages:
+            self.drafts[line.message_id] = told(line.message(text))
+
+    @property
+    def last_speaker(self) -> str | None:
+        """Who spoke last, as far as that was heard."""
+        said = (one.message.character_id for one in reversed(self.messages.values()) if one.tokens)
+        return next((id for id in said if id), None)

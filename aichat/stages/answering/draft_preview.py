@@ -1,0 +1,34 @@
+"""Tell who would answer what is being written, by the same rules that decide when it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from attrs import frozen
+
+from aichat.core import Bus, Parts
+from aichat.core.events import DraftWritten, SpeakersForeseen
+
+from .mentions import addressed
+from .turn_taking import Past, answering, rules, silence
+
+
+@frozen
+class Foreseeing:
+    """*last_speaker* tells who spoke last in a conversation, as the answer will see it."""
+
+    bus: Bus
+    parts: Parts
+    last_speaker: Callable[[str], Awaitable[str | None]]
+
+    async def foresee(self, event: DraftWritten) -> None:
+        """Say who would answer; nothing of the turn that goes on is touched."""
+        id = event.turn.conversation
+        conversation, cast = await self.parts.storage.cast(id)
+        how, last = rules(conversation.settings), await self.last_speaker(id)
+        speakers = answering(event.text, cast, how, Past(last, event.turn.number + 1))
+        by_dice = how.strategy == "natural" and not addressed(event.text, cast, last)
+        note = "" if speakers else silence(event.text, cast, how)
+        ids = tuple(who.id for who in speakers)
+        asker = event.writer, event.number
+        self.bus.post(SpeakersForeseen(event.turn, ids, *asker, note, by_dice))

@@ -1,0 +1,88 @@
+"""What a character is told: the conversation from its own point of view, what was heard of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+
+from aichat.core import Character, Conversation, Message, Prompt, PromptMessage, in_words
+from aichat.toolkit.prompt_roles import in_turns
+from aichat.toolkit.prompting import asked_with, briefing
+
+HISTORY_TOKENS = 6_000
+"""The oldest messages are left out beyond this; the system prompt and the newest never are."""
+MESSAGE_TOKENS = 5
+"""What a chat template puts around a message, about."""
+REPLY_TOKENS = 512
+"""Room for the reply in a model's context when the conversation sets no ``max_tokens``."""
+
+
+def tokens(text: str) -> int:
+    """Estimate, from above, how many tokens *text* is to a model that we do not know.
+
+    Tokenisers work on UTF-8 bytes. English is about 4 bytes a token, so 3 is on the safe side.
+    Other scripts are rarer in what the merges were learnt from: Cyrillic, Arabic or Devanagari
+    letters (2 and 3 bytes) and Chinese characters (3) cost from under one to two tokens each,
+    emoji (4) up to three; so 2 bytes a token there.
+    """
+    plain = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
+    others = 0 if plain == len(text) else len(text.encode()) - plain
+    return plain // 3 + others // 2 + 1
+
+
+@frozen
+class Told:
+    """One message as the models read it: its own character, and everybody else."""
+
+    message: Message
+    own: PromptMessage
+    foreign: PromptMessage
+    tokens: int
+    """0: nothing of it was heard, so that nobody is told."""
+
+
+def told(message: Message) -> Told:
+    """Prepare a message once, so that a prompt is only put together."""
+    said = in_words(message.said)  # a model sees no pictures
+    own = foreign = PromptMessage(message.role, said)
+    if message.role == "assistant":
+        who = message.name or "Somebody"  # it came from outside
+        foreign = PromptMessage("user", f"{who}: {said}", who)
+    size = 0 if not said or said.isspace() else tokens(foreign.content) + MESSAGE_TOKENS
+    return Told(message, own, foreign, size)
+
+
+def prompt(
+    character: Character,
+    cast: Sequence[Character],
+    messages: Iterable[Told],
+    conversation: Conversation,
+    context_tokens: int | None = None,
+) -> Prompt:
+    """Build the prompt for *character*'s next line, for a model that reads *context_tokens*.
+
+    Its messages take turns: what several say to the character in a row is one message.
+    """
+    settings = asked_with(character, conversation.settings)
+    others = [who.name for who in cast if who.id != character.id]
+    system = PromptMessage("system", briefing(character, others))
+    room = HISTORY_TOKENS
+    if context_tokens:
+        reply = settings.get("max_tokens") or REPLY_TOKENS
+        room = min(room, context_tokens - reply - tokens(system.content) - MESSAGE_TOKENS)
+    history = _newest(character.id, list(messages), room)
+    return Prompt(character, tuple(cast), in_turns((system, *history)), settings)
+
+
+def _newest(character_id: str, messages: Sequence[Told], room: int) -> list[PromptMessage]:
+    """Take messages from the newest back, as many as there is room for."""
+    kept: list[PromptMessage] = []
+    for one in reversed(messages):
+        room -= one.tokens
+        if room < 0 and kept:
+            break
+        if one.tokens:
+            is_own = one.message.character_id == character_id
+            kept.append(one.own if is_own else one.foreign)
+    return kept[::-1]

@@ -1,0 +1,119 @@
+"""Stage: when each word of a line is heard, so that pages can mark it.
+
+The engine's own word times are used where it knows them; else a word's share of its clause's
+letters. Times count from the beginning of the line, as the loudspeaker's reports do. A clause is
+told when its first sound goes out, and once more when more is known of it.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from aichat.core import Bus, Parts, hookimpl
+from aichat.core.events import (
+    SPEAKER_RATE,
+    AudioReady,
+    ClauseTimed,
+    ConversationClosed,
+    Line,
+    ReplyClause,
+    SpeakersChosen,
+    SpeechSynthesized,
+    SpokenWord,
+    Turn,
+)
+from aichat.toolkit.speech_check import LETTER_SECONDS
+
+
+@define
+class Clause:
+    """One clause: its text as it is read out, and what is known of its sound."""
+
+    text: str
+    marks: list[SpokenWord] = field(factory=list)
+    samples: int = 0
+    is_complete: bool = False
+    began: int | None = None
+    """The line's sample at which it begins; None before it is played."""
+
+    def words(self) -> tuple[tuple[str, float], ...]:
+        """Return its words, each with the milliseconds after the clause's beginning."""
+        if self.marks:
+            return tuple((self.text[m.start : m.end], _ms(m.at)) for m in self.marks)
+        whole = self.samples if self.is_complete else 0
+        each = _ms(whole) / len(self.text) if whole and self.text else 1000 * LETTER_SECONDS
+        found, place = [], 0
+        for word in self.text.split():
+            place = self.text.index(word, place)
+            found.append((word, place * each))
+            place += len(word)
+        return tuple(found)
+
+
+def _ms(samples: int) -> float:
+    return 1000 * samples / SPEAKER_RATE
+
+
+@define
+class Captions:
+    """Keeps the clauses of each conversation's latest turn."""
+
+    bus: Bus
+    turns: dict[str, Turn] = field(factory=dict)
+    clauses: dict[tuple[Line, int], Clause] = field(factory=dict)
+    sent: dict[Line, int] = field(factory=dict)
+    """Samples of each line that went out."""
+
+    def begin(self, event: SpeakersChosen) -> None:
+        """Forget the turn before."""
+        self._forget(event.turn.conversation)
+        self.turns[event.turn.conversation] = event.turn
+
+    def note(self, event: ReplyClause | SpeechSynthesized) -> None:
+        """Take in a clause's text, or some of its sound."""
+        if self.turns.get(event.turn.conversation) != event.turn:
+            return
+        if isinstance(event, ReplyClause):
+            self.clauses[event.line, event.index] = Clause(event.text)
+            return
+        clause = self.clauses[event.line, event.index]
+        clause.samples += len(event.pcm) // 2
+        clause.marks += event.words
+        clause.is_complete = event.last
+        if clause.began is not None and (event.words or (event.last and not clause.marks)):
+            self._tell(event.line, event.index, clause)
+
+    def play(self, event: AudioReady) -> None:
+        """A clause begins where the one before it has ended."""
+        line, before = event.line, self.sent.get(event.line, 0)
+        if not event.pcm or (clause := self.clauses.get((line, event.index))) is None:
+            return
+        self.sent[line] = before + len(event.pcm) // 2
+        if clause.began is None:
+            clause.began = before
+            self._tell(line, event.index, clause)
+
+    def _tell(self, line: Line, index: int, clause: Clause) -> None:
+        assert clause.began is not None  # noqa: S101  (it is told from then on)
+        self.bus.post(ClauseTimed(line, index, _ms(clause.began), clause.words()))
+
+    def forget(self, event: ConversationClosed) -> None:
+        """Drop what is kept of a conversation."""
+        self._forget(event.turn.conversation)
+        self.turns.pop(event.turn.conversation, None)
+
+    def _forget(self, conversation: str) -> None:
+        for key in [key for key in self.clauses if key[0].turn.conversation == conversation]:
+            del self.clauses[key]
+        for line in [line for line in self.sent if line.turn.conversation == conversation]:
+            del self.sent[line]
+
+
+@hookimpl
+def connect(bus: Bus, parts: Parts) -> None:
+    """Tell when words are heard."""
+    captions = Captions(bus)
+    bus.tap(captions.begin)
+    bus.tap(captions.note, interruptible=True)
+    bus.tap(captions.play, interruptible=True)
+    bus.tap(captions.forget)

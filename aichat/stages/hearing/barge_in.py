@@ -1,0 +1,242 @@
+"""Barge-in in two stages. First the loudspeakers hold their position; then words decide.
+
+A browser that detects speech while characters sound holds at once and says so; where it did not,
+the server's own detector makes everybody hold. Words that are no back-channel, or speech of some
+length, confirm: everything of the turn is cancelled. Otherwise the loudspeakers go on with the very
+next sample: when the final transcript holds no words, and in any case (the watchdog) a set time
+after the voice ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import anyio
+from attrs import define, field
+
+from aichat.core import Bus, NotReady, Parts
+from aichat.core.events import (
+    ConversationClosed,
+    Interrupted,
+    Line,
+    LineFinished,
+    LineInterrupted,
+    LinePlayed,
+    PlaybackPaused,
+    PlaybackResumed,
+    SpeakersChosen,
+    TranscriptUpdated,
+    Turn,
+    TurnFinished,
+    UserPaused,
+    UserResumed,
+    UserStartedSpeaking,
+)
+
+from .backchannels import BACK_CHANNELS, STOP_PHRASES, Manners, Verdict
+
+RESUME_MS = 1_000
+"""The loudspeakers go on so long after the voice ended, if nothing was decided."""
+FALSE_ALARM_MS = 500
+"""They go on so long after a browser held them and the server heard no voice at all."""
+LONGEST_SECONDS = 10.0
+"""And so long after the last sign of whoever speaks, should that end never be told."""
+PATIENCE = 3
+"""Speech that may be an aside so far ("hold on ...") confirms after so many times the length."""
+
+
+@lru_cache(maxsize=16)
+def _manners_of(back_channels: tuple[str, ...], stop_phrases: tuple[str, ...]) -> Manners:
+    return Manners(back_channels, stop_phrases)
+
+
+@define
+class Hold:
+    """The loudspeakers of one conversation hold their position."""
+
+    turn: Turn
+    since: float
+    voiced: bool = False
+    """The server hears a voice just now,"""
+    was_voiced: bool = False
+    """or has heard one since."""
+    moved: anyio.Event = field(factory=anyio.Event)
+    is_over: bool = False
+
+    def note(self, voiced: bool, now: float) -> None:
+        """The voice began or ended."""
+        self.voiced, self.since = voiced, now
+        self.was_voiced = self.was_voiced or voiced
+        self._move()
+
+    def end(self) -> None:
+        """Nothing is held any more."""
+        self.is_over = True
+        self._move()
+
+    def _move(self) -> None:
+        self.moved.set()
+        self.moved = anyio.Event()
+
+    def deadline(self, resume_ms: int) -> float:
+        """When to go on if nothing more happens, in seconds of the bus clock."""
+        if self.voiced:
+            return self.since + LONGEST_SECONDS
+        return self.since + (resume_ms if self.was_voiced else min(resume_ms, FALSE_ALARM_MS)) / 1e3
+
+
+@define
+class Gate:
+    """Decides, for each conversation, whether the user breaks in."""
+
+    bus: Bus
+    parts: Parts
+    holds: dict[str, Hold] = field(factory=dict)
+    lines: dict[str, list[Line]] = field(factory=dict)
+    """Who speaks or is about to, in order."""
+    stopped: set[str] = field(factory=set)
+    """Conversations interrupted since the last turn: "stop" there has had its effect."""
+
+    # -- the voice ---------------------------------------------------------------------------
+
+    def voice(self, turn: Turn, speech_ms: int, transcript: str, *, held: bool) -> None:
+        """The user has spoken for *speech_ms* over a turn that goes on; *held*: push-to-talk."""
+        if held or speech_ms > self._limit(turn, transcript):
+            self._confirm(turn)
+        elif turn.conversation not in self.holds:
+            self._hold(turn)
+            self._note(turn, voiced=True)
+
+    def _limit(self, turn: Turn, transcript: str) -> int:
+        limit = self.parts.turn.barge_in_ms
+        return limit * PATIENCE if transcript and self._may_be_aside(turn, transcript) else limit
+
+    def _may_be_aside(self, turn: Turn, transcript: str) -> bool:
+        return self._manners().may_become_aside(transcript, self._names(turn))
+
+    def hear(self, event: UserStartedSpeaking | UserResumed | UserPaused) -> None:
+        """The voice began or ended."""
+        self._note(event.turn, voiced=not isinstance(event, UserPaused))
+
+    def _note(self, turn: Turn, *, voiced: bool) -> None:
+        if hold := self.holds.get(turn.conversation):
+            hold.note(voiced, self.bus.clock.now())
+
+    def held_by(self, event: LinePlayed) -> None:
+        """A browser heard speech and holds its loudspeaker."""
+        if event.state != "paused" or event.turn.conversation in self.holds:
+            return
+        if self.bus.live_turn(event.turn.conversation) == event.turn:
+            self._hold(event.turn)
+        else:  # there is nothing to break into: what is left of it may be played
+            self.bus.post(PlaybackResumed(event.turn))
+
+    # -- the words ---------------------------------------------------------------------------
+
+    def guess(self, event: TranscriptUpdated) -> None:
+        """Words over characters confirm; that there were none lets the characters go on."""
+        turn = self.bus.live_turn(event.turn.conversation)
+        if event.final and not event.text:
+            self._resume(event.turn.conversation)
+            return
+        said = "" if event.final else f"{event.text} {event.tail}".strip()
+        if turn and said and not self._may_be_aside(turn, said):
+            self._confirm(turn)
+
+    def settles(self, turn: Turn, text: str) -> bool:
+        """Tell whether the final *text* was an aside: it is dealt with here and opens no turn."""
+        live = self.bus.live_turn(turn.conversation)
+        verdict = self._manners().judge(text, self._names(live or turn))
+        has_stopped = verdict.kind == "stop" and turn.conversation in self.stopped
+        if verdict.kind == "words" or not (live or has_stopped):
+            return False
+        self.bus.post(TranscriptUpdated(turn, text, final=True))
+        if live and verdict.kind == "stop":
+            self._stop(live, verdict)
+        self._resume(turn.conversation)
+        return True
+
+    def _stop(self, turn: Turn, verdict: Verdict) -> None:
+        for line in list(self.lines.get(turn.conversation, ())):
+            if line.name in verdict.names:
+                self.bus.interrupt(LineInterrupted(line, "asked"))
+        if not verdict.names:
+            self.bus.interrupt(Interrupted(turn, "asked"))
+
+    def _manners(self) -> Manners:
+        back_channels: Sequence[str] | None = self._setting("back_channels", None)
+        stop_phrases: Sequence[str] | None = self._setting("stop_phrases", None)
+        return _manners_of(
+            BACK_CHANNELS if back_channels is None else tuple(back_channels),
+            STOP_PHRASES if stop_phrases is None else tuple(stop_phrases),
+        )
+
+    def _setting(self, name: str, default: Any) -> Any:
+        """Return what the turn's backend says, if it serves and says anything."""
+        try:
+            return getattr(self.parts.turn, name, default)
+        except NotReady:
+            return default
+
+    def _names(self, turn: Turn) -> list[str]:
+        return [line.name for line in self.lines.get(turn.conversation, ()) if line.turn == turn]
+
+    # -- the hold ----------------------------------------------------------------------------
+
+    def _hold(self, turn: Turn) -> None:
+        self.holds[turn.conversation] = Hold(turn, self.bus.clock.now())
+        self.bus.post(PlaybackPaused(turn))
+
+    def _confirm(self, turn: Turn) -> None:
+        self.bus.interrupt(Interrupted(turn, "barge_in"))
+
+    def _resume(self, conversation: str) -> None:
+        if hold := self.holds.pop(conversation, None):
+            hold.end()
+            self.bus.post(PlaybackResumed(hold.turn))
+
+    async def watch(self, event: PlaybackPaused) -> None:
+        """Let the loudspeakers go on when nothing was decided in time."""
+        hold = self.holds.get(event.turn.conversation)
+        while hold and not hold.is_over:
+            resume_ms = self._setting("resume_ms", RESUME_MS)
+            left = hold.deadline(resume_ms) - self.bus.clock.now()
+            if left <= 0:
+                return self._resume(event.turn.conversation)
+            with anyio.move_on_after(left):
+                await hold.moved.wait()
+
+    # -- the turn ----------------------------------------------------------------------------
+
+    def choose(self, event: SpeakersChosen) -> None:
+        """Note who will speak."""
+        self.stopped.discard(event.turn.conversation)
+        self.lines[event.turn.conversation] = list(event.lines)
+
+    def finish_line(self, event: LineFinished | LineInterrupted) -> None:
+        """Somebody has spoken."""
+        lines = self.lines.get(event.turn.conversation, [])
+        if event.line in lines:
+            lines.remove(event.line)
+
+    def end(self, event: Interrupted | TurnFinished | ConversationClosed) -> None:
+        """The turn is over: there is nothing to hold."""
+        hold = self.holds.get(event.turn.conversation)
+        if hold and hold.turn.number <= event.turn.number:
+            del self.holds[event.turn.conversation]
+            hold.end()
+            if isinstance(event, TurnFinished):
+                self.bus.post(PlaybackResumed(hold.turn))
+        if isinstance(event, Interrupted):
+            self.stopped.add(event.turn.conversation)
+        if isinstance(event, ConversationClosed):
+            self.lines.pop(event.turn.conversation, None)
+            self.stopped.discard(event.turn.conversation)
+
+    def listen(self) -> None:
+        """Subscribe."""
+        for tap in (self.hear, self.held_by, self.guess, self.choose, self.finish_line, self.end):
+            self.bus.tap(tap)
+        self.bus.subscribe(self.watch)

@@ -1,0 +1,118 @@
+"""How finished a transcript looks, and how that joins with how it sounded.
+
+Signs that hold in every language come first: punctuation, open quotes and brackets, numbers in a
+row. Recognisers that write no punctuation leave only the last word, so that the commonest words
+with which no sentence ends are listed for a few languages.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+
+from .local_agreement import words
+
+UNKNOWN = 0.5
+OPEN, DICTATED, STATED, ASKED = 0.05, 0.15, 0.7, 0.97
+"""How likely it is that somebody has finished whose words end so."""
+HEARS_WELL = 0.95
+"""A model that listens is right about so many; it is not surer than that, whatever it says."""
+
+ENDS = ".!。．！।"
+QUESTIONS = "?？؟"
+GOES_ON = ",;:،、，；：-–—"
+PAIRS = {
+    "(": ")",
+    "[": "]",
+    "{": "}",
+    "“": "”",
+    "«": "»",
+    "「": "」",
+    "『": "』",
+    "（": "）",
+    "„": "“”",
+}
+QUOTES = "\"'”’»)]}」』）"
+
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(word for line in lines for word in line.split())
+
+
+HESITATION = _words(
+    "um umm uh uhh erm ehm hm hmm hmmm mm äh ähm öh euh えっと えー あの 那个 嗯 음"
+)
+"""Sounds of somebody who thinks: an utterance of nothing else has not begun."""
+
+JOINING = _words(
+    "and but or nor because although unless whereas the a my your our their whose",
+    "und oder aber weil dass wenn sondern eine einen einem mein meine maar omdat",
+    "et ou mais parce que qu le les un une des mon ma mes",
+    "y pero porque el las una mas che perché il gli",
+    "и или но потому чтобы lub że",
+)
+"""Nothing ends with these. Words that also end something, if only in another language, are not
+here: "from", "an", "du", "ein"."""
+
+NUMBERS = _words(
+    "zero oh one two three four five six seven eight nine ten double triple",
+    "null eins zwei drei vier fünf sechs sieben acht neun",
+    "un deux trois quatre cinq sept huit neuf",
+    "cero uno dos tres cuatro cinco seis siete ocho nueve",
+)
+DIGITS = re.compile(r"\d{1,4}")
+
+
+# asked at every silent frame, of a text that seldom changes
+@lru_cache(maxsize=256)
+def has_words(text: str) -> bool:
+    """Tell whether anything was said but sounds of hesitation."""
+    return any(word not in HESITATION for word in words(text))
+
+
+@lru_cache(maxsize=256)
+def finished(text: str) -> float:
+    """Return how likely somebody who said *text* has finished, 0 to 1; 0.5 if it does not show."""
+    text = text.strip()
+    said = words(text)
+    if not said:
+        return UNKNOWN
+    if _is_open(text) or said[-1] in HESITATION:
+        return OPEN
+    end = text.rstrip(QUOTES)
+    if end.endswith(tuple(QUESTIONS)):
+        return ASKED
+    if end.endswith(("...", "…", *GOES_ON)) or said[-1] in JOINING:
+        return OPEN
+    if _is_dictated(said):
+        return DICTATED
+    return STATED if end.endswith(tuple(ENDS)) else UNKNOWN
+
+
+def _is_open(text: str) -> bool:
+    """Tell whether a quote or a bracket has been opened and not closed."""
+    pairs = ((opening, closing) for opening, closing in PAIRS.items() if opening in text)
+    for opening, closing in pairs:
+        if text.count(opening) > sum(map(text.count, closing)):
+            return True
+    return text.count('"') % 2 == 1
+
+
+def _is_dictated(said: list[str]) -> bool:
+    """Tell whether the last words are numbers in a row, as of a telephone or a card."""
+    last = [bool(DIGITS.fullmatch(word)) or word in NUMBERS for word in said[-2:]]
+    return len(last) == 2 and all(last)
+
+
+def fused(by_words: float, by_sound: float | None) -> float:
+    """Join two independent judgements; each of 0.5 leaves the other as it is, within bounds."""
+    if by_sound is None:
+        return by_words
+    odds = _logit(by_words) + _logit(min(max(by_sound, 1 - HEARS_WELL), HEARS_WELL))
+    return 1 / (1 + math.exp(-odds))
+
+
+def _logit(likelihood: float) -> float:
+    sure = min(max(likelihood, 0.01), 0.99)
+    return math.log(sure / (1 - sure))

@@ -1,0 +1,90 @@
+"""Lines that go on are stored clause by clause, so that a crash loses at most a clause of them.
+
+A draft looks as if its line had been interrupted just now: ``interrupted``, with what was written,
+and what went to the loudspeaker as ``heard``. Nobody is sent it (there is no ``MessageAdded``);
+when the line is over, its message takes the draft's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from attrs import define, evolve, field, frozen
+
+from aichat.core import Bus, Message
+from aichat.core.events import ConversationClosed, Event, Line
+from aichat.toolkit.message_versions import rewritten
+
+from .ledger import Spoken
+from .storage_queue import Storing
+
+DRAFT_SECONDS = 0.02
+"""So long after a clause a draft is stored: the first audio goes before, and others may join."""
+LETTERS_A_SECOND = 100_000
+"""A long draft waits longer: so much text is written to the store in a second, more or less."""
+
+
+@frozen
+class DraftDue(Event):
+    """The lines of a conversation have got further, and are to be stored."""
+
+    urgent: ClassVar[bool] = True
+    internal: ClassVar[bool] = True
+
+
+@define(eq=False)
+class Drafting:
+    """Knows which lines have got further. *ledger* finds a line's, if it goes on."""
+
+    bus: Bus
+    storing: Storing
+    ledger: Callable[[Line], Spoken | None]
+    replaced: dict[Line, Message]
+    grown: dict[str, dict[Line, None]] = field(factory=dict)
+    """By conversation."""
+
+    def note(self, line: Line, spoken: Spoken) -> None:
+        """A line has got further."""
+        grown = self.grown.get(line.turn.conversation)
+        if grown is not None:
+            grown[line] = None
+            return
+        pause = DRAFT_SECONDS + len(spoken.written) / LETTERS_A_SECOND
+        if self.bus.post_later(DraftDue(line.turn), pause):
+            self.grown[line.turn.conversation] = {line: None}
+
+    def store(self, event: DraftDue) -> None:
+        """Have the lines stored as they are now."""
+        for line in self.grown.pop(event.turn.conversation, ()):
+            spoken = self.ledger(line)
+            if spoken is None or spoken.stopped_at is not None or spoken.edited:
+                continue
+            if not spoken.written.strip():
+                continue
+            spoken.draft = self._draft(line, spoken)
+            self.storing.add(line.turn, spoken.draft, is_final=False)
+
+    def _draft(self, line: Line, spoken: Spoken) -> Message:
+        draft = evolve(
+            line.message(spoken.written.strip()),
+            extensions=dict(spoken.figures),
+            interrupted=True,
+            heard=spoken.sent_text(),
+        )
+        before = self.replaced.get(line)
+        return draft if before is None else rewritten(before, draft)
+
+    def forget(self, event: ConversationClosed) -> None:
+        """Drop what is kept of a conversation."""
+        self.grown.pop(event.turn.conversation, None)
+
+
+def left_by(message: Message, spoken: Spoken) -> Message:
+    """Return the message that a line leaves: what somebody has made of its draft stands."""
+    edited, draft = spoken.edited, spoken.draft
+    if edited is None:
+        return message
+    if draft and (edited.content, edited.heard) == (draft.content, draft.heard):
+        return evolve(message, extensions={**edited.extensions, **message.extensions})
+    return edited

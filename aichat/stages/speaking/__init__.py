@@ -1,0 +1,325 @@
+"""Stage: clauses become speech, every character in a lane of its own, at most so many at once.
+
+Audio leaves here at 24 kHz whatever the engine's rate: it is resampled once, on the way.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import anyio
+from attrs import Factory, define, field
+
+from aichat.core import (
+    AichatError,
+    BadAudio,
+    Bus,
+    CannotRead,
+    NotReady,
+    Parts,
+    Standby,
+    TimedOut,
+    Tts,
+    Voice,
+    WordMark,
+    closing,
+    hookimpl,
+    patience,
+)
+from aichat.core.events import (
+    ConversationClosed,
+    Interrupted,
+    Line,
+    LineEvent,
+    LineFinished,
+    LineInterrupted,
+    ReplyClause,
+    ReplyWithdrawn,
+    SpeakersChosen,
+    SpeechSynthesized,
+    SpokenWord,
+    Turn,
+)
+from aichat.toolkit.speech_check import LETTER_SECONDS, Sound
+from aichat.toolkit.voice_cloning import introduce
+
+from .cache import Takes, key_of
+from .clause_audio import Clause, Rate
+from .slots import Need, Slots
+
+CHUNK_SECONDS = 20.0
+"""A voice of which nothing is heard for so long has failed."""
+LEARN_SECONDS = 60.0
+"""An engine gets to know a voice within this time, or speaks as it can."""
+WAITING_CLAUSES = 8
+"""So many clauses of a line may wait to be spoken; then the language model is held back."""
+
+
+@define
+class Engine:
+    """The voice synthesiser that serves now, and how many clauses it may speak at once.
+
+    An engine may lower that when it finds that it cannot do so much.
+    """
+
+    tts: Tts
+    count: int
+    slots: Slots
+
+
+Scope = tuple[()] | tuple[int] | tuple[int, int]
+"""A turn, the line at a place in it, or a clause of that."""
+BAD = (TimedOut, BadAudio, CannotRead)
+"""What an engine is given up for; it may stumble over anything else and be asked again."""
+
+
+def scope_of(error: Exception, event: ReplyClause) -> Scope:
+    """Say for what an engine is given up."""
+    if isinstance(error, TimedOut):
+        return ()
+    place = event.line.place
+    return (place, event.index) if isinstance(error, CannotRead) else (place,)
+
+
+@define
+class Plan:
+    """When each clause of a turn is needed, in seconds of the bus clock, as far as one can tell."""
+
+    turn: Turn
+    next: float
+    """All that was written so far will have been heard by then."""
+    needed: dict[tuple[int, int], float] = field(factory=dict)
+    given_up: list[tuple[Tts, Scope]] = field(factory=list)
+    """Engines that are not asked again, and for what."""
+
+    def note(self, event: ReplyClause) -> None:
+        """Take in a clause; clauses come in the order in which they will be heard."""
+        self.needed[event.line.place, event.index] = self.next
+        self.next += len(event.text) * LETTER_SECONDS
+
+    def without(self, event: ReplyClause) -> list[Tts]:
+        """Return the engines that are not to be asked for a clause."""
+        scopes = ((), (event.line.place,), (event.line.place, event.index))
+        return [tts for tts, scope in self.given_up if scope in scopes]
+
+    def need(self, event: ReplyClause) -> Need:
+        """Say how soon a clause is needed."""
+        at = (event.line.place, event.index)
+        return self.needed.pop(at, self.next), *at
+
+
+@define
+class Speaking:
+    """Speaks what characters write."""
+
+    bus: Bus
+    parts: Parts
+    standby: Standby = field(
+        default=Factory(lambda self: Standby(self.bus.clock, self.parts, "tts"), takes_self=True)
+    )
+    engines: list[Engine] = field(factory=list)
+    """Those that were asked, as long as they may."""
+    voices: dict[str, dict[str, Voice]] = field(factory=dict)
+    """The voices of each conversation's characters, read once a turn."""
+    looking: dict[str, anyio.Lock] = field(factory=dict)
+    """Who holds a conversation's lock looks for its voices."""
+    plans: dict[str, Plan] = field(factory=dict)
+    """The plan of each conversation's latest turn."""
+    unread: dict[str, set[str]] = field(factory=dict)
+    """What each conversation was told that a voice cannot read."""
+    takes: Takes = field(factory=Takes)
+    void: dict[Line, int] = field(factory=dict)
+    """Of lines whose first words were withdrawn: up to which clause nothing is spoken."""
+
+    def withdraw(self, event: ReplyWithdrawn) -> None:
+        """Speak nothing more of what was no part of the reply."""
+        self.void[event.line] = event.until
+
+    def drop(self, event: LineFinished | LineInterrupted | Interrupted) -> None:
+        """A line is over, or all of a turn."""
+        if isinstance(event, LineEvent):
+            self.void.pop(event.line, None)
+        else:
+            self.void = {line: end for line, end in self.void.items() if line.turn != event.turn}
+
+    def plan(self, event: ReplyClause) -> None:
+        """Note when the clause will be needed."""
+        self._plan(event.turn).note(event)
+
+    def _plan(self, turn: Turn) -> Plan:
+        plan = self.plans.get(turn.conversation)
+        if plan is None or plan.turn != turn:
+            plan = self.plans[turn.conversation] = Plan(turn, self.bus.clock.now())
+        return plan
+
+    async def prepare(self, event: SpeakersChosen) -> None:
+        """Look up the voices while the first words are written."""
+        self.voices[event.turn.conversation] = {}
+        for line in event.lines:
+            await self._voice(line)
+
+    async def speak(self, event: ReplyClause) -> None:
+        """Speak one clause; close it even after a failure, so that the rest is heard."""
+        if event.index or event.line.place:  # of a turn that may not be, only the first clause
+            await self.bus.committed(event.turn)
+        failure: Exception | None = None
+        try:
+            if event.text and not self._is_void(event):
+                await self._speak(event)
+        except Exception as error:
+            failure = error
+        await self.bus.publish(SpeechSynthesized(event.line, event.index, b"", last=True))
+        if failure:
+            raise failure
+
+    def _is_void(self, event: ReplyClause) -> bool:
+        return event.index < self.void.get(event.line, 0)
+
+    async def _speak(self, event: ReplyClause) -> None:
+        voice = await self._voice(event.line)
+        key = key_of(event, voice)
+        if speech := self.takes.of(event, key):
+            for piece in speech:
+                await self.bus.publish(piece)
+            return
+        plan = self._plan(event.turn)
+        need = plan.need(event)
+        while engine := self._engine(plan, event):  # none is left: that was reported
+            async with engine.slots.taken(need):
+                if engine is not self._engine(plan, event):
+                    continue  # it failed while this clause waited for it
+                clause = Clause(self.bus, event)
+                try:
+                    await self._stream(engine.tts, clause, voice)
+                except BAD as error:
+                    self._give_up(engine.tts, plan, event, error)
+                    if not clause.samples:  # what was heard is not said twice
+                        continue
+                return
+
+    def _give_up(self, tts: Tts, plan: Plan, event: ReplyClause, error: AichatError) -> None:
+        """Do without an engine that stalls for the turn, that sends no speech for the line.
+
+        That is reported once; which script it cannot read, once a conversation. Who stalled rests
+        for a while: the next turn begins with another.
+        """
+        known = self.unread.setdefault(event.turn.conversation, set())
+        is_news = not any(tts is one for one in plan.without(event)) and error.problem not in known
+        plan.given_up.append((tts, scope_of(error, event)))
+        if isinstance(error, CannotRead):
+            known.add(error.problem)
+        if isinstance(error, TimedOut):
+            self.standby.rest(tts)
+        if is_news:
+            self.bus.report(event, error)
+
+    async def _stream(self, tts: Tts, clause: Clause, voice: Voice) -> None:
+        """Publish a clause as it is spoken; also what was spoken before it failed."""
+        sound = Sound(clause.event.text, tts.sample_rate)
+        rate, failure = Rate(tts.sample_rate), None
+        try:
+            await self._read(tts, voice, clause, sound, rate)
+        except BAD as error:
+            failure = error
+        if self._is_void(clause.event):
+            return
+        clause.add(rate.convert(b"", last=True))
+        await clause.flush()
+        if failure:
+            raise failure
+        sound.end()
+        self.takes.keep(key_of(clause.event, voice), clause.pieces)
+
+    async def _read(self, tts: Tts, voice: Voice, clause: Clause, sound: Sound, rate: Rate) -> None:
+        async with closing(tts.speak(clause.event.text, voice)) as chunks:
+            with patience(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
+                async for chunk in chunks:
+                    if self._is_void(clause.event):
+                        return
+                    if isinstance(chunk, WordMark):
+                        sound.mark()
+                        at = rate.position(chunk.at)
+                        clause.words.append(SpokenWord(chunk.start, chunk.end, at))
+                        continue
+                    pcm = sound.take(chunk)
+                    if sound.lives():
+                        waiting.renew()
+                    if clause.add(rate.convert(pcm)):
+                        with waiting.paused() if clause.is_long else nullcontext():
+                            await clause.flush()  # which may wait for the loudspeaker
+                    if not pcm or not clause.held:  # a fast voice must not hold up its own audio
+                        await clause.breath.take()
+
+    def _engine(self, plan: Plan, event: ReplyClause) -> Engine | None:
+        """Return the best engine that has not been given up."""
+        tts = self.standby.choose(plan.without(event))
+        if tts is None:
+            return None
+        count = max(1, tts.max_concurrent)
+        for engine in self.engines:
+            if engine.tts is tts and engine.count == count:
+                return engine
+        ready = self.parts.roles["tts"].ready()
+        self.engines = [
+            e for e in self.engines if e.tts is not tts and any(e.tts is one for one in ready)
+        ]
+        self.engines.append(engine := Engine(tts, count, Slots(count)))
+        return engine
+
+    async def _voice(self, line: Line) -> Voice:
+        """Return a line's voice, which the engine knows; who asks meanwhile waits for that."""
+        known = self.voices.setdefault(line.turn.conversation, {})
+        lock = self.looking.setdefault(line.turn.conversation, anyio.Lock(fast_acquire=True))
+        async with lock:
+            if line.character not in known:
+                character = await self.parts.storage.character(line.character)
+                if not character.voice:  # its name will do
+                    return known.setdefault(line.character, Voice(character.name))
+                voice = await self.parts.storage.voice(character.voice)
+                try:
+                    known[line.character] = await self._introduced(voice)
+                except Exception:
+                    known[line.character] = voice  # told once; it speaks as well as it can
+                    raise
+        return known[line.character]
+
+    async def _introduced(self, voice: Voice) -> Voice:
+        try:
+            tts = self.standby.choose()
+        except NotReady:
+            return voice  # which is told when there is something to speak
+        if self.standby.is_resting(tts):
+            return voice
+        try:
+            with patience(self.bus.clock, LEARN_SECONDS, "The voice was not learnt"):
+                return await introduce(voice, tts, self.parts.storage)
+        except TimedOut:
+            self.standby.rest(tts)
+            raise
+        raise AssertionError  # one of them was reached
+
+    def forget(self, event: ConversationClosed) -> None:
+        """Drop what is kept of a conversation."""
+        self.voices.pop(event.turn.conversation, None)
+        self.looking.pop(event.turn.conversation, None)
+        self.plans.pop(event.turn.conversation, None)
+        self.unread.pop(event.turn.conversation, None)
+
+
+@hookimpl
+def connect(bus: Bus, parts: Parts) -> None:
+    """Speak what characters write."""
+    speaking = Speaking(bus, parts)
+    bus.tap(speaking.plan, interruptible=True)
+    bus.tap(speaking.forget)
+    bus.tap(speaking.withdraw)
+    bus.tap(speaking.drop)
+    bus.tap(speaking.takes.forget)
+    bus.subscribe(speaking.prepare, interruptible=True, ahead=True)
+    bus.subscribe(
+        speaking.speak,
+        interruptible=True,
+        ahead=True,
+        lane_by=lambda event: event.line.place,
+        limit=WAITING_CLAUSES,
+    )

@@ -1,0 +1,1 @@
+"""What a backend may use: weights, threads, text and voice helpers."""

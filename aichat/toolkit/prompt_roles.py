@@ -1,0 +1,108 @@
+"""The messages of a prompt in the order that every chat template takes.
+
+Many templates refuse a conversation in which one role speaks twice in a row, in which the character
+begins, or whose system prompt is not at the beginning; some know no system prompt at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from attrs import evolve
+
+from aichat.core.models import PromptMessage
+
+GO_ON = PromptMessage("user", "Please go on.")
+"""Said to a character that is to speak twice in a row: most models only answer somebody."""
+BEGINNING = PromptMessage("user", "(The conversation begins.)")
+"""Stands before the first words of a character that nobody has spoken to."""
+NO_RESULT = "There is no result."
+
+
+def in_turns(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
+    """Return *messages* so that user and assistant take turns, the user first and last.
+
+    Neighbours of one role are joined; blank messages are left out. One system prompt may come
+    first, and what the system says later comes from the user. Each call for a tool is followed by
+    one result. A prompt that is in order already stays as it is.
+    """
+    given = [message for message in messages if _says_something(message)]
+    first = next((at for at, one in enumerate(given) if one.role != "system"), len(given))
+    ordered: list[PromptMessage] = []
+    for message in _paired(given[first:]):
+        if not ordered and message.role != "user":
+            ordered.append(BEGINNING)
+        if ordered and _is_joined(ordered[-1], message):
+            ordered[-1] = _joined(ordered[-1], message)
+        else:
+            ordered.append(message)
+    if not ordered:
+        ordered.append(BEGINNING)
+    if ordered[-1].role == "assistant":
+        ordered.append(GO_ON)
+    system = "\n\n".join(message.content for message in given[:first])
+    return (*([PromptMessage("system", system)] if system else []), *ordered)
+
+
+def without_system(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
+    """Return *messages* in turns, the system prompt as the first words of the user."""
+    system, *others = in_turns(messages)
+    if system.role != "system":
+        return (system, *others)
+    return (evolve(others[0], content=f"{system.content}\n\n{others[0].content}"), *others[1:])
+
+
+def without_tools(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
+    """Return *messages* in turns for a model that takes no tools: their results as plain words."""
+    return in_turns(
+        _result(message) if message.role == "tool" else evolve(message, calls=())
+        for message in messages
+    )
+
+
+def _says_something(message: PromptMessage) -> bool:
+    return bool(message.calls) or message.role == "tool" or bool(message.content.strip())
+
+
+def _is_joined(last: PromptMessage, message: PromptMessage) -> bool:
+    return last.role == message.role != "tool" and not last.calls
+
+
+def _joined(last: PromptMessage, message: PromptMessage) -> PromptMessage:
+    contents = filter(None, (last.content, message.content))
+    name = last.name if last.name == message.name else None
+    return PromptMessage(last.role, "\n\n".join(contents), name, message.calls)
+
+
+def _paired(messages: Sequence[PromptMessage]) -> Iterator[PromptMessage]:
+    """Yield every call with its results behind it; the user tells of results without a call."""
+    for head, results in _with_results(messages):
+        if head is not None:
+            yield evolve(head, role="user") if head.role == "system" else head
+        for call in head.calls if head is not None else ():
+            found = next((one for one in results if one.call_id == call.id), None)
+            if found is not None:
+                results.remove(found)
+            yield found or PromptMessage("tool", NO_RESULT, call.name, call_id=call.id)
+        yield from map(_result, results)
+
+
+def _with_results(
+    messages: Sequence[PromptMessage],
+) -> Iterator[tuple[PromptMessage | None, list[PromptMessage]]]:
+    """Yield every message with the results of tools that follow it; None where they come first."""
+    head: PromptMessage | None = None
+    results: list[PromptMessage] = []
+    for message in messages:
+        if message.role == "tool":
+            results.append(message)
+            continue
+        if head is not None or results:
+            yield head, results
+        head, results = message, []
+    if head is not None or results:
+        yield head, results
+
+
+def _result(message: PromptMessage) -> PromptMessage:
+    return PromptMessage("user", f"({message.name or 'A tool'} gave: {message.content})")

@@ -1,0 +1,74 @@
+"""The reply of a language model as it is meant to be read, whichever backend writes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import anyio
+from attrs import define, field
+
+from aichat.core.backends import Llm, Usage
+from aichat.core.bus.streams import closing
+from aichat.core.errors import BackendFailed
+from aichat.core.models import Prompt
+from aichat.core.tools import ToolCall
+
+from .model_text import ModelText
+from .visible_text import Withdrawn
+
+SLICE = 2_000
+"""Letters that are read at once; others work between two slices."""
+MOST_MODELS = 1_000
+
+
+@define
+class Habits:
+    """What is known of models from their replies: which ones think aloud, and only then answer."""
+
+    aloud: dict[str, None] = field(factory=dict)
+
+    def waits(self, model: str) -> bool:
+        """Tell whether text of *model* may be thoughts for which no tag came."""
+        return model in self.aloud
+
+    def note(self, model: str, text: ModelText) -> None:
+        """Learn from a reply; a model that no longer thinks aloud need not wait any more."""
+        if text.shown.thought_aloud:
+            self.aloud[model] = None
+        elif text.shown.waited_in_vain:
+            self.aloud.pop(model, None)
+        if len(self.aloud) > MOST_MODELS:
+            del self.aloud[next(iter(self.aloud))]
+
+
+async def replied(
+    llm: Llm, prompt: Prompt, habits: Habits
+) -> AsyncIterator[str | Usage | ToolCall | Withdrawn]:
+    """Ask *llm*; yield its text without thoughts, tokens of its template and calls in words.
+
+    Such a call is yielded as one, if the tool was offered. The reply ends where the model begins
+    another's turn. ``Withdrawn`` takes back all text that came before.
+    """
+    model = str(prompt.settings.get("model") or "")
+    offered = [tool.name for tool in prompt.tools]
+    text = ModelText(prompt.character.name, offered, habits.waits(model))
+    async with closing(llm.reply(prompt)) as pieces:
+        async for piece in pieces:
+            if not isinstance(piece, str):
+                yield piece
+                continue
+            for begin in range(0, len(piece), SLICE):
+                if begin:
+                    await anyio.lowlevel.checkpoint()
+                for one in text.feed(piece[begin : begin + SLICE]):
+                    yield one
+            if text.is_over:
+                break
+        for one in text.flush():
+            yield one
+    habits.note(model, text)
+    if text.only_thought:
+        raise BackendFailed(
+            "The language model ended within its thoughts, before a word of its answer.",
+            "Raise max_tokens, let it think less, or choose another model.",
+        )

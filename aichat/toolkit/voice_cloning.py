@@ -1,0 +1,79 @@
+"""Making a voice known to the engine that is to speak in it.
+
+An engine that :class:`~aichat.core.backends.Clones` learns a voice once: from the clip it was
+cloned from, or, if it was described, by making up how that sounds. What it has learnt may be kept
+with the voice (``audio_tokens``), so that it sounds the same for ever and nobody waits again.
+"""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Mapping
+from typing import Any
+
+import anyio.to_thread
+from attrs import evolve
+
+from aichat.core.backends import Clones, Reference, Tts
+from aichat.core.errors import BadValue, NotFound
+from aichat.core.models import Voice
+from aichat.core.storage import Storage
+
+MADE_OF = frozenset(
+    {"method", "speaker_desc", "scene_prompt", "audio_path", "text_path", "settings"}
+)
+"""Fields of a voice; ``audio_tokens`` are no longer right when one of them changes."""
+
+
+def with_tokens_dropped(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to *changes* of a voice that its codes go, if they would be of how it was before."""
+    stale = changes.keys() & MADE_OF
+    return {**({"audio_tokens": None} if stale else {}), **changes}
+
+
+async def introduce(voice: Voice, tts: Tts, storage: Storage) -> Voice:
+    """Let *tts* get to know *voice*, if it has to; return it with the codes, which are kept.
+
+    A voice that is not in *storage*, or is another there, only gets them. Raises
+    :class:`BadValue` for a clip that is no sound, and what the engine and the store raise.
+    """
+    if not isinstance(tts, Clones) or tts.knows(voice):
+        return voice
+    codes = await tts.learn(voice, await _reference(voice, storage))
+    if codes is None or codes == voice.audio_tokens:
+        return voice
+    try:
+        if _sounds_like(await storage.voice(voice.voice), voice):
+            return await storage.change_voice(voice.voice, {"audio_tokens": codes})
+    except NotFound:
+        pass
+    return evolve(voice, audio_tokens=codes)
+
+
+def _sounds_like(one: Voice, other: Voice) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in MADE_OF)
+
+
+async def _reference(voice: Voice, storage: Storage) -> Reference | None:
+    if voice.method != "clone" or voice.audio_path is None:
+        return None
+    clip = await storage.clip(voice.audio_path)
+    words = await storage.clip(voice.text_path) if voice.text_path else b""
+    pcm, rate = await anyio.to_thread.run_sync(_read, clip, voice.voice)
+    return Reference(pcm, rate, words.decode("utf-8", "replace").strip())
+
+
+def _read(clip: bytes, name: str) -> tuple[bytes, int]:
+    """Read a wav file; return its PCM16 and its rate."""
+    try:
+        with wave.open(io.BytesIO(clip)) as file:
+            if (file.getnchannels(), file.getsampwidth()) != (1, 2):
+                raise wave.Error("it is not mono with 16 bits")
+            return file.readframes(file.getnframes()), file.getframerate()
+    except (wave.Error, EOFError) as error:
+        raise BadValue(
+            f"The clip of the voice {name} cannot be used ({error}).",
+            "Clone the voice anew from a recording.",
+            "audio_path",
+        ) from error

@@ -1,0 +1,269 @@
+"""Weights: files that a backend needs and that no package brings. Found, or fetched with resume.
+
+They live in the cache of the Hugging Face client, which other programs share. That client throws
+away what has come when a download is cut. So large files are fetched here: they go on where they
+stopped, also after a restart, are checked, and are laid where the client finds them; names, small
+files and layout are left to it. It is handed in as *hub* (``import huggingface_hub``), so that the
+core needs no such package.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from fnmatch import fnmatch
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from shutil import disk_usage
+from typing import Any
+
+import anyio
+from anyio import from_thread, to_thread
+from anyio.lowlevel import current_token
+from attrs import define, frozen
+
+from aichat.core.errors import CannotStart
+from aichat.core.redaction import redacted
+
+from . import bounded_http
+from .downloads import Download, Source, Stopped, sweep_incomplete
+
+MB = 1_000_000
+DISK = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+)
+"""What the disk refuses with, not the network."""
+LARGEST_LIST = 32 * MB
+"""Bytes in what the hub says of a repository."""
+Tell = Callable[[int, int], None]
+"""Takes the bytes that are here, and all that are needed; called from a worker thread."""
+
+
+@frozen
+class Weights:
+    """What a backend needs: *files* (patterns; none: all) of a *repository* on the hub.
+
+    *name* is what people call it. Without a repository it is the path of a folder or file that the
+    user has set: that is neither fetched nor removed. *main* is the file without which the others
+    are of no use.
+    """
+
+    name: str
+    repository: str = ""
+    files: tuple[str, ...] = ()
+    main: str = ""
+    revision: str | None = None
+
+    def includes(self, file: str) -> bool:
+        """Tell whether a file of the repository is needed."""
+        return not self.files or any(fnmatch(file, pattern) for pattern in self.files)
+
+
+def needed_weights(backend: object) -> Sequence[Weights]:
+    """Return what a backend (made, not entered) says it needs in an attribute ``weights``."""
+    return tuple(getattr(backend, "weights", ()))
+
+
+def find(weights: Weights, hub: Any) -> Path | None:
+    """Return where the weights are, if all of them are here. Blocks: reads the disk, no network."""
+    if not weights.repository:
+        path = Path(weights.name).expanduser()
+        return path if path.exists() else None
+    try:
+        return _snapshot(weights, hub, local_files_only=True)
+    except (OSError, ValueError):  # the client's way to say no
+        return None
+
+
+def cache_folder(weights: Weights, hub: Any) -> Path:
+    """Return the folder in the client's cache that holds all of a repository."""
+    folder = "models--" + weights.repository.replace("/", "--")
+    return Path(_module(hub, "constants").HF_HUB_CACHE) / folder
+
+
+def held_bytes(weights: Weights, hub: Any) -> int:
+    """Return how much of the weights is on this disk, pieces of downloads that were cut included.
+
+    Blocks: reads the disk.
+    """
+    path = Path(weights.name).expanduser()
+    if weights.repository:
+        path = cache_folder(weights, hub) / "blobs"
+    files: Iterator[Path] = path.rglob("*") if path.is_dir() else iter([path])
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def fetch(weights: Weights, hub: Any, tell: Tell, stop: threading.Event) -> Path:
+    """Download what is not here yet. Blocks; ends soon after *stop* is set, with ``Stopped``.
+
+    Raises what the client and the network raise; what came stays, and the next call goes on there.
+    """
+    _be_quiet(hub)
+    _bound_lists(hub)
+    info = hub.HfApi().model_info(
+        weights.repository, revision=weights.revision, files_metadata=True
+    )
+    wanted = [file for file in info.siblings if weights.includes(file.rfilename)]
+    large = [file for file in wanted if file.lfs]
+    progress = _Progress(sum(file.size or 0 for file in large), tell)
+    blobs = cache_folder(weights, hub) / "blobs"
+    blobs.mkdir(parents=True, exist_ok=True)
+    _check_room(blobs, progress.total - held_bytes(weights, hub))
+    progress.add(0)
+    for file in large:
+        url = hub.hf_hub_url(weights.repository, file.rfilename, revision=info.sha)
+        Download(partial(_source, url, hub), blobs, progress.add, stop).run()
+    return _snapshot(weights, hub)
+
+
+async def fetched(
+    weights: Weights,
+    hub: Any,
+    report: Callable[[str], None],
+    *,
+    allowed: bool = True,
+    otherwise: str = "install them by hand.",
+) -> Path:
+    """Return where the weights are, after a download if they are not here and it is *allowed*.
+
+    *report* gets lines on the event loop, as a backend's own ``report``. Raises
+    :class:`CannotStart`, which says "Connect once, or *otherwise*", or how to ask for a download
+    that is not *allowed*. When cancelled it leaves at once, and its thread ends at the next piece.
+    """
+    if folder := await to_thread.run_sync(_found, weights, hub, abandon_on_cancel=True):
+        return folder
+    why: Exception | None = None
+    if allowed and weights.repository:
+        try:
+            return await _fetched(weights, hub, report)
+        except Exception as error:  # the client and the network raise many kinds
+            why = error
+    tried = f"could not be downloaded ({_reason(why)})" if why else "may not be downloaded"
+    first = "Connect once" if allowed else f"Run `litestar aichat models download {weights.name}`"
+    if isinstance(why, OSError) and why.errno in DISK:
+        first = f"Make {cache_folder(weights, hub)} writable and give it room"
+    raise CannotStart(
+        f"The weights of {weights.name} are not here and {tried}.",
+        f"{first}, or {otherwise}" if weights.repository else f"Please {otherwise}",
+    ) from why
+
+
+def _found(weights: Weights, hub: Any) -> Path | None:
+    """Find the weights; where they are whole, pieces of older downloads go."""
+    folder = find(weights, hub)
+    if folder and weights.repository:
+        sweep_incomplete(cache_folder(weights, hub) / "blobs")
+    return folder
+
+
+async def _fetched(weights: Weights, hub: Any, report: Callable[[str], None]) -> Path:
+    """Fetch in a daemon thread: a server that has gone silent holds up no end of the program."""
+    stop, done, loop = threading.Event(), anyio.Event(), current_token()
+    come: list[Path | Exception] = []
+
+    def tell(done: int, total: int) -> None:
+        line = f"weights: {done // MB} of {-(-total // MB)} MB"
+        from_thread.run_sync(report, line, token=loop)
+
+    def work() -> None:
+        try:
+            come.append(fetch(weights, hub, tell, stop))
+        except Exception as error:
+            come.append(error)  # raised where it is waited for
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            from_thread.run_sync(done.set, token=loop)
+
+    threading.Thread(target=work, name="weights", daemon=True).start()
+    try:
+        await done.wait()
+    finally:
+        stop.set()
+    if isinstance(come[0], Exception):
+        raise come[0]
+    return come[0]
+
+
+@define
+class _Progress:
+    total: int
+    tell: Tell
+    done: int = 0
+    told: int = -1
+
+    def add(self, count: int) -> None:
+        """Count bytes; tell every megabyte, of large files every hundredth."""
+        self.done += count
+        step = self.done // max(MB, self.total // 100)
+        if step != self.told or self.done == self.total:
+            self.told = step
+            self.tell(self.done, self.total)
+
+
+def _snapshot(weights: Weights, hub: Any, **options: Any) -> Path:
+    _be_quiet(hub)
+    folder = hub.snapshot_download(
+        weights.repository,
+        revision=weights.revision,
+        allow_patterns=list(weights.files) or None,
+        **options,
+    )
+    if not (Path(folder) / weights.main).exists():
+        raise FileNotFoundError(f"{weights.repository} holds no {weights.main}")
+    return Path(folder)
+
+
+def _source(url: str, hub: Any) -> Source:
+    """Ask where a file is now."""
+    meta = hub.get_hf_file_metadata(url)
+    headers = _module(hub, "utils").build_hf_headers()
+    if not meta.location.startswith(f"{_module(hub, 'constants').ENDPOINT}/"):
+        headers.pop("authorization", None)  # another host: the address itself is the permission
+    return Source(meta.location, headers, meta.etag, meta.size)
+
+
+def _check_room(folder: Path, missing: int) -> None:
+    free = disk_usage(folder).free
+    if missing > free:
+        room = f"{missing // MB} MB are needed and {free // MB} MB free in {folder}"
+        raise OSError(errno.ENOSPC, room)
+
+
+def _be_quiet(hub: Any) -> None:
+    """We tell how it goes: no bars and no log lines of the client's."""
+    utils = _module(hub, "utils")
+    utils.logging.set_verbosity_error()
+    utils.disable_progress_bars()
+
+
+def _bound_lists(hub: Any) -> None:
+    """Let no list of the hub's fill the memory; files are counted where they are written."""
+    client = _module(hub, "utils").get_session()
+    hooks = getattr(client, "event_hooks", None)
+    if hooks is None or any(hook.__module__ == bounded_http.__name__ for hook in hooks["response"]):
+        return  # an older client, of another make; or it is done
+    http = import_module(type(client).__module__.partition(".")[0])
+    hook = bounded_http.bounds_in_threads(http, _most, "the hub", "Check HF_ENDPOINT.")
+    client.headers.update(bounded_http.ASK)
+    client.event_hooks = {**hooks, "response": [*hooks["response"], hook]}
+
+
+def _most(request: Any) -> float:
+    return LARGEST_LIST if request.url.path.startswith("/api/") else math.inf
+
+
+def _module(hub: Any, name: str) -> Any:
+    return import_module(f"{hub.__name__}.{name}")  # it loads them when they are asked for
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, Stopped):
+        return "it was stopped"
+    if isinstance(error, OSError) and error.errno in DISK and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
+    told = error.__cause__ or error
+    return redacted(str(told).strip() or type(told).__name__).split("\n")[0]

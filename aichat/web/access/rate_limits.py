@@ -1,0 +1,122 @@
+"""How much one client may use: token buckets, and a count of open sockets.
+
+A client is the address at the other end of the line, or who a trusted proxy says it is
+(``access/proxies.py``). Behind any other proxy all are one client.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from functools import lru_cache
+from math import ceil
+
+import anyio
+from attrs import define, field
+
+from aichat.core import AichatError
+
+TABLE = 10_000
+"""So many clients are remembered; then the one that was quiet for longest is forgotten."""
+
+
+class TooMany(AichatError):
+    """A client wants more than its share. It may try again after *wait* seconds."""
+
+    code = "too_many"
+    retryable = True
+
+    def __init__(self, problem: str, mend: str, wait: float) -> None:
+        super().__init__(problem, mend)
+        self.wait = ceil(wait)
+
+
+class TooManySockets(TooMany):
+    """A client has opened all that it may."""
+
+    code = "too_many_sockets"
+    retryable = False
+
+
+@lru_cache(maxsize=4_096)
+def client_of(address: str | None) -> str:
+    """Name the client behind an address: who has an IPv6 network has all its 2**64 addresses."""
+    try:
+        ip = ipaddress.ip_address(address or "")
+    except ValueError:
+        return address or "unix"
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.ip_network((ip.packed, 64), strict=False))
+    return str(ip)
+
+
+@define
+class Bucket:
+    """Holds up to *size*, and fills at *rate* a second."""
+
+    rate: float
+    size: float
+    now: Callable[[], float]
+    level: float = field(init=False)
+    at: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.level, self.at = self.size, self.now()
+
+    def take(self, amount: float = 1.0) -> float:
+        """Take *amount* and return 0, or take nothing and return the seconds until it is there."""
+        now = self.now()
+        self.level = min(self.size, self.level + (now - self.at) * self.rate)
+        self.at = now
+        if self.level < amount:
+            return (amount - self.level) / self.rate
+        self.level -= amount
+        return 0.0
+
+    def give_back(self, amount: float = 1.0) -> None:
+        """Undo a :meth:`take`."""
+        self.level = min(self.size, self.level + amount)
+
+
+@define
+class Buckets:
+    """A bucket for each client."""
+
+    rate: float
+    size: float
+    now: Callable[[], float] = anyio.current_time
+    table: OrderedDict[str, Bucket] = field(factory=OrderedDict)
+
+    def __getitem__(self, client: str) -> Bucket:
+        if client not in self.table:
+            self.table[client] = Bucket(self.rate, self.size, self.now)
+            if len(self.table) > TABLE:
+                self.table.popitem(last=False)
+        self.table.move_to_end(client)
+        return self.table[client]
+
+
+@define
+class Sockets:
+    """The open sockets of each client, *most* at once."""
+
+    most: int
+    open: Counter[str] = field(factory=Counter)
+
+    def enter(self, client: str) -> None:
+        """Open one more. Raises :class:`TooManySockets`."""
+        if self.open[client] >= self.most:
+            raise TooManySockets(
+                f"{self.most} connections are open from your address.",
+                "Close another page of aichat, then reload this one.",
+                wait=30,
+            )
+        self.open[client] += 1
+
+    def leave(self, client: str) -> None:
+        """Close one."""
+        self.open[client] -= 1
+        self.open += Counter()  # forgets who has none

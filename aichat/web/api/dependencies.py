@@ -1,0 +1,25 @@
+"""What the handlers of the API work on."""
+
+from __future__ import annotations
+
+from litestar.datastructures import State
+
+from aichat.core import Parts, Storage
+from aichat.web.realtime.rooms import Rooms
+
+
+def parts(state: State) -> Parts:
+    """Return the cast of backends."""
+    found: Parts = state.parts
+    return found
+
+
+def storage(state: State) -> Storage:
+    """Return the store that serves now."""
+    return parts(state).storage
+
+
+def rooms(state: State) -> Rooms:
+    """Return the conversations that somebody is in."""
+    found: Rooms = state.rooms
+    return found

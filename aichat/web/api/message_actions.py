@@ -1,0 +1,85 @@
+"""Messages heard again, written anew or said to their end, over REST.
+
+What is said goes to whoever is in the conversation; the turn is told of on its WebSocket.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Controller, post
+from litestar.datastructures import State
+from litestar.params import QueryParameter
+
+from aichat.core import Message
+from aichat.web.schemas import records
+from aichat.web.schemas.parameters import Id, errors
+from aichat.web.schemas.records import outs
+from aichat.web.services import message_actions
+from aichat.web.services.undo.pending import UNDO_SECONDS
+
+from .dependencies import storage
+
+FromHere = Annotated[bool, QueryParameter(description="Delete what follows the message, too.")]
+Fresh = Annotated[bool, QueryParameter(description="Speak it anew, even if it is there as sound.")]
+Start = Annotated[
+    int,
+    QueryParameter(
+        ge=0,
+        le=2_000_000,
+        description="From so many letters of its `content` on.",
+        schema_extra={"minimum": 0},  # litestar forgets a limit of zero
+    ),
+]
+REFUSED = errors(400, 404, 409)
+
+
+class Again(Controller):
+    """What is asked of a message that a character has said."""
+
+    path = "/messages"
+    tags = ("messages",)
+
+    @post(
+        "/{id:str}/regenerate",
+        operation_id="regenerateMessage",
+        status_code=202,
+        responses=REFUSED,
+    )
+    async def regenerate(
+        self, state: State, id: Id, from_here: FromHere = False
+    ) -> records.Regenerating:
+        """Have another version of a character's message written; the old ones stay beside it.
+
+        With `from_here` the messages that follow it are deleted, and it may be one of the user:
+        that is said again, under a new id, and answered anew. Those that are deleted are named, and
+        for some seconds `POST /messages/{id}/restore` with the first of them brings all back.
+        """
+        message = await storage(state).message(id)
+        if not from_here:
+            turn = await message_actions.regenerate(state, message)
+            return records.Regenerating(turn.id, [], 0)
+        turn, group = await message_actions.regenerate_from(state, message)
+        gone = list(group.ids) if group else []
+        return records.Regenerating(turn.id, gone, UNDO_SECONDS if gone else 0)
+
+    @post("/{id:str}/restore", operation_id="restoreMessages", status_code=200, responses=REFUSED)
+    async def restore(self, state: State, id: Id) -> list[records.Message]:
+        """Bring back what was deleted a moment ago; `id` is the first of these messages."""
+        found: list[Message] = await state.unsaid.take_back(id)
+        return outs(records.Message, found)
+
+    @post("/{id:str}/play", operation_id="playMessage", status_code=202, responses=REFUSED)
+    async def play(
+        self, state: State, id: Id, start: Start = 0, new_take: Fresh = False
+    ) -> records.Begun:
+        """Say a character's message again."""
+        message = await storage(state).message(id)
+        turn = await message_actions.play(state, message, start, fresh=new_take)
+        return records.Begun(turn.id)
+
+    @post("/{id:str}/say-rest", operation_id="sayRest", status_code=202, responses=REFUSED)
+    async def say_rest(self, state: State, id: Id) -> records.Begun:
+        """Say what an interruption cut off of a message, and of the speakers after it."""
+        turn = await message_actions.say_rest(state, await storage(state).message(id))
+        return records.Begun(turn.id)

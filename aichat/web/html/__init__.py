@@ -1,0 +1,1 @@
+"""What draws a page: templates, fragments, Markdown, static files."""

@@ -1,0 +1,72 @@
+"""What pages show and play beside their own files: pictures, drawn faces, clips and previews."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, get
+from litestar.datastructures import State
+from litestar.params import FromPath, QueryParameter
+
+from aichat.core import Character, NotFound
+from aichat.web.services.uploads.pictures import picture
+
+from . import avatars
+from .byte_ranges import sound
+
+FOR_GOOD = {"Cache-Control": "private, max-age=31536000, immutable"}
+"""For what its address names by its content."""
+WAV = re.compile(r"[0-9a-f]{64}\.wav")
+OWN_PICTURE = re.compile(r"data:image/|/(?![/\\])")
+Req = Request[Any, Any, Any]
+Name = Annotated[str, QueryParameter(required=False, max_length=200)]
+
+
+@get("/images/{key:str}")
+async def image(state: State, key: FromPath[str]) -> Response[bytes]:
+    """A character's picture."""
+    shown = await picture(state.parts.storage, key)
+    return Response(shown, media_type="image/webp", headers=FOR_GOOD)
+
+
+@get("/avatars/{file:str}")
+async def avatar(file: FromPath[str], name: Name = "") -> Response[str]:
+    """A face drawn from a name; *file* is there for people to read."""
+    face = avatars.svg(name or file.removesuffix(".svg"))
+    return Response(face, media_type="image/svg+xml", headers=FOR_GOOD)
+
+
+@get("/clips/{key:str}")
+async def clip(request: Req, state: State, key: FromPath[str]) -> Response[bytes]:
+    """The clip that a voice is cloned from."""
+    if not WAV.fullmatch(key):
+        raise NotFound("There is no such clip.", "Look at the voice that has it.")
+    return sound(request, await state.parts.storage.clip(key), FOR_GOOD)
+
+
+@get("/previews/{file:str}")
+async def preview(request: Req, state: State, file: FromPath[str]) -> Response[bytes]:
+    """A sentence in a voice, as it was made before."""
+    return sound(request, await state.previews.again(file.removesuffix(".wav")), FOR_GOOD)
+
+
+def is_own(address: str) -> bool:
+    """Tell whether our pages may show a picture: their CSP lets no other site be asked."""
+    return OWN_PICTURE.match(address) is not None
+
+
+def face_of(character: Character) -> str:
+    """Return the address of a character's picture: its own, where our pages may show it."""
+    return own_picture(character) or avatars.address(character.name)
+
+
+def own_picture(character: Character) -> str | None:
+    """Return the address of a character's own picture, if our pages may show it."""
+    shown = character.image_url
+    return shown if shown and is_own(shown) else None
+
+
+def routes() -> Router:
+    """Return the routes; the API's document leaves them out."""
+    return Router("/", route_handlers=[image, avatar, clip, preview], include_in_schema=False)

@@ -1,0 +1,136 @@
+"""The forms of the cast panel: who is here, in which order, who is mute, and the rules.
+
+Each form has a ``do``: a verb, and whom it is about. They work without scripts; a page with
+scripts sends them in the background, and everybody in the conversation is shown what has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from attrs import frozen
+from litestar import Router, post
+from litestar.datastructures import State
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect
+
+from aichat.core import BadValue
+from aichat.core.events import SpeakersAsked
+from aichat.web.html.cast_view import muted
+from aichat.web.realtime.conversation_settings import Choose, Settings, change_settings
+from aichat.web.realtime.rooms import Rooms
+from aichat.web.schemas.settings import SettingsChanges, sent
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+class BadForm(BadValue):
+    """A form asks for what there is not."""
+
+
+@post("/c/{conversation_id:str}/cast", status_code=303)
+async def change_cast(state: State, data: Form, conversation_id: FromPath[str]) -> Redirect:
+    """Do what a form of the cast panel asks for."""
+    rooms: Rooms = state.rooms
+    conversation, cast = await rooms.parts.storage.cast(conversation_id)
+    verb, _, whom = data.get("do", "").partition(" ")
+    id = rooms.room(conversation, cast).conversation
+    if verb == "ask":
+        rooms.paces.turns.conversation(id).take()
+        whom = here(conversation.active_characters, whom)
+        await rooms.bus.publish(SpeakersAsked(rooms.bus.new_turn(id), (whom,)))
+    else:
+        await Change(rooms, id).apply(verb, whom or data.get("character", ""), data)
+        await rooms.conversation_changed(id)
+    return Redirect(f"/c/{id}", status_code=303)
+
+
+def here(ids: Sequence[str], whom: str) -> str:
+    """Return *whom*, who must be in the conversation. Raises :class:`BadForm`."""
+    if whom not in ids:
+        raise BadForm(f"{whom or 'Nobody'} is not in this conversation.", "Reload the page.")
+    return whom
+
+
+@frozen
+class Change:
+    """One change of a conversation's cast or rules."""
+
+    rooms: Rooms
+    id: str
+
+    async def apply(self, verb: str, whom: str, data: Mapping[str, str]) -> None:
+        """Make the change. Raises :class:`BadForm`."""
+        storage = self.rooms.parts.storage
+        if verb == "add":
+            async with self.rooms.alone.with_all([self.id]):
+                await storage.join_conversation(self.id, whom)
+        elif verb == "remove":
+            async with self.rooms.alone.with_all([self.id]):
+                here((await storage.conversation(self.id)).active_characters, whom)
+                await storage.leave_conversation(self.id, whom)
+        elif verb in ("up", "down"):
+            await self._order(lambda ids: moved(ids, here(ids, whom), -1 if verb == "up" else 1))
+        elif verb == "order":
+            await self._order(lambda ids: ordered(ids, whom.split(",")))
+        elif verb in ("mute", "unmute"):
+            await self._mute(whom, is_muted=verb == "mute")
+        elif verb == "rules":
+            await self._set(rules(data))
+        else:
+            raise BadForm(f"Nothing here is called {verb!r}.", "Reload the page.")
+
+    async def _order(self, order: Callable[[Sequence[str]], Sequence[str]]) -> None:
+        storage = self.rooms.parts.storage
+        async with self.rooms.alone.with_all([self.id]):
+            ids = (await storage.conversation(self.id)).active_characters
+            await storage.change_conversation(self.id, {"active_characters": list(order(ids))})
+
+    async def _mute(self, whom: str, *, is_muted: bool) -> None:
+        ids = (await self.rooms.parts.storage.conversation(self.id)).active_characters
+        here(ids, whom)
+
+        def choose(settings: Mapping[str, Any]) -> dict[str, Any]:
+            others = muted(settings) - {whom}
+            return {"muted": sorted(others | {whom} if is_muted else others) or None}
+
+        await self._set(choose)
+
+    async def _set(self, wanted: Settings | Choose) -> None:
+        await change_settings(self.rooms.parts.storage, self.rooms.alone, self.id, wanted)
+
+
+def moved(ids: Sequence[str], whom: str, by: int) -> list[str]:
+    """Return *ids* with one of them moved by so many places, as far as that goes."""
+    place = ids.index(whom)
+    others = [id for id in ids if id != whom]
+    others.insert(max(0, place + by), whom)
+    return others
+
+
+def ordered(ids: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Return *ids* in the wanted order; who joined meanwhile comes last."""
+    first = [id for id in dict.fromkeys(wanted) if id in ids]
+    return [*first, *(id for id in ids if id not in first)]
+
+
+def rules(data: Mapping[str, str]) -> dict[str, Any]:
+    """Read the form of the rules. Raises :class:`BadForm`."""
+    said = {
+        "strategy": data.get("strategy") or None,
+        "max_replies": data.get("max_replies") or None,
+        "auto": "auto" in data or None,
+        "auto_cap": data.get("auto_cap") or None,
+    }
+    try:
+        return sent(msgspec.convert(said, SettingsChanges, strict=False))
+    except msgspec.ValidationError as error:
+        raise BadForm(f"The rules cannot be kept: {error}.", "Correct them.") from error
+
+
+def routes() -> Router:
+    """Return the routes of these forms."""
+    return Router("/", route_handlers=[change_cast])

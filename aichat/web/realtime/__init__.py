@@ -1,0 +1,1 @@
+"""The sockets: chat, status, echo, and the rooms behind them."""

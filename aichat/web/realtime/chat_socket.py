@@ -1,0 +1,356 @@
+"""The WebSocket ``/ws``: one client in one conversation's room.
+
+A reader is always awaiting the socket, so that a close is noticed at once; while something waits in
+the outbox, a writer sends it. Whatever a client sends that is wrong is answered with an ``error``
+and the connection lives on; only a flood of it, a client that cannot keep up, or one that fell
+silent, is let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from math import inf
+from time import monotonic
+from typing import Any, cast
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+from attrs import define, field
+from litestar import WebSocket, websocket
+
+from aichat.core import AichatError, Bus, Character, Parts, new_id
+from aichat.core.events import (
+    MIC_RATE,
+    SPEAKER_RATE,
+    AudioReceived,
+    DraftWritten,
+    Interrupted,
+    Line,
+    LineInterrupted,
+    LinePlayed,
+    ReplayWanted,
+    RestWanted,
+    RewriteWanted,
+    SpeakersAsked,
+    TalkHeld,
+    TalkReleased,
+    UserSaid,
+)
+from aichat.web.access.rate_limits import Bucket
+from aichat.web.access.work_limits import Allowance, RateLimited
+from aichat.web.html.cast_view import speakers
+from aichat.web.html.markdown import start_of_word
+from aichat.web.schemas import client_frames, server_frames
+from aichat.web.schemas import settings as setting_schemas
+
+from .draft_preview import foresight
+from .errors import error_message
+from .join_request import Refused, enter, wanted_cast
+from .microphone import Microphone
+from .outbox import Connection
+from .room import Room
+from .rooms import Rooms
+from .sessions import Session
+from .writer import Writer
+
+AUDIO_RATE = 2.0
+"""Seconds of audio that a client may send a second, in the long run ..."""
+AUDIO_BURST = 30.0
+"""... and at once: what waited while its network did not work, or a whole utterance."""
+MISTAKES = 50
+"""So many wrong frames within ten seconds are abuse."""
+LEFT = 1001
+"""The close code of a browser that leaves the page; after any other it may come back."""
+CLOSED_WELL = (1000, LEFT)
+"""Close codes of a finished handshake; servers make up 1005 and 1006."""
+TOO_SLOW = "Too slow; connect again to get what you missed."
+TOLD_PER_S, TOLD = 5.0, 20.0
+"""Refusals for speed that a client is told of: so many a second, so many at once."""
+TURNS = (
+    client_frames.TextMessage,
+    client_frames.EndOfSpeech,
+    client_frames.Ask,
+    client_frames.SayRest,
+    client_frames.PlayAgain,
+    client_frames.Regenerate,
+)
+"""The frames that begin a turn."""
+WISHES = (
+    client_frames.Interrupt,
+    client_frames.SettingsIn,
+    client_frames.StartOfSpeech,
+    client_frames.Draft,
+)
+"""Those that ask for other work."""
+
+
+class TooFast(AichatError):
+    """A client sends more audio than anybody can speak."""
+
+    code = "too_fast"
+
+
+@websocket("/ws")
+async def talk(socket: WebSocket[Any, Any, Any]) -> None:
+    """Talk in a conversation."""
+    state = socket.app.state
+    rooms: Rooms = state.rooms
+    query = socket.query_params
+    is_offered = server_frames.SUBPROTOCOL in socket.scope["subprotocols"]
+    # clients that cannot offer a subprotocol may name it in the address
+    is_binary = is_offered or query.get("protocol") == server_frames.SUBPROTOCOL
+    await socket.accept(subprotocols=server_frames.SUBPROTOCOL if is_offered else None)
+    id = query.get("conversation_id")
+    # who comes back has set the cast before, and somebody may have changed it since
+    wanted = None if rooms.knows(id, query.get("session_id")) else wanted_cast(query)
+    try:
+        conversation, characters = await enter(rooms.parts, id, wanted)
+    except Refused as refused:
+        await _say(socket, refused.error)
+        await socket.close(refused.code, str(refused)[:120])
+        return
+    room = rooms.room(conversation, characters)
+    if id and wanted is not None:
+        await rooms.conversation_changed(id)
+    address = socket.scope["client"]
+    peer = address[0] if address else None
+    async with anyio.create_task_group() as tasks:
+        connection = Connection(
+            is_binary,
+            query.get("view") == "html",
+            on_overflow=lambda: client.let_go(1013, TOO_SLOW),
+            on_frames=lambda: writer.begin(),
+        )
+        writer = Writer(socket, connection, rooms.crew)
+        last_event_id = query.get("last_event_id", "")
+        session, resumed = room.session(query.get("session_id"), last_event_id)
+        client = Client(
+            socket,
+            room,
+            connection,
+            session,
+            rooms.bus,
+            rooms.parts,
+            rooms.change_settings,
+            tasks,
+            turns=rooms.paces.turns.connection(room.conversation, peer),
+            wishes=rooms.paces.wishes.connection(room.conversation, peer),
+        )
+        here = rooms.joined(room, connection, session)
+        with here, state.silences.watched(client), writer.at_work():
+            if not resumed:
+                rooms.wake(room, resumed=False)
+            client.greet(characters, int(last_event_id) if resumed else None)
+            if resumed:
+                client.catch_up(int(last_event_id), query)
+                rooms.wake(room, resumed=True)
+            with foresight(rooms.bus, room, session.id, connection):
+                await client.read()
+            tasks.cancel_scope.cancel()
+
+
+async def _say(socket: WebSocket[Any, Any, Any], error: Exception) -> None:
+    await socket.send_text(server_frames.encode(error_message(error)))
+
+
+@define(eq=False)
+class Client:
+    """One connection: what it sends becomes events, what the room has for it is sent."""
+
+    socket: WebSocket[Any, Any, Any]
+    room: Room
+    connection: Connection
+    session: Session
+    bus: Bus
+    parts: Parts
+    change_settings: Callable[[str, dict[str, Any]], Awaitable[object]]
+    tasks: TaskGroup
+    microphone: Microphone = field(factory=Microphone)
+    mistakes: list[float] = field(factory=list)
+    heard_at: float = 0.0
+    """When the last frame was taken in, by the bus's clock."""
+    is_let_go: bool = False
+    turns: Allowance = field(factory=Allowance)
+    wishes: Allowance = field(factory=Allowance)
+    audio: Bucket = field(init=False)
+    told: Bucket = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        now = self.bus.clock.now
+        self.heard_at, self.audio = now(), Bucket(AUDIO_RATE, AUDIO_BURST, now)
+        self.told = Bucket(TOLD_PER_S, TOLD, now)
+
+    def greet(self, characters: Sequence[Character], last_event_id: int | None) -> None:
+        """Tell where the client is; *last_event_id* when it comes back."""
+        resumed = last_event_id is not None
+        ready = server_frames.Ready(
+            conversation_id=self.room.conversation,
+            session_id=self.session.id,
+            characters=speakers(characters),
+            sample_rate=SPEAKER_RATE,
+            resumed=resumed,
+            generation=self.room.floor(resumed=resumed),
+            notices=self.parts.notices(),
+        )
+        if resumed:
+            self.room.send_to(self.connection, ready, last_event_id)
+        else:
+            self.room.welcome(self.connection, ready)
+
+    def catch_up(self, last_event_id: int, query: Any) -> None:
+        """Send what the client missed, and note how far its loudspeaker got."""
+        line, played_ms = self._playback(query)
+        if line:
+            self.room.played(self.session, line, played_ms)
+        audio = self.room.tape.after(max(last_event_id, self.session.received))
+        if query.get("audio") == "lost":
+            audio = self.room.tape.beyond(self.session.played or (-1, 0, 0))
+        self.room.missed(self.connection, last_event_id, audio)
+        if line and self.room.waits_in == line.turn:
+            self.bus.post(LinePlayed(line, played_ms, "back", self.session.id))
+
+    def _playback(self, query: Any) -> tuple[Line | None, float]:
+        """Return where a client that comes back says its loudspeaker is, if it does."""
+        try:
+            played_ms, place = float(query["played_ms"]), int(query["sequence_number"])
+        except (KeyError, ValueError):
+            return None, 0.0
+        if not 0 <= played_ms <= setting_schemas.LONGEST_MS:
+            return None, 0.0
+        return self.room.line(query.get("turn_id", ""), place), played_ms
+
+    def let_go(self, code: int, reason: str) -> None:
+        """End the connection, also while the writer waits for a client that does not read."""
+        if not self.is_let_go:
+            self.is_let_go = True
+            self.tasks.start_soon(self.socket.close, code, reason)
+
+    async def read(self) -> None:
+        """Take in frames until the client leaves."""
+        while True:
+            message = await self.socket.receive()
+            if message["type"] == "websocket.disconnect":
+                self.connection.said_farewell = message.get("code") == LEFT
+                self.connection.closed_well = message.get("code") in CLOSED_WELL
+                return
+            self.heard_at = inf  # while we are at it, the client is not silent
+            try:
+                await self._take(cast(dict[str, Any], message))
+            except RateLimited as error:
+                if not self.told.take():
+                    self.room.send_to(self.connection, error_message(error))
+                await anyio.lowlevel.checkpoint()  # so that a flood leaves others their turn
+            except AichatError as error:
+                self.room.send_to(self.connection, error_message(error))
+                if abuse := self._abuse(error):
+                    self.connection.said_farewell = True
+                    await self.socket.close(1008, abuse)
+                    return
+            self.heard_at = self.bus.clock.now()
+
+    def _abuse(self, error: AichatError) -> str | None:
+        if isinstance(error, TooFast):
+            return error.problem
+        if isinstance(error, client_frames.BadFrame):
+            now = monotonic()
+            self.mistakes = [at for at in self.mistakes if at > now - 10] + [now]
+        return "Too many wrong frames." if len(self.mistakes) > MISTAKES else None
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        data, text = message.get("bytes"), message.get("text")
+        if data is not None:
+            if len(data) > setting_schemas.FRAME_LIMIT:
+                problem = f"A frame is over {setting_schemas.FRAME_LIMIT} bytes."
+                raise client_frames.BadFrame(problem, "Send less.")
+            await self._audio(self.microphone.raw(data))
+        elif text is not None:
+            await self._message(client_frames.decode(text))
+
+    async def _audio(self, pcm: bytes) -> None:
+        if self.audio.take(len(pcm) / (2 * MIC_RATE)):
+            raise TooFast(
+                f"Audio comes at over {AUDIO_RATE:g} times the speed of speech.",
+                "Send it as it is recorded.",
+            )
+        await self.bus.publish(AudioReceived(self.bus.turn(self.room.conversation), pcm))
+
+    async def _message(self, message: client_frames.Incoming) -> None:
+        if isinstance(message, TURNS):
+            self.turns.take()
+        elif isinstance(message, WISHES):
+            self.wishes.take()
+        turn = self.bus.turn(self.room.conversation)
+        match message:
+            case client_frames.AudioChunkIn():
+                await self._audio(self.microphone.chunk(message))
+            case client_frames.TextMessage():
+                await self._text(message.text)
+            case client_frames.Interrupt():
+                self._interrupt(message.character_id)
+            case client_frames.Ask():
+                await self._ask(message.character_ids)
+            case client_frames.SettingsIn():
+                await self._settings(setting_schemas.sent(message))
+            case client_frames.StartOfSpeech():
+                self.bus.post(TalkHeld(turn))
+            case client_frames.EndOfSpeech():
+                self.bus.post(TalkReleased(turn))
+            case client_frames.PlaybackIn():
+                self._played(message)
+            case client_frames.Draft():
+                draft = DraftWritten(turn, message.text, self.session.id, message.number)
+                self.bus.post(draft)
+            case client_frames.SayRest():
+                turn = self.bus.new_turn(self.room.conversation)
+                await self.bus.publish(RestWanted(turn, message.message_id))
+            case client_frames.PlayAgain():
+                await self._play_again(message)
+            case client_frames.Regenerate():
+                turn = self.bus.new_turn(self.room.conversation)
+                await self.bus.publish(RewriteWanted(turn, message.message_id))
+            case client_frames.Ping():
+                self.room.send_to(self.connection, self.room.pong(message.t))
+
+    def _played(self, message: client_frames.PlaybackIn) -> None:
+        if line := self.room.line(message.turn_id, message.sequence_number):
+            self.room.played(self.session, line, message.played_ms)
+            self.bus.post(LinePlayed(line, message.played_ms, message.state, self.session.id))
+
+    async def _text(self, text: str) -> None:
+        turn = self.bus.new_turn(self.room.conversation)
+        await self.bus.publish(UserSaid(turn, text, "text", new_id()))
+
+    async def _ask(self, character_ids: Sequence[str]) -> None:
+        here = {who.id for who in self.room.cast}
+        for id in character_ids:
+            if id not in here:
+                raise client_frames.BadFrame(f"{id} is not in this conversation.", "Name who is.")
+        turn = self.bus.new_turn(self.room.conversation)
+        await self.bus.publish(SpeakersAsked(turn, tuple(character_ids)))
+
+    async def _play_again(self, message: client_frames.PlayAgain) -> None:
+        start = 0
+        if message.word:
+            said = await self.parts.storage.message(message.message_id)
+            start = start_of_word(said.content, message.word)
+        turn = self.bus.new_turn(self.room.conversation)
+        await self.bus.publish(ReplayWanted(turn, message.message_id, start, message.new_take))
+
+    def _interrupt(self, character_id: str | None) -> None:
+        live = self.bus.live_turn(self.room.conversation)
+        if live is None:
+            return  # everybody has finished already
+        if character_id is None:
+            self.bus.interrupt(Interrupted(live))
+            return
+        lines = self.room.turns.get(live.id, ())
+        line = next((line for line in lines if line.character == character_id), None)
+        if line is None:
+            raise client_frames.BadFrame(
+                f"{character_id} is not speaking in this turn.", "Name who is."
+            )
+        self.bus.interrupt(LineInterrupted(line))
+
+    async def _settings(self, settings: dict[str, Any]) -> None:
+        await self.change_settings(self.room.conversation, settings)

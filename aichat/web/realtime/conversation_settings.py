@@ -1,0 +1,36 @@
+"""Changing some settings of a conversation, and losing none that others change at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aichat.core import Adjusts, Changes, Conversation, Storage
+from aichat.web.settings.conversation_defaults import merged
+
+from .record_locks import Alone
+
+Settings = Mapping[str, Any]
+Choose = Callable[[Settings], Settings]
+
+
+async def change_settings(
+    storage: Storage,
+    alone: Alone,
+    id: str,
+    wanted: Settings | Choose,
+    changes: Changes | None = None,
+) -> Conversation:
+    """Change the *wanted* settings, null takes one away, and fields of the conversation with them.
+
+    What depends on the settings as they are is a function of them. In this process one request at a
+    time does so; a store that can (:class:`~aichat.core.Adjusts`) also keeps other processes apart.
+    """
+    async with alone.with_all([id]):
+        if callable(wanted):
+            wanted = wanted((await storage.conversation(id)).settings)
+        if isinstance(storage, Adjusts):
+            return await storage.adjust_conversation(id, wanted, changes or {})
+        before = await storage.conversation(id)
+        both = {**(changes or {}), "settings": merged(before.settings, wanted)}
+        return await storage.change_conversation(id, both)

@@ -1,0 +1,45 @@
+"""Who would answer what a client is writing: told to that client alone, as a line for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from aichat.core import Bus, Character
+from aichat.core.events import SpeakersForeseen
+from aichat.web.schemas import server_frames
+
+from .outbox import Connection
+from .room import Room
+
+
+@contextmanager
+def foresight(bus: Bus, room: Room, session: str, connection: Connection) -> Iterator[None]:
+    """Tell the client of *session* who would answer its drafts, for the length of a block."""
+
+    def tell(event: SpeakersForeseen) -> None:
+        if event.writer == session:
+            line, ids = in_words(event, room.cast), list(event.characters)
+            told = server_frames.Foreseen(number=event.number, speakers=ids, line=line)
+            room.send_to(connection, told)
+
+    listener = bus.tap(tell, conversation=room.conversation)
+    try:
+        yield
+    finally:
+        bus.unsubscribe(listener)
+
+
+def in_words(event: SpeakersForeseen, cast: Sequence[Character]) -> str:
+    """Say it with first names where they tell the cast apart; nobody: say why."""
+    names = [_called(who, cast) for id in event.characters for who in cast if who.id == id]
+    if not names:
+        return event.note
+    order = f"{', '.join(names[:-1])}, then {names[-1]}" if len(names) > 1 else names[0]
+    return f"Perhaps {order}: the dice decide." if event.perhaps else f"{order} will answer."
+
+
+def _called(who: Character, cast: Sequence[Character]) -> str:
+    first = who.name.split()[0]
+    is_only = sum(other.name.split()[0] == first for other in cast) == 1
+    return first if is_only else who.name

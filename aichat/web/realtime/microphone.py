@@ -1,0 +1,76 @@
+"""A client's microphone audio, in whatever form it comes, as PCM16 16 kHz mono."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import wave
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from aichat.core.events import MIC_RATE
+from aichat.web.schemas.client_frames import AudioChunkIn, BadFrame
+
+Samples = npt.NDArray[np.int16]
+
+
+class Microphone:
+    """One client's audio. Chunks of another rate share one resampler, so there are no clicks."""
+
+    def __init__(self) -> None:
+        self._rate = MIC_RATE
+        self._resampler: soxr.ResampleStream | None = None
+
+    def raw(self, pcm: bytes) -> bytes:
+        """Check a binary frame."""
+        if not pcm or len(pcm) % 2:
+            raise BadFrame(
+                f"An audio frame has {len(pcm)} bytes; PCM16 comes in pairs.",
+                "Send whole samples: 16 kHz, mono, 16 bits.",
+            )
+        return pcm
+
+    def chunk(self, message: AudioChunkIn) -> bytes:
+        """Decode an ``audio_chunk``."""
+        try:
+            data = base64.b64decode(message.audio_data, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadFrame(f"audio_data is not base64: {error}.", "Encode the audio.") from error
+        rate, channels = message.sample_rate, message.channels
+        if message.format == "wav":
+            data, rate, channels = _wav(data)
+        self.raw(data)
+        if len(data) % (2 * channels):
+            raise BadFrame("The audio ends within a sample.", "Send whole samples.")
+        return self._at_mic_rate(np.frombuffer(data, np.int16), rate, channels)
+
+    def _at_mic_rate(self, samples: Samples, rate: int, channels: int) -> bytes:
+        if channels > 1:
+            mixed = samples.reshape(-1, channels).mean(axis=1)
+            samples = mixed.astype(np.int16)
+        if rate != self._rate:
+            self._rate = rate
+            self._resampler = (
+                None if rate == MIC_RATE else soxr.ResampleStream(rate, MIC_RATE, 1, dtype="int16")
+            )
+        if self._resampler is not None:
+            samples = self._resampler.resample_chunk(samples)
+        return samples.tobytes()
+
+
+def _wav(data: bytes) -> tuple[bytes, int, int]:
+    try:
+        with wave.open(io.BytesIO(data)) as clip:
+            width, rate, channels = clip.getsampwidth(), clip.getframerate(), clip.getnchannels()
+            frames = clip.readframes(clip.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise BadFrame(f"The audio is not a WAV: {error}.", 'Send PCM16 WAV, or "pcm".') from error
+    if width != 2 or channels not in (1, 2) or not 8_000 <= rate <= 48_000:
+        raise BadFrame(
+            f"The WAV has {8 * width} bits, {channels} channels at {rate} Hz.",
+            "Send 16 bits, one or two channels, 8 to 48 kHz.",
+        )
+    return frames, rate, channels

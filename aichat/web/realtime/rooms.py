@@ -1,0 +1,229 @@
+"""All rooms of this process: opened by the first connection, closed a while after the last left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import Factory, define, field
+
+from aichat.core import Bus, Changes, Character, Conversation, Message, NotFound, Parts
+from aichat.core.bus.tasks import Crew
+from aichat.core.events import (
+    ConversationClosed,
+    Interrupted,
+    LoudspeakerLeft,
+    MessageAdded,
+    MessageDeleted,
+    MessagesHidden,
+    MessagesRevealed,
+    PlaybackPaused,
+    PlaybackResumed,
+)
+from aichat.web.access.work_limits import Paces
+from aichat.web.html.cast_view import cast_view
+from aichat.web.html.fragments import Painter
+from aichat.web.schemas.server_frames import Html, StatusOut
+
+from .conversation_settings import Choose, Settings, change_settings
+from .hidden_messages import Hidden
+from .outbox import Connection, Goodbye
+from .record_locks import Alone
+from .room import Room
+from .sessions import LINGER_SECONDS, Session
+
+STOPS = Goodbye(1012, "The server stops. Connect again in a moment.")
+DELETED = "This conversation was deleted. Begin a new one."
+
+
+@define(eq=False)
+class Rooms:
+    """Keeps a room for each conversation that somebody is in."""
+
+    bus: Bus
+    parts: Parts
+    painter: Painter
+    tasks: TaskGroup
+    paces: Paces
+    crew: Crew = field(default=Factory(lambda self: Crew(self.tasks), takes_self=True))
+    """Writes to the clients."""
+    open: dict[str, Room] = field(factory=dict)
+    closing: dict[str, anyio.CancelScope] = field(factory=dict)
+    hidden: Hidden = field(factory=Hidden)
+    alone: Alone = field(factory=Alone)
+    """The conversations, and characters, that somebody is changing."""
+    somebody_left: anyio.Event = field(factory=anyio.Event)
+    """Set, and replaced, when a client leaves."""
+    onlookers: list[Callable[[str], None]] = field(factory=list)
+    """Pages with the list of conversations that are in none: each takes fragments."""
+
+    def __attrs_post_init__(self) -> None:
+        self.parts.watchers.append(self.tell_status)
+
+    def tell_status(self) -> None:
+        """Tell everybody who serves now."""
+        for room in self.open.values():
+            room.send(StatusOut(notices=self.parts.notices()))
+
+    def show(self, html: str) -> None:
+        """Change every page that is open, whatever its conversation."""
+        for onlooker in self.onlookers:
+            onlooker(html)
+        for room in self.open.values():
+            if room.has_pages:
+                room.send(Html(html=html), pages_only=True)
+
+    def show_in(self, conversation: str, html: str) -> None:
+        """Change the pages of one conversation."""
+        if (room := self.open.get(conversation)) and room.has_pages and html:
+            room.send(Html(html=html), pages_only=True)
+
+    def room(self, conversation: Conversation, cast: Sequence[Character]) -> Room:
+        """Return the conversation's room; it closes when nobody comes."""
+        id = conversation.conversation_id
+        if (room := self.open.get(id)) is None:
+            room = self.open[id] = Room(id, self.bus, self.parts, self.painter)
+            room.listen()
+            self._close_later(id)
+            if ids := self.hidden.of(id):
+                self.bus.post(MessagesHidden(self.bus.turn(id), ids))
+        room.cast = cast
+        return room
+
+    async def conversation_changed(self, id: str) -> None:
+        """Show those who are in a conversation its cast and title as they are now."""
+        if room := self.open.get(id):
+            room.looks = look = room.looks + 1
+            storage = self.parts.storage
+            try:
+                conversation, cast = await storage.cast(id)
+            except NotFound:
+                return  # it was deleted meanwhile: who deletes it tells those who are in it
+            view = await cast_view(storage, conversation, cast)
+            if look == room.looks:  # else somebody who looked later shows what is newer
+                room.change(conversation, view)
+
+    async def change_settings(
+        self, id: str, wanted: Settings | Choose, changes: Changes | None = None
+    ) -> Conversation:
+        """Change settings, and fields, of a conversation, and show those who are in it."""
+        changed = await change_settings(self.parts.storage, self.alone, id, wanted, changes)
+        await self.conversation_changed(id)
+        return changed
+
+    def knows(self, conversation: str | None, session: str | None) -> bool:
+        """Tell whether this client was in a conversation a moment ago."""
+        room = self.open.get(conversation or "")
+        return room is not None and (session or "") in room.sessions.by_id
+
+    async def character_changed(self, id: str) -> None:
+        """Show a character as it is now wherever it takes part."""
+        for room in list(self.open.values()):
+            if any(who.id == id for who in room.cast):
+                await self.conversation_changed(room.conversation)
+
+    def messages_added(self, messages: Iterable[Message]) -> None:
+        """Let those who are in a conversation know what was added from outside."""
+        for message in messages:
+            if message.conversation_id in self.open:
+                self.bus.post(MessageAdded(self.bus.turn(message.conversation_id), message))
+
+    def message_changed(self, message: Message) -> None:
+        """Let those who are in the conversation know what a message is now."""
+        if (id := message.conversation_id) in self.open:
+            self.bus.post(MessageAdded(self.bus.turn(id), message, changed=True))
+
+    def message_deleted(self, message: Message) -> None:
+        """Let those who are in the conversation know that a message is gone."""
+        self.message_gone(message.conversation_id, message.message_id)
+
+    def message_gone(self, conversation: str, id: str) -> None:
+        """Likewise, of one that the store may not have had yet."""
+        if conversation in self.open:
+            self.bus.post(MessageDeleted(self.bus.turn(conversation), id))
+
+    def hide(self, conversation: str, ids: Sequence[str]) -> None:
+        """Let nobody be told of these messages, which may come back."""
+        self.hidden.add(conversation, ids)
+        if conversation in self.open:
+            self.bus.post(MessagesHidden(self.bus.turn(conversation), tuple(ids)))
+
+    def reveal(self, conversation: str, ids: Sequence[str]) -> None:
+        """Let them be told of again."""
+        self.hidden.drop(conversation, ids)
+        if ids and conversation in self.open:
+            self.bus.post(MessagesRevealed(self.bus.turn(conversation), tuple(ids)))
+
+    def dismiss(self, id: str) -> None:
+        """Let those go who are in a conversation that was deleted."""
+        if room := self.open.get(id):
+            if live := self.bus.live_turn(id):
+                self.bus.interrupt(Interrupted(live, "deleted"))
+            room.dismiss("conversation_not_found", DELETED)
+
+    async def part(self, seconds: float) -> None:
+        """The server stops: let everybody go, and wait until they are gone, for some *seconds*."""
+        for room in self.open.values():
+            room.part(STOPS)
+        with anyio.move_on_after(seconds):
+            while any(room.connections for room in self.open.values()):
+                await self.somebody_left.wait()
+
+    @contextmanager
+    def joined(self, room: Room, connection: Connection, session: Session) -> Iterator[None]:
+        """Be in the room. When the last one is cut off the characters hold, and go on for it.
+
+        They stop when it said farewell (its page was left), or when somebody else comes.
+        """
+        if scope := self.closing.pop(room.conversation, None):
+            scope.cancel()
+        room.connections.add(connection)
+        room.has_pages = room.has_pages or connection.wants_html
+        try:
+            yield
+        finally:
+            room.connections.discard(connection)
+            room.leave(session, connection)
+            self.somebody_left.set()
+            self.somebody_left = anyio.Event()
+            if room.connections and not session.visits:
+                turn = self.bus.turn(room.conversation)
+                self.bus.post(LoudspeakerLeft(turn, session.id))
+            elif not room.connections:
+                self._empty(room, connection)
+                self._close_later(room.conversation)
+
+    def _empty(self, room: Room, last: Connection) -> None:
+        if live := self.bus.live_turn(room.conversation):
+            if last.said_farewell:
+                self.bus.interrupt(Interrupted(live, "left"))
+            else:
+                room.waits_in = live
+                self.bus.post(PlaybackPaused(live, "away"))
+
+    def wake(self, room: Room, *, resumed: bool) -> None:
+        """Somebody came into a room in which the characters hold for who was cut off."""
+        waiting, room.waits_in = room.waits_in, None
+        if waiting is None or self.bus.live_turn(room.conversation) != waiting:
+            return
+        if resumed:
+            self.bus.post(PlaybackResumed(waiting, "away"))
+        else:
+            self.bus.interrupt(Interrupted(waiting, "left"))
+
+    def _close_later(self, conversation: str) -> None:
+        scope = self.closing[conversation] = anyio.CancelScope()
+        self.tasks.start_soon(self._close, conversation, scope)
+
+    async def _close(self, conversation: str, scope: anyio.CancelScope) -> None:
+        with scope:
+            await anyio.sleep(LINGER_SECONDS)
+            if self.closing.get(conversation) is not scope:
+                return  # somebody came at the very moment
+            if live := self.bus.live_turn(conversation):
+                self.bus.interrupt(Interrupted(live, "left"))
+            del self.closing[conversation], self.open[conversation]
+            self.bus.post(ConversationClosed(self.bus.turn(conversation)))
+            self.bus.forget(conversation)

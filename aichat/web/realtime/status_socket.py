@@ -1,0 +1,121 @@
+"""The WebSocket ``/ws/status``: tells a page how the parts get on, as soon as that changes.
+
+Pages that talk hear it in their room; the others listen here. It is also how they know that the
+server is there, and how far away: a text frame ``{"type": "ping", "t": …}`` is answered by a
+``pong`` with the same ``t``. Fragments come as ``{"type": "html", "html": …}``; with the query
+*list*, those that change the list of conversations as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import msgspec
+from jinja2 import Environment
+from litestar import WebSocket, websocket
+from litestar.exceptions import WebSocketDisconnect
+from msgspec import Struct
+
+from aichat.core import Parts
+from aichat.web.access.rate_limits import Bucket
+from aichat.web.html.fragments import partial
+
+from .rooms import Rooms
+
+PINGS = 20.0
+"""So many frames a second may come, in the long run ..."""
+BURST = 60.0
+"""... and at once."""
+CHANGES = 64
+"""So many changes of the list may wait for a slow page."""
+LONGEST = 200
+"""Letters of a frame."""
+
+
+class Ping(Struct, tag="ping"):
+    """Asks whether the server is there; *t* comes back."""
+
+    t: float
+
+
+_pings = msgspec.json.Decoder(Ping)
+
+
+@websocket("/ws/status")
+async def watch(socket: WebSocket[Any, Any, Any]) -> None:
+    """Tell a page how those of its parts get on that the query *parts* names (else all)."""
+    parts: Parts = socket.app.state.parts
+    names = set((socket.query_params.get("parts") or "").split(",")) - {""}
+    send_news, news = anyio.create_memory_object_stream[None](1)
+
+    def changed() -> None:
+        if not send_news.statistics().current_buffer_used:  # one word for all that has changed
+            send_news.send_nowait(None)
+
+    await socket.accept()
+    changed()  # what has changed since the page was drawn
+    parts.watchers.append(changed)
+    try:
+        async with anyio.create_task_group() as tasks, send_news, news:
+
+            async def tell() -> None:
+                async for _ in news:
+                    html = statuses(socket.app.state.jinja, parts, names)
+                    await socket.send_json({"type": "html", "html": html})
+
+            tasks.start_soon(tell)
+            if "list" in socket.query_params:
+                tasks.start_soon(_tell_list, socket)
+            await _answer(socket)
+            tasks.cancel_scope.cancel()
+    finally:
+        parts.watchers.remove(changed)
+
+
+async def _tell_list(socket: WebSocket[Any, Any, Any]) -> None:
+    """Tell a page what changes in the list of conversations."""
+    rooms: Rooms = socket.app.state.rooms
+    send_html, fragments = anyio.create_memory_object_stream[str](CHANGES)
+
+    def changed(html: str) -> None:
+        if send_html.statistics().current_buffer_used == CHANGES:
+            fragments.receive_nowait()  # so slow a page misses the oldest
+        send_html.send_nowait(html)
+
+    rooms.onlookers.append(changed)
+    try:
+        async with send_html, fragments:
+            async for html in fragments:
+                await socket.send_json({"type": "html", "html": html})
+    finally:
+        rooms.onlookers.remove(changed)
+
+
+def statuses(jinja: Environment, parts: Parts, names: set[str]) -> str:
+    """Draw the list of candidates anew, as a fragment."""
+    wanted = [one for one in parts.statuses() if not names or one.part in names]
+    html = jinja.get_template("fragments/statuses.html").render(statuses=wanted)
+    return partial("#statuses", "outerHTML", html)
+
+
+async def _answer(socket: WebSocket[Any, Any, Any]) -> None:
+    """Answer pings until the page is gone; whoever sends anything else is no page of ours."""
+    allowed = Bucket(PINGS, BURST, anyio.current_time)
+    try:
+        while True:
+            text = await socket.receive_data("text")
+            time = _ping(text)
+            if time is None or allowed.take():
+                await socket.close(1008, "Send pings only, and not that many.")
+                return
+            await socket.send_json({"type": "pong", "t": time})
+    except WebSocketDisconnect:
+        return
+
+
+def _ping(text: str | bytes) -> float | None:
+    try:
+        return _pings.decode(text).t if len(text) <= LONGEST else None
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None

@@ -1,0 +1,70 @@
+"""Sends a client what waits in its outbox. There is a task for that only while something does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+from attrs import define, field
+from litestar import WebSocket
+from litestar.exceptions import WebSocketDisconnect
+
+from aichat.core.bus.tasks import Crew
+
+from .outbox import Connection, Frame, Goodbye
+
+log = logging.getLogger(__name__)
+
+
+@define(eq=False)
+class Writer:
+    """Writes to one client. *crew* does the work, and outlives the client."""
+
+    socket: WebSocket[Any, Any, Any]
+    connection: Connection
+    crew: Crew
+    scope: anyio.CancelScope | None = field(init=False, default=None)
+    is_over: bool = field(init=False, default=False)
+
+    def begin(self) -> None:
+        """There is something to send."""
+        self.crew.start(self.write)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Send until the end of a ``with`` block, and nothing after it."""
+        try:
+            yield
+        finally:
+            self.is_over = True
+            if self.scope:
+                self.scope.cancel()
+
+    async def write(self) -> None:
+        """Empty the outbox."""
+        connection = self.connection
+        if self.is_over:
+            return
+        try:
+            with anyio.CancelScope() as self.scope:
+                await connection.gather()
+                while connection.frames:
+                    await self._send(connection.take())
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            self.is_over = True
+            log.debug("a client went away while it was written to")  # the reader ends the rest
+        finally:
+            self.scope = None
+            connection.rest()
+
+    async def _send(self, frame: Frame) -> None:
+        if isinstance(frame, Goodbye):
+            self.connection.said_farewell = True
+            await self.socket.close(frame.code, frame.reason)
+        elif isinstance(frame, bytes):
+            await self.socket.send_bytes(frame)
+        else:
+            await self.socket.send_text(frame)

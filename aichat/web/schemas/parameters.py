@@ -1,0 +1,96 @@
+"""What the addresses of the REST API may hold, and which errors its answers may be."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import PathParameter, QueryParameter
+
+from . import records as record_schemas
+
+KEPT = r"^[^\x00]+$"
+"""PostgreSQL cannot even be asked for U+0000."""
+
+Id = Annotated[str, PathParameter(description="The record's id.", max_length=200, pattern=KEPT)]
+VoiceKey = Annotated[str, PathParameter(description="A voice's key.", max_length=200, pattern=KEPT)]
+VoiceName = Annotated[
+    str | None,
+    QueryParameter(
+        name="voice_name",
+        required=False,
+        min_length=1,
+        max_length=100,
+        pattern=r"\S",
+        description="The voice's key, if the form does not hold it.",
+    ),
+]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="At most so many records.")]
+Count = Annotated[int, QueryParameter(ge=1, le=200, description="So many messages.")]
+Offset = Annotated[
+    int,
+    QueryParameter(
+        ge=0,
+        le=2**31 - 1,
+        description="So many records are skipped.",
+        schema_extra={"minimum": 0},  # litestar forgets a limit of zero
+    ),
+]
+
+
+def _words(name: str) -> QueryParameter:
+    return QueryParameter(
+        name=name, min_length=1, max_length=1_000, pattern=KEPT, description="What to look for."
+    )
+
+
+Query = Annotated[str, _words("query")]
+Q = Annotated[str, _words("q")]
+Of = Annotated[UUID, QueryParameter(description="The conversation.")]
+
+REASONS = {
+    400: "Something in the request is wrong; `extra` names each wrong field.",
+    401: "Nobody is logged in.",
+    403: "Whoever asks may not.",
+    404: "There is no such record, or something that the request refers to is not there.",
+    409: "It is there already, or it is in use.",
+    413: "Too large.",
+    429: "Too many requests.",
+    503: "Something that is needed is not there now; try again after `Retry-After` seconds.",
+}
+ALWAYS = (401, 403, 429, 503)
+
+
+def errors(*statuses: int) -> dict[int, ResponseSpec]:
+    """Document that an operation may answer with these, and with what any may answer with."""
+    return {
+        status: ResponseSpec(
+            record_schemas.Error, description=REASONS[status], generate_examples=False
+        )
+        for status in sorted({*statuses, *ALWAYS})
+    }
+
+
+def wrong_parameters(request: Request[Any, Any, Any], error: HTTPException) -> list[dict[str, str]]:
+    """Name the parameters of an address that an error is about."""
+    if not isinstance(error, ValidationException):
+        return []
+    if missing := _MISSING.match(error.detail):
+        return [{"field": missing[1], "message": "It is missing."}]
+    told = error.extra if isinstance(error.extra, list) else []
+    return [_wrong(request, one["key"], one["message"]) for one in told if "key" in one]
+
+
+_MISSING = re.compile("Missing required query parameter '([^']+)'")
+
+
+def _wrong(request: Request[Any, Any, Any], key: str, message: str) -> dict[str, str]:
+    if key == "data":
+        return {"field": "", "message": "A body is missing."}
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(key)
+    definition = parameter and parameter.kwarg_definition
+    return {"field": getattr(definition, "name", None) or key, "message": f"{message}."}

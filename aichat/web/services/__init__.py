@@ -1,0 +1,1 @@
+"""What pages, API and sockets share below the routes."""

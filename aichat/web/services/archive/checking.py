@@ -1,0 +1,194 @@
+"""Is it an archive of ours, and is everything in it as it must be? Runs in a worker thread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any, TypeVar
+from uuid import UUID
+from zipfile import BadZipFile, ZipFile
+
+import msgspec
+from attrs import define, field
+from msgspec import Struct
+
+from aichat.core import BadValue, Character, Conversation, Message, Voice
+from aichat.web.api.voices import require_key
+from aichat.web.schemas import records as record_schemas
+from aichat.web.schemas import settings as setting_schemas
+from aichat.web.schemas import voices as voice_schemas
+from aichat.web.schemas.decoding import decode
+from aichat.web.services.own_pictures import is_own
+
+from . import layout
+from .layout import About, Talk, plain
+
+T = TypeVar("T")
+
+MOST_FILES = 200_000
+MOST_BYTES = 2_000_000_000
+MOST_IN_A_FILE = 100_000_000
+"""Unpacked bytes: a small zip can hold a lot of nothing."""
+NAMES = re.compile(
+    r"aichat\.json|(voices|characters|settings)\.json|conversations/[0-9]{1,9}\.json"
+    r"|clips/[0-9a-f]{64}\.[a-z0-9]{1,8}"
+)
+ID = re.compile("[a-z0-9][a-z0-9-]{0,199}")
+OTHER = "Choose a file that aichat exported."
+
+
+class BadArchive(BadValue):
+    """A file is no archive, or something in it is wrong; nothing of it was kept."""
+
+
+@define
+class Checked:
+    """An archive in which everything is as it must be."""
+
+    archive: ZipFile
+    voices: Sequence[Voice] = ()
+    characters: Sequence[Character] = ()
+    settings: dict[str, Any] = field(factory=dict)
+    talks: Sequence[str] = ()
+    """The names of the files that hold conversations, oldest first."""
+
+    def talk(self, name: str) -> tuple[Conversation, list[Message]]:
+        """Read one conversation."""
+        talk = _decoded(self.archive, name, Talk)
+        with _in_words(name):
+            return _conversation(talk.conversation), [_message(one, talk) for one in talk.messages]
+
+    def clips(self) -> Iterator[str]:
+        """Return the keys of the recordings and pictures."""
+        for name in self.archive.namelist():
+            if name.startswith(layout.CLIPS):
+                yield name.removeprefix(layout.CLIPS)
+
+    def clip(self, key: str) -> bytes:
+        """Read one of them."""
+        return _read(self.archive, layout.CLIPS + key)
+
+
+def checked(file: IO[bytes]) -> Checked:
+    """Look at all of *file*. Raises :class:`BadArchive`."""
+    try:
+        archive = ZipFile(file)
+    except (BadZipFile, OSError, ValueError) as error:
+        raise BadArchive("The file is no zip archive.", OTHER) from error
+    names = _names(archive)
+    _about(archive, names)
+    found = Checked(archive, talks=sorted(n for n in names if n.startswith(layout.CONVERSATIONS)))
+    if layout.VOICES in names:
+        with _in_words(layout.VOICES):
+            listed = _decoded(archive, layout.VOICES, list[voice_schemas.Voice])
+            found.voices = [_voice(one) for one in listed]
+    if layout.CHARACTERS in names:
+        with _in_words(layout.CHARACTERS):
+            everybody = _decoded(archive, layout.CHARACTERS, list[record_schemas.Character])
+            found.characters = [_character(one) for one in everybody]
+    if layout.SETTINGS in names:
+        found.settings = setting_schemas.sent(
+            _decoded(archive, layout.SETTINGS, setting_schemas.SettingsChanges)
+        )
+    for name in found.talks:
+        found.talk(name)
+    return found
+
+
+def _names(archive: ZipFile) -> set[str]:
+    entries = archive.infolist()
+    if len(entries) > MOST_FILES or sum(one.file_size for one in entries) > MOST_BYTES:
+        raise BadArchive("The archive is too large.", "Export in parts, and take in one by one.")
+    for one in entries:
+        if not NAMES.fullmatch(one.filename):
+            raise BadArchive(
+                f"The archive holds {one.filename[:60]!r}, which is none of ours.", OTHER
+            )
+    return {one.filename for one in entries}
+
+
+def _about(archive: ZipFile, names: Iterable[str]) -> None:
+    if layout.ABOUT not in names:
+        raise BadArchive("The zip is no archive of aichat: aichat.json is missing.", OTHER)
+    about = _decoded(archive, layout.ABOUT, About)
+    if about.format != "aichat":
+        raise BadArchive("The zip is no archive of aichat.", OTHER)
+    if about.version > layout.VERSION:
+        raise BadArchive(
+            f"A newer aichat ({about.made_by[:40]}) has written this archive.", "Update aichat."
+        )
+
+
+def _read(archive: ZipFile, name: str) -> bytes:
+    try:
+        with archive.open(name) as entry:
+            data = entry.read(MOST_IN_A_FILE + 1)
+    except (BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise BadArchive(f"{name} cannot be read: the archive is broken.", OTHER) from error
+    if len(data) > MOST_IN_A_FILE:
+        raise BadArchive(f"{name} is too large.", OTHER)
+    return data
+
+
+def _decoded(archive: ZipFile, name: str, kind: type[T]) -> T:
+    with _in_words(name):
+        return decode(_read(archive, name), kind)
+
+
+@contextmanager
+def _in_words(name: str) -> Iterator[None]:
+    """Say in which file a mistake is."""
+    try:
+        yield
+    except BadArchive:
+        raise
+    except (BadValue, ValueError) as error:  # msgspec's are ValueErrors
+        problem = error.problem if isinstance(error, BadValue) else str(error)
+        raise BadArchive(f"{name}: {problem}", OTHER) from error
+
+
+# -- records as the REST API shows them become ours, within the limits that it sets to clients -----
+
+
+def _within(record: Struct, kind: type[Struct]) -> dict[str, Any]:
+    """Check what a client could have sent of *record*, and return it."""
+    given = plain(record, kind)
+    msgspec.convert(given, kind)
+    return given
+
+
+def _voice(one: voice_schemas.Voice) -> Voice:
+    require_key(one.voice, "voice")
+    return Voice(**_within(one, voice_schemas.NewVoice), created_at=one.created_at)
+
+
+def _character(one: record_schemas.Character) -> Character:
+    if not ID.fullmatch(one.id):
+        raise BadValue(f"{one.id[:60]!r} is no id of a character.", OTHER)
+    given = _within(one, record_schemas.NewCharacter)
+    face = one.image_url if one.image_url and is_own(one.image_url) else None
+    given |= {"image_url": face, "images": [image for image in one.images if is_own(image)]}
+    return Character(one.id, **given, created_at=one.created_at)
+
+
+def _conversation(one: record_schemas.Conversation) -> Conversation:
+    id = str(UUID(one.conversation_id))
+    known = set(setting_schemas.SettingsChanges.__struct_fields__)
+    msgspec.convert(
+        {k: v for k, v in one.settings.items() if k in known}, setting_schemas.SettingsChanges
+    )
+    return Conversation(
+        id, one.title, one.active_characters, one.settings, one.created_at, one.updated_at
+    )
+
+
+def _message(one: record_schemas.Message, talk: Talk) -> Message:
+    if one.conversation_id != talk.conversation.conversation_id:
+        raise BadValue("A message belongs to another conversation.", OTHER)
+    given = plain(one, record_schemas.Message)
+    msgspec.convert(
+        {**plain(one, record_schemas.NewMessage), "content": one.content or "…"},
+        record_schemas.NewMessage,
+    )
+    return Message(**{**given, "message_id": str(UUID(one.message_id))})

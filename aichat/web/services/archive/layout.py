@@ -1,0 +1,38 @@
+"""What is where in an archive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from aichat.web.schemas import records
+
+VERSION = 1
+ABOUT = "aichat.json"
+VOICES = "voices.json"
+CHARACTERS = "characters.json"
+SETTINGS = "settings.json"
+CONVERSATIONS = "conversations/"
+CLIPS = "clips/"
+
+
+class About(Struct):
+    """What the archive is, and who wrote it when."""
+
+    version: int
+    made_by: str
+    made_at: str
+    format: str = "aichat"
+
+
+class Talk(Struct):
+    """One conversation, and its messages, oldest first."""
+
+    conversation: records.Conversation
+    messages: list[records.Message]
+
+
+def plain(record: Struct, kind: type[Struct]) -> dict[str, Any]:
+    """Return those fields of *record* that *kind* has, as what a client might have sent."""
+    return {name: getattr(record, name) for name in kind.__struct_fields__ if hasattr(record, name)}

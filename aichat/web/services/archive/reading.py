@@ -1,0 +1,243 @@
+"""Taking an archive in. All of it is checked before anything is kept.
+
+What refers to something that is neither in the archive nor here loses that reference: a character
+its voice, a conversation a member. Nothing is ever deleted. What stops or fails in the middle is
+taken back, but for recordings, which the store sweeps, and the order of conversations by activity.
+
+An archive is one's own backup: restored, everything is as it was, also who may use which tools and
+which model answers (a character's card, which strangers pass around, only proposes that). How many
+characters came with such choices is said, for an archive that was somebody else's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import IO, Any, Literal
+
+import anyio
+import anyio.lowlevel
+from anyio import to_thread
+from attrs import define, evolve, field, fields
+
+from aichat.core import (
+    AichatError,
+    Character,
+    Conflict,
+    Conversation,
+    Message,
+    NotFound,
+    Storage,
+    Voice,
+)
+from aichat.web.schemas.settings import KNOWN
+
+from .checking import BadArchive, Checked, checked
+
+Policy = Literal["keep", "replace"]
+"""What becomes of records that are here already: they stay, or the archive's take their place."""
+BATCH = 1_000
+Way = Callable[[], Awaitable[object]]
+Tell = Callable[[int, int], None]
+"""Hears how many records were taken in, and how many there are."""
+
+log = logging.getLogger(__name__)
+
+__all__ = ["BadArchive", "Policy", "Taken", "take_in"]
+
+
+@define
+class Taken:
+    """How many came in, and how many were left as they were; *changed* are ids of characters."""
+
+    voices: int = 0
+    characters: int = 0
+    conversations: int = 0
+    kept: int = 0
+    privileged: int = 0
+    """Characters that came with tools, a model or limits of their own."""
+    changed: list[str] = field(factory=list)
+
+    @property
+    def line(self) -> str:
+        """Tell it to people."""
+        counts = {
+            "character": self.characters, "voice": self.voices, "conversation": self.conversations,
+        }  # fmt: skip
+        listed = [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items() if n]
+        came = f"{', '.join(listed) or 'Nothing new'} came in."
+        if n := self.privileged:
+            came += (
+                f" {n} of them {'has' if n == 1 else 'have'} tools, a model or limits of their own."
+            )
+        were = "record was" if self.kept == 1 else "records were"
+        return f"{came} {self.kept} {were} here already." if self.kept else came
+
+
+async def take_in(
+    storage: Storage, file: IO[bytes], policy: Policy, tell: Tell = lambda done, total: None
+) -> Taken:
+    """Take an archive in. Raises :class:`BadArchive`, and what the store raises.
+
+    Then, and when it is cancelled, what had come in is taken back.
+    """
+    found = await to_thread.run_sync(checked, file)
+    with found.archive:
+        taking = _Taking(storage, found, policy, tell)
+        try:
+            return await taking.everything()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await taking.take_back()
+            raise
+
+
+class _Taking:
+    def __init__(self, storage: Storage, found: Checked, policy: Policy, tell: Tell) -> None:
+        self.storage, self.found, self.policy, self.tell = storage, found, policy, tell
+        self.taken = Taken()
+        self.clips = list(found.clips())
+        self.done = 0
+        self.ways_back: list[Way] = []
+        """What undoes each step, oldest first; noted before it, as nobody knows how far one got."""
+
+    async def everything(self) -> Taken:
+        await self._step(0)
+        for key in self.clips:
+            await self._clip(key)
+            await self._step()
+        for voice in self.found.voices:
+            await self._voice(voice)
+            await self._step()
+        voices = {voice.voice for voice in await self.storage.voices()}
+        for who in self.found.characters:
+            known = who.voice if who.voice in voices else None
+            await self._character(evolve(who, voice=known))
+            await self._step()
+        here = {who.id for who in await self.storage.characters()}
+        for name in self.found.talks:
+            conversation, messages = await to_thread.run_sync(self.found.talk, name)
+            await self._talk(conversation, messages, here)
+            await self._step()
+        await self._settings()
+        return self.taken
+
+    async def _step(self, count: int = 1) -> None:
+        """So much more is done; here it can be cancelled, whatever the store."""
+        self.done += count
+        found = self.found
+        records = (self.clips, found.voices, found.characters, found.talks)
+        self.tell(self.done, sum(map(len, records)))
+        await anyio.lowlevel.checkpoint()
+
+    async def take_back(self) -> None:
+        """Undo what was done, the last first. What cannot be undone is told in the log."""
+        for way in reversed(self.ways_back):
+            try:
+                await way()
+            except NotFound:
+                continue  # somebody has deleted it meanwhile
+            except AichatError as error:
+                log.error("Something of an import that ended early is still here: %s", error)
+
+    async def _clip(self, key: str) -> None:
+        data = await to_thread.run_sync(self.found.clip, key)
+        if await self.storage.add_clip(data, key.rpartition(".")[2]) != key:
+            raise BadArchive(f"clips/{key} is not what its name says.", "Export it again.")
+
+    async def _voice(self, voice: Voice) -> None:
+        key, storage = voice.voice, self.storage
+        before: Voice | None = await _found(storage.voice, key)
+        if before is None:
+            await self._add(partial(storage.add_voice, voice), partial(storage.delete_voice, key))
+        elif self.policy == "replace":
+            self.ways_back.append(partial(storage.change_voice, key, _changes(before)))
+            await storage.change_voice(key, _changes(voice))
+        else:
+            self.taken.kept += 1
+            return
+        self.taken.voices += 1
+
+    async def _character(self, who: Character) -> None:
+        before: Character | None = await _found(self.storage.character, who.id)
+        if before is None:
+            gone = partial(self.storage.delete_character, who.id)
+            await self._add(partial(self.storage.add_character, who), gone)
+        elif self.policy == "replace":
+            back = partial(self.storage.change_character, who.id, _changes(before))
+            self.ways_back.append(back)
+            await self.storage.change_character(who.id, _changes(who))
+            self.taken.changed.append(who.id)
+        else:
+            self.taken.kept += 1
+            return
+        self.taken.characters += 1
+        self.taken.privileged += bool(who.model or any(who.extensions.get(n) for n in KNOWN))
+
+    async def _talk(
+        self, conversation: Conversation, messages: Sequence[Message], here: set[str]
+    ) -> None:
+        cast = [id for id in conversation.active_characters if id in here]
+        conversation = evolve(conversation, active_characters=cast)
+        id, storage = conversation.conversation_id, self.storage
+        before: Conversation | None = await _found(storage.conversation, id)
+        if before is None:
+            gone = partial(storage.delete_conversation, id)
+            await self._add(partial(storage.add_conversation, conversation), gone)
+        elif self.policy == "replace":
+            self.ways_back.append(partial(storage.change_conversation, id, _changes(before)))
+            await storage.change_conversation(id, _changes(conversation))
+        else:
+            self.taken.kept += 1
+            return
+        said = [
+            one if one.character_id in here else evolve(one, character_id=None) for one in messages
+        ]
+        if before:
+            await self._note_messages(said)
+        for at in range(0, len(said), BATCH):
+            await storage.add_messages(said[at : at + BATCH])
+        self.taken.conversations += 1
+
+    async def _add(self, add: Callable[[], Awaitable[object]], back: Way) -> None:
+        """Add a record; one that somebody else has added meanwhile is theirs, and stays."""
+        self.ways_back.append(back)
+        try:
+            await add()
+        except Conflict:
+            self.ways_back.remove(back)
+            raise
+
+    async def _note_messages(self, said: Sequence[Message]) -> None:
+        """Remember what these messages are now, of a conversation that is here already."""
+        for one in said:
+            before: Message | None = await _found(self.storage.message, one.message_id)
+            self.ways_back.append(
+                partial(self.storage.add_message, before)
+                if before
+                else partial(self.storage.delete_message, one.message_id)
+            )
+
+    async def _settings(self) -> None:
+        now = await self.storage.settings()
+        new = {
+            name: value
+            for name, value in self.found.settings.items()
+            if value is not None and (self.policy == "replace" or now.get(name) is None)
+        }
+        if new:
+            await self.storage.change_settings(new)
+
+
+async def _found(find: Any, key: str) -> Any:
+    try:
+        return await find(key)
+    except NotFound:
+        return None
+
+
+def _changes(record: Voice | Character | Conversation) -> dict[str, Any]:
+    """Return everything of a record that can be changed."""
+    names = [one.name for one in fields(type(record))][1:]  # the first is its key
+    return {n: getattr(record, n) for n in names if n not in ("created_at", "updated_at")}

@@ -1,0 +1,107 @@
+"""A character answers before it is kept: one message, its reply, and nothing remains of either."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+from attrs import define, field
+
+from aichat.core import (
+    AichatError,
+    BackendFailed,
+    BadValue,
+    Character,
+    NotReady,
+    Parts,
+    Prompt,
+    PromptMessage,
+    TimedOut,
+    closing,
+)
+from aichat.toolkit.prompt_roles import in_turns
+from aichat.toolkit.prompting import asked_with, briefing
+from aichat.toolkit.replies import Habits, replied
+from aichat.toolkit.visible_text import Withdrawn
+from aichat.web.settings.conversation_defaults import defaults
+
+log = logging.getLogger(__name__)
+
+LONGEST_QUESTION = 1_000
+LONGEST_ANSWER = 1_500
+MOST_TOKENS = 250
+PATIENCE_SECONDS = 60.0
+AT_ONCE = 2
+WAITING = 4
+ANEW = "\f"
+"""Stands in an answer where it begins anew: what came before was a thought of the model."""
+
+
+@define(eq=False)
+class Trials:
+    """Lets characters be tried, a few at a time."""
+
+    # a limiter belongs to a task; an answer begins in one and goes on in another
+    slots: anyio.Semaphore = field(factory=lambda: anyio.Semaphore(AT_ONCE))
+    habits: Habits = field(factory=Habits)
+
+    async def answer(self, parts: Parts, who: Character, said: str) -> AsyncIterator[str]:
+        """Write the reply piece by piece, up to :data:`LONGEST_ANSWER` letters; see :data:`ANEW`.
+
+        Raises BadValue for what cannot be answered, NotReady, TimedOut, and what the model raises.
+        """
+        prompt = await _prompt(parts, who, _checked(said))
+        if self.slots.statistics().tasks_waiting >= WAITING:
+            raise NotReady("Too many characters are being tried.", "Try again in a moment.")
+        room = LONGEST_ANSWER
+        async with self.slots, closing(replied(parts.llm, prompt, self.habits)) as pieces:
+            until = anyio.current_time() + PATIENCE_SECONDS
+            while room > 0 and (piece := await _next(pieces, until)) is not None:
+                if isinstance(piece, Withdrawn):
+                    room = LONGEST_ANSWER
+                    yield ANEW
+                elif isinstance(piece, str):  # what it took, and calls for tools, come between
+                    yield piece[:room]
+                    room -= len(piece)
+        if room == LONGEST_ANSWER:
+            raise BackendFailed("The model wrote nothing.", "Try again, or choose another model.")
+
+
+async def _next(pieces: AsyncIterator[Any], until: float) -> Any:
+    """Return the next piece, or None at the end. No scope is held while others work."""
+    try:
+        with anyio.fail_after(until - anyio.current_time()):
+            return await anext(pieces, None)
+    except AichatError:
+        raise
+    except TimeoutError:
+        raise TimedOut(
+            f"The model did not finish within {PATIENCE_SECONDS:g} seconds.",
+            "Try again, or choose another model.",
+        ) from None
+    except Exception as error:  # whatever an engine may raise is told in words
+        log.exception("A model failed while a character was tried")
+        raise BackendFailed(
+            f"The model failed ({type(error).__name__}).",
+            "Try again, or choose another model. The log says more.",
+        ) from error
+
+
+def _checked(said: str) -> str:
+    if not said.strip():
+        raise BadValue("There is nothing to answer.", "Write something to it.", "say")
+    if len(said) > LONGEST_QUESTION:
+        raise BadValue(f"It has over {LONGEST_QUESTION} letters.", "Write less.", "say")
+    return said.strip()
+
+
+async def _prompt(parts: Parts, who: Character, said: str) -> Prompt:
+    messages = [PromptMessage("system", briefing(who))]
+    if who.greeting:
+        messages.append(PromptMessage("assistant", who.greeting))
+    messages.append(PromptMessage("user", said))
+    settings = asked_with(who, await defaults(parts.storage))
+    settings["max_tokens"] = min(settings.get("max_tokens", MOST_TOKENS), MOST_TOKENS)
+    return Prompt(who, (who,), in_turns(messages), settings)

@@ -1,0 +1,92 @@
+"""Imports that go on: how far each has got, and a way to cancel it.
+
+The page names its import in the address (``?job=…``), so that other requests can ask about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+from attrs import define, field
+from litestar import Request
+
+from aichat.core import BadValue, NotFound, new_id
+from aichat.web.schemas.forms import read_form
+
+MOST = 8
+"""So many go on at once."""
+LONGEST_NAME = 64
+
+
+@define(eq=False)
+class Import:
+    """One import, from the first byte of its file on."""
+
+    name: str
+    scope: anyio.CancelScope = field(factory=anyio.CancelScope)
+    done: int = 0
+    total: int = 0
+    """Records; 0 while the file is still being checked."""
+    is_over: bool = False
+    moved: anyio.Event = field(factory=anyio.Event)
+
+    def tell(self, done: int, total: int) -> None:
+        """So many records were taken in."""
+        self.done, self.total = done, total
+        self._move()
+
+    def end(self) -> None:
+        """It is over, however it ended."""
+        self.is_over = True
+        self._move()
+
+    def _move(self) -> None:
+        self.moved.set()
+        self.moved = anyio.Event()
+
+
+@define(eq=False)
+class Imports:
+    """Those that go on, by name."""
+
+    going: dict[str, Import] = field(factory=dict)
+
+    def begin(self, name: str) -> Import:
+        """Note that one begins."""
+        if name in self.going or len(self.going) >= MOST or len(name) > LONGEST_NAME:
+            raise BadValue("Too many imports go on at once.", "Try again in a moment.", "job")
+        made = self.going[name] = Import(name)
+        return made
+
+    def end(self, one: Import) -> None:
+        """Note that it is over."""
+        self.going.pop(one.name, None)
+        one.end()
+
+    def one(self, name: str) -> Import:
+        """Return one that goes on. Raises NotFound."""
+        if name not in self.going:
+            raise NotFound("This import is over.", "Look at what came in.")
+        return self.going[name]
+
+    async def progress(self, name: str) -> AsyncIterator[str]:
+        """Tell how far one is, as lines "DONE TOTAL", until it is over; as fast as one listens."""
+        one = self.going.get(name)
+        while one and not one.is_over:
+            moved = one.moved
+            yield f"{one.done} {one.total}\n"
+            await moved.wait()
+
+
+async def begin(request: Request[Any, Any, Any]) -> None:
+    """Before a request: note its import, then read the file that it sends."""
+    imports: Imports = request.app.state.imports
+    one = imports.begin(request.query_params.get("job") or new_id())
+    request.state.importing = one
+    try:
+        await read_form(request)
+    except BaseException:
+        imports.end(one)
+        raise

@@ -1,0 +1,1 @@
+"""What was deleted, until nobody can take it back."""

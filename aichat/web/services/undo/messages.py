@@ -1,0 +1,171 @@
+"""Messages that were deleted a moment ago: nobody is told of them, and the store still has them.
+
+Those that go together come back together. Every window of the conversation offers that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from attrs import define, field, frozen
+from jinja2 import Environment
+from markupsafe import escape
+
+from aichat.core import Message, NotFound, Parts
+from aichat.web.html.fragments import last_line, partial
+from aichat.web.realtime.rooms import Rooms
+from aichat.web.services.conversation_list import Listing
+
+from .pending import Leaving
+
+PAGE = 200
+
+
+@frozen
+class Group:
+    """Messages that go together; *key* is the id of the first. *told* says so."""
+
+    conversation: str
+    ids: tuple[str, ...]
+    told: str
+
+    @property
+    def key(self) -> str:
+        """Name it."""
+        return self.ids[0]
+
+    @property
+    def address(self) -> str:
+        """Where it is taken back."""
+        return f"/c/{self.conversation}/messages/{self.key}"
+
+
+@define(eq=False)
+class Unsaid:
+    """Takes messages away, and brings them back. *delete* is what deletes one for good."""
+
+    parts: Parts
+    rooms: Rooms
+    leaving: Leaving
+    listing: Listing
+    jinja: Environment
+    delete: Callable[[str], Awaitable[Message]]
+    groups: dict[str, Group] = field(factory=dict)
+
+    def of(self, conversation: str) -> list[Group]:
+        """Return what can be taken back of a conversation."""
+        return [one for one in self.groups.values() if one.conversation == conversation]
+
+    async def after(self, message: Message) -> list[str]:
+        """Return the ids of what is still to be seen behind a message."""
+        found: list[str] = []
+        last, home = message.message_id, message.conversation_id
+        room = self.rooms.open.get(home)
+        newest = list(room.showing.kept) if room else []
+        while page := await self.parts.storage.messages(home, PAGE, after=last):
+            found += [one.message_id for one in page]
+            last = found[-1]
+        found += [id for id in newest if id not in found and not await self._is_stored(id)]
+        return [id for id in found if id not in self.rooms.hidden.of(home)]
+
+    async def _is_stored(self, id: str) -> bool:
+        """Tell whether the store has a message: one that was said just now may be on its way."""
+        try:
+            await self.parts.storage.message(id)
+        except NotFound:
+            return False
+        return True
+
+    async def begin(self, home: str, ids: Sequence[str], told: str) -> Group:
+        """Let messages of a conversation go, oldest first, unless they are taken back in time.
+
+        Raises NotFound when one of them is going already.
+        """
+        if set(ids) & set(self.rooms.hidden.of(home)):
+            raise NotFound("That message was deleted already.", "Reload the page.")
+        group = self.groups[ids[0]] = Group(home, tuple(ids), told)
+
+        async def delete() -> None:
+            await self._delete(group)
+
+        self.leaving.begin(f"message {group.key}", delete)
+        self.rooms.hide(home, ids)
+        gone = "".join(partial(f"#m-{id}", "delete", "") for id in ids)
+        undo = self.jinja.get_template("fragments/undo.html").render(group=group)
+        self.rooms.show_in(home, gone + partial("#toasts", "beforeend", undo))
+        await self._show_last(home)
+        return group
+
+    async def take_back(self, key: str) -> list[Message]:
+        """Bring messages back; return them, less those that somebody deleted for good meanwhile.
+
+        Raises NotFound when it is too late, or *key* is not the first of them.
+        """
+        self.leaving.take_back(f"message {key}")
+        group = self.groups.pop(key)
+        self.rooms.reveal(group.conversation, group.ids)
+        messages = await self._messages(group)
+        drawn = await self._drawn(group.conversation, messages)
+        self.rooms.show_in(group.conversation, _settled(group) + drawn)
+        await self._show_last(group.conversation)
+        return messages
+
+    async def _messages(self, group: Group) -> list[Message]:
+        found: list[Message] = []
+        for id in group.ids:
+            with suppress(NotFound):
+                found.append(await self.parts.storage.message(id))
+        return found
+
+    async def _delete(self, group: Group) -> None:
+        del self.groups[group.key]
+        home, left = group.conversation, list(group.ids)
+        self.rooms.show_in(home, _settled(group))
+        try:
+            while left:
+                try:
+                    await self.delete(left[0])
+                except NotFound:  # somebody else was quicker, or it is on its way to the store
+                    self.rooms.message_gone(home, left[0])
+                self.rooms.hidden.drop(home, [left.pop(0)])
+        finally:  # what the store could not delete is there again
+            self.rooms.reveal(home, left)
+
+    async def _drawn(self, conversation: str, messages: Sequence[Message]) -> str:
+        """Draw what has come back: each behind the message that it followed."""
+        if (room := self.rooms.open.get(conversation)) is None:
+            return ""
+        runs: dict[str, list[Message]] = {}  # by the target that they stand behind
+        heads: dict[str, str] = {}  # message id -> the target of the run that it is in
+        for message in messages:
+            before = await self._before(message)
+            head = heads.get(before, f"#m-{before}" if before else "")
+            heads[message.message_id] = head
+            runs.setdefault(head, []).append(message)
+        return "".join(room.painter.behind(head, run, room.cast) for head, run in runs.items())
+
+    async def _before(self, message: Message) -> str:
+        """Return the id of the message that is to be seen before this one, or ""."""
+        home, id = message.conversation_id, message.message_id
+        with suppress(NotFound):  # it was deleted meanwhile
+            while earlier := await self.parts.storage.recent_messages(home, 1, before=id):
+                if self.rooms.hidden.seen(earlier):
+                    return earlier[0].message_id
+                id = earlier[0].message_id
+        return ""
+
+    async def _show_last(self, conversation: str) -> None:
+        """Tell in everybody's list what was said last."""
+        self.listing.forget(conversation)  # it is no activity
+        try:
+            said = await self.rooms.hidden.recent(self.parts.storage, conversation, 1)
+        except NotFound:
+            return  # it was deleted meanwhile, and stands in no list
+        target = f"#talk-{conversation} .conversation-last"
+        line = escape(last_line(said[-1])) if said else ""
+        self.rooms.show(partial(target, "innerHTML", line))
+
+
+def _settled(group: Group) -> str:
+    return partial(f"#undo-{group.key}", "delete", "")

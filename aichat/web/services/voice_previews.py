@@ -1,0 +1,264 @@
+"""A sentence in a voice, before anybody uses it: made once, and kept by what it was made of.
+
+Nothing of it is in the store: the files are a cache in the data folder, and go when it is full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import math
+import os
+import re
+import struct
+import wave
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from attrs import define, evolve, field, frozen
+
+from aichat.core import (
+    AichatError,
+    BackendFailed,
+    BadValue,
+    Config,
+    NotFound,
+    NotReady,
+    Parts,
+    TimedOut,
+    Tts,
+    Voice,
+    WordMark,
+    closing,
+)
+from aichat.toolkit.speech_check import Sound
+from aichat.toolkit.temporary_files import mark, sweep
+from aichat.toolkit.voice_cloning import introduce
+
+log = logging.getLogger(__name__)
+
+SENTENCE = "Hello, it is good to meet you. Shall we take a walk, or would you rather sit and talk?"
+"""What every voice says unless something else is asked for, so that they can be compared."""
+LONGEST_TEXT = 300
+"""Letters."""
+LONGEST_SECONDS = 30
+"""More of a voice is not made."""
+PATIENCE_SECONDS = 90.0
+WAITING = 4
+"""So many previews may wait for the one that is being made."""
+MOST_BYTES = 100_000_000
+KEY = re.compile(r"[0-9a-f]{64}")
+PREVIEWS = "/previews/"
+DRAFT = "draft-"
+
+
+@frozen
+class Preview:
+    """What was made: *key* names it; *is_new* if it was made just now."""
+
+    key: str
+    wav: bytes
+    is_new: bool
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds it."""
+        return f"{PREVIEWS}{self.key}.wav"
+
+
+@define(eq=False)
+class Previews:
+    """Makes previews, one at a time: people who talk come first. *folder* is the cache."""
+
+    folder: Path
+    config: Config
+    # a limiter belongs to a task; what is streamed begins in one and goes on in another
+    slot: anyio.Semaphore = field(factory=lambda: anyio.Semaphore(1))
+
+    async def speak(self, parts: Parts, voice: Voice, text: str) -> Preview:
+        """Say *text* in *voice* with the engine that serves.
+
+        Raises BadValue for a text that cannot be said, BackendFailed, TimedOut, and NotReady while
+        no engine serves or too many wait.
+        """
+        text = _checked(text)
+        tts, key = parts.tts, self.key(parts, voice, text)
+        if found := await anyio.to_thread.run_sync(self._found, key):
+            return Preview(key, found, is_new=False)
+        async with closing(self._made(parts, tts, voice, text)) as pieces:
+            wav = _wav(b"".join([piece async for piece in pieces]), tts.sample_rate)
+        await anyio.to_thread.run_sync(self._keep, key, wav)
+        return Preview(key, wav, is_new=True)
+
+    async def stream(self, parts: Parts, voice: Voice, text: str) -> AsyncIterator[bytes]:
+        """Say it as :meth:`speak` does, piece by piece as it is made: a WAV without a length."""
+        text = _checked(text)
+        tts, key = parts.tts, self.key(parts, voice, text)
+        if found := await anyio.to_thread.run_sync(self._found, key):
+            yield found
+            return
+        pcm = bytearray()
+        async with closing(self._made(parts, tts, voice, text)) as pieces:
+            async for piece in pieces:
+                yield piece if pcm else _head(tts.sample_rate) + piece
+                pcm += piece
+        await anyio.to_thread.run_sync(self._keep, key, _wav(bytes(pcm), tts.sample_rate))
+
+    async def _made(self, parts: Parts, tts: Tts, voice: Voice, text: str) -> AsyncIterator[bytes]:
+        if self.slot.statistics().tasks_waiting >= WAITING:
+            raise NotReady("Too many voices are being tried.", "Try again in a moment.")
+        is_mute = True
+        async with self.slot:
+            known = await introduce(voice, tts, parts.storage)
+            async with closing(_spoken(tts, known, text)) as pieces:
+                async for piece in pieces:
+                    is_mute = False
+                    yield piece
+        if is_mute:
+            problem, mend = "The voice made no sound.", "Describe it differently, and try again."
+            raise BackendFailed(problem, mend)
+
+    def key(self, parts: Parts, voice: Voice, text: str) -> str:
+        """Name what is said by all that it is made of: engine, its settings, voice and text."""
+        serving = parts.roles["tts"].serving
+        engine = serving.name if serving else ""
+        chosen = self.config.parts.get("tts")
+        made_of = {
+            "engine": engine,
+            "settings": dict(chosen.settings.get(engine, {})) if chosen else {},
+            "voice": _fields(voice),
+            "text": text,
+        }
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+    async def again(self, key: str) -> bytes:
+        """Return a preview that was made before. Raises NotFound when it is no longer there."""
+        found = await anyio.to_thread.run_sync(self._found, key) if KEY.fullmatch(key) else None
+        if found is None:
+            raise NotFound("This preview is no longer kept.", "Listen to the voice once more.")
+        return found
+
+    def _found(self, key: str) -> bytes | None:
+        path = self.folder / f"{key}.wav"
+        try:
+            wav = path.read_bytes()
+            os.utime(path)  # who was heard last goes last
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("The preview %s cannot be read: %s.", path, error.strerror)
+            return None
+        return wav
+
+    def _keep(self, key: str, wav: bytes) -> None:
+        """Keep a preview; one that cannot be kept is made again when it is wanted."""
+        draft = self.folder / f"{DRAFT}{mark()}{key}"
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft.write_bytes(wav)
+            draft.replace(self.folder / f"{key}.wav")
+            for path in self._surplus():
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("Previews cannot be kept in %s: %s.", self.folder, error.strerror)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what a killed process has left half written. Takes the disk's time."""
+        sweep(self.folder, DRAFT)
+
+    def _surplus(self) -> Iterator[Path]:
+        """Yield those that were heard longest ago, as many as are too many."""
+        files = [(path, path.stat()) for path in self.folder.iterdir()]
+        room = MOST_BYTES
+        for path, state in sorted(files, key=lambda pair: pair[1].st_mtime, reverse=True):
+            room -= state.st_size
+            if room < 0:
+                yield path
+
+
+def seeded(voice: Voice, seed: int | None) -> Voice:
+    """Return the voice with another throw of its engine's dice; None leaves it as it is."""
+    if seed is None or seed == voice.settings.get("seed"):
+        return voice
+    return evolve(voice, settings={**voice.settings, "seed": seed}, audio_tokens=None)
+
+
+def _fields(voice: Voice) -> Mapping[str, Any]:
+    """Return what a voice sounds by; whoever is heard in a clip sounds alike with and without."""
+    settings = {key: value for key, value in voice.settings.items() if key != "consent"}
+    return {
+        "voice": voice.voice,
+        "method": voice.method,
+        "speaker_desc": voice.speaker_desc,
+        "scene_prompt": voice.scene_prompt,
+        "audio_path": voice.audio_path,
+        "text_path": voice.text_path,
+        "settings": settings,
+    }
+
+
+def _checked(text: str) -> str:
+    text = " ".join(text.split())
+    if not any(letter.isalnum() for letter in text):
+        raise BadValue("There is nothing to say.", "Write a sentence.", "text")
+    if len(text) > LONGEST_TEXT:
+        raise BadValue(
+            f"The sentence has over {LONGEST_TEXT} letters.", "Write a shorter one.", "text"
+        )
+    return text
+
+
+async def _spoken(tts: Tts, voice: Voice, text: str) -> AsyncIterator[bytes]:
+    """Yield PCM16 as it is made. No scope is held while others work."""
+    sound = Sound(text, tts.sample_rate, math.inf)  # a voice without end is cut here
+    room, until = LONGEST_SECONDS * tts.sample_rate * 2, anyio.current_time() + PATIENCE_SECONDS
+    async with closing(tts.speak(text, voice)) as chunks:
+        while room > 0 and (chunk := await _next(chunks, until)) is not None:
+            if isinstance(chunk, WordMark):
+                sound.mark()
+            elif pcm := sound.take(chunk)[:room]:
+                yield pcm
+                room -= len(pcm)
+
+
+async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
+    """Return the next chunk, or None at the end. Raises what can be told to people."""
+    try:
+        with anyio.fail_after(until - anyio.current_time()):
+            return await anext(chunks, None)
+    except AichatError:
+        raise
+    except TimeoutError:
+        raise TimedOut(
+            f"The voice did not finish within {PATIENCE_SECONDS:g} seconds.",
+            "Try a shorter sentence, or another [tts] backend.",
+        ) from None
+    except Exception as error:  # whatever an engine may raise is told in words
+        log.exception("A voice failed while it was tried")
+        raise BackendFailed(
+            f"The voice failed ({type(error).__name__}).", "Try again. The log says more."
+        ) from error
+
+
+def _head(rate: int) -> bytes:
+    """Write the head of a WAV of PCM16, mono, whose length nobody knows yet."""
+    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return b"RIFF\xff\xff\xff\xffWAVEfmt " + form + b"data\xff\xff\xff\xff"
+
+
+def _wav(pcm: bytes, rate: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(rate)
+        writer.writeframes(pcm)
+    return file.getvalue()
