@@ -124,7 +124,7 @@ async def measure(
             room.connections.add(reader(bus, room))
 
         def look(event: AudioReceived) -> None:
-            lanes = sum(len(talk.lanes) for talk in bus._talks.by_id.values())
+            lanes = sum(len(talk.lanes) for talk in bus._conversations.by_id.values())
             counts.append(lanes / sessions)
 
         bus.tap(look, conversation="s0")

@@ -29,12 +29,10 @@ from .backends import (
     charges,
     languages,
 )
-from .bus.bus import Bus
+from .bus.bus import Bus, open_bus
 from .bus.clock import Clock
-from .bus.opening import open_bus
-from .bus.streams import Breath, Patience, closing, next_within, patience
+from .bus.streams import CooperativeYield, IdleTimeout, closing, idle_timeout, next_within
 from .bus.subscription import Overflow, Subscription
-from .bus.trace import Step, Trace
 from .errors import (
     AichatError,
     BackendFailed,
@@ -45,7 +43,6 @@ from .errors import (
     CannotStart,
     Conflict,
     Denied,
-    LaneFull,
     NotFound,
     NotReady,
     TimedOut,
@@ -54,15 +51,11 @@ from .errors import (
 from .hookspecs import hookimpl
 from .ids import new_id
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
-from .pictures import in_words
 from .plugins import cast_parts, load_plugins, open_chat
-from .redaction import redacted, shown_url
 from .registry.config import Config, Web, read_config
 from .registry.live_settings import Live, LiveSetting
 from .registry.selection import Parts, State, Status
-from .registry.standby import Standby
 from .storage import Adjusts, BackedUp, Changes, Storage
-from .text import unmarked
 from .tools import Tool, ToolCall, tool
 from .validators import is_clean, require_json
 
@@ -78,7 +71,6 @@ __all__ = [
     "BadAudio",
     "BadSettings",
     "BadValue",
-    "Breath",
     "Bus",
     "CannotRead",
     "CannotStart",
@@ -91,8 +83,9 @@ __all__ = [
     "Conflict",
     "Connection",
     "Conversation",
+    "CooperativeYield",
     "Denied",
-    "LaneFull",
+    "IdleTimeout",
     "ListsModels",
     "Live",
     "LiveSetting",
@@ -103,7 +96,6 @@ __all__ = [
     "NotReady",
     "Overflow",
     "Parts",
-    "Patience",
     "Pause",
     "Playable",
     "Prompt",
@@ -112,17 +104,14 @@ __all__ = [
     "Sequenced",
     "Sequencer",
     "SoundJudge",
-    "Standby",
     "State",
     "Status",
-    "Step",
     "Storage",
     "Stt",
     "Subscription",
     "TimedOut",
     "Tool",
     "ToolCall",
-    "Trace",
     "Tts",
     "TurnDetector",
     "Unreachable",
@@ -139,7 +128,7 @@ __all__ = [
     "charges",
     "closing",
     "hookimpl",
-    "in_words",
+    "idle_timeout",
     "is_clean",
     "languages",
     "load_plugins",
@@ -147,12 +136,8 @@ __all__ = [
     "next_within",
     "open_bus",
     "open_chat",
-    "patience",
     "read_config",
-    "redacted",
     "require_json",
-    "shown_url",
     "slug",
     "tool",
-    "unmarked",
 ]

@@ -4,7 +4,6 @@
     * BusError
         - BusClosed
         - BadHandler
-        - LaneFull
     * PluginError
         - UnknownBackend
         - BadSettings
@@ -63,13 +62,6 @@ class BusClosed(BusError):
 
 class BadHandler(BusError):
     """A handler does not say which events it takes, or cannot take them."""
-
-
-class LaneFull(BusError):
-    """A lane that refuses when it is full got one event too many."""
-
-    code = "too_many_waiting"
-    retryable = True
 
 
 class PluginError(AichatError):

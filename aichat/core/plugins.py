@@ -17,9 +17,8 @@ from attrs import evolve
 
 from . import hookspecs
 from .backends import PARTS, Backend
-from .bus.bus import Bus
+from .bus.bus import Bus, open_bus
 from .bus.clock import Clock
-from .bus.opening import open_bus
 from .errors import PluginFailed, UnknownBackend
 from .registry.config import Config, Part, build, check_settings, mend_name
 from .registry.live_settings import live_settings

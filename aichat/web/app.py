@@ -47,10 +47,11 @@ from .access.rate_limits import TooMany
 from .access.token import Token
 from .access.work_limits import Paces
 from .api import openapi
-from .html import media, static_files
+from .html import static_files
 from .html.fragments import Painter
 from .html.page import is_fragment, page, told, wants_page
 from .html.templates import environment
+from .pages import media
 from .realtime import chat_socket, echo_socket, status_socket
 from .realtime.idle_timeout import Silences
 from .realtime.rooms import Rooms

@@ -12,7 +12,8 @@ import anyio.lowlevel
 import pytest
 from attrs import field, frozen
 
-from aichat.core import AichatError, Bus, LaneFull, Overflow, Step, Trace, open_bus
+from aichat.core import AichatError, Bus, Overflow, open_bus
+from aichat.core.bus.trace import Step, Trace
 from aichat.core.errors import BadHandler, BusClosed, BusError
 from aichat.core.events import (
     AudioReady,
@@ -318,37 +319,6 @@ async def test_a_waiting_publisher_goes_on_as_soon_as_there_is_room() -> None:
         gates[2].set()
 
 
-async def test_drop_oldest_gives_up_what_waited_longest_and_counts_it() -> None:
-    ear = Ear()
-    ear.hold()
-    async with open_bus() as bus:
-        subscription = bus.subscribe(ear.hear, limit=2, overflow=Overflow.DROP_OLDEST)
-        turn = bus.turn("c")
-        await bus.publish(said(turn, "in hand"))
-        await blocked()
-        with anyio.fail_after(NO_WAIT):
-            for text in "abcd":
-                await bus.publish(said(turn, text))
-        assert bus.dropped == {subscription.name: 2}
-        ear.open.set()
-    assert ear.heard == ["in hand", "c", "d"]
-
-
-async def test_drop_oldest_spares_urgent_events() -> None:
-    ear = Ear()
-    ear.hold()
-    async with open_bus() as bus:
-        bus.subscribe(ear.hear, limit=1, overflow=Overflow.DROP_OLDEST)
-        turn = bus.turn("c")
-        await bus.publish(said(turn, "in hand"))
-        await blocked()
-        bus.post(Interrupted(turn))
-        for text in "ab":
-            await bus.publish(said(turn, text))
-        ear.open.set()
-    assert ear.heard == ["in hand", "!", "b"]
-
-
 async def test_coalesce_keeps_the_newest_of_each_type_in_order_and_counts_the_rest() -> None:
     ear = Ear()
     ear.hold()
@@ -396,31 +366,6 @@ async def test_coalesce_gives_up_the_oldest_when_it_is_full_of_other_types() -> 
         await bus.publish(said(turn, "new"))
         ear.open.set()
     assert ear.heard == ["in hand", "new"]
-
-
-async def test_refuse_tells_the_publisher_and_then_nobody_has_the_event() -> None:
-    full, other, tapped = Ear(), Ear(), []
-
-    def tap(event: UserSaid) -> None:
-        tapped.append(event.text)
-
-    full.hold()
-    async with open_bus() as bus:
-        subscription = bus.subscribe(full.hear, limit=1, overflow=Overflow.REFUSE)
-        bus.subscribe(other.hear)
-        bus.tap(tap)
-        turn = bus.turn("c")
-        for text in "ab":  # one in hand, one waiting
-            await bus.publish(said(turn, text))
-            await blocked()
-        with pytest.raises(LaneFull, match="Mend: Wait") as caught:
-            await bus.publish(said(turn, "c"))
-        assert caught.value.retryable
-        assert bus.dropped == {subscription.name: 1}
-        bus.post(Interrupted(turn))  # urgent: never refused
-        full.open.set()
-    assert full.heard == other.heard == ["a", "b", "!"]
-    assert tapped == ["a", "b"]
 
 
 async def test_a_handler_may_fill_its_own_lane_over_and_over() -> None:
@@ -1155,7 +1100,7 @@ async def test_no_lane_outlives_its_work() -> None:
         for number in range(100):
             await bus.publish(said(bus.turn(str(number % 7)), str(number)))
         await bus.settled()
-        assert not any(talk.lanes for talk in bus._talks.by_id.values())
+        assert not any(talk.lanes for talk in bus._conversations.by_id.values())
 
 
 async def test_a_forgotten_conversation_leaves_nothing_and_its_late_events_are_void() -> None:
@@ -1179,7 +1124,7 @@ async def test_a_forgotten_conversation_leaves_nothing_and_its_late_events_are_v
         assert bus.live_turn("c") is None
         await bus.publish(said(turn, "late"))
         await bus.settled()
-        assert not bus._talks.by_id  # and the late event did not bring it back
+        assert not bus._conversations.by_id  # and the late event did not bring it back
         await bus.publish(said(bus.new_turn("c"), "again"))
     assert spoken == ["again"]
     assert kept.heard == ["stuck", "waits", "late", "again"]
@@ -1216,7 +1161,7 @@ async def test_what_a_tap_posts_from_within_a_late_event_is_handled_too() -> Non
         bus.forget("c")
         await bus.publish(said(turn))
         await bus.settled()
-        assert not bus._talks.by_id
+        assert not bus._conversations.by_id
     assert heard == ["Interrupted", "UserSaid"]
 
 

@@ -11,7 +11,8 @@ from attrs import Factory, define, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aichat.core import Bus, LaneFull, Overflow, Step, Trace, open_bus
+from aichat.core import Bus, Overflow, open_bus
+from aichat.core.bus.trace import Step, Trace
 from aichat.core.events import (
     Event,
     HandlerFailed,
@@ -82,7 +83,6 @@ class Program:
     kept: list[Event] = Factory(list)
     traces: list[Trace] = Factory(list)
     wrong: list[str] = Factory(list)
-    refused: int = 0
     said: int = 0
     names: dict[str, str] = Factory(dict)
 
@@ -105,7 +105,7 @@ class Program:
         self.kept.append(event)
 
     async def fail(self, event: HandlerFailed) -> None:
-        if not isinstance(event.error, (KeyError, LaneFull)):
+        if not isinstance(event.error, KeyError):
             self.wrong.append(repr(event.error))
 
     def handler(self, habits: Habits, interruptible: bool):  # type: ignore[no-untyped-def]
@@ -128,11 +128,8 @@ class Program:
             self.wrong.append(f"worked on void {event}")
 
     async def publish(self, event: Event) -> None:
-        try:
-            with anyio.fail_after(5):
-                await self.bus.publish(event)
-        except LaneFull:
-            self.refused += 1
+        with anyio.fail_after(5):
+            await self.bus.publish(event)
 
     def event(self, what: str, where: str, n: int) -> Event:
         self.said += 1
@@ -176,7 +173,7 @@ async def play(
                 await program.do(what, where, n, aside)
         with anyio.fail_after(5):
             await bus.settled()
-        assert not any(talk.lanes for talk in bus._talks.by_id.values())
+        assert not any(state.lanes for state in bus._conversations.by_id.values())
     return program
 
 
@@ -201,7 +198,7 @@ def check_drops(program: Program, name: str, overflow: Overflow) -> None:
     traced = sum(t.step is Step.DROPPED and t.handler == full for t in program.traces)
     if overflow is Overflow.WAIT:
         assert dropped == 0
-    elif overflow is not Overflow.REFUSE:  # what is void is dropped as well, and not counted
+    else:  # what is void is dropped as well, and not counted
         assert dropped <= traced
         assert name == "work" or dropped == traced
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import BadValue, Character, Conversation, LaneFull, Message, Voice
+from aichat.core import BadValue, Character, Conversation, Message, NotReady, Voice
 from aichat.core.events import (
     AudioReady,
     AudioReceived,
@@ -130,8 +130,8 @@ LINE = Line(TURN, "olivia", 1, "message-id", "Olivia")
         (ToolUsed(LINE, "dice", {"dice": "d6", "n": [1]}, "4"), {
             "name": "dice", "arguments": {"dice": "d6", "n": [1]}, "result": "4",
             "failed": False}),
-        (HandlerFailed(TURN, "a.b", UserSaid(TURN, "x"), LaneFull("secret", "b")), {
-            "handler": "a.b", "event": "UserSaid", "error": "too_many_waiting"}),
+        (HandlerFailed(TURN, "a.b", UserSaid(TURN, "x"), NotReady("secret", "b")), {
+            "handler": "a.b", "event": "UserSaid", "error": "not_ready"}),
     ],
 )  # fmt: skip
 def test_an_event_is_told_without_ids_and_at_its_moment(event: Event, told: Any) -> None:

@@ -10,8 +10,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core.bus.bus import Bus
-from aichat.core.bus.opening import open_bus
+from aichat.core.bus.bus import Bus, open_bus
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.errors import BadHandler, BusClosed, BusError
 from aichat.core.events import Event, Interrupted, Turn, TurnFinished, UserSaid
@@ -106,7 +105,7 @@ def test_a_bus_that_stops_interrupts_what_goes_on_and_takes_nothing_new_from_out
             bus.tap(note)
             one, two = bus.new_turn("one"), bus.new_turn("two")
             await bus.publish(TurnFinished(two))
-            ahead = bus.provisional_turn("two")
+            ahead = bus.speculative_turn("two")
             bus.stop()
             assert [(event.turn, event.reason) for event in cut] == [(one, "stopped")]
             assert not bus.commit(ahead)

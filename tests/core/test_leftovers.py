@@ -54,7 +54,7 @@ def test_another_users_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_folders_of_a_killed_process_go_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    program = "import os, signal; from aichat.core import folder_for\n"
+    program = "import os, signal; from aichat.toolkit.temporary_files import folder_for\n"
     program += f"print(folder_for({what!r}), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aichat.core import Bus, Step, Trace, open_bus
+from aichat.core import Bus, open_bus
 from aichat.core.bus.speculation import HELD
+from aichat.core.bus.trace import Step, Trace
 from aichat.core.errors import BadHandler, BusError
 from aichat.core.events import (
     Event,
@@ -49,7 +50,7 @@ class Worker:
         self.bus, self.stuck = bus, stuck
         self.heard: list[str] = []
         self.cancelled = 0
-        bus.subscribe(self.work, interruptible=True, ahead=True)
+        bus.subscribe(self.work, interruptible=True, speculative=True)
 
     async def work(self, event: UserSaid) -> None:
         self.heard.append(event.text)
@@ -70,7 +71,7 @@ def texts(events: list[Event]) -> list[str]:
 async def test_only_who_works_ahead_hears_of_a_provisional_turn_until_it_is_committed() -> None:
     async with open_bus() as bus:
         room, worker, before = Room(bus), Worker(bus), bus.turn("c")
-        turn = bus.provisional_turn("c")
+        turn = bus.speculative_turn("c")
         await bus.publish(UserSaid(turn, "hi"))
         await bus.settled()
         assert worker.heard == ["hi"]
@@ -90,7 +91,7 @@ async def test_only_who_works_ahead_hears_of_a_provisional_turn_until_it_is_comm
 async def test_of_a_revoked_turn_nobody_hears_even_what_its_worker_says_late() -> None:
     async with open_bus() as bus:
         room, worker = Room(bus), Worker(bus, stuck=True)
-        turn = bus.provisional_turn("c")
+        turn = bus.speculative_turn("c")
         await bus.publish(UserSaid(turn, "hi"))
         await anyio.wait_all_tasks_blocked()
         assert bus.revoke(turn)
@@ -108,7 +109,7 @@ async def test_of_a_revoked_turn_nobody_hears_even_what_its_worker_says_late() -
 async def test_the_next_turn_works_after_a_revoked_one() -> None:
     async with open_bus() as bus:
         room = Room(bus)
-        bus.revoke(bus.provisional_turn("c"))
+        bus.revoke(bus.speculative_turn("c"))
         await bus.publish(UserSaid(bus.new_turn("c"), "hi"))
         assert texts(room.tapped) == ["hi"]
 
@@ -116,13 +117,13 @@ async def test_the_next_turn_works_after_a_revoked_one() -> None:
 async def test_a_new_turn_another_provisional_one_and_the_end_revoke_it() -> None:
     async with open_bus() as bus:
         room = Room(bus)
-        first = bus.provisional_turn("c")
-        second = bus.provisional_turn("c")
+        first = bus.speculative_turn("c")
+        second = bus.speculative_turn("c")
         assert not bus.commit(first)
         await bus.publish(UserSaid(bus.new_turn("c"), "typed"))
         assert not bus.commit(second)
         bus.interrupt(Interrupted(bus.turn("c")))
-        third = bus.provisional_turn("c")
+        third = bus.speculative_turn("c")
         bus.forget("c")
         assert not bus.commit(third)
         assert texts(room.tapped) == ["typed", "Interrupted"]
@@ -132,9 +133,9 @@ async def test_none_may_begin_while_a_turn_goes_on() -> None:
     async with open_bus() as bus:
         turn = bus.new_turn("c")
         with pytest.raises(BusError, match="going on"):
-            bus.provisional_turn("c")
+            bus.speculative_turn("c")
         await bus.publish(TurnFinished(turn))
-        assert bus.commit(bus.provisional_turn("c"))
+        assert bus.commit(bus.speculative_turn("c"))
 
 
 async def test_a_failure_in_it_is_told_when_it_is_committed_or_never() -> None:
@@ -143,9 +144,9 @@ async def test_a_failure_in_it_is_told_when_it_is_committed_or_never() -> None:
 
     for commit in (True, False):
         async with open_bus() as bus:
-            bus.subscribe(fail, interruptible=True, ahead=True)
+            bus.subscribe(fail, interruptible=True, speculative=True)
             room = Room(bus)
-            turn = bus.provisional_turn("c")
+            turn = bus.speculative_turn("c")
             await bus.publish(UserSaid(turn, "hi"))
             await bus.settled()
             assert room.tapped == []
@@ -164,7 +165,7 @@ async def test_what_a_recorder_says_on_the_commit_comes_after_what_it_heard() ->
             bus.post(MessageAdded(event.turn, message))
 
         bus.tap(record)
-        turn = bus.provisional_turn("c")
+        turn = bus.speculative_turn("c")
         await bus.publish(UserSaid(turn, "hi"))
         bus.post(TranscriptUpdated(turn, "and"))
         bus.commit(turn)
@@ -184,7 +185,7 @@ async def test_a_taps_gate_is_passed_after_the_commit() -> None:
             return gate
 
         bus.tap(gated)
-        turn = bus.provisional_turn("c")
+        turn = bus.speculative_turn("c")
         for text in "abc":
             await bus.publish(UserSaid(turn, text))
         assert passed == []
@@ -195,7 +196,7 @@ async def test_a_taps_gate_is_passed_after_the_commit() -> None:
 
 async def test_who_says_too_much_ahead_waits_for_the_commit() -> None:
     async with open_bus() as bus:
-        room, turn = Room(bus), bus.provisional_turn("c")
+        room, turn = Room(bus), bus.speculative_turn("c")
         said = 0
 
         async def say() -> None:
@@ -222,8 +223,8 @@ async def test_waiting_for_the_commit_ends_with_it_or_with_the_turn() -> None:
                 await bus.committed(event.turn)
                 went.append(event.text)
 
-            bus.subscribe(work, interruptible=True, ahead=True)
-            turn = bus.provisional_turn("c")
+            bus.subscribe(work, interruptible=True, speculative=True)
+            turn = bus.speculative_turn("c")
             await bus.publish(UserSaid(turn, "hi"))
             await anyio.wait_all_tasks_blocked()
             assert went == []
@@ -242,7 +243,7 @@ async def test_observers_see_that_events_were_held_and_what_became_of_them() -> 
 
         bus.observe(observe)
         for decide in (bus.commit, bus.revoke):
-            turn = bus.provisional_turn("c")
+            turn = bus.speculative_turn("c")
             bus.post(TranscriptUpdated(turn, "hi"))
             decide(turn)
             bus.post(Interrupted(turn))
@@ -258,8 +259,8 @@ def test_who_cannot_be_stopped_cannot_work_ahead() -> None:
         async def work(event: UserSaid) -> None: ...
 
         async with open_bus() as bus:
-            with pytest.raises(BadHandler, match="ahead"):
-                bus.subscribe(work, ahead=True)
+            with pytest.raises(BadHandler, match="speculative"):
+                bus.subscribe(work, speculative=True)
 
     anyio.run(main)
 
@@ -287,7 +288,7 @@ def test_whatever_happens_the_room_hears_committed_turns_whole_and_of_others_not
             for number, step in enumerate(program):
                 if step == "suppose" and bus.live_turn("c") is None:
                     gone.append(turn)
-                    turn = bus.provisional_turn("c")
+                    turn = bus.speculative_turn("c")
                 elif step == "new":
                     gone.append(turn)
                     turn = bus.new_turn("c")

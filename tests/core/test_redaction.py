@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import BackendFailed, CannotStart, redacted, shown_url
-from aichat.core.redaction import Discreet
+from aichat.core import BackendFailed, CannotStart
+from aichat.core.redaction import Discreet, redacted, shown_url
 from aichat.core.registry.selection import Candidate, State
 from aichat.plugins.openai import OpenAiLlm, OpenAiStt, OpenAiTts
 from aichat.plugins.postgres.store import Postgres

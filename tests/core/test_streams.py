@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from aichat.core import Breath, Clock, TimedOut, closing, next_within
+from aichat.core import Clock, CooperativeYield, TimedOut, closing, next_within
 from aichat.core.bus import streams
 from aichat.core.bus.virtual_time import run_virtual
 
@@ -107,12 +107,12 @@ def test_who_reads_a_fast_stream_lets_others_work_and_a_slow_one_costs_no_furthe
     seconds: float, lets_work: list[int]
 ) -> None:
     async def main() -> list[int]:
-        breath, worked, loop = Breath(Clock()), [], asyncio.get_running_loop()
+        breath, worked, loop = CooperativeYield(Clock()), [], asyncio.get_running_loop()
         for number in range(3):
             await anyio.sleep(seconds)
             done: list[int] = []
             loop.call_soon(done.append, number)
-            await breath.take()
+            await breath.checkpoint()
             worked.append(len(done))
         return worked
 

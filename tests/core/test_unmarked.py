@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import Message, unmarked
+from aichat.core import Message
+from aichat.core.text import unmarked
 
 
 @pytest.mark.parametrize(

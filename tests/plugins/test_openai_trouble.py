@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from raw_http import SSE, event, hello, open_raw, refused
 
-from aichat.core import BackendFailed, TimedOut, shown_url
+from aichat.core import BackendFailed, TimedOut
+from aichat.core.redaction import shown_url
 from aichat.core.testing.llm_contract import ask, whole
 from aichat.plugins.openai import OpenAiLlm, client
 from aichat.plugins.openai.client import Server, may_pass

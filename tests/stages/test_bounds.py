@@ -22,9 +22,9 @@ LANES_OF_A_TURN = 40
 
 
 def subscriptions(bus: Bus) -> list[Subscription]:
-    everywhere = bus._talks.listeners
+    everywhere = bus._conversations.subscribers
     return [s for s in everywhere if not s.tap] + [
-        s for talk in bus._talks.by_id.values() for s in talk.listeners if not s.tap
+        s for state in bus._conversations.by_id.values() for s in state.subscribers if not s.tap
     ]
 
 
@@ -38,7 +38,7 @@ async def a_long_talk() -> tuple[list[Subscription], list[tuple[str, int, int]],
 
         def look(event: AudioReceived) -> None:
             nonlocal lanes
-            for talk in bus._talks.by_id.values():
+            for talk in bus._conversations.by_id.values():
                 lanes = max(lanes, len(talk.lanes))
                 seen.extend(
                     (lane.subscription.name, lane.counted, lane.subscription.limit)
@@ -112,7 +112,7 @@ def test_a_model_that_never_stops_is_held_back_at_every_stage() -> None:
             bus.tap(count)
             await bus.publish(UserSaid(bus.new_turn("c"), "go", "text", "m"))
             await anyio.sleep(20)
-            waiting = max(len(lane.queue) for lane in bus._talks.by_id["c"].lanes.values())
+            waiting = max(len(lane.queue) for lane in bus._conversations.by_id["c"].lanes.values())
             bus.forget("c")
         return clauses, waiting
 

@@ -155,7 +155,7 @@ async def test_what_a_reply_took_is_told_before_it_is_complete() -> None:
 async def test_what_a_reply_took_is_nobodys_matter_before_the_turn_is_certain() -> None:
     async with a_chat(llm=Counting("Hi there.")) as chat:
         for number, happens in enumerate([chat.bus.revoke, chat.bus.commit]):
-            turn = chat.bus.provisional_turn("c")
+            turn = chat.bus.speculative_turn("c")
             await chat.bus.publish(UserSaid(turn, "@Olivia hi", "voice", f"m{number}"))
             await anyio.sleep(5)
             assert chat.heard.of(ReplyUsage) == []

@@ -9,7 +9,7 @@ import pytest
 from attrs import define, field
 from chat import Chat, a_chat
 
-from aichat.core import Breath, Prompt
+from aichat.core import CooperativeYield, Prompt
 from aichat.core.events import HandlerFailed, Interrupted, ReplyClause, ReplyFinished, TurnFinished
 from aichat.stages import answering
 from aichat.stages.answering.reply_bounds import LONGEST_REPLY, LOOP, SLICE, Bounds, repeats_itself
@@ -91,13 +91,13 @@ async def test_others_work_between_the_slices_of_a_reply_that_comes_at_once(
 
     breaths = 0
 
-    class Counting(Breath):
+    class Counting(CooperativeYield):
         async def take(self) -> None:
             nonlocal breaths
             breaths += 1
             await super().take()
 
-    monkeypatch.setattr(answering, "Breath", Counting)
+    monkeypatch.setattr(answering, "CooperativeYield", Counting)
     async with a_chat(llm=Huge(), failures=True) as chat:
         await chat.begin("@Olivia hi")
         await chat.until(ReplyClause, 50)

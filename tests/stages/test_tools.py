@@ -221,7 +221,7 @@ async def test_an_interruption_ends_a_call() -> None:
 async def test_nothing_is_called_before_the_turn_is_certain() -> None:
     llm = Scripted([["Let me look.", call()], ["Rain."]])
     async with a_chat(llm=llm, storage=await a_handy_store(), extra=[Shed()]) as chat:
-        turn = chat.bus.provisional_turn("c")
+        turn = chat.bus.speculative_turn("c")
         await chat.bus.publish(UserSaid(turn, "@Olivia hi", "voice", "m1"))
         await anyio.sleep(5)
         assert (len(llm.asked), chat.heard.of(ToolUsed)) == (1, [])
@@ -235,7 +235,7 @@ async def test_nothing_is_called_before_the_turn_is_certain() -> None:
 async def test_a_turn_that_never_was_calls_nothing() -> None:
     llm = Scripted([["Let me look.", call()], ["Rain."]])
     async with a_chat(llm=llm, storage=await a_handy_store(), extra=[Shed()]) as chat:
-        turn = chat.bus.provisional_turn("c")
+        turn = chat.bus.speculative_turn("c")
         await chat.bus.publish(UserSaid(turn, "@Olivia hi", "voice", "m1"))
         await anyio.sleep(5)
         assert chat.bus.revoke(turn)

@@ -105,7 +105,7 @@ def test_hours_with_failures_and_interruptions_leave_nothing_behind() -> None:
     assert kinds[AudioReady.__name__] > 10_000
     assert kinds[MessageAdded.__name__] > 300
     assert done.turns > 200
-    talk = done.bus._talks.by_id["c"]
+    talk = done.bus._conversations.by_id["c"]
     assert not talk.lanes
     assert len(talk.cut_lines) < 10
     assert f"{Writing.__module__}.{Writing.guess.__qualname__}" == GUESSES

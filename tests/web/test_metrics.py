@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from server import Server, a_server
 
-from aichat.core import LaneFull, Usage
+from aichat.core import NotReady, Usage
 from aichat.core.events import HandlerFailed, Line, ToolUsed, Turn, TurnTimed
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.web.services.metrics import TURNS, Metrics
@@ -144,8 +144,8 @@ def test_labels_and_memory_stay_bounded_whatever_plugins_say() -> None:
 def test_our_own_errors_are_counted_by_their_code() -> None:
     metrics = Metrics()
     event = timed(1, "transcribed")
-    metrics.fail(HandlerFailed(event.turn, "aichat.plugins.x.f", event, LaneFull("a", "b")))
-    assert value(metrics, "aichat_errors_total", stage="x", code="too_many_waiting") == 1
+    metrics.fail(HandlerFailed(event.turn, "aichat.plugins.x.f", event, NotReady("a", "b")))
+    assert value(metrics, "aichat_errors_total", stage="x", code="not_ready") == 1
 
 
 def test_what_replies_took_is_summed(server: Server) -> None:

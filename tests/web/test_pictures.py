@@ -20,7 +20,7 @@ from sounds import wav
 
 from aichat.core import Character
 from aichat.web.html import avatars
-from aichat.web.html.media import face_of
+from aichat.web.html.character_pictures import face_of
 from aichat.web.services.uploads import painter
 
 

@@ -1,21 +1,21 @@
 """The event bus: publish typed events, handle them in order.
 
-There are two ways to listen. A *subscription* is an async handler; it keeps one *lane* per
+There are two ways to subscribe. A *subscription* is an async handler; it keeps one *lane* per
 conversation, or several when it gives ``lane_by``. A *tap* is a plain function, called at once
 when an event is published: it may only compute, and is what carries media. A handler's annotation
-is its subscription. The bus promises:
+names the events it gets. The bus promises:
 
-* Order: everybody hears the events in the order in which they were published. A lane handles its
-  events one at a time.
+* Order: every subscriber gets the events in the order in which they were published. A lane handles
+  its events one at a time.
 * Bounds: a lane holds ``limit`` events; ``overflow`` says what happens to one more, and every
-  event given up is counted. A publisher that has to wait does so after everybody has the event,
-  so nobody is held up by another's full lane, and what is cancelled while it waits is not lost.
-  A handler that feeds its own lane, directly or through others, never waits for itself. Urgent
-  events never wait.
-* Interruption: once ``interrupt`` has set its fence, whoever is interruptible starts nothing of
-  that turn or an earlier one, and what it was doing for them is cancelled.
-* Barrier: what happens in a provisional turn is kept from all but those who work ahead, until it
-  is committed; of one that is revoked nobody else ever hears.
+  event given up is counted. A publisher that has to wait does so after every subscriber has the
+  event, so no subscriber is held up by another's full lane, and an event whose publisher is
+  cancelled while it waits is not lost. A handler that feeds its own lane, directly or through
+  others, never waits for itself. Urgent events never wait.
+* Interruption: once ``interrupt`` has set its fence, interruptible subscribers start nothing of
+  that turn or an earlier one, and what they were doing for them is cancelled.
+* Barrier: the events of a speculative turn reach only speculative subscribers until it is
+  committed; those of a revoked one never reach the others.
 * Containment: a handler that raises becomes a ``HandlerFailed`` event; the lane goes on.
 
 A lane exists only while it has work, so an idle conversation costs no task and no queue.
@@ -26,41 +26,117 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
-from aichat.core.errors import BusClosed, BusError, LaneFull
+from aichat.core.errors import BusClosed, BusError
 from aichat.core.events import Event, HandlerFailed, Interrupted, Turn, TurnFinished
 
 from .clock import Clock
-from .conversation import Talk
-from .delayed import Later, require_urgent
+from .conversation import Conversations, ConversationState
+from .delayed import DelayedEvents, require_urgent
 from .lane import Lane, current_lane
-from .listening import Listening
-from .speculation import Provisional
-from .subscription import Gate, Subscription
-from .tasks import Crew
-from .trace import Step, Trace, tell
+from .speculation import SpeculativeTurn
+from .subscription import BackPressure, Overflow, Subscription, subscription
+from .tasks import TaskPool, plain_task_group
+from .trace import Step, Trace, notify
+from .unfinished import Unfinished
 
 log = logging.getLogger(__name__)
 
+E = TypeVar("E", bound=Event)
 
-class Bus(Listening):
-    """Routes events to subscriptions and taps. Make one with :func:`open_bus`."""
+
+class Bus:
+    """Routes events to subscriptions and taps. Made by :func:`open_bus`."""
 
     def __init__(self, tasks: TaskGroup, clock: Clock) -> None:
-        super().__init__()
         self.clock = clock
         self.dropped: Counter[str] = Counter()
-        """How many events each handler's lanes gave up, or refused, because they were full."""
-        self._crew = Crew(tasks)
+        """The number of events that each handler's lanes gave up because they were full."""
+        self._conversations = Conversations()
+        self._pool = TaskPool(tasks)
         self._observers: list[Callable[[Trace], None]] = []
-        self._later = Later(self._crew, self.post)
+        self._unfinished, self._unkept = Unfinished(), Unfinished()
+        self._delayed = DelayedEvents(self._pool, self.post)
         self._closing = False
         self._closed = False
+
+    # -- subscribing -------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        handler: Callable[[E], Awaitable[None]],
+        *,
+        interruptible: bool = False,
+        speculative: bool = False,
+        conversation: str | None = None,
+        lane_by: Callable[[E], Hashable] | None = None,
+        limit: int = 64,
+        overflow: Overflow = Overflow.WAIT,
+        keeps: bool = False,
+    ) -> Subscription:
+        """Call *handler* for every event of the types its annotation names, subclasses too.
+
+        *interruptible* work is cancelled with its turn; records and the user interface are not.
+        *speculative*: it gets the events of speculative turns at once, and must do nothing that
+        cannot be undone. *conversation* limits the subscription to one. *lane_by* splits a
+        conversation into lanes that run side by side, say one for each speaking character.
+        *keeps*: it writes down what happens, so aichat does not end before it has, within some
+        seconds. Raises :class:`BadHandler`.
+        """
+        subscriber = subscription(
+            handler,
+            tap=False,
+            interruptible=interruptible,
+            speculative=speculative,
+            conversation=conversation,
+            lane_by=lane_by,
+            limit=limit,
+            overflow=overflow,
+            keeps=keeps,
+        )
+        self._conversations.add(subscriber)
+        return subscriber
+
+    def tap(
+        self,
+        handler: Callable[[E], BackPressure | None],
+        *,
+        interruptible: bool = False,
+        conversation: str | None = None,
+    ) -> Subscription:
+        """Call the plain function *handler* at once, inside ``publish``.
+
+        It must return within a millisecond. It may return an async function without arguments,
+        which ``publish`` awaits: that is how a player slows down a producer that is faster than it
+        plays. Raises :class:`BadHandler`.
+        """
+        subscriber = subscription(
+            handler, tap=True, interruptible=interruptible, conversation=conversation
+        )
+        self._conversations.add(subscriber)
+        return subscriber
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop calling the handler; what it is doing now is cancelled."""
+        self._conversations.remove(subscription)
+
+    @contextmanager
+    def subscribed(
+        self, handler: Callable[[E], Awaitable[None]], **how: Any
+    ) -> Iterator[Subscription]:
+        """Subscribe for the length of a ``with`` block."""
+        subscription = self.subscribe(handler, **how)
+        try:
+            yield subscription
+        finally:
+            self.unsubscribe(subscription)
 
     def observe(self, observer: Callable[[Trace], None]) -> None:
         """Call *observer* at every step of every event. It must be quick and not raise."""
@@ -69,53 +145,64 @@ class Bus(Listening):
     # -- publishing --------------------------------------------------------------------------
 
     async def publish(self, event: Event) -> None:
-        """Hand *event* to every tap and every lane that wants it; then wait for the full ones.
+        """Hand *event* to every tap and lane that wants it; then wait for the full ones.
 
-        Subscriptions that cannot be interrupted come first: what is remembered is never less
-        than what was acted upon.
+        Subscriptions that cannot be interrupted come first: the record never holds less than what
+        was acted upon.
         """
-        if self._talks.some_refuse:
-            self._refuse_if_full(event)
-        gates, full = self._hand_out(event)
+        pressures, full = self._hand_out(event)
         for lane in full:
             await lane.wait_for_room()
-        for tap, gate in gates:
-            await self._pass(tap, gate, event)
+        for tap, pressure in pressures:
+            await self._pass(tap, pressure, event)
         if full:  # an interruption that came meanwhile takes effect here
             await anyio.lowlevel.checkpoint_if_cancelled()
 
     def post(self, event: Event) -> None:
-        """Publish an urgent event from a plain function: it waits for nobody."""
+        """Publish an urgent event from a plain function: it waits for no subscriber."""
         require_urgent(event)
         self._hand_out(event)
 
     def post_later(self, event: Event, seconds: float) -> bool:
-        """Publish an urgent event after so many *seconds*, or at once when the bus stops.
+        """Publish an urgent event after *seconds*, or at once when the bus stops.
 
-        Returns False, and publishes nothing, if it has stopped: there is no later then.
+        Returns False, and publishes nothing, if it has stopped already.
         """
-        return self._later.add(event, seconds)
+        return self._delayed.add(event, seconds)
 
     def report(self, event: Event, error: Exception) -> None:
-        """Tell a failure that the running handler gets over. Only for use in a handler."""
+        """Report a failure that the running handler survives. Only for use in a handler."""
         lane = current_lane.get()
-        assert lane  # noqa: S101  (nobody else handles events)
+        assert lane  # noqa: S101  (only handlers call this)
         self._contain(lane.subscription, event, error)
 
     # -- turns -------------------------------------------------------------------------------
+
+    def turn(self, conversation: str) -> Turn:
+        """Return the turn a conversation is in."""
+        return self._conversations.keep(conversation).latest
+
+    def live_turn(self, conversation: str) -> Turn | None:
+        """Return the turn that is going on: begun, not finished, not interrupted."""
+        state = self._conversations.peek(conversation)
+        return state.latest if state.live else None
+
+    def is_void(self, event: Event) -> bool:
+        """Return whether an interruption has cut off the event's turn or line."""
+        return self._conversations.peek(event.turn.conversation).is_void(event)
 
     def new_turn(self, conversation: str) -> Turn:
         """Begin the next turn of a conversation; one that is going on is interrupted.
 
         Numbers are never used twice on a bus.
         """
-        talk = self._talks.keep(conversation)
-        if talk.provisional:
-            self.revoke(talk.provisional.turn)
-        if talk.live:
-            self.interrupt(Interrupted(talk.latest, "new_turn"))
-        talk.latest, talk.live = self._talks.new_turn(conversation), True
-        return talk.latest
+        state = self._conversations.keep(conversation)
+        if state.speculative:
+            self.revoke(state.speculative.turn)
+        if state.live:
+            self.interrupt(Interrupted(state.latest, "new_turn"))
+        state.latest, state.live = self._conversations.new_turn(conversation), True
+        return state.latest
 
     def interrupt(self, event: Event) -> None:
         """Cut off the event's line if it has one, else its turn and all before; then post *event*.
@@ -123,144 +210,147 @@ class Bus(Listening):
         The fence stands and all work is cancelled before this returns.
         """
         require_urgent(event)
-        talk = self._talks.keep(event.turn.conversation)
-        talk.cut_off(event)
-        self._cancel_void(talk)
+        state = self._conversations.keep(event.turn.conversation)
+        state.cut_off(event)
+        self._cancel_void(state)
         self.post(event)
 
-    # -- turns that may never have been ------------------------------------------------------
+    def forget(self, conversation: str) -> None:
+        """Drop what the bus knows of a conversation that is over; its late events are void.
 
-    def provisional_turn(self, conversation: str) -> Turn:
+        Interruptible work is cancelled; other work finishes first.
+        """
+        state = self._conversations.peek(conversation)
+        if state.speculative:
+            self.revoke(state.speculative.turn)
+        state.kept, state.live, state.cut = False, False, max(state.cut, state.latest.number)
+        for lane in state.lanes.values():
+            if lane.scope and lane.subscription.interruptible:
+                lane.scope.cancel()
+        self._conversations.tidy(state)
+
+    async def settled(self) -> None:
+        """Wait until every event published so far has been handled. Not for use in a handler."""
+        await self._unfinished.over()
+
+    async def kept(self) -> None:
+        """Wait until subscribers that keep what happens have done so. Not for use in a handler."""
+        await self._unkept.over()
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Interrupt every turn that goes on, and accept no more events from outside."""
+        self._closing = True
+        for state in list(self._conversations.by_id.values()):
+            if state.speculative:
+                self.revoke(state.speculative.turn)
+            if state.live:
+                self.interrupt(Interrupted(state.latest, reason))
+        self._delayed.close()
+
+    # -- speculative turns -------------------------------------------------------------------
+
+    def speculative_turn(self, conversation: str) -> Turn:
         """Begin a turn before it is certain that there is one; none may be going on.
 
-        Only who subscribed with ``ahead`` hears of it. For everybody else its events wait until
-        :meth:`commit`; :meth:`revoke`, or another turn, makes it as if it had never been.
+        Only speculative subscribers get its events. For the others they wait until
+        :meth:`commit`; after :meth:`revoke`, or another turn, they never come. Raises
+        :class:`BusError` while a turn goes on.
         """
-        talk = self._talks.keep(conversation)
-        if talk.live:
+        state = self._conversations.keep(conversation)
+        if state.live:
             raise BusError("A turn is going on.", "Wait until it is over, or use new_turn().")
-        if talk.provisional:
-            self.revoke(talk.provisional.turn)
-        talk.provisional = Provisional(self._talks.new_turn(conversation))
-        return talk.provisional.turn
+        if state.speculative:
+            self.revoke(state.speculative.turn)
+        state.speculative = SpeculativeTurn(self._conversations.new_turn(conversation))
+        return state.speculative.turn
 
     def commit(self, turn: Turn) -> bool:
-        """Make a provisional turn the conversation's turn: everybody hears what happened in it.
+        """Make a speculative turn the conversation's turn: every subscriber gets its events.
 
         Returns False, and does nothing, if it has been revoked.
         """
-        talk = self._talks.peek(turn.conversation)
-        if (waiting := talk.provisional) is None or waiting.turn != turn:
+        state = self._conversations.peek(turn.conversation)
+        if (waiting := state.speculative) is None or waiting.turn != turn:
             return False
-        talk.provisional, talk.latest, talk.live = None, turn, True
+        state.speculative, state.latest, state.live = None, turn, True
         waiting.decided.set()
-        gates = [
-            (tap, gate, event)
+        pressures = [
+            (tap, pressure, event)
             for event in waiting.held
-            for tap, gate in self._deliver(talk, event, ahead=False)[0]
+            for tap, pressure in self._deliver(state, event, speculative=False)[0]
         ]
         self._unfinished.begin()
-        self._crew.start(partial(self._pass_all, gates))
+        self._pool.start(partial(self._pass_all, pressures))
         return True
 
     def revoke(self, turn: Turn) -> bool:
-        """Cancel what is done for a provisional turn; nobody else ever hears of it."""
-        talk = self._talks.peek(turn.conversation)
-        if (waiting := talk.provisional) is None or waiting.turn != turn:
+        """Cancel what is done for a speculative turn; other subscribers never learn of it."""
+        state = self._conversations.peek(turn.conversation)
+        if (waiting := state.speculative) is None or waiting.turn != turn:
             return False
-        talk.provisional, talk.cut = None, max(talk.cut, turn.number)
-        talk.revoked.append(turn.number)
-        self._cancel_void(talk)
+        state.speculative, state.cut = None, max(state.cut, turn.number)
+        state.revoked.append(turn.number)
+        self._cancel_void(state)
         waiting.decided.set()
         for event in waiting.held:
             self._trace(Step.DROPPED, event)
         return True
 
-    def stop(self, reason: str = "stopped") -> None:
-        """Interrupt every turn that goes on, and let nothing new come in from outside."""
-        self._closing = True
-        for talk in list(self._talks.by_id.values()):
-            if talk.provisional:
-                self.revoke(talk.provisional.turn)
-            if talk.live:
-                self.interrupt(Interrupted(talk.latest, reason))
-        self._later.close()
-
-    def forget(self, conversation: str) -> None:
-        """Drop what the bus remembers of a conversation that is over; its late events are void.
-
-        What may be interrupted is cancelled; what may not, finishes first.
-        """
-        talk = self._talks.peek(conversation)
-        if talk.provisional:
-            self.revoke(talk.provisional.turn)
-        talk.kept, talk.live, talk.cut = False, False, max(talk.cut, talk.latest.number)
-        for lane in talk.lanes.values():
-            if lane.scope and lane.subscription.interruptible:
-                lane.scope.cancel()
-        self._talks.tidy(talk)
+    async def committed(self, turn: Turn) -> None:
+        """Wait while *turn* is speculative. If it is revoked, the waiting handler is cancelled."""
+        waiting = self._conversations.peek(turn.conversation).speculative
+        if waiting and waiting.turn == turn:
+            await waiting.decided.wait()
 
     # -- inside: handing out -----------------------------------------------------------------
 
-    def _refuse_if_full(self, event: Event) -> None:
-        talk = self._talks.peek(event.turn.conversation)
-        for refusing in self._talks.route(talk, type(event)).refusing:
-            if talk.is_spared(refusing, event):
-                continue
-            lane = self._lane(talk, refusing, event)
-            if lane and lane.is_full and not event.urgent:
-                self.dropped[refusing.name] += 1
-                raise LaneFull(
-                    f"{refusing.name.rpartition('.')[2]} has {lane.counted} events waiting.",
-                    "Wait until some are done.",
-                )
-
     def _hand_out(
         self, event: Event
-    ) -> tuple[list[tuple[Subscription, Gate]], list[Lane | Provisional]]:
-        """Give *event* to everybody at once; return what its publisher has to wait for."""
+    ) -> tuple[list[tuple[Subscription, BackPressure]], list[Lane | SpeculativeTurn]]:
+        """Give *event* to its subscribers at once; return what its publisher has to wait for."""
         if self._closing:
             self._refuse_if_closed(event)
-        talk = self._talks.of(event)
-        if talk.provisional and event.turn == talk.provisional.turn:
-            return self._hold(talk, talk.provisional, event)
-        if talk.revoked and event.turn.number in talk.revoked:
+        state = self._conversations.of(event)
+        if state.speculative and event.turn == state.speculative.turn:
+            return self._hold(state, state.speculative, event)
+        if state.revoked and event.turn.number in state.revoked:
             self._trace(Step.DROPPED, event)
             return [], []
-        gates, full = self._deliver(talk, event)
-        if not talk.kept:
-            self._talks.tidy(talk)
-        return gates, [*full]
+        pressures, full = self._deliver(state, event)
+        if not state.kept:
+            self._conversations.tidy(state)
+        return pressures, [*full]
 
     def _hold(
-        self, talk: Talk, waiting: Provisional, event: Event
-    ) -> tuple[list[tuple[Subscription, Gate]], list[Lane | Provisional]]:
-        """Give *event* to those who work ahead; for the others it waits."""
+        self, state: ConversationState, waiting: SpeculativeTurn, event: Event
+    ) -> tuple[list[tuple[Subscription, BackPressure]], list[Lane | SpeculativeTurn]]:
+        """Give *event* to speculative subscribers; for the others it waits."""
         waiting.held.append(event)
         self._trace(Step.HELD, event)
-        gates, full = self._deliver(talk, event, ahead=True)
-        return gates, [*full, waiting] if waiting.is_full and not event.urgent else [*full]
+        pressures, full = self._deliver(state, event, speculative=True)
+        is_full = waiting.is_full and not event.urgent
+        return pressures, [*full, waiting] if is_full else [*full]
 
     def _deliver(
-        self, talk: Talk, event: Event, ahead: bool | None = None
-    ) -> tuple[list[tuple[Subscription, Gate]], list[Lane]]:
-        """Give *event* to everybody, to those who work *ahead*, or to the others."""
-        if isinstance(event, TurnFinished) and event.turn == talk.latest:
-            talk.live = False
-        if self._observers and not ahead:
+        self, state: ConversationState, event: Event, speculative: bool | None = None
+    ) -> tuple[list[tuple[Subscription, BackPressure]], list[Lane]]:
+        """Give *event* to all its subscribers, to the speculative ones, or to the others."""
+        if isinstance(event, TurnFinished) and event.turn == state.latest:
+            state.live = False
+        if self._observers and not speculative:
             self._trace(Step.PUBLISHED, event)
-        route = talk.routes.get(type(event)) or self._talks.route(talk, type(event))
-        if ahead is not None:
-            route = route.only(ahead=ahead)
-        talk.handing_out += 1
-        gates = self._tap(talk, route.taps, event)
-        full = self._enqueue(talk, route.lanes, event) if route.lanes else []
-        talk.handing_out -= 1
-        return gates, full
+        route = state.routes.get(type(event)) or self._conversations.route(state, type(event))
+        if speculative is not None:
+            route = route.only(speculative=speculative)
+        state.handing_out += 1
+        pressures = self._tap(state, route.taps, event)
+        full = self._enqueue(state, route.lanes, event) if route.lanes else []
+        state.handing_out -= 1
+        return pressures, full
 
-    def _cancel_void(self, talk: Talk) -> None:
-        for lane in talk.lanes.values():
-            if lane.scope and lane.current and talk.is_spared(lane.subscription, lane.current):
+    def _cancel_void(self, state: ConversationState) -> None:
+        for lane in state.lanes.values():
+            if lane.scope and lane.current and state.skips(lane.subscription, lane.current):
                 lane.scope.cancel()
 
     def _refuse_if_closed(self, event: Event) -> None:
@@ -272,48 +362,48 @@ class Bus(Listening):
             )
 
     def _tap(
-        self, talk: Talk, taps: Iterable[Subscription], event: Event
-    ) -> list[tuple[Subscription, Gate]]:
-        gates: list[tuple[Subscription, Gate]] = []
+        self, state: ConversationState, taps: Iterable[Subscription], event: Event
+    ) -> list[tuple[Subscription, BackPressure]]:
+        pressures: list[tuple[Subscription, BackPressure]] = []
         for tap in taps:
-            if tap.interruptible and not event.urgent and talk.is_void(event):
+            if tap.interruptible and not event.urgent and state.is_void(event):
                 self._trace(Step.DROPPED, event, tap.name)
                 continue
             try:
-                if gate := tap.handler(event):
-                    gates.append((tap, gate))
+                if pressure := tap.handler(event):
+                    pressures.append((tap, pressure))
             except Exception as error:
                 self._contain(tap, event, error)
-        return gates
+        return pressures
 
-    async def _pass(self, tap: Subscription, gate: Gate, event: Event) -> None:
+    async def _pass(self, tap: Subscription, pressure: BackPressure, event: Event) -> None:
         try:
-            await gate()
+            await pressure()
         except Exception as error:
             self._contain(tap, event, error)
 
-    async def _pass_all(self, gates: list[tuple[Subscription, Gate, Event]]) -> None:
-        """Pass what a commit has let through: nobody else waits for it."""
+    async def _pass_all(self, pressures: list[tuple[Subscription, BackPressure, Event]]) -> None:
+        """Await the back-pressure of a committed turn: its publishers have gone on."""
         current_lane.set(None)
         try:
-            for tap, gate, event in gates:
-                await self._pass(tap, gate, event)
+            for tap, pressure, event in pressures:
+                await self._pass(tap, pressure, event)
         finally:
             self._unfinished.end()
 
     def _enqueue(
-        self, talk: Talk, subscriptions: Iterable[Subscription], event: Event
+        self, state: ConversationState, subscriptions: Iterable[Subscription], event: Event
     ) -> list[Lane]:
         """Put *event* into its lanes; return those for which the publisher has to wait."""
         full: list[Lane] = []
         for wanting in subscriptions:
-            if wanting.interruptible and talk.is_void(event):
+            if wanting.interruptible and state.is_void(event):
                 self._trace(Step.DROPPED, event, wanting.name)
-            elif (lane := self._lane(talk, wanting, event)) and self._put(talk, lane, event):
+            elif (lane := self._lane(state, wanting, event)) and self._put(state, lane, event):
                 full.append(lane)
         return full
 
-    def _put(self, talk: Talk, lane: Lane, event: Event) -> bool:
+    def _put(self, state: ConversationState, lane: Lane, event: Event) -> bool:
         if (place := lane.given_up_for(event)) is not None:
             self.dropped[lane.subscription.name] += 1
             self._drop(lane, place)
@@ -321,27 +411,29 @@ class Bus(Listening):
         if lane.subscription.keeps:
             self._unkept.begin()
         waits = lane.append(event)
-        if lane.key not in talk.lanes:
-            talk.lanes[lane.key] = lane
-            self._crew.start(partial(self._run, talk, lane))
+        if lane.key not in state.lanes:
+            state.lanes[lane.key] = lane
+            self._pool.start(partial(self._run, state, lane))
         return waits
 
-    def _lane(self, talk: Talk, subscription: Subscription, event: Event) -> Lane | None:
+    def _lane(
+        self, state: ConversationState, subscription: Subscription, event: Event
+    ) -> Lane | None:
         try:
             key = (subscription, subscription.lane_by and subscription.lane_by(event))
-            return talk.lanes.get(key) or Lane(subscription, key)
+            return state.lanes.get(key) or Lane(subscription, key)
         except Exception as error:
             self._contain(subscription, event, error)
             return None
 
     # -- inside: handling --------------------------------------------------------------------
 
-    async def _run(self, talk: Talk, lane: Lane) -> None:
+    async def _run(self, state: ConversationState, lane: Lane) -> None:
         current_lane.set(lane)
         try:
             while lane.queue:
                 try:
-                    await self._handle(talk, lane, lane.pop())
+                    await self._handle(state, lane, lane.pop())
                 finally:
                     self._finish(lane)
                 if lane.queue:  # a lane that feeds itself lets the others work
@@ -349,12 +441,12 @@ class Bus(Listening):
         finally:
             while lane.queue:  # the bus is being cancelled
                 self._drop(lane, 0)
-            del talk.lanes[lane.key]
-            self._talks.tidy(talk)
+            del state.lanes[lane.key]
+            self._conversations.tidy(state)
 
-    async def _handle(self, talk: Talk, lane: Lane, event: Event) -> None:
+    async def _handle(self, state: ConversationState, lane: Lane, event: Event) -> None:
         subscription = lane.subscription
-        if not self._talks.wants(talk, subscription, event):
+        if not self._conversations.wants(state, subscription, event):
             return self._trace(Step.DROPPED, event, subscription.name)
         began, step = 0.0, Step.CANCELLED
         if self._observers:
@@ -371,7 +463,7 @@ class Bus(Listening):
         except anyio.get_cancelled_exc_class() as stray:
             if anyio.current_effective_deadline() == -math.inf:
                 raise
-            # somebody else's task was cancelled in the handler's hands; ours was not
+            # another task was cancelled in the handler's hands; ours was not
             step = Step.FAILED
             self._contain(subscription, event, RuntimeError(f"stray {type(stray).__name__}"))
         finally:
@@ -395,4 +487,23 @@ class Bus(Listening):
 
     def _trace(self, step: Step, event: Event, handler: str = "", seconds: float = 0.0) -> None:
         if self._observers:
-            tell(self._observers, Trace(step, event, handler, seconds))
+            notify(self._observers, Trace(step, event, handler, seconds))
+
+
+@asynccontextmanager
+async def open_bus(drain_seconds: float = 5.0, clock: Clock | None = None) -> AsyncIterator[Bus]:
+    """Run a bus. On leaving, let started work finish for *drain_seconds*, then cancel it."""
+    bus: Bus | None = None
+    try:
+        async with plain_task_group() as tasks:
+            bus = Bus(tasks, clock or Clock())
+            try:
+                yield bus
+            finally:
+                bus._closing = True
+            with anyio.move_on_after(drain_seconds):
+                await bus.settled()
+            tasks.cancel_scope.cancel()
+    finally:
+        if bus:
+            bus._closed = True

@@ -1,4 +1,4 @@
-"""What the bus knows of each conversation: its turn, its fence, its lanes and who listens."""
+"""What the bus knows of each conversation: its turn, its fence, its lanes and its subscribers."""
 
 from __future__ import annotations
 
@@ -10,52 +10,53 @@ from aichat.core.events import Event, Line, LineEvent, Turn
 from aichat.core.ids import new_id
 
 from .lane import Key, Lane
-from .speculation import Provisional
-from .subscription import Overflow, Subscription
+from .speculation import SpeculativeTurn
+from .subscription import Subscription
 
 REVOKED = 16
+"""Numbers of revoked turns that are kept, to recognise their late events."""
 
 
 @define(eq=False)
 class Route:
-    """Who wants one type of event; those who cannot be interrupted come first."""
+    """The subscribers of one type of event; those that cannot be interrupted come first."""
 
     taps: tuple[Subscription, ...]
     lanes: tuple[Subscription, ...]
-    refusing: tuple[Subscription, ...]
-    """Those of the lanes that refuse what is too much."""
 
-    def only(self, *, ahead: bool) -> Route:
-        """Return those who work ahead of what is certain, or the others."""
-        taps = tuple(s for s in self.taps if s.ahead is ahead)
-        return Route(taps, tuple(s for s in self.lanes if s.ahead is ahead), ())
+    def only(self, *, speculative: bool) -> Route:
+        """Return the speculative subscribers, or the others."""
+        return Route(
+            tuple(s for s in self.taps if s.speculative is speculative),
+            tuple(s for s in self.lanes if s.speculative is speculative),
+        )
 
 
 @define(eq=False)
-class Talk:
+class ConversationState:
     """One conversation."""
 
     cut: int
     """Every turn up to this number is void."""
     latest: Turn
     kept: bool = False
-    """Somebody is in the conversation; otherwise it goes when its last lane goes."""
+    """It stays until it is forgotten; otherwise it goes when its last lane goes."""
     handing_out: int = 0
-    """So many of its events are being handed out right now, one from within the other."""
+    """The number of its events that are being handed out now, one from within the other."""
     live: bool = False
     """The latest turn has neither finished nor been interrupted."""
-    provisional: Provisional | None = None
+    speculative: SpeculativeTurn | None = None
     """A turn that may come next."""
     revoked: deque[int] = Factory(lambda: deque(maxlen=REVOKED))
-    """The numbers of the last such turns that did not: nobody hears what comes of them late."""
+    """The numbers of the last revoked turns: their late events reach no subscriber."""
     cut_lines: set[Line] = Factory(set)
     lanes: dict[Key, Lane] = Factory(dict)
-    listeners: dict[Subscription, None] = Factory(dict)
-    """In the order in which they came."""
+    subscribers: dict[Subscription, None] = Factory(dict)
+    """In the order in which they subscribed."""
     routes: dict[type[Event], Route] = Factory(dict)
 
     def is_void(self, event: Event) -> bool:
-        """Tell whether an interruption has cut the event off."""
+        """Return whether an interruption has cut the event off."""
         if event.urgent:
             return False
         if event.turn.number <= self.cut:
@@ -64,8 +65,8 @@ class Talk:
             bool(self.cut_lines) and isinstance(event, LineEvent) and event.line in self.cut_lines
         )
 
-    def is_spared(self, subscription: Subscription, event: Event) -> bool:
-        """Tell whether an interruption spares the subscription this event."""
+    def skips(self, subscription: Subscription, event: Event) -> bool:
+        """Return whether an interruption keeps the event from the subscription."""
         return subscription.interruptible and self.is_void(event)
 
     def cut_off(self, event: Event) -> None:
@@ -79,84 +80,79 @@ class Talk:
 
 
 @define(eq=False)
-class Talks:
-    """All conversations that somebody is in, or that still have work."""
+class Conversations:
+    """All conversations that are kept, or that still have work."""
 
-    by_id: dict[str, Talk] = Factory(dict)
-    listeners: dict[Subscription, None] = Factory(dict)
-    """Those who listen to every conversation, in the order in which they came."""
+    by_id: dict[str, ConversationState] = Factory(dict)
+    subscribers: dict[Subscription, None] = Factory(dict)
+    """Subscribers to every conversation, in the order in which they subscribed."""
     next_number: int = 0
-    some_refuse: bool = False
-    """There is a listener whose full lane refuses more."""
 
-    def peek(self, conversation: str) -> Talk:
-        """Return what is known of a conversation, and remember nothing."""
+    def peek(self, conversation: str) -> ConversationState:
+        """Return a conversation's state without keeping it."""
         # the turns of a forgotten namesake are all void
         cut = self.next_number - 1
-        return self.by_id.get(conversation) or Talk(cut, Turn(conversation, cut))
+        return self.by_id.get(conversation) or ConversationState(cut, Turn(conversation, cut))
 
-    def of(self, event: Event) -> Talk:
-        """Return the event's conversation, which stays while it has work."""
-        if (talk := self.by_id.get(event.turn.conversation)) is None:
-            talk = self.by_id[event.turn.conversation] = self.peek(event.turn.conversation)
-        return talk
+    def of(self, event: Event) -> ConversationState:
+        """Return the state of the event's conversation, which stays while it has work."""
+        if (state := self.by_id.get(event.turn.conversation)) is None:
+            state = self.by_id[event.turn.conversation] = self.peek(event.turn.conversation)
+        return state
 
-    def keep(self, conversation: str) -> Talk:
-        """Return a conversation, which stays until it is forgotten."""
-        if (talk := self.by_id.get(conversation)) is None:
-            talk = self.by_id[conversation] = self.peek(conversation)
-        if not talk.kept:
-            talk.kept, talk.latest = True, self.new_turn(conversation)
-        return talk
+    def keep(self, conversation: str) -> ConversationState:
+        """Return a conversation's state, which stays until it is forgotten."""
+        if (state := self.by_id.get(conversation)) is None:
+            state = self.by_id[conversation] = self.peek(conversation)
+        if not state.kept:
+            state.kept, state.latest = True, self.new_turn(conversation)
+        return state
 
     def new_turn(self, conversation: str) -> Turn:
         """Make a turn with a number that no other has."""
         self.next_number += 1
         return Turn(conversation, self.next_number - 1, new_id())
 
-    def tidy(self, talk: Talk) -> None:
-        """Let the conversation go if nobody is in it and nothing is left to do."""
-        if not (talk.kept or talk.lanes or talk.handing_out):
-            self.by_id.pop(talk.latest.conversation, None)
+    def tidy(self, state: ConversationState) -> None:
+        """Remove the conversation if it is not kept and nothing is left to do."""
+        if not (state.kept or state.lanes or state.handing_out):
+            self.by_id.pop(state.latest.conversation, None)
 
-    def listen(self, subscription: Subscription) -> None:
-        """Add a listener."""
-        self.some_refuse = self.some_refuse or subscription.overflow is Overflow.REFUSE
+    def add(self, subscription: Subscription) -> None:
+        """Add a subscriber."""
         if subscription.conversation is None:
-            self.listeners[subscription] = None
+            self.subscribers[subscription] = None
         else:
-            self.keep(subscription.conversation).listeners[subscription] = None
+            self.keep(subscription.conversation).subscribers[subscription] = None
         self._forget_routes()
 
-    def unlisten(self, subscription: Subscription) -> None:
-        """Remove a listener, and cancel what it is doing."""
-        for listeners in (self.listeners, *(talk.listeners for talk in self.by_id.values())):
-            listeners.pop(subscription, None)
+    def remove(self, subscription: Subscription) -> None:
+        """Remove a subscriber, and cancel what it is doing."""
+        for group in (self.subscribers, *(state.subscribers for state in self.by_id.values())):
+            group.pop(subscription, None)
         self._forget_routes()
-        for talk in self.by_id.values():
-            for lane in talk.lanes.values():
+        for state in self.by_id.values():
+            for lane in state.lanes.values():
                 if lane.subscription is subscription and lane.scope:
                     lane.scope.cancel()
 
-    def wants(self, talk: Talk, subscription: Subscription, event: Event) -> bool:
-        """Tell whether a subscription still wants an event that waited for it."""
-        if subscription not in self.listeners and subscription not in talk.listeners:
+    def wants(self, state: ConversationState, subscription: Subscription, event: Event) -> bool:
+        """Return whether a subscription still wants an event that waited for it."""
+        if subscription not in self.subscribers and subscription not in state.subscribers:
             return False
-        return not talk.is_spared(subscription, event)
+        return not state.skips(subscription, event)
 
-    def route(self, talk: Talk, kind: type[Event]) -> Route:
-        """Tell who wants a type of event; those who cannot be interrupted come first."""
-        if (route := talk.routes.get(kind)) is None:
-            wanting = [s for s in (*self.listeners, *talk.listeners) if issubclass(kind, s.kinds)]
+    def route(self, state: ConversationState, kind: type[Event]) -> Route:
+        """Return the subscribers of a type of event; the uninterruptible ones come first."""
+        if (route := state.routes.get(kind)) is None:
+            every = (*self.subscribers, *state.subscribers)
+            wanting = [s for s in every if issubclass(kind, s.kinds)]
             wanting.sort(key=lambda s: s.interruptible)
-            lanes = tuple(s for s in wanting if not s.tap)
-            route = talk.routes[kind] = Route(
-                tuple(s for s in wanting if s.tap),
-                lanes,
-                tuple(s for s in lanes if s.overflow is Overflow.REFUSE),
+            route = state.routes[kind] = Route(
+                tuple(s for s in wanting if s.tap), tuple(s for s in wanting if not s.tap)
             )
         return route
 
     def _forget_routes(self) -> None:
-        for talk in self.by_id.values():
-            talk.routes.clear()
+        for state in self.by_id.values():
+            state.routes.clear()

@@ -1,4 +1,4 @@
-"""Events that are published after a while, or when the bus closes: whichever comes first."""
+"""Events that are published after a delay, or when the bus stops, whichever comes first."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from aichat.core.errors import BusError
 from aichat.core.events import Event
 
 from .lane import current_lane
-from .tasks import Crew
+from .tasks import TaskPool
 
 
 def require_urgent(event: Event) -> None:
-    """Refuse what has to wait for room in full lanes."""
+    """Raise :class:`BusError` for an event that has to wait for room in full lanes."""
     if not event.urgent:
         raise BusError(f"{type(event).__name__} is not urgent.", "Use `await publish()`.")
 
 
-class Later:
-    """Keeps them until they are due. *post* publishes one; *crew* waits."""
+class DelayedEvents:
+    """Keeps events until they are due. *post* publishes one; tasks of *pool* wait."""
 
-    def __init__(self, crew: Crew, post: Callable[[Event], None]) -> None:
-        self._crew, self._post = crew, post
+    def __init__(self, pool: TaskPool, post: Callable[[Event], None]) -> None:
+        self._pool, self._post = pool, post
         self._waiting: dict[anyio.CancelScope, Event] = {}
         self._is_closed = False
 
     def add(self, event: Event, seconds: float) -> bool:
-        """Publish *event* after so many *seconds*; return False if there is no later."""
+        """Publish *event* after *seconds*; return False if the bus has stopped."""
         require_urgent(event)
         if self._is_closed:
             return False
         scope = anyio.CancelScope()
         self._waiting[scope] = event
-        self._crew.start(partial(self._wait, scope, seconds))
+        self._pool.start(partial(self._wait, scope, seconds))
         return True
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ class Later:
             self._post(event)
 
     async def _wait(self, scope: anyio.CancelScope, seconds: float) -> None:
-        current_lane.set(None)  # nobody's handler publishes it
+        current_lane.set(None)  # no handler publishes it
         with scope:
             await anyio.sleep(seconds)
             if event := self._waiting.pop(scope, None):  # else it was published on closing

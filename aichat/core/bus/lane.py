@@ -37,7 +37,7 @@ class Lane:
 
     @property
     def is_full(self) -> bool:
-        """One more would be too many."""
+        """It holds as many events as it may."""
         return self.counted >= self.subscription.limit
 
     def append(self, event: Event) -> bool:
@@ -59,14 +59,13 @@ class Lane:
         return event
 
     def given_up_for(self, event: Event) -> int | None:
-        """Tell the place of the event that makes way for *event*, if one has to."""
-        overflow = self.subscription.overflow
-        if overflow is Overflow.COALESCE:
-            for place, (waiting, _) in enumerate(self.queue):
-                if type(waiting) is type(event):
-                    return place
-        drops = overflow in (Overflow.DROP_OLDEST, Overflow.COALESCE)
-        if drops and self.is_full and not event.urgent:
+        """Return the place of the event that makes way for *event*, if one has to."""
+        if self.subscription.overflow is not Overflow.COALESCE:
+            return None
+        for place, (waiting, _) in enumerate(self.queue):
+            if type(waiting) is type(event):
+                return place
+        if self.is_full and not event.urgent:
             return next(place for place, (_, counts) in enumerate(self.queue) if counts)
         return None
 
@@ -84,7 +83,7 @@ class Lane:
                 publisher.waits_for.remove(self)
 
     def _holds_up(self, publisher: Lane | None) -> bool:
-        """Tell whether this lane is the publisher's own, or waits for it through others."""
+        """Return whether this lane is the publisher's own, or waits for it through others."""
         seen: set[int] = set()
         todo = [self] if publisher else []
         while todo:

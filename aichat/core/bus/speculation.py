@@ -1,4 +1,4 @@
-"""A turn that may never have been: its events wait behind a barrier until it is certain."""
+"""A speculative turn: its events wait behind a barrier until it is committed or revoked."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from attrs import Factory, define
 from aichat.core.events import Event, Turn
 
 HELD = 500
-"""So many events wait; who publishes more waits as well."""
+"""Events that may wait behind the barrier; a publisher of one more waits as well."""
 
 
 @define(eq=False)
-class Provisional:
-    """What happened in such a turn, in order. Only who works ahead has heard of it."""
+class SpeculativeTurn:
+    """What happened in such a turn, in order. Only speculative subscribers have these events."""
 
     turn: Turn
     held: list[Event] = Factory(list)
     decided: anyio.Event = Factory(anyio.Event)
-    """The turn was committed or revoked."""
+    """Set when the turn is committed or revoked."""
 
     @property
     def is_full(self) -> bool:
-        """One more would be too many."""
+        """More events wait than may."""
         return len(self.held) > HELD
 
     async def wait_for_room(self) -> None:

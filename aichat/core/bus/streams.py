@@ -1,4 +1,4 @@
-"""Async streams that are closed on time, also when an interruption cuts them off."""
+"""Async streams: closed on time, also by an interruption; read with timeouts; fair to others."""
 
 from __future__ import annotations
 
@@ -32,38 +32,38 @@ async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
                 await close()
 
 
-BREATH_SECONDS = 0.01
-"""Engines do not hold the loop up for so long: what took longer has waited, and let others work."""
+YIELD_AFTER_SECONDS = 0.01
+"""An item that took longer has waited for its engine, and so has let other tasks run."""
 
 
-class Breath:
-    """Lets others work between what a fast stream brings; a slow one does so by itself."""
+class CooperativeYield:
+    """Yields to the event loop between items of a fast stream; a slow one does so by itself."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self._last = clock, -math.inf
 
-    async def take(self) -> None:
-        """Let others work, unless what came last took so long that they have."""
-        if not BREATH_SECONDS < self._clock.now() - self._last < math.inf:
+    async def checkpoint(self) -> None:
+        """Let other tasks run, unless the wait for the last item has done so."""
+        if not YIELD_AFTER_SECONDS < self._clock.now() - self._last < math.inf:
             await anyio.lowlevel.checkpoint()
         self._last = self._clock.now()
 
 
-class Patience:
-    """A deadline that moves on with each sign of life."""
+class IdleTimeout:
+    """A deadline that each item of a stream puts off."""
 
     def __init__(self, clock: Clock, scope: anyio.CancelScope, seconds: float) -> None:
         self._clock, self._scope, self._seconds = clock, scope, seconds
 
     def renew(self) -> None:
-        """Something came: wait as long again. Costs little: the deadline moves once a second."""
+        """Put the deadline off. Cheap: it is moved at most once a second."""
         now = self._clock.now()
         if not self._seconds - 1 < self._scope.deadline - now < math.inf:
             self._scope.deadline = now + self._seconds
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Do not count the time that the block takes: it is we who are slow."""
+        """Do not count the time of the block, in which the consumer is the slow one."""
         left = self._scope.deadline - self._clock.now()
         self._scope.deadline = math.inf
         try:
@@ -73,13 +73,13 @@ class Patience:
 
 
 @contextmanager
-def patience(clock: Clock, seconds: float, problem: str) -> Iterator[Patience]:
-    """Give up when nothing comes for *seconds*, give or take one.
+def idle_timeout(clock: Clock, seconds: float, problem: str) -> Iterator[IdleTimeout]:
+    """Raise :class:`TimedOut` when nothing comes for *seconds*, give or take one.
 
-    Raises :class:`TimedOut`, which says *problem* and for how long.
+    The error states *problem* and the seconds.
     """
     with anyio.move_on_after(seconds) as scope:
-        yield Patience(clock, scope, seconds)
+        yield IdleTimeout(clock, scope, seconds)
     if scope.cancelled_caught:
         raise TimedOut(
             f"{problem} for {seconds:g} seconds.",
@@ -90,7 +90,7 @@ def patience(clock: Clock, seconds: float, problem: str) -> Iterator[Patience]:
 async def next_within(stream: AsyncIterator[T], seconds: float, what: str) -> T | None:
     """Return the stream's next item, or None at its end.
 
-    Raises :class:`TimedOut` when nothing came for *seconds*; *what* names the waited-for thing.
+    Raises :class:`TimedOut` when nothing came for *seconds*; *what* names the item in the error.
     """
     try:
         with anyio.fail_after(seconds):

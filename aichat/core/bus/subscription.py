@@ -1,4 +1,4 @@
-"""Who listens to the bus, and how: subscriptions and taps. A handler's annotation says to what."""
+"""Subscriptions and taps. The annotation of a handler names the events it gets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from attrs import field, frozen
 from aichat.core.errors import BadHandler
 from aichat.core.events import Event
 
-Gate = Callable[[], Awaitable[object]]
-"""What a tap may hand back for the publisher to wait for."""
+BackPressure = Callable[[], Awaitable[object]]
+"""What a tap may return: the publisher awaits it, so that it gets no faster than its consumer."""
 
 
 class Overflow(Enum):
@@ -21,24 +21,20 @@ class Overflow(Enum):
 
     WAIT = "wait"
     """The publisher waits for room."""
-    DROP_OLDEST = "drop oldest"
-    """The event that has waited longest is given up."""
     COALESCE = "coalesce"
     """Of each type only the newest waits, full or not; a full lane gives up its oldest."""
-    REFUSE = "refuse"
-    """The publisher gets :class:`LaneFull`, and nobody gets the event."""
 
 
 @frozen(eq=False)
 class Subscription:
-    """Who wants which events, and how."""
+    """A handler, the events it gets, and how."""
 
     handler: Callable[[Any], Any] = field(repr=False)
     kinds: tuple[type[Event], ...]
     name: str
     tap: bool
     interruptible: bool = False
-    ahead: bool = False
+    speculative: bool = False
     conversation: str | None = None
     lane_by: Callable[[Any], Hashable] | None = None
     limit: int = 64
@@ -54,9 +50,9 @@ def subscription(handler: Callable[[Any], Any], *, tap: bool, **how: Any) -> Sub
         raise BadHandler(f"{name} is async; a tap is not.", "Write `def`, or use subscribe().")
     if not tap and not iscoroutinefunction(handler):
         raise BadHandler(f"{name} is not an async function.", "Write `async def`, or use tap().")
-    if how.get("ahead") and not how.get("interruptible"):
+    if how.get("speculative") and not how.get("interruptible"):
         raise BadHandler(
-            f"{name} works ahead of what is certain, and cannot be stopped.",
+            f"{name} is speculative, and cannot be interrupted.",
             "Give interruptible=True as well.",
         )
     if how.get("keeps") and how.get("interruptible"):

@@ -1,4 +1,4 @@
-"""Tasks: a group whose errors read as they were raised, and a crew that is hired once."""
+"""Tasks: a group that raises a single error as itself, and a pool of tasks that are reused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from attrs import Factory, define
 
 Work = Callable[[], Awaitable[None]]
 
-IDLE_HANDS = 16
-"""So many tasks without work are kept."""
+IDLE_TASKS = 16
+"""Tasks without work that are kept."""
 
 
 @asynccontextmanager
@@ -31,14 +31,14 @@ async def plain_task_group() -> AsyncIterator[TaskGroup]:
 
 
 @define(eq=False)
-class Hand:
+class IdleTask:
     """A task that waits for work."""
 
     work: Work | None = None
     wanted: anyio.Event = Factory(anyio.Event)
 
 
-class Crew:
+class TaskPool:
     """Does each piece of work in a task of its own, in the order in which they came.
 
     Starting a task costs several times what a handler's own work does; so one that has finished
@@ -47,29 +47,29 @@ class Crew:
 
     def __init__(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
-        self._idle: list[Hand] = []
+        self._idle: list[IdleTask] = []
 
     def start(self, work: Work) -> None:
-        """Have *work* done."""
+        """Do *work* in a task."""
         if self._idle:
-            hand = self._idle.pop()
-            hand.work = work
-            hand.wanted.set()
+            task = self._idle.pop()
+            task.work = work
+            task.wanted.set()
         else:
             self._tasks.start_soon(self._serve, work)
 
     async def _serve(self, work: Work) -> None:
         while True:
             await work()
-            if len(self._idle) >= IDLE_HANDS:
+            if len(self._idle) >= IDLE_TASKS:
                 return
-            hand = Hand()
-            self._idle.append(hand)
+            task = IdleTask()
+            self._idle.append(task)
             try:
-                await hand.wanted.wait()
+                await task.wanted.wait()
             except anyio.get_cancelled_exc_class():
-                if hand.work:
-                    await hand.work()  # cancelled as well, but it shall know
+                if task.work:
+                    await task.work()  # it is cancelled as well, and can clean up
                 raise
-            assert hand.work  # noqa: S101  (start has set it)
-            work = hand.work
+            assert task.work  # noqa: S101  (start has set it)
+            work = task.work

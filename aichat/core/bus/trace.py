@@ -1,4 +1,4 @@
-"""What observers of the bus are told."""
+"""What observers of the bus are sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Step(StrEnum):
     """Where an event is on its way."""
 
     HELD = "held"
-    """Its turn is provisional: most hear of it when the turn is committed, or never."""
+    """Its turn is speculative: most hear of it when the turn is committed, or never."""
     PUBLISHED = "published"
     STARTED = "started"
     FINISHED = "finished"
@@ -36,8 +36,8 @@ class Trace:
     seconds: float = 0.0
 
 
-def tell(observers: Iterable[Callable[[Trace], None]], trace: Trace) -> None:
-    """Tell every observer; a broken one hurts nobody."""
+def notify(observers: Iterable[Callable[[Trace], None]], trace: Trace) -> None:
+    """Call every observer; one that raises is logged and does no harm."""
     for observer in observers:
         try:
             observer(trace)

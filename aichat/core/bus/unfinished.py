@@ -1,4 +1,4 @@
-"""How much is not finished yet, and a way to wait until nothing is."""
+"""Work that is not finished yet, counted, and a way to wait for the last of it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ import anyio
 import anyio.to_thread
 from attrs import define, field
 
-from aichat.core import AichatError, BackendFailed, CannotStart, TimedOut, shown_url
+from aichat.core import AichatError, BackendFailed, CannotStart, TimedOut
+from aichat.core.redaction import shown_url
 from aichat.toolkit.bounded_http import ASK, MB, bounds
 from aichat.toolkit.network import is_this_machine
 

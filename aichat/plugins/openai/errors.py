@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from urllib.parse import urlsplit
 
-from aichat.core import shown_url
+from aichat.core.redaction import shown_url
 
 MOST_CAUSES = 32
 UNREACHABLE = {

@@ -20,8 +20,8 @@ from aichat.core import (
     ToolCall,
     Written,
     closing,
-    shown_url,
 )
+from aichat.core.redaction import shown_url
 from aichat.toolkit.prompt_roles import in_turns, without_system, without_tools
 
 from .client import OPENROUTER, Client, origin

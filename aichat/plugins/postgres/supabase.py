@@ -25,8 +25,8 @@ from aichat.core import (
     Storage,
     Unreachable,
     hookimpl,
-    shown_url,
 )
+from aichat.core.redaction import shown_url
 from aichat.toolkit.bounded_http import ASK, MB, bounds
 from aichat.toolkit.network import is_this_machine
 from aichat.toolkit.packages import installs

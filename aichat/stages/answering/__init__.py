@@ -15,9 +15,9 @@ from attrs import define, evolve, field
 
 from aichat.core import (
     BackendFailed,
-    Breath,
     Bus,
     Character,
+    CooperativeYield,
     NotFound,
     Overflow,
     Parts,
@@ -26,8 +26,8 @@ from aichat.core import (
     Written,
     closing,
     hookimpl,
+    idle_timeout,
     new_id,
-    patience,
 )
 from aichat.core.events import (
     AudioReady,
@@ -316,8 +316,10 @@ class Answering:
         Returns the tools that the model asks for.
         """
         calls: list[ToolCall] = []
-        breath = Breath(self.bus.clock)
-        with patience(self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing") as waiting:
+        breath = CooperativeYield(self.bus.clock)
+        with idle_timeout(
+            self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing"
+        ) as waiting:
             async for delta in deltas:
                 if isinstance(delta, ToolCall):
                     calls.append(delta)
@@ -335,7 +337,7 @@ class Answering:
                     if words.is_over:
                         return []
                     if not draft.held:  # what was published makes work that must not be delayed
-                        await breath.take()
+                        await breath.checkpoint()
         return calls
 
 
@@ -369,7 +371,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(answers.forget)
     bus.tap(answers.stop)
     bus.tap(answers.keep_pace, interruptible=True)
-    bus.subscribe(answers.answer, interruptible=True, ahead=True)
+    bus.subscribe(answers.answer, interruptible=True, speculative=True)
     bus.subscribe(answers.go_on, interruptible=True)
     bus.subscribe(answers.revive, interruptible=True)
     foreseeing = Foreseeing(bus, parts, answers.last_speaker)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from aichat.core import Character, Conversation, Message, Prompt, PromptMessage, in_words
+from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
+from aichat.core.pictures import in_words
 from aichat.toolkit.prompt_roles import in_turns
 from aichat.toolkit.prompting import asked_with, briefing
 

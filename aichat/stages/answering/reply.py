@@ -11,7 +11,7 @@ from typing import TypeVar
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, Patience, Usage
+from aichat.core import Bus, IdleTimeout, Usage
 from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyText, ReplyWithdrawn
 
 from .clauses import Clauses
@@ -89,7 +89,7 @@ class Draft:
             await self._show()
         return complete
 
-    async def take(self, text: str, waiting: Patience) -> None:
+    async def take(self, text: str, waiting: IdleTimeout) -> None:
         """Add what was written, and hand over; what shows nothing is no sign of life."""
         if complete := await self.add(text):
             with waiting.paused():  # this may wait for the loudspeaker

@@ -83,7 +83,7 @@ class Ahead:
         self.revoke(conversation)
         is_idle = self.bus.live_turn(conversation) is None
         if is_idle and has_words(text) and odds.is_worth(sign) and self.may_answer():
-            turn = self.bus.provisional_turn(conversation)
+            turn = self.bus.speculative_turn(conversation)
             self.supposed[conversation] = Supposed(turn, text, self.bus.clock.now(), odds)
             self.bus.post(TranscriptUpdated(turn, text, final=True))
             await self.bus.publish(UserSaid(turn, text, "voice", new_id()))

@@ -12,7 +12,7 @@ from contextlib import suppress
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, NotFound, Parts, SoundJudge, Standby, Stt, TimedOut, Utterance, new_id
+from aichat.core import Bus, NotFound, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id
 from aichat.core.events import (
     ConversationClosed,
     TranscriptUpdated,
@@ -23,6 +23,7 @@ from aichat.core.events import (
     UtteranceHeard,
     UtterancePaused,
 )
+from aichat.core.registry.standby import Standby
 from aichat.toolkit.transcript_check import transcript
 from aichat.toolkit.transcript_filter import spoken
 

@@ -17,14 +17,13 @@ from aichat.core import (
     CannotRead,
     NotReady,
     Parts,
-    Standby,
     TimedOut,
     Tts,
     Voice,
     WordMark,
     closing,
     hookimpl,
-    patience,
+    idle_timeout,
 )
 from aichat.core.events import (
     ConversationClosed,
@@ -40,6 +39,7 @@ from aichat.core.events import (
     SpokenWord,
     Turn,
 )
+from aichat.core.registry.standby import Standby
 from aichat.toolkit.speech_check import LETTER_SECONDS, Sound
 from aichat.toolkit.voice_cloning import introduce
 
@@ -232,7 +232,7 @@ class Speaking:
 
     async def _read(self, tts: Tts, voice: Voice, clause: Clause, sound: Sound, rate: Rate) -> None:
         async with closing(tts.speak(clause.event.text, voice)) as chunks:
-            with patience(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
+            with idle_timeout(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
                 async for chunk in chunks:
                     if self._is_void(clause.event):
                         return
@@ -248,7 +248,7 @@ class Speaking:
                         with waiting.paused() if clause.is_long else nullcontext():
                             await clause.flush()  # which may wait for the loudspeaker
                     if not pcm or not clause.held:  # a fast voice must not hold up its own audio
-                        await clause.breath.take()
+                        await clause.breath.checkpoint()
 
     def _engine(self, plan: Plan, event: ReplyClause) -> Engine | None:
         """Return the best engine that has not been given up."""
@@ -291,7 +291,7 @@ class Speaking:
         if self.standby.is_resting(tts):
             return voice
         try:
-            with patience(self.bus.clock, LEARN_SECONDS, "The voice was not learnt"):
+            with idle_timeout(self.bus.clock, LEARN_SECONDS, "The voice was not learnt"):
                 return await introduce(voice, tts, self.parts.storage)
         except TimedOut:
             self.standby.rest(tts)
@@ -315,11 +315,11 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(speaking.withdraw)
     bus.tap(speaking.drop)
     bus.tap(speaking.takes.forget)
-    bus.subscribe(speaking.prepare, interruptible=True, ahead=True)
+    bus.subscribe(speaking.prepare, interruptible=True, speculative=True)
     bus.subscribe(
         speaking.speak,
         interruptible=True,
-        ahead=True,
+        speculative=True,
         lane_by=lambda event: event.line.place,
         limit=WAITING_CLAUSES,
     )

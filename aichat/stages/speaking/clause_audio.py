@@ -6,7 +6,7 @@ import numpy as np
 import soxr
 from attrs import Factory, define, field
 
-from aichat.core import Breath, Bus
+from aichat.core import Bus, CooperativeYield
 from aichat.core.events import SPEAKER_RATE, ReplyClause, SpeechSynthesized, SpokenWord
 
 from .cache import Piece
@@ -45,7 +45,9 @@ class Clause:
 
     bus: Bus
     event: ReplyClause
-    breath: Breath = field(default=Factory(lambda self: Breath(self.bus.clock), takes_self=True))
+    breath: CooperativeYield = field(
+        default=Factory(lambda self: CooperativeYield(self.bus.clock), takes_self=True)
+    )
     words: list[SpokenWord] = field(factory=list)
     samples: int = 0
     """How much was published,"""

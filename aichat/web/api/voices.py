@@ -9,7 +9,7 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
 from litestar.params import JSONBody, MultipartBody
 
-from aichat.core import BadValue, Voice
+from aichat.core import Voice
 from aichat.toolkit.voice_cloning import with_tokens_dropped
 from aichat.web.schemas import records
 from aichat.web.schemas import voices as voice_schemas
@@ -18,6 +18,7 @@ from aichat.web.schemas.forms import read_form
 from aichat.web.schemas.parameters import VoiceKey, VoiceName, errors
 from aichat.web.schemas.records import out, outs
 from aichat.web.schemas.settings import sent
+from aichat.web.schemas.voices import require_key
 from aichat.web.services.disconnects import while_there
 from aichat.web.services.uploads import LIMIT_BYTES, Uploads
 from aichat.web.services.voice_previews import Previews, seeded
@@ -158,17 +159,3 @@ def _name(in_form: str | None, in_address: str | None) -> str:
         raise BadBody([Mistake("voice_name", "It is missing.")])
     require_key(name, "voice_name")
     return name
-
-
-OWN_ADDRESSES = ("upload", "clips", "preview")
-"""What is at these addresses is no voice."""
-
-
-def require_key(key: str, field: str) -> None:
-    """Refuse a key that would not fit into an address."""
-    if key in (".", "..", *OWN_ADDRESSES) or "/" in key or key != key.strip() or min(key) < " ":
-        raise BadValue(
-            f"{field} {key!r} cannot be a voice's key.",
-            'Leave out "/" and line breaks, begin and end with a letter, and avoid "upload".',
-            field,
-        )

@@ -5,64 +5,14 @@ Litestar loads this module (entry-point group ``litestar.commands``) before it l
 
 from __future__ import annotations
 
-import io
-import os
 from pathlib import Path
 
 import click
-import dotenv
 
-from aichat.core import AichatError, read_config
-from aichat.core.registry.text_files import read_text
-from aichat.web import paths
 from aichat.web.access import commands
-from aichat.web.serving.uvicorn_runner import stop
+from aichat.web.serving.environment import require_env
 
 from .models import models
-
-
-def _set_up() -> AichatError | None:
-    """Read .env and what ``litestar run`` must know; return what is wrong with .env.
-
-    Every command of every application comes by here, so only those of aichat's may stop for it.
-    """
-    fault = None
-    try:
-        _load_env()
-    except AichatError as error:
-        fault = error
-    if os.environ.get("LITESTAR_APP") or _another_app_is_here():
-        return fault
-    os.environ["LITESTAR_APP"] = "aichat.web.asgi:app"
-    os.environ.setdefault("LITESTAR_QUIET_CONSOLE", "1")
-    try:
-        web = read_config(paths.plugins_toml(), shipped=paths.shipped()).web
-    except AichatError:
-        return fault  # what is wrong is reported by the command that needs it
-    os.environ.setdefault("LITESTAR_HOST", web.host)
-    os.environ.setdefault("LITESTAR_PORT", str(web.port))
-    return fault
-
-
-def _load_env() -> None:
-    # litestar's own call looks upward from its own files, and so misses ./.env
-    if found := dotenv.find_dotenv(usecwd=True):
-        text = read_text(Path(found), "Let your user read it.")
-        dotenv.load_dotenv(stream=io.StringIO(text))
-
-
-def _another_app_is_here() -> bool:
-    return any(Path(name).exists() for name in ("app", "app.py", "application", "application.py"))
-
-
-env_fault = _set_up()
-"""Why .env could not be read."""
-
-
-def require_env() -> None:
-    """End the program with a message where .env could not be read."""
-    if env_fault:
-        raise stop(str(env_fault))
 
 
 @click.group(name="aichat", help="What aichat is made of, and whether it works.")

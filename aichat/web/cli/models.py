@@ -111,7 +111,7 @@ def _settings() -> tuple[Config, PluginManager]:
     from aichat.web.app import (
         read_setup,  # slow to import, and every command of litestar's would wait
     )
-    from aichat.web.serving.uvicorn_runner import stop
+    from aichat.web.serving.cannot_start import stop
 
     setup = read_setup()
     if setup.error or setup.manager is None:

@@ -20,7 +20,7 @@ from aichat.core.events import HandlerFailed, MessageAdded, TurnTimed
 from aichat.toolkit.event_log import EventLog, read_log
 from aichat.web import paths
 from aichat.web.realtime.errors import stage_of
-from aichat.web.serving.uvicorn_runner import stop
+from aichat.web.serving.cannot_start import stop
 
 from .replay_feeder import Audio, replay
 

@@ -11,7 +11,7 @@ from aichat.core import Character, Conversation, Storage
 from aichat.web.schemas.server_frames import Speaker
 from aichat.web.settings.conversation_defaults import defaults
 
-from .media import own_picture
+from .character_pictures import own_picture
 
 STRATEGIES = {
     "all": "Everybody, in order",

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from aichat.core import Character, Message, in_words, unmarked
+from aichat.core import Character, Message
 from aichat.core.events import (
     Event,
     Line,
@@ -20,6 +20,8 @@ from aichat.core.events import (
     SpeakersChosen,
     ToolUsed,
 )
+from aichat.core.pictures import in_words
+from aichat.core.text import unmarked
 from aichat.toolkit.message_versions import shown, versions
 
 from .cast_view import CastView

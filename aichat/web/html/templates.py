@@ -14,8 +14,8 @@ from aichat.core import AichatError
 from aichat.web import paths
 
 from . import avatars
+from .character_pictures import face_of, is_own
 from .colours import colour_of
-from .media import face_of, is_own
 
 
 class NotBuilt(AichatError):

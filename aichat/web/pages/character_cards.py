@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from aichat.core import AichatError, Character, NotFound, Storage, Voice, slug
 from aichat.web.api.images import FORM_BYTES
 from aichat.web.html import avatars
-from aichat.web.html.media import is_own
+from aichat.web.html.character_pictures import is_own
 from aichat.web.html.page import Page, Req, done, failed
 from aichat.web.schemas.forms import read_form
 from aichat.web.schemas.settings import check_extensions

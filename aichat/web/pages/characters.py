@@ -19,12 +19,12 @@ from aichat.web.api.characters import found
 from aichat.web.api.images import FORM_BYTES
 from aichat.web.html.page import Page, Req, done, failed, page
 from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.voices import LONGEST_TEXT, SENTENCE
 from aichat.web.services.cards.card_import import proposals
 from aichat.web.services.character_tryout import ANEW
 from aichat.web.services.disconnects import while_there
 from aichat.web.services.undo.characters import Dismissed
 from aichat.web.services.uploads.pictures import LIMIT_BYTES
-from aichat.web.services.voice_previews import LONGEST_TEXT, SENTENCE
 from aichat.web.settings.conversation_defaults import new_conversation
 
 from . import forms

@@ -11,12 +11,11 @@ from litestar.datastructures import FormMultiDict
 from aichat.core import BadValue, Parts, Storage, Voice
 from aichat.core.models import Method
 from aichat.toolkit.voice_cloning import with_tokens_dropped
-from aichat.web.api.voices import require_key
 from aichat.web.schemas.decoding import fill
 from aichat.web.schemas.settings import sent
-from aichat.web.schemas.voices import NewVoice
+from aichat.web.schemas.voices import SENTENCE, NewVoice, require_key
 from aichat.web.services.uploads import Uploads, consented, keep_words
-from aichat.web.services.voice_previews import SENTENCE, Previews, seeded
+from aichat.web.services.voice_previews import Previews, seeded
 
 from . import forms, takes
 from .forms import Problems, Values

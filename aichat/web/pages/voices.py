@@ -16,9 +16,9 @@ from aichat.core.models import Method
 from aichat.web.api.voices import FORM_BYTES
 from aichat.web.html.page import Page, Req, done, failed, page
 from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.voices import SENTENCE
 from aichat.web.services.disconnects import while_there
 from aichat.web.services.uploads import learnt
-from aichat.web.services.voice_previews import SENTENCE
 
 from . import forms, takes
 from .takes import Take

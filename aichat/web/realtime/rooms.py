@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 from attrs import Factory, define, field
 
 from aichat.core import Bus, Changes, Character, Conversation, Message, NotFound, Parts
-from aichat.core.bus.tasks import Crew
+from aichat.core.bus.tasks import TaskPool
 from aichat.core.events import (
     ConversationClosed,
     Interrupted,
@@ -47,7 +47,7 @@ class Rooms:
     painter: Painter
     tasks: TaskGroup
     paces: Paces
-    crew: Crew = field(default=Factory(lambda self: Crew(self.tasks), takes_self=True))
+    crew: TaskPool = field(default=Factory(lambda self: TaskPool(self.tasks), takes_self=True))
     """Writes to the clients."""
     open: dict[str, Room] = field(factory=dict)
     closing: dict[str, anyio.CancelScope] = field(factory=dict)

@@ -12,7 +12,7 @@ from attrs import define, field
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from aichat.core.bus.tasks import Crew
+from aichat.core.bus.tasks import TaskPool
 
 from .outbox import Connection, Frame, Goodbye
 
@@ -25,7 +25,7 @@ class Writer:
 
     socket: WebSocket[Any, Any, Any]
     connection: Connection
-    crew: Crew
+    crew: TaskPool
     scope: anyio.CancelScope | None = field(init=False, default=None)
     is_over: bool = field(init=False, default=False)
 

@@ -7,9 +7,16 @@ from typing import Annotated, Any, Literal
 from litestar.datastructures import UploadFile
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from aichat.web.services.voice_previews import LONGEST_TEXT, SENTENCE
+from aichat.core import BadValue
 
 from .records import Json, ShortText, Time, VoiceKey
+
+SENTENCE = "Hello, it is good to meet you. Shall we take a walk, or would you rather sit and talk?"
+"""What every voice says unless something else is asked for, so that they can be compared."""
+LONGEST_TEXT = 300
+"""Letters."""
+OWN_ADDRESSES = ("upload", "clips", "preview")
+"""What is at these addresses is no voice."""
 
 Method = Literal["description", "clone"]
 Clip = Annotated[
@@ -116,3 +123,13 @@ class Picture(Struct):
     """A picture that is kept."""
 
     image_url: str
+
+
+def require_key(key: str, field: str) -> None:
+    """Refuse a key that would not fit into an address."""
+    if key in (".", "..", *OWN_ADDRESSES) or "/" in key or key != key.strip() or min(key) < " ":
+        raise BadValue(
+            f"{field} {key!r} cannot be a voice's key.",
+            'Leave out "/" and line breaks, begin and end with a letter, and avoid "upload".',
+            field,
+        )

@@ -40,13 +40,10 @@ from aichat.core import (
 from aichat.toolkit.speech_check import Sound
 from aichat.toolkit.temporary_files import mark, sweep
 from aichat.toolkit.voice_cloning import introduce
+from aichat.web.schemas.voices import LONGEST_TEXT
 
 log = logging.getLogger(__name__)
 
-SENTENCE = "Hello, it is good to meet you. Shall we take a walk, or would you rather sit and talk?"
-"""What every voice says unless something else is asked for, so that they can be compared."""
-LONGEST_TEXT = 300
-"""Letters."""
 LONGEST_SECONDS = 30
 """More of a voice is not made."""
 PATIENCE_SECONDS = 90.0

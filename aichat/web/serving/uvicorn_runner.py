@@ -27,6 +27,7 @@ from aichat.web.access.commands import browsable, login_line
 from aichat.web.access.keyring import Keyring
 
 from . import shutdown as stopping
+from .cannot_start import stop
 from .logs import keep_discreet
 
 NEEDS_HTTPS = (
@@ -54,9 +55,7 @@ class AichatServer(CLIPlugin):
         """Put our server in the place of ``uvicorn.run``."""
         import uvicorn
 
-        from aichat.web.cli import (
-            require_env,  # loaded long since: litestar loads it to find the commands
-        )
+        from .environment import require_env  # read when litestar looked for its commands
 
         require_env()
         if app.state.failure:
@@ -71,12 +70,6 @@ class AichatServer(CLIPlugin):
             yield
         finally:
             uvicorn.run = run
-
-
-def stop(message: str) -> SystemExit:
-    """Print why aichat cannot start, as it is: click would put it into a box and cut the words."""
-    click.echo(f"aichat cannot start: {message}", err=True)
-    return SystemExit(1)
 
 
 def _prepare(app: Litestar, options: dict[str, Any]) -> None:

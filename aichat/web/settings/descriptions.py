@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from attrs import evolve, frozen
 from pluggy import PluginManager
 
-from aichat.core import Backend, Config, redacted, shown_url
+from aichat.core import Backend, Config
+from aichat.core.redaction import redacted, shown_url
 from aichat.core.registry.live_settings import live_settings
 from aichat.toolkit.network import is_this_machine
 

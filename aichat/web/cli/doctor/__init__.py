@@ -11,7 +11,7 @@ from attrs import asdict
 
 from aichat.core import AichatError, Parts, State, open_chat
 from aichat.web.app import Setup, read_setup
-from aichat.web.serving.uvicorn_runner import stop
+from aichat.web.serving.cannot_start import stop
 
 from .report import Report, report_on
 from .rounds import try_parts

@@ -11,8 +11,9 @@ from typing import Any
 
 from attrs import frozen
 
-from aichat.core import Config, Connection, Parts, Status, charges, redacted
+from aichat.core import Config, Connection, Parts, Status, charges
 from aichat.core.authentication import Authentication
+from aichat.core.redaction import redacted
 from aichat.toolkit.file_permissions import exposed
 from aichat.toolkit.installed import Installed, installed
 from aichat.toolkit.packages import version

@@ -14,11 +14,11 @@ from attrs import define, field
 from msgspec import Struct
 
 from aichat.core import BadValue, Character, Conversation, Message, Voice
-from aichat.web.api.voices import require_key
 from aichat.web.schemas import records as record_schemas
 from aichat.web.schemas import settings as setting_schemas
 from aichat.web.schemas import voices as voice_schemas
 from aichat.web.schemas.decoding import decode
+from aichat.web.schemas.voices import require_key
 from aichat.web.services.own_pictures import is_own
 
 from . import layout

@@ -9,16 +9,14 @@ from litestar import Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.params import FromPath, QueryParameter
 
-from aichat.core import Character, NotFound
+from aichat.core import NotFound
+from aichat.web.html import avatars
+from aichat.web.html.byte_ranges import sound
 from aichat.web.services.uploads.pictures import picture
-
-from . import avatars
-from .byte_ranges import sound
 
 FOR_GOOD = {"Cache-Control": "private, max-age=31536000, immutable"}
 """For what its address names by its content."""
 WAV = re.compile(r"[0-9a-f]{64}\.wav")
-OWN_PICTURE = re.compile(r"data:image/|/(?![/\\])")
 Req = Request[Any, Any, Any]
 Name = Annotated[str, QueryParameter(required=False, max_length=200)]
 
@@ -49,22 +47,6 @@ async def clip(request: Req, state: State, key: FromPath[str]) -> Response[bytes
 async def preview(request: Req, state: State, file: FromPath[str]) -> Response[bytes]:
     """A sentence in a voice, as it was made before."""
     return sound(request, await state.previews.again(file.removesuffix(".wav")), FOR_GOOD)
-
-
-def is_own(address: str) -> bool:
-    """Tell whether our pages may show a picture: their CSP lets no other site be asked."""
-    return OWN_PICTURE.match(address) is not None
-
-
-def face_of(character: Character) -> str:
-    """Return the address of a character's picture: its own, where our pages may show it."""
-    return own_picture(character) or avatars.address(character.name)
-
-
-def own_picture(character: Character) -> str | None:
-    """Return the address of a character's own picture, if our pages may show it."""
-    shown = character.image_url
-    return shown if shown and is_own(shown) else None
 
 
 def routes() -> Router:

@@ -1,0 +1,27 @@
+"""Which picture of a character our pages show: its own, where they may, else a drawn face."""
+
+from __future__ import annotations
+
+import re
+
+from aichat.core import Character
+
+from . import avatars
+
+OWN_PICTURE = re.compile(r"data:image/|/(?![/\\])")
+
+
+def is_own(address: str) -> bool:
+    """Tell whether our pages may show a picture: their CSP lets no other site be asked."""
+    return OWN_PICTURE.match(address) is not None
+
+
+def face_of(character: Character) -> str:
+    """Return the address of a character's picture: its own, where our pages may show it."""
+    return own_picture(character) or avatars.address(character.name)
+
+
+def own_picture(character: Character) -> str | None:
+    """Return the address of a character's own picture, if our pages may show it."""
+    shown = character.image_url
+    return shown if shown and is_own(shown) else None
