@@ -62,9 +62,9 @@ from .services import metrics, prompt_log
 from .services.character_tryout import Trials
 from .services.conversation_list import Listing
 from .services.import_jobs import Imports
+from .services.pending_deletions import Leaving
 from .services.undo.characters import Dismissed
 from .services.undo.messages import Unsaid
-from .services.undo.pending import Leaving
 from .services.uploads import Pictures, TooLarge, Uploads
 from .services.voice_previews import Previews
 from .serving import health

@@ -34,8 +34,8 @@ from aichat.web.realtime.rooms import Rooms
 from aichat.web.realtime.sessions import LINGER_SECONDS
 from aichat.web.services.archive.reading import _Taking
 from aichat.web.services.conversation_list import Listing
+from aichat.web.services.pending_deletions import UNDO_SECONDS, Leaving
 from aichat.web.services.undo.messages import Unsaid
-from aichat.web.services.undo.pending import UNDO_SECONDS, Leaving
 
 
 def run_rooms(program: Callable[..., object], store: MemoryStorage | None = None) -> None:

@@ -9,8 +9,7 @@ import httpx
 import pytest
 from server import Server, a_server
 
-from aichat.core.events import TurnTimed
-from aichat.core.events.base import Turn
+from aichat.core.events import Turn, TurnTimed
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.html.latency_chart import stages, waterfall
 from aichat.web.services.undo import pending

@@ -1,6 +1,6 @@
 """What events are about: turns, lines, and the event they all are.
 
-Import these from :mod:`aichat.core.events`.
+Import these events from :mod:`aichat.core.events`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the loudspeakers do.
 
-Import these from :mod:`aichat.core.events`. A conversation may sound from several loudspeakers, one
-for each client; each has its own position, and the furthest counts as heard.
+Import these events from :mod:`aichat.core.events`. A conversation may sound from several
+loudspeakers, one for each client; each has its own position, and the furthest counts as heard.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Events that tell what a turn took, in time and in money.
 
-Import these from :mod:`aichat.core.events`.
+Import these events from :mod:`aichat.core.events`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the user wants to hear again, anew, or after all. Each of these events opens a new turn.
 
-Import them from :mod:`aichat.core.events`.
+Import these events from :mod:`aichat.core.events`.
 """
 
 from __future__ import annotations

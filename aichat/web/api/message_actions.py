@@ -16,7 +16,7 @@ from aichat.web.schemas import records
 from aichat.web.schemas.parameters import Id, errors
 from aichat.web.schemas.records import outs
 from aichat.web.services import message_actions
-from aichat.web.services.undo.pending import UNDO_SECONDS
+from aichat.web.services.pending_deletions import UNDO_SECONDS
 
 from .dependencies import storage
 

@@ -17,7 +17,7 @@ from aichat.web.html.fragments import partial
 from aichat.web.html.page import Page, Req, done, page, wants_page
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.services.conversation_list import Listing
-from aichat.web.services.undo.pending import UNDO_SECONDS, Leaving
+from aichat.web.services.pending_deletions import UNDO_SECONDS, Leaving
 
 LONGEST_TITLE = 200
 LONGEST_QUERY = 1_000

@@ -16,7 +16,7 @@ from aichat.core import Character, Conversation, NotFound, Storage
 from aichat.web.html.fragments import last_line
 from aichat.web.realtime.hidden_messages import Hidden
 
-from .undo.pending import Leaving
+from .pending_deletions import Leaving
 
 LISTED = 30
 """Conversations in the list."""

@@ -33,8 +33,7 @@ from aichat.core import (
     closing,
     new_id,
 )
-from aichat.core.events import MIC_RATE, SpeakersChosen
-from aichat.core.events.base import Turn
+from aichat.core.events import MIC_RATE, SpeakersChosen, Turn
 from aichat.toolkit.speech_check import Sound
 from aichat.toolkit.transcript_check import transcript
 

@@ -12,8 +12,7 @@ from attrs import define, field, frozen
 
 from aichat.core import Character, Parts
 from aichat.web.realtime.rooms import Rooms
-
-from .pending import Leaving
+from aichat.web.services.pending_deletions import Leaving
 
 
 @frozen

@@ -16,8 +16,7 @@ from aichat.core import Message, NotFound, Parts
 from aichat.web.html.fragments import last_line, partial
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.services.conversation_list import Listing
-
-from .pending import Leaving
+from aichat.web.services.pending_deletions import Leaving
 
 PAGE = 200
 
