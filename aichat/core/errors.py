@@ -31,7 +31,7 @@ from .redaction import redacted
 
 
 class AichatError(Exception):
-    """Base of all our errors. *mend* is one imperative sentence; *code* is stable, for programs.
+    """Base of all our errors. *hint* is one imperative sentence; *code* is stable, for programs.
 
     Logins and keys in addresses are taken out of both sentences.
     """
@@ -39,15 +39,15 @@ class AichatError(Exception):
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
 
-    def __init__(self, problem: str, mend: str) -> None:
+    def __init__(self, problem: str, hint: str) -> None:
         self.problem = redacted(problem)
-        self.mend = redacted(mend)
-        super().__init__(f"{self.problem}\n  Mend: {self.mend}")
+        self.hint = redacted(hint)
+        super().__init__(f"{self.problem}\n  Hint: {self.hint}")
 
     @property
     def line(self) -> str:
         """Both sentences on one line, for people."""
-        return f"{self.problem} {self.mend}"
+        return f"{self.problem} {self.hint}"
 
 
 class BusError(AichatError):
@@ -153,8 +153,8 @@ class BadValue(AichatError):
 
     code = "bad_value"
 
-    def __init__(self, problem: str, mend: str, field: str = "") -> None:
-        super().__init__(problem, mend)
+    def __init__(self, problem: str, hint: str, field: str = "") -> None:
+        super().__init__(problem, hint)
         self.field = field
 
 

@@ -153,7 +153,7 @@ async def test_a_wrong_handler_is_told_the_mend() -> None:
 
     async with open_bus() as bus:
         for handler in (bare, nothing, number, maybe, unknown, plain, partial(fine), Callable_()):
-            with pytest.raises(BadHandler, match=r"(?s)\n  Mend: (Annotate|Write)"):
+            with pytest.raises(BadHandler, match=r"(?s)\n  Hint: (Annotate|Write)"):
                 bus.subscribe(handler)  # type: ignore[arg-type]
         with pytest.raises(BadHandler, match="or use subscribe"):
             bus.tap(fine)  # type: ignore[arg-type]
@@ -981,7 +981,7 @@ async def test_closing_finishes_started_work_and_what_it_begets_and_refuses_new(
         bus.subscribe(relay)
         await bus.publish(said(turn, "a"))
     assert heard == ["a", "a+", "a++"]
-    with pytest.raises(BusClosed, match="Mend: Publish inside"):
+    with pytest.raises(BusClosed, match="Hint: Publish inside"):
         await bus.publish(said(turn, "late"))
     with pytest.raises(BusClosed):
         bus.post(Interrupted(turn))
@@ -1041,7 +1041,7 @@ async def test_closing_gives_up_after_its_patience_and_everybody_is_let_go() -> 
 async def test_only_urgent_events_are_posted() -> None:
     async with open_bus() as bus:
         turn = bus.new_turn("c")
-        with pytest.raises(BusError, match="Mend: Use `await publish"):
+        with pytest.raises(BusError, match="Hint: Use `await publish"):
             bus.post(said(turn))
         with pytest.raises(BusError):
             bus.interrupt(said(turn))

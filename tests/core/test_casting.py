@@ -126,7 +126,7 @@ async def test_a_better_one_takes_over_when_it_is_ready_and_the_start_does_not_w
             await blocked()
             assert parts.stt is second  # type: ignore[comparison-overlap]
             assert not parts.is_ready()
-            with pytest.raises(NotReady, match=r"vad part is still starting.\n  Mend: Wait"):
+            with pytest.raises(NotReady, match=r"vad part is still starting.\n  Hint: Wait"):
                 _ = parts.vad
             gate.set()
             await blocked()
@@ -154,7 +154,7 @@ async def test_a_part_that_nobody_can_play_names_every_reason() -> None:
         assert not parts.is_ready()
         with pytest.raises(NotReady, match=r"a: No weights\..* maker: ZeroDiv") as caught:
             _ = parts.tts
-    assert caught.value.mend == "See [tts] in plugins.toml."
+    assert caught.value.hint == "See [tts] in plugins.toml."
     assert caught.value.retryable
 
 

@@ -104,9 +104,9 @@ def test_a_mistake_is_told_with_its_place_and_its_mend(
 ) -> None:
     with pytest.raises(BadSettings, match=problem) as caught:
         read(path, text)
-    assert caught.match(f"Mend: .*{mend}")
+    assert caught.match(f"Hint: .*{mend}")
     assert caught.value.problem.startswith(f"{path}")
-    assert str(caught.value).count("Mend:") == 1
+    assert str(caught.value).count("Hint:") == 1
 
 
 def test_access_and_limits_are_read(path: Path) -> None:
@@ -123,12 +123,12 @@ def test_access_and_limits_are_read(path: Path) -> None:
 
 
 def test_a_file_that_is_missing_a_folder_or_not_utf8_is_told(path: Path) -> None:
-    with pytest.raises(BadSettings, match=r"cannot be read(?s:.*)Mend: Set AICHAT_CONFIG"):
+    with pytest.raises(BadSettings, match=r"cannot be read(?s:.*)Hint: Set AICHAT_CONFIG"):
         read_config(path.with_name("nowhere.toml"))
     with pytest.raises(BadSettings, match="cannot be read"):
         read_config(path.parent)
     path.write_bytes(b"[llm]\nuse = 'd\xe9mo'\n")
-    with pytest.raises(BadSettings, match=r", line 2: .* not UTF-8\.\n  Mend: Save"):
+    with pytest.raises(BadSettings, match=r", line 2: .* not UTF-8\.\n  Hint: Save"):
         read_config(path)
 
 
@@ -151,7 +151,7 @@ def test_a_wrong_setting_of_a_backend_is_told_before_anything_starts(
     config = read(path, f'[tts]\nuse = "voice"\n[tts.voice]\n{text}')
     with pytest.raises(BadSettings, match=problem) as caught:
         build(config, "tts", "voice", Voice)
-    assert caught.match(f"Mend: .*{mend}")
+    assert caught.match(f"Hint: .*{mend}")
     assert caught.value.problem.startswith(f"{path}")
 
 
@@ -177,7 +177,7 @@ def test_functions_and_plain_classes_are_backends_too(path: Path) -> None:
 
 
 def test_a_name_that_is_not_set_fails_the_backend_only_when_it_is_needed(path: Path) -> None:
-    with pytest.raises(CannotStart, match=r"KEY is not set.\n  Mend: Put KEY=... into .env"):
+    with pytest.raises(CannotStart, match=r"KEY is not set.\n  Hint: Put KEY=... into .env"):
         made(path, 'name = "$KEY"')
     assert made(path, 'name = "n"\nspeed = "$SPEED"').speed == 1.0
     assert made(path, 'name = "$KEY"', {"KEY": "secret"}).name == "secret"

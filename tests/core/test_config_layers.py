@@ -114,7 +114,7 @@ def test_any_unicode_encoding_will_do(tmp_path: Path, encoding: str, end: str) -
     ],
 )
 def test_other_bytes_are_reported_with_their_line(tmp_path: Path, data: bytes, line: int) -> None:
-    with pytest.raises(BadSettings, match=rf"plugins.toml, line {line}: .*\n  Mend: Save the file"):
+    with pytest.raises(BadSettings, match=rf"plugins.toml, line {line}: .*\n  Hint: Save the file"):
         read(tmp_path, data)
 
 
@@ -152,13 +152,13 @@ acess = "token"
         assert word in report.split(f"line {line}: ")[1].split("\n")[0]
     lines = [int(one.split(":")[0]) for one in report.split("\n  line ")[1:]]
     assert lines == sorted(lines)
-    assert report.count("Mend:") == 1
+    assert report.count("Hint:") == 1
 
 
 def test_all_lines_that_are_no_toml_are_reported(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"3 mistakes:\n  line 2:.*\n  line 3:.*\n  line 5:"):
         read(tmp_path, "[web]\nport = 1 2\nhost = = 3\nmax_sockets = 4\naccess = 'token\n")
-    with pytest.raises(BadSettings, match=r"line 1: this is not TOML: .*\n  Mend") as caught:
+    with pytest.raises(BadSettings, match=r"line 1: this is not TOML: .*\n  Hint") as caught:
         read(tmp_path, "[llm\nuse = 3\n[web")
     assert "mistakes" not in str(caught.value)
     with pytest.raises(BadSettings, match=r"line 3: this is not TOML"):
@@ -196,12 +196,12 @@ def test_every_key_is_found_where_it_stands(tables: dict[str, dict[str, int | st
 
 
 def read_or_refused(folder: Path, data: bytes) -> None:
-    problem = "Mend:"
+    problem = "Hint:"
     try:
         whole(folder, data)
     except PluginError as error:
         problem = str(error)
-    assert "Mend:" in problem
+    assert "Hint:" in problem
 
 
 WORDS = st.sampled_from(

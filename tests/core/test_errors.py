@@ -39,7 +39,7 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_error_carries_problem_mend_and_a_code(kind: type[AichatError]) -> None:
     error = kind("It is broken.", "Glue it.")
-    assert str(error) == "It is broken.\n  Mend: Glue it."
+    assert str(error) == "It is broken.\n  Hint: Glue it."
     assert error.line == "It is broken. Glue it."
     assert re.fullmatch(r"[a-z_]+", kind.code)
     assert isinstance(kind.retryable, bool)

@@ -35,7 +35,7 @@ def test_an_async_hook_is_refused_with_the_mend() -> None:
         @hookimpl
         async def connect(self, bus: object, parts: object) -> None: ...
 
-    with pytest.raises(PluginFailed, match=r"connect is async.*\n  Mend: Write `def connect`"):
+    with pytest.raises(PluginFailed, match=r"connect is async.*\n  Hint: Write `def connect`"):
         load_plugins(extra=[Plugin()])
 
 
@@ -44,7 +44,7 @@ def test_a_misspelt_hook_is_refused_naming_the_right_ones() -> None:
         @hookimpl
         def tts_backnd(self) -> None: ...
 
-    with pytest.raises(PluginFailed, match=r"unknown hook 'tts_backnd'(?s:.*)Mend:.*tts_backend"):
+    with pytest.raises(PluginFailed, match=r"unknown hook 'tts_backnd'(?s:.*)Hint:.*tts_backend"):
         load_plugins(extra=[Plugin()])
 
 
@@ -53,5 +53,5 @@ def test_a_hook_with_a_parameter_that_is_not_offered_is_refused() -> None:
         @hookimpl
         def connect(self, bus: object, database: object) -> None: ...
 
-    with pytest.raises(PluginFailed, match=r"'database'(?s:.*)Mend: Give the hook the parameters"):
+    with pytest.raises(PluginFailed, match=r"'database'(?s:.*)Hint: Give the hook the parameters"):
         load_plugins(extra=[Plugin()])

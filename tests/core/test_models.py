@@ -38,7 +38,7 @@ def test_unclean_text_is_refused_naming_the_field(dirt: str) -> None:
         ("content", lambda: Message("m", "c", "user", dirt)),
         ("heard", lambda: Message("m", "c", "user", "hi", heard=dirt)),
     ):
-        with pytest.raises(BadValue, match="Mend: Take it out") as caught:
+        with pytest.raises(BadValue, match="Hint: Take it out") as caught:
             make()
         assert caught.value.field == field
         assert dirt not in str(caught.value)

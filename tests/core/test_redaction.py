@@ -90,7 +90,7 @@ def test_any_text_is_taken_and_taking_out_twice_changes_nothing_more(text: str) 
 @pytest.mark.parametrize("address", HOLDING)
 def test_no_error_of_ours_says_it(kind: type[BackendFailed], address: str) -> None:
     error = kind(f"{address} does not answer.", f"Check {address}.")
-    assert SECRET not in f"{error} {error!r} {error.line} {error.problem} {error.mend}"
+    assert SECRET not in f"{error} {error!r} {error.line} {error.problem} {error.hint}"
 
 
 @pytest.mark.parametrize("address", HOLDING)

@@ -83,7 +83,7 @@ def test_installed_plugins_come_in_by_name_and_can_be_left_out(installed: list[E
 
 def test_leaving_out_what_is_not_there_is_told(installed: list[Entry]) -> None:
     installed.append(Entry(name="latency", value="x", plugin=object()))
-    with pytest.raises(PluginFailed, match=r"names 'latencie'.*\n  Mend: Did you mean 'latency'"):
+    with pytest.raises(PluginFailed, match=r"names 'latencie'.*\n  Hint: Did you mean 'latency'"):
         load_plugins(disable=["latencie"])
 
 
@@ -93,7 +93,7 @@ def test_a_plugin_that_cannot_be_imported_is_told_with_its_cause(installed: list
     with pytest.raises(PluginFailed, match=r"'higgs' \(aichat_higgs\).*No module named") as caught:
         load_plugins()
     assert caught.value.__cause__ is cause
-    assert 'disable = ["higgs"]' in caught.value.mend
+    assert 'disable = ["higgs"]' in caught.value.hint
     assert load_plugins(disable=["higgs"])
 
 

@@ -98,7 +98,7 @@ async def test_a_silent_stream_times_out_with_the_mend() -> None:
         yield 1
 
     async with closing(silent()) as stream:
-        with pytest.raises(TimedOut, match=r"A token did not come within 0.01 seconds.\n  Mend: "):
+        with pytest.raises(TimedOut, match=r"A token did not come within 0.01 seconds.\n  Hint: "):
             await next_within(stream, 0.01, "A token")
 
 

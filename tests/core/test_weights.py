@@ -189,7 +189,7 @@ async def test_the_refusal_tells_why_and_the_mend(hub: Hub) -> None:
     with pytest.raises(CannotStart) as caught:
         await fetched(unknown, huggingface_hub, lambda line: None, otherwise="set a folder.")
     assert "The weights of nobody's are not here and could not be" in caught.value.problem
-    assert caught.value.mend == "Connect once, or set a folder."
+    assert caught.value.hint == "Connect once, or set a folder."
     with pytest.raises(CannotStart, match="may not be downloaded"):
         await fetched(PARROT, huggingface_hub, lambda line: None, allowed=False)
 
@@ -204,7 +204,7 @@ async def test_a_cache_that_may_not_be_written_is_named(
     with pytest.raises(CannotStart) as caught:
         await fetched(PARROT, huggingface_hub, lambda line: None, otherwise="set a folder.")
     assert "could not be downloaded (Not a directory: " in caught.value.problem
-    assert caught.value.mend == f"Make {folder} writable and give it room, or set a folder."
+    assert caught.value.hint == f"Make {folder} writable and give it room, or set a folder."
     folder.unlink()
 
     def refuse(*_: object) -> None:

@@ -404,7 +404,7 @@ async def test_a_missing_package_is_told_with_its_mend(monkeypatch, tmp_path):
     with pytest.raises(CannotStart) as caught:
         async with Espeak():
             pass
-    assert caught.value.mend == installs("offline")
+    assert caught.value.hint == installs("offline")
     assert list(tmp_path.iterdir()) == []
 
 

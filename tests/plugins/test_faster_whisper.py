@@ -322,7 +322,7 @@ async def test_without_network_the_refusal_is_quick_and_names_the_mend(
     with anyio.fail_after(60), caplog.at_level(logging.WARNING):
         error = await refusal()
     assert "The weights of base.en are not here and could not be downloaded (" in error.problem
-    assert error.mend == "Connect once, or set [stt.faster_whisper] model to a folder."
+    assert error.hint == "Connect once, or set [stt.faster_whisper] model to a folder."
     assert capfd.readouterr() == ("", "")
     assert [record.getMessage() for record in caplog.records if record.name != "asyncio"] == []
 
@@ -332,14 +332,14 @@ async def test_downloads_can_be_forbidden(hub_cache):
 
 
 async def test_a_misspelt_model_is_told_with_the_nearest_name(hub_cache):
-    assert (await refusal(model="bas.en")).mend == "Did you mean 'base.en'?"
-    assert "base.en" in (await refusal(model="/no/such/folder")).mend
+    assert (await refusal(model="bas.en")).hint == "Did you mean 'base.en'?"
+    assert "base.en" in (await refusal(model="/no/such/folder")).hint
 
 
 async def test_a_language_that_it_does_not_write_is_told_with_the_nearest(model):
     error = await refusal(model=str(model), device="cpu", language="dee")
     assert error.problem == "Whisper knows no language 'dee'."
-    assert error.mend == "Did you mean 'de'?"
+    assert error.hint == "Did you mean 'de'?"
 
 
 def test_a_model_of_english_writes_no_other_language():
@@ -369,7 +369,7 @@ async def test_a_folder_without_a_model_is_told(tmp_path):
 
 async def test_a_missing_package_is_told_with_its_mend(hub_cache, monkeypatch):
     monkeypatch.setattr(local_model, "find_spec", lambda name: None)
-    assert (await refusal()).mend == installs("whisper")
+    assert (await refusal()).hint == installs("whisper")
 
 
 async def test_weights_are_downloaded_once_and_the_progress_is_told(

@@ -553,7 +553,7 @@ async def test_want_of_memory_loses_one_clause_and_halves_the_voices(paths, monk
         assert len(said) == 2
         assert all(said)
         assert "The memory did not suffice for 3 voices at once" in told[0].problem
-        assert "max_concurrent" in told[0].mend
+        assert "max_concurrent" in told[0].hint
         assert tts.max_concurrent == 1
         assert (await say(tts, "And now?", Voice("x"))).pcm
 
@@ -618,7 +618,7 @@ async def test_a_missing_package_is_told_with_its_mend(monkeypatch, package):
     monkeypatch.setattr(local_model, "find_spec", lambda name: None if name == package else name)
     error = await refusal()
     assert error.problem == f"The package {package.replace('_', '-')} is missing."
-    assert error.mend == installs("higgs")
+    assert error.hint == installs("higgs")
 
 
 async def test_without_a_gpu_it_says_so_unless_the_cpu_is_wanted(paths):
@@ -639,7 +639,7 @@ async def test_folders_that_hold_something_else_are_told(paths, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "higgs_audio"}))
     other = await refusal(model_path=str(tmp_path), tokenizer_path=codec, device="cpu")
     assert "'higgs_audio'" in other.problem
-    assert "model_path" in other.mend
+    assert "model_path" in other.hint
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "higgs_audio_v2"}))
     empty = await refusal(model_path=str(tmp_path), tokenizer_path=codec, device="cpu")
     assert "cannot be loaded" in empty.problem

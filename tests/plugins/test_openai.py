@@ -99,7 +99,7 @@ async def test_without_a_key_it_says_what_to_do():
         async with llm_backend().make("some/model"):
             pass
     assert told.value.problem == "No API key: OPENROUTER_API_KEY is not set."
-    assert told.value.mend.startswith("Put OPENROUTER_API_KEY=... into .env, or use a local server")
+    assert told.value.hint.startswith("Put OPENROUTER_API_KEY=... into .env, or use a local server")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -207,7 +207,7 @@ async def test_openrouters_key_goes_to_nobody_else(monkeypatch, base_url, key):
         async with OpenAiLlm("m", api_key=key, base_url=base_url):
             pass
     assert "OpenRouter's key is not sent to" in told.value.problem
-    assert "key_origin" in told.value.mend
+    assert "key_origin" in told.value.hint
     assert key not in told.value.line
 
 

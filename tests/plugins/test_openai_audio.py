@@ -77,7 +77,7 @@ async def test_without_a_key_it_says_what_to_do(make, part):
         async with make():
             pass
     assert told.value.problem == "No API key: OPENAI_API_KEY is not set."
-    assert f"[{part}.openai] base_url" in told.value.mend
+    assert f"[{part}.openai] base_url" in told.value.hint
     with pytest.raises(CannotStart, match=r"No API key for voice\.example\."):
         async with make(base_url="https://voice.example/v1"):
             pass

@@ -87,7 +87,7 @@ async def test_a_model_that_still_thinks_when_it_should_have_begun_is_told_as_su
         with pytest.raises(TimedOut) as failed:
             await whole(llm, ask("Hi"))
     assert "was still thinking after 0.5 seconds" in failed.value.problem
-    assert "first_token_seconds" in failed.value.mend
+    assert "first_token_seconds" in failed.value.hint
 
 
 # -- waiting -----------------------------------------------------------------------------------

@@ -212,12 +212,12 @@ async def refusal(**settings):
 async def test_a_missing_package_is_told_with_its_mend(monkeypatch):
     monkeypatch.setattr(files, "find_spec", lambda name: None)
     monkeypatch.setattr(local_model, "find_spec", lambda name: None)
-    assert (await refusal()).mend == installs("pocket")
+    assert (await refusal()).hint == installs("pocket")
     assert Pocket().weights == ()
 
 
 async def test_an_unknown_model_and_one_that_is_broken_are_told(tmp_path):
-    assert (await refusal(model="englsh")).mend == "Did you mean 'english'?"
+    assert (await refusal(model="englsh")).hint == "Did you mean 'english'?"
     (tmp_path / "m.yaml").write_text("weights_path: x")
     assert "no model" in (await refusal(model=str(tmp_path / "m.yaml"))).problem
 

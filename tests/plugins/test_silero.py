@@ -86,7 +86,7 @@ async def test_a_missing_package_is_told_with_its_mend(monkeypatch):
     with pytest.raises(CannotStart) as caught:
         async with Silero():
             pass
-    assert caught.value.mend == installs("whisper")
+    assert caught.value.hint == installs("whisper")
 
 
 async def test_a_missing_onnxruntime_is_told(monkeypatch):

@@ -148,7 +148,7 @@ async def test_a_start_without_a_model_says_what_to_do(
 
     missing = await refusal(str(tmp_path / "no.onnx"))
     assert missing.problem == f"There is no file {tmp_path / 'no.onnx'}."
-    assert "[turn.smart_turn] model" in missing.mend
+    assert "[turn.smart_turn] model" in missing.hint
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     assert "is no smart-turn model" in (await refusal(str(tmp_path / "bad.onnx"))).problem
     other = build(tmp_path / "other.onnx", (1, 80, 3000))

@@ -127,7 +127,7 @@ async def test_a_file_that_may_not_be_written_is_named_with_its_owner(
     error = await refusal(file)
     assert error.problem == f"{wanted} may not be read and written (it belongs to {owner()})."
     letters = "rwx" if ending == "-clips" else "rw"
-    assert error.mend.startswith(f"Run `chmod u+{letters} {wanted}`, or set AICHAT_DATA")
+    assert error.hint.startswith(f"Run `chmod u+{letters} {wanted}`, or set AICHAT_DATA")
 
 
 def owner() -> str:
@@ -154,7 +154,7 @@ async def test_a_full_or_locked_disk_is_explained(
     monkeypatch.setattr(place.os, "open", refuse)
     error = await refusal(file)
     assert error.problem == f"{file} cannot be used ({os.strerror(number)})."
-    assert error.mend.startswith(mend)
+    assert error.hint.startswith(mend)
 
 
 # -- whether it is the one that was here ----------------------------------------------------------
@@ -195,7 +195,7 @@ async def test_an_empty_database_in_place_of_one_with_content_is_not_filled(
     assert error.problem == (
         f"{file} {how}, but a database with content was here (see aichat.db-made beside it)."
     )
-    assert error.mend == (
+    assert error.hint == (
         "Put a backup of aichat.db in its place; or, to begin anew, move aichat.db-made away."
     )
     assert (await refusal(file)).problem == error.problem  # it was not filled meanwhile
@@ -217,7 +217,7 @@ async def test_what_is_left_of_a_lost_database_is_kept(file: Path, rest: str, ho
         file.touch()
     error = await refusal(file)
     assert re.search(rf"{how}, .*see {left.name} beside", error.problem)
-    assert error.mend.startswith(f"Move {left.name} away, then" if rest == "-wal" else "Put a")
+    assert error.hint.startswith(f"Move {left.name} away, then" if rest == "-wal" else "Put a")
     assert left.exists()
     left.rename(file.parent / "elsewhere")
     assert await started(file)

@@ -204,7 +204,7 @@ async def test_what_is_missing_is_told_with_its_mend(folder, tmp_path, monkeypat
     assert "cannot be loaded" in (await refusal(tmp_path)).problem
     assert "'gpu'" in (await refusal(folder, device="gpu")).problem
     monkeypatch.setattr(local_model, "find_spec", lambda name: None)
-    assert (await refusal(folder)).mend == installs("transformers")
+    assert (await refusal(folder)).hint == installs("transformers")
 
 
 async def test_a_model_that_was_not_made_to_talk_is_refused(tmp_path):

@@ -78,7 +78,7 @@ def test_whoever_sits_at_the_machine_is_its_owner(client: str, host: str) -> Non
     ],
 )
 def test_whatever_hints_at_somebody_else_is_refused_with_the_mend(connection: Connection) -> None:
-    with pytest.raises(Denied, match=r'Mend: .*access = "token"'):
+    with pytest.raises(Denied, match=r'Hint: .*access = "token"'):
         Local().authenticate(connection)
 
 
@@ -672,14 +672,14 @@ def test_the_commands_list_tokens_and_refuse_what_is_wrong_in_words(tmp_path: Pa
     assert "laptop" in invoke(tmp_path, "token", "list").output
     again = invoke(tmp_path, "token", "new", "laptop")
     assert again.exit_code == 1
-    assert "There is a token called 'laptop' already.\n  Mend: Choose another" in again.output
+    assert "There is a token called 'laptop' already.\n  Hint: Choose another" in again.output
     lost = invoke(tmp_path, "token", "revoke", "labtop")
     assert lost.exit_code == 1
-    assert "Nobody called 'labtop' can come in.\n  Mend: Did you mean 'laptop'?" in lost.output
+    assert "Nobody called 'labtop' can come in.\n  Hint: Did you mean 'laptop'?" in lost.output
     (tmp_path / "file").write_text("")
     broken = invoke(tmp_path / "file", "login")
     assert broken.exit_code == 1
-    assert "Mend: Set AICHAT_DATA" in broken.output
+    assert "Hint: Set AICHAT_DATA" in broken.output
 
 
 def test_the_login_command_prints_another_one_use_address(tmp_path: Path) -> None:
@@ -814,7 +814,7 @@ def test_a_name_has_so_many_browsers_and_the_oldest_goes(
 
 def test_a_file_that_cannot_be_used_is_told_with_the_mend(ring: Keyring, tmp_path: Path) -> None:
     ring.path.write_bytes(b"not a database" * 100)
-    with pytest.raises(CannotStart, match="Mend: Set AICHAT_DATA"):
+    with pytest.raises(CannotStart, match="Hint: Set AICHAT_DATA"):
         Keyring(ring.path).open()
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotStart, match="cannot be used"):
@@ -933,7 +933,7 @@ def test_serving_others_without_a_login_stops_the_start_with_one_message(
     said = done.stdout + done.stderr
     assert done.returncode == 1
     assert "aichat cannot start:" in said
-    assert said.count("Mend:") == 1
+    assert said.count("Hint:") == 1
     assert 'access = "token"' in said
     assert "Traceback" not in said
     assert not (tmp_path / "data").exists()

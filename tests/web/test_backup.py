@@ -57,7 +57,7 @@ async def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     done = back_up(tmp_path, "mine")
     assert done.returncode == 1
     assert "exists already" in done.stderr
-    assert done.stderr.count("Mend:") == 1
+    assert done.stderr.count("Hint:") == 1
     assert "Traceback" not in done.stderr
     assert (tmp_path / "mine").read_text() == "mine"
 
@@ -88,4 +88,4 @@ def test_a_store_without_a_backup_of_its_own_says_so(tmp_path: Path) -> None:
     done = back_up(tmp_path, "backup.zip", PYTHONPATH=path)
     assert done.returncode == 1
     assert "'elsewhere' has no backup of its own" in done.stderr
-    assert "Mend: Use the tools of its database" in done.stderr
+    assert "Hint: Use the tools of its database" in done.stderr

@@ -38,6 +38,6 @@ def test_what_cannot_be_read_is_explained(tmp_path: Path, data: bytes, line: int
         done = run(tmp_path, *words)
         assert done.returncode == 1
         assert f"aichat cannot start: {tmp_path}/.env, line {line}: " in done.stderr
-        assert "Mend: Save the file as UTF-8" in done.stderr
+        assert "Hint: Save the file as UTF-8" in done.stderr
         assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()

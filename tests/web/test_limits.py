@@ -121,7 +121,7 @@ def test_sockets_are_counted_for_each_client_and_forgotten() -> None:
     sockets = Sockets(2)
     for client in "aab":
         sockets.enter(client)
-    with pytest.raises(TooManySockets, match=r"2 connections are open(?s:.*)Mend: Close another"):
+    with pytest.raises(TooManySockets, match=r"2 connections are open(?s:.*)Hint: Close another"):
         sockets.enter("a")
     sockets.leave("a")
     sockets.enter("a")

@@ -97,7 +97,7 @@ def test_a_port_in_use_is_told_in_one_message(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         said = failing(tmp_path, port)
     assert f"127.0.0.1:{port} cannot be used" in said
-    assert "Mend: stop what uses it" in said
+    assert "Hint: stop what uses it" in said
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_a_broken_plugins_toml_is_told_in_one_message(
     said = failing(tmp_path)
     for word in words:
         assert word in said
-    assert said.count("Mend:") == 1
+    assert said.count("Hint:") == 1
 
 
 def test_a_store_that_cannot_open_stops_the_start_with_the_mend(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file, not a folder")
     said = failing(tmp_path)
     assert "storage" in said
-    assert "Mend:" in said
+    assert "Hint:" in said
 
 
 def test_threads_give_way_within_a_millisecond_while_the_application_is_open_anywhere() -> None:

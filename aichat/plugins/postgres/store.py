@@ -51,7 +51,7 @@ class Postgres(Calls):
             raise
         except Exception as error:
             ours = as_ours(error, self.url)
-            raise CannotStart(ours.problem, ours.mend) from None
+            raise CannotStart(ours.problem, ours.hint) from None
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -91,7 +91,7 @@ class Supabase(Calls):
         except BaseException as error:
             await self.__aexit__()
             if isinstance(error, AichatError) and not isinstance(error, CannotStart):
-                raise CannotStart(error.problem, error.mend) from None
+                raise CannotStart(error.problem, error.hint) from None
             raise
         return self
 
@@ -191,7 +191,7 @@ async def _require_json(response: Any) -> None:
 def as_ours(error: Exception, host: str) -> AichatError:
     """Make one of our errors of what the client raised: without its words, which may be private."""
     if isinstance(error, BackendFailed):  # its answer was refused
-        return Unreachable(error.problem, error.mend)
+        return Unreachable(error.problem, error.hint)
     if isinstance(error, AichatError):
         return error
     kind, code = type(error).__name__, str(getattr(error, "code", None) or "no code")

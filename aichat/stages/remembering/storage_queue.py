@@ -158,7 +158,7 @@ class Storing:
         less = f" {lost} older one(s) found no room any more, and are lost." if lost else ""
         return Unreachable(
             f"{len(queue.changes)} message(s) could not be stored yet. {error.problem}{less}",
-            f"{error.mend} They wait in memory, and are written when the store takes them.",
+            f"{error.hint} They wait in memory, and are written when the store takes them.",
         )
 
     async def _write(self, event: StoreDue, change: Change) -> None:

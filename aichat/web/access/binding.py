@@ -8,7 +8,7 @@ import socket
 from .loopback import is_loopback
 
 MEND = (
-    '  Mend: let people log in, with access = "token" under [web] in plugins.toml; or serve it on '
+    '  Hint: let people log in, with access = "token" under [web] in plugins.toml; or serve it on '
     "127.0.0.1 (--host, LITESTAR_HOST, HOST, or [web] host)."
 )
 

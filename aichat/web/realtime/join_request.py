@@ -37,7 +37,7 @@ class _Code(NotFound):
     """A not-found error with the contract's own code."""
 
     def __init__(self, error: AichatError, code: str) -> None:
-        super().__init__(error.problem, error.mend)
+        super().__init__(error.problem, error.hint)
         self.code = code  # type: ignore[misc]  # an instance's own
 
 

@@ -4,7 +4,7 @@ import { reasons } from "./microphone.js";
 export class MicTrouble {
   constructor(box, { onAgain, announce }) {
     Object.assign(this, { box, announce });
-    [this.what, this.mend] = box.children;
+    [this.what, this.hint] = box.children;
     [this.again, this.dismiss] = box.querySelectorAll("button");
     this.again.addEventListener("click", onAgain);
     this.dismiss.addEventListener("click", () => this.hide());
@@ -14,7 +14,7 @@ export class MicTrouble {
   show(error) {
     const [what, mend] = reasons(error);
     this.what.textContent = what;
-    this.mend.textContent = mend;
+    this.hint.textContent = mend;
     this.again.hidden = !navigator.mediaDevices; // trying again would not help
     this.box.hidden = false;
     this.announce(`${what} ${mend}`);
