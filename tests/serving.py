@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import anyio
 import anyio.to_thread
 import httpx
 from attrs import define, evolve
+from ports import free_port
 from server import Client
 from websockets.sync.client import connect
 
@@ -127,11 +127,6 @@ class Process:
             database.row_factory = sqlite3.Row
             query = "select * from messages where conversation_id = ? order by seq"
             return [dict(row) for row in database.execute(query, (conversation,))]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class Speaker:
             await anyio.sleep(0.2)
             for _ in text.split():
                 await anyio.sleep(0.175)
-                yield bytes(2 * SPEAKER_RATE * 350 // 1000)
+                yield b"\0\x08" * (SPEAKER_RATE * 350 // 1000)  # silence is given up after a while
         finally:
             self.at_once -= 1
 

@@ -133,10 +133,10 @@ def test_a_message_from_outside_is_shown_and_the_models_read_it(
         assert "<em>rain</em>" in page.until("html")["html"]
         assert 'data-character="mark"' in page.until("html")["html"]
         said(page, "And now?")
-    told = [message.content for message in llm.asked[-1].messages]
-    assert "It begins to *rain*." in told
-    assert "Mark: Hi." in told
-    assert "Somebody: Boo." in told
+    read = "\n\n".join(message.content for message in llm.asked[-1].messages)
+    assert "It begins to *rain*." in read
+    assert "Mark: Hi." in read
+    assert "Somebody: Boo." in read
     kept = api.get("/messages", params={"conversation_id": id}).json()
     assert [one["role"] for one in kept].count("system") == 1
 

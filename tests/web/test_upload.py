@@ -319,11 +319,9 @@ def test_each_wrong_field_of_the_form_is_named(server: Server) -> None:
     long = "x" * 10_001
     assert fields(upload(server, FILES["wav"], transcript=long)) == {"transcript"}
     address = f"{server.url}/api/voices/upload"
-    assert fields(httpx.post(address, json={"voice_name": "x"}, trust_env=False)) == {
-        "file",
-        "voice_name",
-    }
-    assert fields(httpx.post(address, trust_env=False)) == {"file", "voice_name"}
+    # the name may stand in the address instead, and is asked for when there is a file
+    assert fields(httpx.post(address, json={"voice_name": "x"}, trust_env=False)) == {"file"}
+    assert fields(httpx.post(address, trust_env=False)) == {"file"}
 
 
 PART = b'--b\r\nContent-Disposition: form-data; name="voice_name"\r\n'
