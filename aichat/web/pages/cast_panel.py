@@ -24,6 +24,9 @@ from aichat.web.realtime.conversation_settings import Choose, Settings, change_s
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.settings import SettingsChanges, sent
 
+from . import forms
+
+RULES = ("strategy", "max_replies", "auto", "auto_cap")
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
@@ -118,15 +121,13 @@ def ordered(ids: Sequence[str], wanted: Sequence[str]) -> list[str]:
 
 
 def rules(data: Mapping[str, str]) -> dict[str, Any]:
-    """Read the form of the rules. Raises :class:`BadForm`."""
-    said = {
-        "strategy": data.get("strategy") or None,
-        "max_replies": data.get("max_replies") or None,
-        "auto": "auto" in data or None,
-        "auto_cap": data.get("auto_cap") or None,
-    }
+    """Read what was changed in the form of the rules. Raises :class:`BadForm`."""
+    typed = {name: forms.text(data, name) for name in forms.changed(data, RULES)}
+    given = {name: text or None for name, text in typed.items()}
+    if "auto" in given:
+        given["auto"] = bool(given["auto"]) or None
     try:
-        return sent(msgspec.convert(said, SettingsChanges, strict=False))
+        return sent(msgspec.convert(given, SettingsChanges, strict=False))
     except msgspec.ValidationError as error:
         raise BadForm(f"The rules cannot be kept: {error}.", "Correct them.") from error
 

@@ -19,7 +19,7 @@ from pluggy import PluginManager
 
 from aichat.core import BackedUp, BadValue, Config, NotFound, Parts
 from aichat.toolkit.packages import version
-from aichat.web.html.page import Page, Req, is_fragment, page, saved, told
+from aichat.web.html.page import Page, Req, done, drawn, is_fragment, page, saved, told
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.decoding import BadBody, fill
 from aichat.web.schemas.records import SettingsChanges
@@ -53,11 +53,16 @@ class Way:
 @get("/settings")
 async def settings(request: Req, state: State) -> Page:
     """Everything that can be set."""
-    return await _settings(request, state, await state.parts.storage.settings(), {})
+    chosen = await state.parts.storage.settings()
+    return await _settings(request, state, chosen, _shown(chosen), {})
 
 
 async def _settings(
-    request: Req, state: State, chosen: Mapping[str, Any], problems: forms.Problems
+    request: Req,
+    state: State,
+    chosen: Mapping[str, Any],
+    drawn: forms.Values,
+    problems: forms.Problems,
 ) -> Page:
     parts: Parts = state.parts
     return page(
@@ -69,6 +74,7 @@ async def _settings(
         plugins=_plugins(state.manager),
         ways=_ways(state.config, state.manager, parts),
         chosen=chosen,
+        drawn_with=drawn,
         counts=await _counts(parts),
         storage=next(one.name for one in parts.statuses() if one.part == "storage" and one.serving),
         has_backup=isinstance(parts.storage, BackedUp),
@@ -80,20 +86,39 @@ async def _settings(
 @post("/settings")
 async def keep(request: Req, state: State, data: Form) -> Page:
     """Keep what new conversations begin with."""
-    given: dict[str, Any] = {name: data.get(name, "").strip() or None for name in CASTS}
-    given["auto"] = bool(given["auto"]) or None
-    for name in ("max_replies", "auto_cap"):
-        given[name] = forms.number(given[name] or "")
+    changed = forms.changed(data, CASTS)
     try:
-        changes = fill(given, SettingsChanges)
+        changes = fill({name: _read(data, name) for name in changed}, SettingsChanges)
     except BadBody as error:
         wrong = forms.problems(error)
         if is_fragment(request):
             told_of = " ".join(f"{CASTS[name]}: {words}" for name, words in wrong.items())
             return told(request, told_of, "bad", 400)
-        return await _settings(request, state, data, wrong)
+        return await _settings(request, state, data, forms.drawn(data, CASTS), wrong)
     await state.parts.storage.change_settings(sent(changes))
-    return saved(request, "/settings#conversations", "New conversations begin so from now on.")
+    words = "New conversations begin so from now on."
+    if is_fragment(request):
+        shown = drawn(request, "fragments/settings_drawn.html", drawn_with=forms.texts(data, CASTS))
+        return told(request, words, more=shown)
+    return done("/settings#conversations", words)
+
+
+def _read(form: Form, name: str) -> Any:
+    value = forms.text(form, name)
+    if name in ("max_replies", "auto_cap"):
+        return forms.number(value)
+    return bool(value) or None if name == "auto" else value or None
+
+
+def _shown(chosen: Mapping[str, Any]) -> forms.Values:
+    """Return what the form shows of the settings, as a browser sends it back."""
+    strategy = chosen.get("strategy")
+    return {
+        "strategy": "" if strategy in (None, "all") else strategy,
+        "max_replies": str(chosen.get("max_replies") or ""),
+        "auto": "on" if chosen.get("auto") else "",
+        "auto_cap": str(chosen.get("auto_cap") or ""),
+    }
 
 
 @get("/settings/export")
