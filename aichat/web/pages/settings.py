@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import anyio.to_thread
-import dotenv
 from attrs import frozen
 from litestar import Router, get, post
 from litestar.datastructures import State, UploadFile
@@ -18,6 +17,7 @@ from litestar.response import Stream
 from pluggy import PluginManager
 
 from aichat.core import BackedUp, BadValue, Config, NotFound, Parts
+from aichat.core.errors import BadSettings
 from aichat.toolkit.packages import version
 from aichat.web.html.page import Page, Req, done, drawn, is_fragment, page, saved, told
 from aichat.web.realtime.rooms import Rooms
@@ -26,6 +26,7 @@ from aichat.web.schemas.records import SettingsChanges
 from aichat.web.schemas.settings import sent
 from aichat.web.services import archive, import_jobs
 from aichat.web.settings.descriptions import goes_to, settings_of
+from aichat.web.settings.env_file import load_env
 
 from . import forms
 
@@ -211,15 +212,13 @@ async def retry(request: Req, state: State, data: Form) -> Page:
     """Let a backend that could not start, or was stopped, try once more."""
     parts: Parts = state.parts
     name = data.get("name", "")
-    await anyio.to_thread.run_sync(_read_environment)  # the key that was missing may be there now
+    try:
+        await anyio.to_thread.run_sync(load_env)  # the key that was missing may be there now
+    except BadSettings as error:
+        raise BadValue(error.problem, error.mend, "name") from error
     if not parts.retry(data.get("part", ""), name):
         raise BadValue("There is nothing to try again.", "Look at the list of plug-ins.", "name")
     return saved(request, "/settings#plugins", f"{name} is starting.")
-
-
-def _read_environment() -> None:
-    """Read .env once more; what is set stays as it is."""
-    dotenv.load_dotenv(dotenv.find_dotenv(usecwd=True))
 
 
 def _plugins(manager: PluginManager) -> list[tuple[str, bool]]:
