@@ -72,6 +72,11 @@ def told(request: Req, text: str, kind: Kind = "good", code: int = 200, more: st
     return Response(html, status_code=code, media_type=MediaType.HTML, headers=headers)
 
 
+def address(request: Req) -> str | None:
+    """Return the address of who asks, whose limits the request counts for."""
+    return request.client.host if request.client else None
+
+
 def is_fragment(request: Req) -> bool:
     """Tell whether htmx asks, from a page that stays."""
     return request.headers.get("hx-request") == "true"

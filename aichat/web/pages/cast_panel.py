@@ -20,6 +20,7 @@ from litestar.response import Redirect
 from aichat.core import BadValue
 from aichat.core.events import SpeakersAsked
 from aichat.web.html.cast_view import muted
+from aichat.web.html.page import Req, address
 from aichat.web.realtime.conversation_settings import Choose, Settings, change_settings
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.settings import SettingsChanges, sent
@@ -35,14 +36,16 @@ class BadForm(BadValue):
 
 
 @post("/c/{conversation_id:str}/cast", status_code=303)
-async def change_cast(state: State, data: Form, conversation_id: FromPath[str]) -> Redirect:
+async def change_cast(
+    request: Req, state: State, data: Form, conversation_id: FromPath[str]
+) -> Redirect:
     """Do what a form of the cast panel asks for."""
     rooms: Rooms = state.rooms
     conversation, cast = await rooms.parts.storage.cast(conversation_id)
     verb, _, whom = data.get("do", "").partition(" ")
     id = rooms.room(conversation, cast).conversation
     if verb == "ask":
-        rooms.paces.turns.conversation(id).take()
+        rooms.paces.turns.request(id, address(request)).take()
         whom = here(conversation.active_characters, whom)
         await rooms.bus.publish(SpeakersAsked(rooms.bus.new_turn(id), (whom,)))
     else:

@@ -15,6 +15,7 @@ from litestar.params import QueryParameter
 from aichat.core import AichatError, Conversation, Model, Parts, Status, Storage
 from aichat.web.html.page import Page, Req, done, page
 from aichat.web.schemas.decoding import BadBody, fill
+from aichat.web.schemas.forms import read_form
 from aichat.web.schemas.records import SettingsChanges
 from aichat.web.schemas.settings import sent
 from aichat.web.settings.conversation_defaults import defaults
@@ -80,7 +81,7 @@ async def offered(
 @post("/models", status_code=200)
 async def change(request: Req, state: State) -> Page:
     """Set parameters, choose a model, or take one setting back to its default."""
-    form = await request.form()
+    form = await read_form(request)
     subject = await _subject(state, forms.text(form, "conversation"))
     wanted, _, what = (forms.text(form, "do") or "save").partition(" ")
     try:

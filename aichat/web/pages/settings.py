@@ -22,6 +22,7 @@ from aichat.toolkit.packages import version
 from aichat.web.html.page import Page, Req, done, drawn, is_fragment, page, saved, told
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.decoding import BadBody, fill
+from aichat.web.schemas.forms import read_form
 from aichat.web.schemas.records import SettingsChanges
 from aichat.web.schemas.settings import sent
 from aichat.web.services import archive, import_jobs
@@ -149,7 +150,7 @@ async def take_in(request: Req, state: State) -> Page:
 
 
 async def _taken_in(request: Req, state: State, one: import_jobs.Import) -> Page:
-    form = await request.form()
+    form = await read_form(request)
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise BadValue("There is no file.", "Choose one that aichat exported.", "file")
