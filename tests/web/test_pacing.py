@@ -173,9 +173,7 @@ def test_turns_over_rest_and_forms_count_with_those_of_the_conversation(server: 
         assert http.post("/c/d/messages", data={"text": "hm"}).status_code == 303
 
 
-def test_a_client_that_begins_conversation_after_conversation_is_refused_before_it_is_made() -> (
-    None
-):
+def test_new_conversations_count_for_the_client_before_they_are_made() -> None:
     web = attrs.evolve(ONE_A_SECOND, max_sockets=2)
     with (
         a_server(web, storage=anyio.run(a_store)) as server,

@@ -112,9 +112,10 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        file = next((one for one in (folder, *folder.parents) if one.is_file()), folder)
+        file = next((one for one in (folder, *folder.parents) if not one.is_dir()), folder)
+        kind = "a link to nothing" if file.is_symlink() and not file.exists() else "a file"
         raise CannotStart(
-            f"{file} is a file, where a folder should be.", f"Move it away, or {ELSEWHERE}."
+            f"{file} is {kind}, where a folder should be.", f"Move it away, or {ELSEWHERE}."
         ) from None
 
 

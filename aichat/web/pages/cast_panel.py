@@ -126,7 +126,7 @@ def ordered(ids: Sequence[str], wanted: Sequence[str]) -> list[str]:
 def rules(data: Mapping[str, str]) -> dict[str, Any]:
     """Read what was changed in the form of the rules. Raises :class:`BadForm`."""
     typed = {name: forms.text(data, name) for name in forms.changed(data, RULES)}
-    given = {name: text or None for name, text in typed.items()}
+    given: dict[str, Any] = {name: text or None for name, text in typed.items()}
     if "auto" in given:
         given["auto"] = bool(given["auto"]) or None
     try:

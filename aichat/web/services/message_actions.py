@@ -1,7 +1,7 @@
 """What is asked of a character's message: another version of it, to hear it again, or its rest.
 
-Who comes to the conversation meanwhile hears it; nobody has to be there. *client* is the address that
-asks: its limits are charged.
+Who comes to the conversation meanwhile hears it; nobody has to be there. *client* is the address
+that asks: its limits are charged.
 """
 
 from __future__ import annotations
