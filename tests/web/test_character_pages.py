@@ -129,6 +129,17 @@ def test_what_the_page_does_not_show_of_a_character_stays(
     assert list(now.images) == ["https://elsewhere.example/a.png"]
 
 
+@pytest.mark.parametrize("odd", [None, True, {"a": 1}, [1]])
+def test_a_talkativeness_that_is_none_does_not_stop_the_form(
+    server: Server, browser: httpx.Client, odd: object
+) -> None:
+    who = Character("", "Odd", "x", extensions={"talkativeness": odd})
+    made: Character = anyio.run(server.store.add_character, who)
+    page = browser.get(f"/characters/{made.id}").text
+    (shown,) = re.findall(r'<input[^>]*name="talkativeness"[^>]*>', page)
+    assert 'value=""' in shown
+
+
 def test_pictures_are_added_chosen_and_taken_out(server: Server, browser: httpx.Client) -> None:
     up = browser.post(
         "/characters/new", data=filled(name="Pic", do="upload"), files={"file": ("me.png", PNG)}

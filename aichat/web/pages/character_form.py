@@ -53,6 +53,8 @@ class CharacterForm:
         """Begin with a character that is there."""
         extensions = dict(who.extensions)
         talkative = extensions.pop("talkativeness", "")
+        if isinstance(talkative, bool) or not isinstance(talkative, int | float | str):
+            talkative = ""  # cards hold anything there; the form would not take it back
         values = {
             "name": who.name,
             "system_prompt": who.system_prompt,
