@@ -367,6 +367,7 @@ def mend_name(name: str, known: Iterable[str]) -> str:
 
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 """A name or an address, as browsers write it in the Host header, without the port."""
+ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://(?:{HOST.pattern})(?::[0-9]{{1,5}})?")
 
 
 def _misread_host(name: str) -> str | None:
@@ -381,9 +382,6 @@ def _misread_host(name: str) -> str | None:
     with suppress(UnicodeError):
         bare = bare.encode("idna").decode()  # what browsers send of other scripts
     return _meant(bare, HOST) or 'Write each name in full, as "chat.example", without port or path.'
-
-
-ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://(?:{HOST.pattern})(?::[0-9]{{1,5}})?")
 
 
 def _misread_origin(name: str) -> str | None:

@@ -18,7 +18,7 @@ from .byte_ranges import sound
 FOR_GOOD = {"Cache-Control": "private, max-age=31536000, immutable"}
 """For what its address names by its content."""
 WAV = re.compile(r"[0-9a-f]{64}\.wav")
-OWN_PICTURE = re.compile(r"data:image/|/(?![/\\])")
+OWN_PICTURE = re.compile(r"data:image/|/(?![/\\\s])")
 Req = Request[Any, Any, Any]
 Name = Annotated[str, QueryParameter(required=False, max_length=200)]
 
