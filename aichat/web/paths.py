@@ -25,7 +25,7 @@ def plugins_toml() -> Path:
     if named := os.environ.get("AICHAT_CONFIG"):
         return Path(named)
     here = Path("plugins.toml")
-    if here.is_file():
+    if os.path.lexists(here):  # also a folder, or a link to nothing: that is reported
         return here.absolute()
     return shipped()
 

@@ -8,6 +8,7 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pluggy
 import pytest
@@ -50,6 +51,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "the class": (lambda: Actor, "returned the class Actor"),
     "something true": (Truthy, "returned Truthy"),
     "a lookalike": (lambda: SimpleNamespace(name="bob"), "returned SimpleNamespace"),
+    "a mock": (lambda: Mock(spec=Actor), "returned Mock"),
     "several": (lambda: (Actor("ada"), Actor("bob")), "returned tuple"),
     "a coroutine": (later, "returned a coroutine"),
     "an async generator": (several, "returned async_generator"),

@@ -261,6 +261,15 @@ async def test_leaving_while_somebody_still_starts_does_not_hang() -> None:
     assert ready.log == ["entered", "left"]
 
 
+async def test_the_only_candidate_says_itself_how_to_mend_it() -> None:
+    actor = Actor("a", fails("Disk full."))
+    with pytest.raises(CannotStart) as caught:
+        async with perform(cast(storage=[actor])):
+            raise AssertionError
+    assert caught.value.problem == "Nothing can play the storage part. a: Disk full."
+    assert caught.value.mend == "Mend it."
+
+
 async def test_leaving_before_anybody_began_starts_nobody() -> None:
     def explodes() -> object:
         raise ZeroDivisionError

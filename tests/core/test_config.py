@@ -94,6 +94,15 @@ MISTAKES = [
     ("[web]\nmax_silence_s = nan", r"\[web\] max_silence_s is nan", "a number above 0"),
     ("[web]\nmax_silence_s = inf", r"\[web\] max_silence_s is inf", "a number above 0"),
     ('[web]\nmax_requests_per_s = "9"', r"max_requests_per_s is '9'", "It takes: int"),
+    ("[web]\nallowed_hosts = ['https://Chat.example:8443/x']", "names 'https", r"'chat\.example'"),
+    ("[web]\nallowed_hosts = ['chat.example:8443']", "names 'chat", r"mean 'chat\.example'"),
+    ("[web]\nallowed_hosts = ['é.example']", "names 'é", r"mean 'xn--9ca\.example'"),
+    ("[web]\nallowed_hosts = ['::1', 'b.example']", "names '::1'", r"mean '\[::1\]'"),
+    ("[web]\nallowed_hosts = ['*.example']", r"names '\*\.example'", "Write each name in full"),
+    ("[web]\nallowed_origins = ['*']", r"names '\*'", "Write each in full"),
+    ("[web]\nallowed_origins = ['null']", "names 'null'", "Write each in full"),
+    ("[web]\nallowed_origins = ['https://a.example/']", "names", r"mean 'https://a\.example'"),
+    ("[web]\ntrusted_proxies = ['x', '127.0.0.1']", "names 'x'", "Write addresses"),
     ("[web]\nallowed_origins = 1", r"\[web\] allowed_origins is 1", "a list of names"),
 ]
 
@@ -139,6 +148,8 @@ SETTINGS = [
     ('name = "n"\nspeed = "fast"', r"speed is 'fast'", "It takes: float"),
     ('name = "n"\nspeed = true', r"speed is True", "It takes: float"),
     ('name = "n"\nthreads = 1.5', r"threads is 1.5", r"It takes: int\."),
+    ('name = "n"\nspeed = nan', r"speed is nan", "It takes: float"),
+    ('name = "n"\nspeed = -inf', r"speed is -inf", "It takes: float"),
     ('name = "n"\nloud = 1', r"loud is 1", "It takes: bool"),
     ('name = "n"\ndevice = "gpu"', r"device is 'gpu'", "It takes: 'cpu' or 'cuda'"),
 ]

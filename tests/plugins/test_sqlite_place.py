@@ -103,6 +103,9 @@ async def test_a_file_or_folder_in_the_wrong_place_is_explained(file: Path) -> N
     assert (await refusal(file)).problem == f"{file.parent} is a file, where a folder should be."
     assert f"{file.parent} is a file" in (await refusal(file.parent / "below" / "x.db")).problem
     file.parent.unlink()
+    file.parent.symlink_to(file.parent.with_name("nothing"))
+    assert f"{file.parent} is a link to nothing" in (await refusal(file)).problem
+    file.parent.unlink()
     file.mkdir(parents=True)
     assert (await refusal(file)).problem == f"{file} is a folder, no database."
     file.rmdir()

@@ -50,7 +50,7 @@ def asks(client: str | None = "127.0.0.1", **headers: str) -> Connection:
 
 
 @pytest.mark.parametrize("client", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
-@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:80", "[::1]:8000"])
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:80", "127.0.0.1:80", "[::1]:8000"])
 def test_whoever_sits_at_the_machine_is_its_owner(client: str, host: str) -> None:
     assert Local().authenticate(asks(client, host=host)) == Actor("owner")
 

@@ -552,3 +552,39 @@ def conversation(url: str, place: str, token: str) -> list[str]:
         while '"type":"error"' not in "".join(frames) and len(frames) < 2_000:
             frames.append(str(line.recv(60)))
     return frames
+
+
+# -- forms -----------------------------------------------------------------------------------
+
+UNREADABLE = [
+    (b"; charset=nosuch", b"x"),
+    (b"; charset=ascii", b"\xff"),
+    (b"", b"\xed\xa0\x80"),  # half an emoji
+]
+TAKE_FORMS = ("/models", "/speech/espeak", "/characters/new", "/characters/x/active", "/voices/new")
+
+
+@pytest.mark.parametrize(("charset", "text"), UNREADABLE)
+@pytest.mark.parametrize("path", TAKE_FORMS)
+def test_a_form_that_cannot_be_read_is_refused_and_not_our_fault(
+    local: Server, path: str, charset: bytes, text: bytes
+) -> None:
+    head = b'--B\r\nContent-Disposition: form-data; name="name"\r\nContent-Type: text/plain'
+    body = head + charset + b"\r\n\r\n" + text + b"\r\n--B--\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=B"}
+    answer = httpx.post(local.url + path, content=body, headers=kind, trust_env=False)
+    assert answer.status_code == 400, answer.text
+
+
+def test_a_login_form_that_cannot_be_read_is_refused(door: Door) -> None:
+    head = b'--B\r\nContent-Disposition: form-data; name="name"\r\nContent-Type: text/plain'
+    body = head + b"; charset=nosuch\r\n\r\nx\r\n--B--\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=B"}
+    answer = httpx.post(f"{door.server.url}/login", content=body, headers=kind, trust_env=False)
+    assert answer.status_code == 400, answer.text
+
+
+def test_every_form_is_read_in_one_place() -> None:
+    web = Path(authentication.__file__).parents[1]
+    readers = {path.name for path in web.rglob("*.py") if ".form()" in path.read_text("utf-8")}
+    assert readers == {"forms.py"}

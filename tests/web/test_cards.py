@@ -251,7 +251,7 @@ def test_a_cloned_voice_goes_out_with_its_clip_and_comes_in_elsewhere(
     [
         {"name": "", "description": "x"},
         {"name": "x" * 200, "description": "x"},
-        {"name": "n\0", "description": "x"},
+        {"name": "\0", "description": "x"},
         {"data": {"name": "x", "extensions": {"aichat": {"temperature": "hot"}}}},
         {"data": {"name": "x", "extensions": {"aichat": {"voice": {"pitch": 3}}}}},
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -69,6 +70,16 @@ def test_rules_are_kept_and_shown(http: httpx.Client, id: str) -> None:
     assert 'name="auto" checked' in page
     do(http, id, "rules", strategy="all", max_replies="", auto_cap="")
     assert kept(http, id)[1] == {"strategy": "all"}
+
+
+def test_an_old_page_takes_no_rule_back(http: httpx.Client, id: str) -> None:
+    drawn = dict(re.findall(r'name="(drawn [^"]*)" value="([^"]*)"', http.get(f"/c/{id}").text))
+    assert drawn == {
+        "drawn strategy": "all", "drawn max_replies": "", "drawn auto": "", "drawn auto_cap": "6",
+    }  # fmt: skip
+    do(http, id, "rules", strategy="first", auto="on")
+    do(http, id, "rules", strategy="all", max_replies="2", auto_cap="6", **drawn)
+    assert kept(http, id)[1] == {"strategy": "first", "auto": True, "max_replies": 2}
 
 
 def test_who_is_mute_is_kept_and_shown(http: httpx.Client, id: str) -> None:

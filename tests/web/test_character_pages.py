@@ -129,6 +129,38 @@ def test_what_the_page_does_not_show_of_a_character_stays(
     assert list(now.images) == ["https://elsewhere.example/a.png"]
 
 
+@pytest.mark.parametrize("odd", [None, True, {"a": 1}, [1]])
+def test_a_talkativeness_that_is_none_does_not_stop_the_form(
+    server: Server, browser: httpx.Client, odd: object
+) -> None:
+    who = Character("", "Odd", "x", extensions={"talkativeness": odd})
+    made: Character = anyio.run(server.store.add_character, who)
+    page = browser.get(f"/characters/{made.id}").text
+    (shown,) = re.findall(r'<input[^>]*name="talkativeness"[^>]*>', page)
+    assert 'value=""' in shown
+
+
+def test_a_page_that_is_old_takes_nothing_of_a_character_back(
+    server: Server, browser: httpx.Client
+) -> None:
+    begun = Character("", "Stale", "You were.", extensions={"a": 1, "talkativeness": 0.3})
+    made: Character = anyio.run(server.store.add_character, begun)
+    page = browser.get(f"/characters/{made.id}").text
+    hidden = re.findall(r'<input type="hidden" name="(drawn [^"]*)" value="([^"]*)"', page)
+    drawn = {name: unescape(value) for name, value in hidden}
+    shown = {name.removeprefix("drawn "): value for name, value in drawn.items()}
+    del shown["images"]  # there is none
+    now = {"system_prompt": "You are.", "is_active": True, "extensions": {"a": 2}, "model": "m"}
+    anyio.run(server.store.change_character, made.id, now)
+    sent = {**shown, **drawn, "greeting": "Hi.\r\nYou."}
+    assert browser.post(f"/characters/{made.id}", data=sent).status_code == 303
+    kept = stored(server, made.id)
+    assert (kept.greeting, kept.system_prompt, kept.is_active) == ("Hi.\nYou.", "You are.", True)
+    assert (kept.extensions, kept.model) == ({"a": 2}, "m")
+    browser.post(f"/characters/{made.id}", data={**shown, **drawn, "talkativeness": "1"})
+    assert stored(server, made.id).extensions == {"a": 2, "talkativeness": 1}
+
+
 def test_pictures_are_added_chosen_and_taken_out(server: Server, browser: httpx.Client) -> None:
     up = browser.post(
         "/characters/new", data=filled(name="Pic", do="upload"), files={"file": ("me.png", PNG)}

@@ -123,6 +123,35 @@ def test_a_conversation_has_settings_of_its_own(server: Server, browser: httpx.C
     anyio.run(server.store.change_settings, {"temperature": None})
 
 
+def hidden(page: str, form: str) -> dict[str, str]:
+    """The hidden fields of the form that has a field of this name."""
+    found = next(one for one in page.split("<form")[1:] if f'name="{form}"' in one)
+    pairs = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', found)
+    return {name: unescape(value) for name, value in pairs}
+
+
+def test_a_page_that_is_old_takes_nothing_back(server: Server, browser: httpx.Client) -> None:
+    anyio.run(server.store.change_settings, {"temperature": 0.5, "stop": ["A", "B"]})
+    drawn = hidden(browser.get("/models").text, "temperature")
+    shown = {"model": "", "temperature": "0.5", "top_p": "", "max_tokens": "", "stop": "A\r\nB"}
+    anyio.run(server.store.change_settings, {"temperature": 1.5, "model": "m", "stop": None})
+    browser.post("/models", data={**drawn, **shown, "max_tokens": "50"})
+    kept = set_to(server)
+    assert (kept["temperature"], kept["model"], kept["max_tokens"]) == (1.5, "m", 50)
+    assert "stop" not in kept
+    browser.post("/models", data={**drawn, **shown, "temperature": ""})
+    assert "temperature" not in set_to(server)
+    assert set_to(server)["model"] == "m"
+    anyio.run(server.store.change_settings, {"model": None, "max_tokens": None})
+
+
+def test_a_page_with_a_mistake_still_knows_what_it_was_drawn_with(browser: httpx.Client) -> None:
+    drawn = hidden(browser.get("/models").text, "temperature")
+    answer = browser.post("/models", data={**drawn, "temperature": "hot", "model": "typed"})
+    assert answer.status_code == 400
+    assert hidden(answer.text, "temperature") == drawn
+
+
 def test_what_is_wrong_stands_beside_its_field(browser: httpx.Client) -> None:
     form = {"temperature": "hot", "top_p": "3", "max_tokens": "1.5", "model": "m"}
     answer = browser.post("/models", data=form)

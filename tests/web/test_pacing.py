@@ -173,6 +173,22 @@ def test_turns_over_rest_and_forms_count_with_those_of_the_conversation(server: 
         assert http.post("/c/d/messages", data={"text": "hm"}).status_code == 303
 
 
+def test_new_conversations_count_for_the_client_before_they_are_made() -> None:
+    web = attrs.evolve(ONE_A_SECOND, max_sockets=2)
+    with (
+        a_server(web, storage=anyio.run(a_store)) as server,
+        httpx.Client(base_url=server.url, trust_env=False) as http,
+    ):
+        codes = [
+            http.post("/messages", data={"text": f"hm {n}"}).status_code for n in range(3 * AT_ONCE)
+        ]
+        assert set(codes[: 2 * AT_ONCE]) == {303}
+        assert codes[-1] == 429
+        made = anyio.run(server.store.conversations, 100)
+        assert len(made) == codes.count(303) + 1  # and the one that was there
+        assert http.post("/c/c/messages", data={"text": "hm"}).status_code == 429
+
+
 # -- the buckets ---------------------------------------------------------------------------------
 
 

@@ -213,7 +213,10 @@ def test_the_letters_can_be_read(ground: str) -> None:
     assert contrast(ground, "#ffffff") > 5
 
 
-@pytest.mark.parametrize("url", [None, "", "https://elsewhere.example/a.png", "//evil/a.png"])
+@pytest.mark.parametrize(
+    "url",
+    [None, "", "https://else.example/a.png", "//evil/a.png", "/\\evil/a.png", "/\t/evil/a.png"],
+)
 def test_who_has_no_picture_of_ours_gets_a_face(url: str | None) -> None:
     shown = face_of(Character("ann-001", "Ann", image_url=url))
     assert urlsplit(shown).path == "/avatars/ann.svg"

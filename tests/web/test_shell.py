@@ -179,6 +179,31 @@ def test_a_number_that_is_none_is_told_beside_its_field(client: httpx.Client) ->
     assert client.get("/settings").text.count('value="7"') == 0
 
 
+DRAWN = {"drawn strategy": "", "drawn max_replies": "", "drawn auto": "", "drawn auto_cap": ""}
+
+
+def test_an_old_page_of_settings_takes_nothing_back(client: httpx.Client) -> None:
+    assert client.get("/settings").text.count('name="drawn ') == len(DRAWN)
+    client.put("/api/settings", json={"strategy": "first", "auto": True, "max_replies": 3})
+    shown = {"strategy": "", "max_replies": "", "auto_cap": "7"}
+    assert client.post("/settings", data={**DRAWN, **shown}).status_code in (200, 303)
+    kept = client.get("/api/settings").json()
+    assert (kept["strategy"], kept["auto"], kept["max_replies"]) == ("first", True, 3)
+    assert kept["auto_cap"] == 7
+    gone = {"strategy": None, "auto": None, "max_replies": None, "auto_cap": None}
+    client.put("/api/settings", json=gone)
+
+
+def test_a_page_that_stays_learns_what_it_shows_once_it_was_saved(client: httpx.Client) -> None:
+    htmx = {"HX-Request": "true"}
+    answer = client.post("/settings", data={**DRAWN, "max_replies": "4"}, headers=htmx)
+    assert 'hx-target="#rules-drawn"' in answer.text
+    assert '<input type="hidden" name="drawn max_replies" value="4">' in answer.text
+    back = {**DRAWN, "drawn max_replies": "4", "max_replies": ""}
+    client.post("/settings", data=back, headers=htmx)
+    assert client.get("/api/settings").json().get("max_replies") is None
+
+
 def test_models_that_cannot_be_listed_leave_the_page(server: Server) -> None:
     page = httpx.get(f"{server.url}/models", headers={"accept": "text/html"}, trust_env=False)
     assert page.status_code == 200

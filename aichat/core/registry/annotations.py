@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import isclass
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -36,6 +37,8 @@ def fits(value: Any, hint: Any) -> bool:
         return True
     if isinstance(value, bool):
         is_of_kind = bool in known
+    elif isinstance(value, float) and not isfinite(value):
+        return False  # TOML knows nan and inf; no setting means anything by them
     else:
         is_of_kind = any(isinstance(value, (int, float) if k is float else k) for k in known)
     return is_of_kind and value in choices(hint, value)

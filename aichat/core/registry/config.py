@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from inspect import Parameter, signature
 from math import inf
 from pathlib import Path
@@ -227,7 +229,8 @@ class _Web:
         _refuse_unknown(
             self.found, ("web",), "[web] a setting", self.table, signature(Web).parameters
         )
-        hosts, origins = self._names("allowed_hosts"), self._names("allowed_origins")
+        hosts = self._checked("allowed_hosts", _misread_host)
+        origins = self._checked("allowed_origins", _misread_origin)
         limits = {key: self._limit(key) for key in LIMITS if key in self.table}
         given = {key: value for key, value in limits.items() if value is not None}
         given["trusted_proxies"] = self._networks()
@@ -238,13 +241,19 @@ class _Web:
 
     def _networks(self) -> tuple[str, ...]:
         """Read the proxies to trust; networks are written out: none is larger than it looks."""
-        names = self._names("trusted_proxies")
-        for name in names:
-            if name != "unix" and (mend := _misread_network(name)):
-                self.found.add(
-                    ("web", "trusted_proxies"), f"[web] trusted_proxies names {name!r}.", mend
-                )
-        return names
+        return self._checked(
+            "trusted_proxies", lambda name: None if name == "unix" else _misread_network(name)
+        )
+
+    def _checked(self, key: str, misread: Callable[[str], str | None]) -> tuple[str, ...]:
+        """Read names, of which *misread* says what to write instead, if they are wrong."""
+        good = list[str]()
+        for name in self._names(key):
+            if mend := misread(name):
+                self.found.add(("web", key), f"[web] {key} names {name!r}.", mend)
+            else:
+                good.append(name)
+        return tuple(good)
 
     def _wrong(self, key: str, value: object, mend: str) -> None:
         self.found.add(("web", key), f"[web] {key} is {shown(value)}.", mend)
@@ -354,6 +363,37 @@ def mend_name(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(names) or 'none'}."
+
+
+HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
+"""A name or an address, as browsers write it in the Host header, without the port."""
+ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://(?:{HOST.pattern})(?::[0-9]{{1,5}})?")
+
+
+def _misread_host(name: str) -> str | None:
+    """Return a hint on what to write instead of *name*; None: browsers send it as Host."""
+    if HOST.fullmatch(name):
+        return None
+    bare = name.lower().partition("://")[2] or name.lower()
+    bare = bare.partition("/")[0].rstrip(".")
+    if bare.count(":") > 1 and not bare.startswith("["):
+        bare = f"[{bare}]"
+    bare = re.sub(r":\d*$", "", bare)
+    with suppress(UnicodeError):
+        bare = bare.encode("idna").decode()  # what browsers send of other scripts
+    return _meant(bare, HOST) or 'Write each name in full, as "chat.example", without port or path.'
+
+
+def _misread_origin(name: str) -> str | None:
+    """Return a hint on what to write instead of *name*; None: browsers send it as Origin."""
+    if ORIGIN.fullmatch(name):
+        return None
+    start = "/".join(name.lower().split("/")[:3])
+    return _meant(start, ORIGIN) or 'Write each in full, as "https://chat.example".'
+
+
+def _meant(name: str, right: re.Pattern[str]) -> str | None:
+    return f"Did you mean {name!r}?" if right.fullmatch(name) else None
 
 
 def _misread_network(name: str) -> str | None:

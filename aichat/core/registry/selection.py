@@ -79,6 +79,8 @@ class Candidate:
     notice: str = ""
     state: State = State.WAITING
     detail: str = ""
+    failure: Exception | None = None
+    """Why it failed, once it has."""
     backend: object = None
     changed: Callable[[], None] = lambda: None
     scope: anyio.CancelScope | None = None
@@ -152,6 +154,7 @@ class Candidate:
         was_ready, self.backend = self.state is State.READY, None
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
+        self.failure = error
         known = isinstance(error, AichatError)
         told = f"{type(error).__name__}: {error}"
         reason = error.line if isinstance(error, AichatError) else told
@@ -357,7 +360,9 @@ async def _start_one(tasks: TaskGroup, role: Role, closing: anyio.Event) -> None
         await tasks.start(candidate.run, closing)
         if role.serving:
             return
-    raise CannotStart(
-        f"Nothing can play the {role.part} part. {role.reasons()}",
-        f"See [{role.part}] in plugins.toml.",
-    )
+    problem = f"Nothing can play the {role.part} part."
+    match [c.failure for c in role.candidates]:
+        case [AichatError() as only]:
+            raise CannotStart(f"{problem} {role.candidates[0].name}: {only.problem}", only.mend)
+    mend = f"Mend one of them, or name another under [{role.part}] in plugins.toml."
+    raise CannotStart(f"{problem} {role.reasons()}", mend)

@@ -112,9 +112,11 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        file = next((one for one in (folder, *folder.parents) if one.is_file()), folder)
+        places = (folder, *folder.parents)
+        file = next((one for one in places if one.is_file() or one.is_symlink()), folder)
+        kind = "a file" if file.exists() else "a link to nothing"
         raise CannotStart(
-            f"{file} is a file, where a folder should be.", f"Move it away, or {ELSEWHERE}."
+            f"{file} is {kind}, where a folder should be.", f"Move it away, or {ELSEWHERE}."
         ) from None
 
 

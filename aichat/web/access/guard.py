@@ -87,7 +87,7 @@ class Guard:
             return None if site in ("same-origin", "none") else f"A {site} request is refused."
         if origin is None:  # no browser, so no cookies or addresses of the user's to misuse
             return None
-        if origin.partition("://")[2] == host:
+        if origin.partition("://")[2].lower() == host.lower():
             return None
         return (
             f"Pages from {origin} may not connect. "

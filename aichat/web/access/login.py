@@ -17,6 +17,7 @@ from litestar import Request, Response, get, post
 
 from aichat.core import Connection
 from aichat.web.html.page import OWN_PATH, page
+from aichat.web.schemas.forms import read_form
 
 from .authentication import Gate, connection_of
 from .cookie import cookie_for, session_of, set_cookie
@@ -86,7 +87,7 @@ def _access(request: Req) -> Token:
 async def _name(request: Req, connection: Connection, access: Token) -> str | None:
     if code := code_of(connection):
         return OWNER if await access.use_code(code) else None
-    form = await request.form()
+    form = await read_form(request)
     name, secret = str(form.get("name", "")).strip(), str(form.get("secret", "")).strip()
     secret = secret.removeprefix(f"{name}.")  # the whole token was pasted
     return name if await access.check(connection.client, name, secret) else None

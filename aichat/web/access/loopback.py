@@ -10,7 +10,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def host_name(host: str) -> str:
-    """Take the port off a Host header."""
+    """Take the port off a Host header; case means nothing in a name."""
+    host = host.lower()
     return host if host.endswith("]") else host.rsplit(":", 1)[0]
 
 

@@ -81,9 +81,13 @@ class Pace:
     def _size(self, rate: float) -> float:
         return max(1.0, self.seconds * rate)
 
-    def conversation(self, id: str) -> Allowance:
-        """Return what may be begun in a conversation, for a request that has no connection."""
-        return Allowance(self.what, (self.conversations[id],))
+    def request(self, conversation: str | None, client: str | None) -> Allowance:
+        """Return what may be begun by a request that has no connection.
+
+        *conversation* is None while the request is yet to make one.
+        """
+        own = () if conversation is None else (self.conversations[conversation],)
+        return Allowance(self.what, (*own, self.clients[client_of(client)]))
 
     def connection(self, conversation: str, client: str | None) -> Allowance:
         """Return what a new connection may begin."""

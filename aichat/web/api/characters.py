@@ -11,7 +11,7 @@ from litestar.params import JSONBody, MultipartBody, QueryParameter
 
 from aichat.core import Character
 from aichat.web.schemas import records, voices
-from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.forms import check_form
 from aichat.web.schemas.parameters import Id, Query, errors
 from aichat.web.schemas.records import out, outs
 from aichat.web.schemas.settings import check_extensions, sent
@@ -62,7 +62,7 @@ class Characters(Controller):
     @post(
         "/import",
         operation_id="importCharacter",
-        before_request=read_form,
+        before_request=check_form,
         request_max_body_size=FORM_BYTES,
         responses=errors(400, 413),
     )

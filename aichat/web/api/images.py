@@ -7,7 +7,7 @@ from litestar.datastructures import State
 from litestar.params import MultipartBody
 
 from aichat.web.schemas import voices
-from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.forms import check_form
 from aichat.web.schemas.parameters import errors
 from aichat.web.services.uploads.pictures import LIMIT_BYTES, Pictures
 
@@ -24,7 +24,7 @@ class Images(Controller):
 
     @post(
         operation_id="uploadImage",
-        before_request=read_form,
+        before_request=check_form,
         request_max_body_size=FORM_BYTES,
         responses=errors(400, 413),
     )

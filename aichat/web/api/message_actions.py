@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.params import QueryParameter
 
 from aichat.core import Message
+from aichat.web.html.page import Req, address
 from aichat.web.schemas import records
 from aichat.web.schemas.parameters import Id, errors
 from aichat.web.schemas.records import outs
@@ -47,7 +48,7 @@ class Again(Controller):
         responses=REFUSED,
     )
     async def regenerate(
-        self, state: State, id: Id, from_here: FromHere = False
+        self, request: Req, state: State, id: Id, from_here: FromHere = False
     ) -> records.Regenerating:
         """Have another version of a character's message written; the old ones stay beside it.
 
@@ -57,9 +58,9 @@ class Again(Controller):
         """
         message = await storage(state).message(id)
         if not from_here:
-            turn = await message_actions.regenerate(state, message)
+            turn = await message_actions.regenerate(state, address(request), message)
             return records.Regenerating(turn.id, [], 0)
-        turn, group = await message_actions.regenerate_from(state, message)
+        turn, group = await message_actions.regenerate_from(state, address(request), message)
         gone = list(group.ids) if group else []
         return records.Regenerating(turn.id, gone, UNDO_SECONDS if gone else 0)
 
@@ -71,15 +72,17 @@ class Again(Controller):
 
     @post("/{id:str}/play", operation_id="playMessage", status_code=202, responses=REFUSED)
     async def play(
-        self, state: State, id: Id, start: Start = 0, new_take: Fresh = False
+        self, request: Req, state: State, id: Id, start: Start = 0, new_take: Fresh = False
     ) -> records.Begun:
         """Say a character's message again."""
         message = await storage(state).message(id)
-        turn = await message_actions.play(state, message, start, fresh=new_take)
+        turn = await message_actions.play(state, address(request), message, start, fresh=new_take)
         return records.Begun(turn.id)
 
     @post("/{id:str}/say-rest", operation_id="sayRest", status_code=202, responses=REFUSED)
-    async def say_rest(self, state: State, id: Id) -> records.Begun:
+    async def say_rest(self, request: Req, state: State, id: Id) -> records.Begun:
         """Say what an interruption cut off of a message, and of the speakers after it."""
-        turn = await message_actions.say_rest(state, await storage(state).message(id))
+        turn = await message_actions.say_rest(
+            state, address(request), await storage(state).message(id)
+        )
         return records.Begun(turn.id)

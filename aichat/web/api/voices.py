@@ -14,7 +14,7 @@ from aichat.toolkit.voice_cloning import with_tokens_dropped
 from aichat.web.schemas import records
 from aichat.web.schemas import voices as voice_schemas
 from aichat.web.schemas.decoding import BadBody, Mistake
-from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.forms import check_form
 from aichat.web.schemas.parameters import VoiceKey, VoiceName, errors
 from aichat.web.schemas.records import out, outs
 from aichat.web.schemas.settings import sent
@@ -72,7 +72,7 @@ class Voices(Controller):
     @post(
         "/upload",
         operation_id="uploadVoice",
-        before_request=read_form,
+        before_request=check_form,
         request_max_body_size=FORM_BYTES,
         responses=errors(400, 409, 413),
     )
@@ -100,7 +100,7 @@ class Voices(Controller):
     @post(
         "/clips",
         operation_id="uploadClip",
-        before_request=read_form,
+        before_request=check_form,
         request_max_body_size=FORM_BYTES,
         responses=errors(400, 413),
     )

@@ -8,7 +8,7 @@ from aichat.core import Character
 
 from . import avatars
 
-OWN_PICTURE = re.compile(r"data:image/|/(?![/\\])")
+OWN_PICTURE = re.compile(r"data:image/|/(?![/\\\s])")
 
 
 def is_own(address: str) -> bool:

@@ -63,13 +63,18 @@ def _onward(to: str, told: Toast) -> Page:
     return Response("", status_code=303, headers={"Location": to, "Set-Cookie": told.cookie()})
 
 
-def told(request: Req, text: str, kind: Kind = "good", code: int = 200) -> Page:
-    """Answer htmx with a toast, and change nothing else on the page."""
+def told(request: Req, text: str, kind: Kind = "good", code: int = 200, more: str = "") -> Page:
+    """Answer htmx with a toast, and *more* partials for the page."""
     jinja: Environment = request.app.state.jinja
     drawn_toast = jinja.get_template("fragments/toast.html").render(toast=Toast(text, kind))
-    html = f'<hx-partial hx-target="#toasts" hx-swap="beforeend">{drawn_toast}</hx-partial>'
+    html = f'<hx-partial hx-target="#toasts" hx-swap="beforeend">{drawn_toast}</hx-partial>{more}'
     headers = {"HX-Reswap": "none", "Cache-Control": "no-store"}
     return Response(html, status_code=code, media_type=MediaType.HTML, headers=headers)
+
+
+def address(request: Req) -> str | None:
+    """Return the address of who asks, whose limits the request counts for."""
+    return request.client.host if request.client else None
 
 
 def is_fragment(request: Req) -> bool:

@@ -20,10 +20,14 @@ from litestar.response import Redirect
 from aichat.core import BadValue
 from aichat.core.events import SpeakersAsked
 from aichat.web.html.cast_view import muted
+from aichat.web.html.page import Req, address
 from aichat.web.realtime.conversation_settings import Choose, Settings, change_settings
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.settings import SettingsChanges, sent
 
+from . import forms
+
+RULES = ("strategy", "max_replies", "auto", "auto_cap")
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
@@ -32,14 +36,16 @@ class BadForm(BadValue):
 
 
 @post("/c/{conversation_id:str}/cast", status_code=303)
-async def change_cast(state: State, data: Form, conversation_id: FromPath[str]) -> Redirect:
+async def change_cast(
+    request: Req, state: State, data: Form, conversation_id: FromPath[str]
+) -> Redirect:
     """Do what a form of the cast panel asks for."""
     rooms: Rooms = state.rooms
     conversation, cast = await rooms.parts.storage.cast(conversation_id)
     verb, _, whom = data.get("do", "").partition(" ")
     id = rooms.room(conversation, cast).conversation
     if verb == "ask":
-        rooms.paces.turns.conversation(id).take()
+        rooms.paces.turns.request(id, address(request)).take()
         whom = here(conversation.active_characters, whom)
         await rooms.bus.publish(SpeakersAsked(rooms.bus.new_turn(id), (whom,)))
     else:
@@ -118,15 +124,13 @@ def ordered(ids: Sequence[str], wanted: Sequence[str]) -> list[str]:
 
 
 def rules(data: Mapping[str, str]) -> dict[str, Any]:
-    """Read the form of the rules. Raises :class:`BadForm`."""
-    said = {
-        "strategy": data.get("strategy") or None,
-        "max_replies": data.get("max_replies") or None,
-        "auto": "auto" in data or None,
-        "auto_cap": data.get("auto_cap") or None,
-    }
+    """Read what was changed in the form of the rules. Raises :class:`BadForm`."""
+    typed = {name: forms.text(data, name) for name in forms.changed(data, RULES)}
+    given: dict[str, Any] = {name: text or None for name, text in typed.items()}
+    if "auto" in given:
+        given["auto"] = bool(given["auto"]) or None
     try:
-        return sent(msgspec.convert(said, SettingsChanges, strict=False))
+        return sent(msgspec.convert(given, SettingsChanges, strict=False))
     except msgspec.ValidationError as error:
         raise BadForm(f"The rules cannot be kept: {error}.", "Correct them.") from error
 

@@ -14,7 +14,7 @@ from aichat.web.api.images import FORM_BYTES
 from aichat.web.html import avatars
 from aichat.web.html.character_pictures import is_own
 from aichat.web.html.page import Page, Req, done, failed
-from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.forms import check_form, read_form
 from aichat.web.schemas.settings import check_extensions
 from aichat.web.services.cards import card as cards
 from aichat.web.services.cards import card_import
@@ -28,12 +28,12 @@ from .characters import path_of
 @post(
     "/characters/import",
     status_code=303,
-    before_request=read_form,
+    before_request=check_form,
     request_max_body_size=FORM_BYTES,
 )
 async def bring_in(request: Req, state: State) -> Page:
     """Make a character of a card."""
-    file = forms.file(await request.form(), "file")
+    file = forms.file(await read_form(request), "file")
     if file is None:
         return failed("/characters", "No file was chosen. Choose a card, as PNG, JSON or CHARX.")
     try:
@@ -53,7 +53,7 @@ async def accept(request: Req, state: State, id: FromPath[str]) -> Page:
     """Accept those proposals of a card that the form names, and drop the others."""
     storage: Storage = state.parts.storage
     who = await storage.character(id)
-    taken = forms.all_texts(await request.form(), "accept")
+    taken = forms.all_texts(await read_form(request), "accept")
     changes = accepted(who, taken)
     check_extensions(changes["extensions"])
     who = await storage.change_character(id, changes)

@@ -24,6 +24,12 @@ FIELDS = (
     *("name", "system_prompt", "greeting", "voice", "new_voice", "model", "temperature"),
     *("talkativeness", "extensions", "image_url", "say"),
 )
+MEANT = {
+    **{name: name for name in FIELDS if name not in ("say", "new_voice", "talkativeness")},
+    **{"new_voice": "voice", "talkativeness": "extensions"},
+    **{"is_active": "is_active", "images": "images"},
+}
+"""What of the character a field of the form is."""
 NEW_VOICE = "/new"
 """The choice of a voice that is described in the form; no key holds a "/"."""
 MOST_PICTURES = 12
@@ -39,6 +45,8 @@ class CharacterForm:
     images: Sequence[str] = ()
     problems: Problems = field(factory=dict)
     known: Character | None = None
+    drawn: Values = field(factory=dict)
+    """What the page showed when it was drawn first, by field."""
     answer: str = ""
     heard: str = ""
     """The address of what the voice said last."""
@@ -53,6 +61,8 @@ class CharacterForm:
         """Begin with a character that is there."""
         extensions = dict(who.extensions)
         talkative = extensions.pop("talkativeness", "")
+        if isinstance(talkative, bool) or not isinstance(talkative, int | float | str):
+            talkative = ""  # cards hold anything there; the form would not take it back
         values = {
             "name": who.name,
             "system_prompt": who.system_prompt,
@@ -69,14 +79,26 @@ class CharacterForm:
             "say": TRY,
         }
         images = list(dict.fromkeys([*([who.image_url] if who.image_url else []), *who.images]))
-        return cls(values, who.is_active, images, known=who)
+        form = cls(values, who.is_active, images, known=who)
+        form.drawn = form.shown()
+        return form
 
     @classmethod
     def read(cls, form: FormMultiDict, known: Character | None = None) -> CharacterForm:
         """Read what was sent."""
         images = list(dict.fromkeys(forms.all_texts(form, "images")))
         is_active = bool(forms.text(form, "is_active"))
-        return cls(forms.texts(form, FIELDS), is_active, images, known=known)
+        drawn = forms.drawn(form, MEANT)
+        return cls(forms.texts(form, FIELDS), is_active, images, known=known, drawn=drawn)
+
+    def shown(self) -> Values:
+        """Return what the fields of the character show now, each as one text."""
+        others = {"is_active": "on" if self.is_active else "", "images": "\n".join(self.images)}
+        return {name: {**self.values, **others}[name] for name in MEANT}
+
+    def changed(self) -> set[str]:
+        """Name the fields that the user has changed: the page may be older than the character."""
+        return {name for name, text in self.shown().items() if self.drawn.get(name) != text}
 
     # -- pictures ----------------------------------------------------------------------------
 
@@ -129,6 +151,21 @@ class CharacterForm:
         return {name: value for name, value in sent(filled).items() if name != "voice"}
 
     def _extensions(self, mistakes: list[Mistake]) -> Mapping[str, Any]:
+        changed = self.changed()
+        if self.known and "extensions" not in changed:
+            given: dict[str, Any] = dict(self.known.extensions)
+            if "talkativeness" not in changed:
+                return given
+        else:
+            given = self._written(mistakes)
+        talkative = forms.number(self.values["talkativeness"])
+        if talkative is None:
+            return {key: value for key, value in given.items() if key != "talkativeness"}
+        if isinstance(talkative, str) or not 0 <= talkative <= 1:
+            mistakes.append(Mistake("talkativeness", "Write a number from 0 to 1."))
+        return {**given, "talkativeness": talkative}
+
+    def _written(self, mistakes: list[Mistake]) -> dict[str, Any]:
         given: Any = {}
         try:
             given = json.loads(self.values["extensions"] or "{}")
@@ -138,12 +175,8 @@ class CharacterForm:
         if not isinstance(given, dict):
             mistakes.append(Mistake("extensions", 'Write an object, as {"key": "value"}.'))
             given = {}
-        talkative = forms.number(self.values["talkativeness"])
-        if talkative is None:
-            return {key: value for key, value in given.items() if key != "talkativeness"}
-        if isinstance(talkative, str) or not 0 <= talkative <= 1:
-            mistakes.append(Mistake("talkativeness", "Write a number from 0 to 1."))
-        return {**given, "talkativeness": talkative}
+        written: dict[str, Any] = given
+        return written
 
     async def voice(self, storage: Storage) -> Voice:
         """Return how it would sound: the chosen voice, the one described here, or the engine's."""
@@ -162,9 +195,12 @@ class CharacterForm:
             self.values["name"] = known
 
     async def save(self, storage: Storage) -> Character:
-        """Keep the character, and first the voice that is described with it."""
+        """Keep what was changed of the character, and first the voice that is described with it."""
         fields = self.fields()
-        fields["voice"] = await self._kept_voice(storage, fields["name"])
+        wanted = {MEANT[name] for name in self.changed()} if self.known else {"voice", *fields}
+        fields = {name: value for name, value in fields.items() if name in wanted}
+        if "voice" in wanted:
+            fields["voice"] = await self._kept_voice(storage, self.values["name"])
         try:
             if self.known is None:
                 return await storage.add_character(Character("", **fields))

@@ -18,7 +18,7 @@ from aichat.core import AichatError, Character, NotFound, Parts, Storage, closin
 from aichat.web.api.characters import found
 from aichat.web.api.images import FORM_BYTES
 from aichat.web.html.page import Page, Req, done, failed, page
-from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.forms import check_form, read_form
 from aichat.web.schemas.voices import LONGEST_TEXT, SENTENCE
 from aichat.web.services.cards.card_import import proposals
 from aichat.web.services.character_tryout import ANEW
@@ -31,7 +31,7 @@ from . import forms
 from .card_proposals import described
 from .character_form import NEW_VOICE, CharacterForm
 
-FORM: dict[str, Any] = {"before_request": read_form, "request_max_body_size": FORM_BYTES}
+FORM: dict[str, Any] = {"before_request": check_form, "request_max_body_size": FORM_BYTES}
 Words = Annotated[str, QueryParameter(required=False, max_length=1_000)]
 CATALOGUE_SECONDS = 3.0
 """So long the page waits for the names of models; without them one can be typed."""
@@ -56,7 +56,7 @@ async def begin(request: Req, state: State) -> Page:
 @post("/characters/new", status_code=200, **FORM)
 async def add(request: Req, state: State) -> Page:
     """Try or keep a new character."""
-    sent = await request.form()
+    sent = await read_form(request)
     return await _used(request, state, CharacterForm.read(sent), sent)
 
 
@@ -72,14 +72,14 @@ async def edit(request: Req, state: State, id: FromPath[str]) -> Page:
 @post("/characters/{id:str}", status_code=200, **FORM)
 async def change(request: Req, state: State, id: FromPath[str]) -> Page:
     """Try or keep changes of a character."""
-    known, sent = await state.parts.storage.character(id), await request.form()
+    known, sent = await state.parts.storage.character(id), await read_form(request)
     return await _used(request, state, CharacterForm.read(sent, known), sent)
 
 
 @post("/characters/{id:str}/active", status_code=303)
 async def activate(request: Req, state: State, id: FromPath[str]) -> Page:
     """Let a character take part in new conversations, or not."""
-    is_active = bool((await request.form()).get("is_active"))
+    is_active = bool((await read_form(request)).get("is_active"))
     who = await state.parts.storage.change_character(id, {"is_active": is_active})
     await state.rooms.character_changed(id)
     told = "takes part in new conversations" if is_active else "rests"
@@ -124,7 +124,7 @@ async def restore(state: State, id: FromPath[str]) -> Page:
 @post("/characters/try", status_code=200, **FORM)
 async def answer(request: Req, state: State) -> Stream:
     """Answer in a character that is not kept, word by word."""
-    form = CharacterForm.read(await request.form())
+    form = CharacterForm.read(await read_form(request))
     pieces = state.trials.answer(state.parts, form.draft(), form.values["say"])
     first = await anext(pieces)  # what is wrong is told before the answer begins
 
@@ -143,7 +143,7 @@ async def answer(request: Req, state: State) -> Stream:
 @post("/characters/speak", status_code=200, **FORM)
 async def speak(request: Req, state: State) -> Stream:
     """Say a text in the voice that the form chooses, as it is made."""
-    sent = await request.form()
+    sent = await read_form(request)
     voice = await CharacterForm.read(sent).voice(state.parts.storage)
     text = _beginning(forms.text(sent, "text"))
     pieces = state.previews.stream(state.parts, voice, text)

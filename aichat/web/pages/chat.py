@@ -16,7 +16,7 @@ from aichat.core import Character, Conversation, Parts, new_id
 from aichat.core.events import UserSaid
 from aichat.web.html.cast_view import cast_view
 from aichat.web.html.fragments import MessageView, bubbles, view
-from aichat.web.html.page import Page, Req, page
+from aichat.web.html.page import Page, Req, address, page
 from aichat.web.realtime.room import Room
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas import client_frames
@@ -88,18 +88,20 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 
 
 @post("/messages", status_code=303)
-async def begin(state: State, data: Form) -> Redirect:
+async def begin(request: Req, state: State, data: Form) -> Redirect:
     """Take the first message of a conversation from a page without scripts."""
     text = client_frames.checked_text(data.get("text", ""))
+    state.rooms.paces.turns.request(None, address(request)).take()  # before anything is made
     made, cast = await begun(state.parts.storage, choose=state.dismissed.others)
     return await _say(state, made, cast, text)
 
 
 @post("/c/{conversation_id:str}/messages", status_code=303)
-async def say(state: State, data: Form, conversation_id: FromPath[str]) -> Redirect:
+async def say(request: Req, state: State, data: Form, conversation_id: FromPath[str]) -> Redirect:
     """Take a typed message from a page without scripts."""
     text = client_frames.checked_text(data.get("text", ""))
     found, cast = await state.parts.storage.cast(conversation_id)
+    state.rooms.paces.turns.request(conversation_id, address(request)).take()
     return await _say(state, found, cast, text)
 
 
@@ -108,7 +110,6 @@ async def _say(
 ) -> Redirect:
     rooms: Rooms = state.rooms
     id = rooms.room(conversation, cast).conversation
-    rooms.paces.turns.conversation(id).take()
     await rooms.bus.publish(UserSaid(rooms.bus.new_turn(id), text, "text", new_id()))
     return Redirect(f"/c/{id}", status_code=303)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from litestar.datastructures import FormMultiDict, UploadFile
 
@@ -12,6 +13,8 @@ from aichat.web.schemas.decoding import BadBody
 
 Values = dict[str, str]
 Problems = dict[str, str]
+DRAWN = "drawn "
+"""Before a field's name: the hidden field with what the page showed in it when it was drawn."""
 
 IN_WORDS = (
     (re.compile(r"of length >= 1\.|matching regex"), "Write something here."),
@@ -23,12 +26,28 @@ IN_WORDS = (
 )
 
 
-def texts(form: FormMultiDict, names: Iterable[str]) -> Values:
+def texts(form: Mapping[str, Any], names: Iterable[str]) -> Values:
     """Return the text of these fields, as people wrote it; empty where there is none."""
     return {name: text(form, name) for name in names}
 
 
-def text(form: FormMultiDict, name: str) -> str:
+def drawn(form: Mapping[str, Any], names: Iterable[str]) -> Values:
+    """Return what the page showed in these fields when it was drawn, as far as the form says so."""
+    return {name: text(form, DRAWN + name) for name in names if DRAWN + name in form}
+
+
+def changed(form: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Name the fields that are no longer as drawn: only these are the user's wish.
+
+    The others may be old, because somebody else has changed them meanwhile. A form that does not
+    say what it was drawn with, as of a program, means all its fields.
+    """
+    names = list(names)
+    before = drawn(form, names)
+    return [name for name in names if text(form, name) != before.get(name)]
+
+
+def text(form: Mapping[str, Any], name: str) -> str:
     """Return a field's text; browsers write line ends as for a teletype."""
     value = form.get(name, "")
     return value.replace("\r\n", "\n").strip() if isinstance(value, str) else ""

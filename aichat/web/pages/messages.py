@@ -13,7 +13,7 @@ from aichat.core import BadValue, Message, NotFound, Parts, Prompt
 from aichat.toolkit.message_versions import shown, versions
 from aichat.web.html.fragments import view
 from aichat.web.html.latency_chart import stages, waterfall
-from aichat.web.html.page import Page, Req, done, page, wants_page
+from aichat.web.html.page import Page, Req, address, done, page, wants_page
 from aichat.web.schemas import client_frames
 from aichat.web.services import message_actions, message_edits
 from aichat.web.services.metrics import Metrics
@@ -36,11 +36,11 @@ async def act(
     message_id: FromPath[str],
 ) -> Page:
     """Edit, delete or rewrite a message, or show another of its versions."""
-    told = await _done(state, data, await _message(state, conversation_id, message_id))
+    told = await _done(request, state, data, await _message(state, conversation_id, message_id))
     return _answer(request, f"/c/{conversation_id}#m-{message_id}", told)
 
 
-async def _done(state: State, data: dict[str, str], message: Message) -> str:
+async def _done(request: Req, state: State, data: dict[str, str], message: Message) -> str:
     """Do what the form asks for; return what to say of it, if anything."""
     id = message.message_id
     if "version" in data:
@@ -58,10 +58,10 @@ async def _done(state: State, data: dict[str, str], message: Message) -> str:
             await state.unsaid.take_back(id)
             return "It is back."
         case "regenerate":
-            await message_actions.regenerate(state, message)
+            await message_actions.regenerate(state, address(request), message)
             return ""
         case "regenerate-from":
-            await message_actions.regenerate_from(state, message)
+            await message_actions.regenerate_from(state, address(request), message)
             return ""
     raise BadValue("The form says not what to do.", "Reload the page, and try again.", "do")
 

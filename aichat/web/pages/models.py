@@ -15,12 +15,13 @@ from litestar.params import QueryParameter
 from aichat.core import AichatError, Conversation, Model, Parts, Status, Storage
 from aichat.web.html.page import Page, Req, done, page
 from aichat.web.schemas.decoding import BadBody, fill
+from aichat.web.schemas.forms import read_form
 from aichat.web.schemas.records import SettingsChanges
 from aichat.web.schemas.settings import sent
 from aichat.web.settings.conversation_defaults import defaults
 
 from . import forms
-from .forms import Problems, Values
+from .forms import Problems
 
 SHOWN = 40
 """Models on one page."""
@@ -65,6 +66,7 @@ SETTINGS = (
     ),
 )
 KNOWN = tuple(one for one in SETTINGS if one.name in SettingsChanges.__struct_fields__)
+NAMES = tuple(one.name for one in KNOWN)
 
 
 @get("/models")
@@ -79,15 +81,13 @@ async def offered(
 @post("/models", status_code=200)
 async def change(request: Req, state: State) -> Page:
     """Set parameters, choose a model, or take one setting back to its default."""
-    form = await request.form()
+    form = await read_form(request)
     subject = await _subject(state, forms.text(form, "conversation"))
     wanted, _, what = (forms.text(form, "do") or "save").partition(" ")
     try:
         changes = _wanted(form, wanted, what)
     except BadBody as error:
-        typed = forms.texts(form, [one.name for one in KNOWN])
-        problems = forms.problems(error)
-        return await _page(request, state, subject, 400, typed=typed, problems=problems)
+        return await _page(request, state, subject, 400, form=form, problems=forms.problems(error))
     await _keep(state, subject, changes)
     told = {"use": f"{what} writes from now on.", "reset": "That is as by default again."}
     return done(_address(subject), told.get(wanted, "The settings are kept."))
@@ -109,7 +109,9 @@ def _wanted(form: FormMultiDict, wanted: str, what: str) -> Mapping[str, Any]:
         return sent(fill({"model": what}, SettingsChanges))
     if wanted == "reset":
         return sent(fill({what: None}, SettingsChanges))
-    return sent(fill({one.name: _read(one, form) for one in KNOWN}, SettingsChanges))
+    changed = forms.changed(form, NAMES)
+    typed = {one.name: _read(one, form) for one in KNOWN if one.name in changed}
+    return sent(fill(typed, SettingsChanges))
 
 
 def _read(setting: Setting, form: FormMultiDict) -> Any:
@@ -137,7 +139,7 @@ async def _page(
     *,
     q: str = "",
     count: int = SHOWN,
-    typed: Values | None = None,
+    form: FormMultiDict | None = None,
     problems: Problems | None = None,
 ) -> Page:
     parts: Parts = state.parts
@@ -145,6 +147,7 @@ async def _page(
     own = await defaults(parts.storage)
     chosen = dict(subject.settings) if subject else own
     found = _found(models, q)
+    shown = {one.name: _shown(chosen.get(one.name)) for one in KNOWN}
     here = {"conversation": subject.conversation_id} if subject else {}
     return page(
         request,
@@ -153,7 +156,8 @@ async def _page(
         subject=subject,
         conversations=await _conversations(parts.storage, subject),
         settings=KNOWN,
-        values=typed or {one.name: _shown(chosen.get(one.name)) for one in KNOWN},
+        values=shown if form is None else forms.texts(form, NAMES),
+        drawn_with=shown if form is None else forms.drawn(form, NAMES),
         differs=_differing(chosen, own if subject else {}),
         problems=problems or {},
         chosen=chosen.get("model"),

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import anyio.to_thread
-import dotenv
 from attrs import frozen
 from litestar import Router, get, post
 from litestar.datastructures import State, UploadFile
@@ -18,14 +17,17 @@ from litestar.response import Stream
 from pluggy import PluginManager
 
 from aichat.core import BackedUp, BadValue, Config, NotFound, Parts
+from aichat.core.errors import BadSettings
 from aichat.toolkit.packages import version
-from aichat.web.html.page import Page, Req, is_fragment, page, saved, told
+from aichat.web.html.page import Page, Req, done, drawn, is_fragment, page, saved, told
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.decoding import BadBody, fill
+from aichat.web.schemas.forms import read_form
 from aichat.web.schemas.records import SettingsChanges
 from aichat.web.schemas.settings import sent
 from aichat.web.services import archive, import_jobs
 from aichat.web.settings.descriptions import goes_to, settings_of
+from aichat.web.settings.env_file import load_env
 
 from . import forms
 
@@ -53,11 +55,16 @@ class Way:
 @get("/settings")
 async def settings(request: Req, state: State) -> Page:
     """Everything that can be set."""
-    return await _settings(request, state, await state.parts.storage.settings(), {})
+    chosen = await state.parts.storage.settings()
+    return await _settings(request, state, chosen, _shown(chosen), {})
 
 
 async def _settings(
-    request: Req, state: State, chosen: Mapping[str, Any], problems: forms.Problems
+    request: Req,
+    state: State,
+    chosen: Mapping[str, Any],
+    drawn: forms.Values,
+    problems: forms.Problems,
 ) -> Page:
     parts: Parts = state.parts
     return page(
@@ -69,6 +76,7 @@ async def _settings(
         plugins=_plugins(state.manager),
         ways=_ways(state.config, state.manager, parts),
         chosen=chosen,
+        drawn_with=drawn,
         counts=await _counts(parts),
         storage=next(one.name for one in parts.statuses() if one.part == "storage" and one.serving),
         has_backup=isinstance(parts.storage, BackedUp),
@@ -80,20 +88,39 @@ async def _settings(
 @post("/settings")
 async def keep(request: Req, state: State, data: Form) -> Page:
     """Keep what new conversations begin with."""
-    given: dict[str, Any] = {name: data.get(name, "").strip() or None for name in CASTS}
-    given["auto"] = bool(given["auto"]) or None
-    for name in ("max_replies", "auto_cap"):
-        given[name] = forms.number(given[name] or "")
+    changed = forms.changed(data, CASTS)
     try:
-        changes = fill(given, SettingsChanges)
+        changes = fill({name: _read(data, name) for name in changed}, SettingsChanges)
     except BadBody as error:
         wrong = forms.problems(error)
         if is_fragment(request):
             told_of = " ".join(f"{CASTS[name]}: {words}" for name, words in wrong.items())
             return told(request, told_of, "bad", 400)
-        return await _settings(request, state, data, wrong)
+        return await _settings(request, state, data, forms.drawn(data, CASTS), wrong)
     await state.parts.storage.change_settings(sent(changes))
-    return saved(request, "/settings#conversations", "New conversations begin so from now on.")
+    words = "New conversations begin so from now on."
+    if is_fragment(request):
+        shown = drawn(request, "fragments/settings_drawn.html", drawn_with=forms.texts(data, CASTS))
+        return told(request, words, more=shown)
+    return done("/settings#conversations", words)
+
+
+def _read(form: Form, name: str) -> Any:
+    value = forms.text(form, name)
+    if name in ("max_replies", "auto_cap"):
+        return forms.number(value)
+    return bool(value) or None if name == "auto" else value or None
+
+
+def _shown(chosen: Mapping[str, Any]) -> forms.Values:
+    """Return what the form shows of the settings, as a browser sends it back."""
+    strategy = chosen.get("strategy")
+    return {
+        "strategy": "" if strategy in (None, "all") else strategy,
+        "max_replies": str(chosen.get("max_replies") or ""),
+        "auto": "on" if chosen.get("auto") else "",
+        "auto_cap": str(chosen.get("auto_cap") or ""),
+    }
 
 
 @get("/settings/export")
@@ -123,7 +150,7 @@ async def take_in(request: Req, state: State) -> Page:
 
 
 async def _taken_in(request: Req, state: State, one: import_jobs.Import) -> Page:
-    form = await request.form()
+    form = await read_form(request)
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise BadValue("There is no file.", "Choose one that aichat exported.", "file")
@@ -186,15 +213,13 @@ async def retry(request: Req, state: State, data: Form) -> Page:
     """Let a backend that could not start, or was stopped, try once more."""
     parts: Parts = state.parts
     name = data.get("name", "")
-    await anyio.to_thread.run_sync(_read_environment)  # the key that was missing may be there now
+    try:
+        await anyio.to_thread.run_sync(load_env)  # the key that was missing may be there now
+    except BadSettings as error:
+        raise BadValue(error.problem, error.mend, "name") from error
     if not parts.retry(data.get("part", ""), name):
         raise BadValue("There is nothing to try again.", "Look at the list of plug-ins.", "name")
     return saved(request, "/settings#plugins", f"{name} is starting.")
-
-
-def _read_environment() -> None:
-    """Read .env once more; what is set stays as it is."""
-    dotenv.load_dotenv(dotenv.find_dotenv(usecwd=True))
 
 
 def _plugins(manager: PluginManager) -> list[tuple[str, bool]]:

@@ -13,6 +13,7 @@ from litestar.params import FromPath
 
 from aichat.core import BadValue, Parts, Status
 from aichat.web.html.page import Page, Req, done, page
+from aichat.web.schemas.forms import read_form
 from aichat.web.settings.descriptions import NAMES, WORDS, Setting, settings_of
 from aichat.web.settings.live_settings import Adjustable, Adjusting
 
@@ -109,7 +110,7 @@ async def speech(request: Req, state: State) -> Page:
 async def change(request: Req, state: State, backend: FromPath[str]) -> Page:
     """Change settings of a backend, or take one or all back to what plugins.toml says."""
     adjusting: Adjusting = state.adjusting
-    form = await request.form()
+    form = await read_form(request)
     part, _, name = backend.partition(".")
     wanted, _, what = (forms.text(form, "do") or "save").partition(" ")
     try:

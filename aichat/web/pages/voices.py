@@ -15,7 +15,7 @@ from aichat.core import AichatError, Parts, Storage, Voice, abilities
 from aichat.core.models import Method
 from aichat.web.api.voices import FORM_BYTES
 from aichat.web.html.page import Page, Req, done, failed, page
-from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.forms import check_form, read_form
 from aichat.web.schemas.voices import SENTENCE
 from aichat.web.services.disconnects import while_there
 from aichat.web.services.uploads import learnt
@@ -24,7 +24,7 @@ from . import forms, takes
 from .takes import Take
 from .voice_form import VoiceForm
 
-FORM: dict[str, Any] = {"before_request": read_form, "request_max_body_size": FORM_BYTES}
+FORM: dict[str, Any] = {"before_request": check_form, "request_max_body_size": FORM_BYTES}
 METHODS: dict[str, Method] = {"describe": "description", "clone": "clone"}
 
 
@@ -37,7 +37,7 @@ async def library(request: Req, state: State) -> Page:
 @post("/voices/hear", status_code=200, **FORM)
 async def hear(request: Req, state: State) -> Page:
     """Let a voice of the library speak; those heard before stay to compare."""
-    return await _library(request, state, await request.form())
+    return await _library(request, state, await read_form(request))
 
 
 @get("/voices/{way:str}")
@@ -53,7 +53,7 @@ async def add(request: Req, state: State, way: FromPath[str]) -> Page:
     """Try or keep a new voice."""
     if way not in METHODS:
         return failed("/voices", "There is no such page. These are your voices.")
-    sent = await request.form()
+    sent = await read_form(request)
     return await _used(request, state, VoiceForm.read(METHODS[way], sent), sent)
 
 
@@ -67,7 +67,7 @@ async def edit(request: Req, state: State, key: FromPath[str]) -> Page:
 @post("/voices/of/{key:str}", status_code=200, **FORM)
 async def change(request: Req, state: State, key: FromPath[str]) -> Page:
     """Try or keep changes of a voice."""
-    known, sent = await state.parts.storage.voice(key), await request.form()
+    known, sent = await state.parts.storage.voice(key), await read_form(request)
     return await _used(request, state, VoiceForm.read(known.method, sent, known), sent)
 
 

@@ -67,7 +67,8 @@ def _wav(data: bytes) -> tuple[bytes, int, int]:
             width, rate, channels = clip.getsampwidth(), clip.getframerate(), clip.getnchannels()
             frames = clip.readframes(clip.getnframes())
     except (wave.Error, EOFError) as error:
-        raise BadFrame(f"The audio is not a WAV: {error}.", 'Send PCM16 WAV, or "pcm".') from error
+        why = str(error) or "it ends too early"
+        raise BadFrame(f"The audio is not a WAV: {why}.", 'Send PCM16 WAV, or "pcm".') from error
     if width != 2 or channels not in (1, 2) or not 8_000 <= rate <= 48_000:
         raise BadFrame(
             f"The WAV has {8 * width} bits, {channels} channels at {rate} Hz.",

@@ -1,6 +1,7 @@
 """What is asked of a character's message: another version of it, to hear it again, or its rest.
 
-Whoever comes to the conversation meanwhile hears it; nobody has to be there.
+Who comes to the conversation meanwhile hears it; nobody has to be there. *client* is the address
+that asks: its limits are charged.
 """
 
 from __future__ import annotations
@@ -22,19 +23,21 @@ from aichat.web.realtime.rooms import Rooms
 from .undo.messages import Group, Unsaid
 
 
-async def regenerate(state: State, message: Message) -> Turn:
+async def regenerate(state: State, client: str | None, message: Message) -> Turn:
     """Have another version of a message written. Raises Conflict when nobody can."""
-    turn = await _turn(state, message)
+    turn = await _turn(state, client, message)
     return await _wanted(state, RewriteWanted(turn, message.message_id))
 
 
-async def regenerate_from(state: State, message: Message) -> tuple[Turn, Group | None]:
+async def regenerate_from(
+    state: State, client: str | None, message: Message
+) -> tuple[Turn, Group | None]:
     """Likewise, and take away what follows it; that can be taken back for a while.
 
     What the user said is said again, and answered by whoever is to answer it now.
     """
     is_own = message.role == "user"
-    turn = await _turn(state, message, by_its_speaker=not is_own)  # whoever speaks stops
+    turn = await _turn(state, client, message, by_its_speaker=not is_own)  # whoever speaks stops
     try:
         group = await _taken_away(state, message, with_itself=is_own)
     except BaseException:
@@ -59,21 +62,25 @@ async def _taken_away(state: State, message: Message, *, with_itself: bool) -> G
     return await unsaid.begin(message.conversation_id, gone, told) if gone else None
 
 
-async def play(state: State, message: Message, start: int, *, fresh: bool) -> Turn:
+async def play(
+    state: State, client: str | None, message: Message, start: int, *, fresh: bool
+) -> Turn:
     """Say a message again, from a letter of it on. Raises Conflict when nobody can."""
-    turn = await _turn(state, message)
+    turn = await _turn(state, client, message)
     return await _wanted(state, ReplayWanted(turn, message.message_id, start, fresh))
 
 
-async def say_rest(state: State, message: Message) -> Turn:
+async def say_rest(state: State, client: str | None, message: Message) -> Turn:
     """Say what an interruption cut off. Raises Conflict when there is nothing."""
     if not message.interrupted:
         raise Conflict("There is nothing left to say of that message.", "Play it again.")
-    turn = await _turn(state, message)
+    turn = await _turn(state, client, message)
     return await _wanted(state, RestWanted(turn, message.message_id))
 
 
-async def _turn(state: State, message: Message, *, by_its_speaker: bool = True) -> Turn:
+async def _turn(
+    state: State, client: str | None, message: Message, *, by_its_speaker: bool = True
+) -> Turn:
     """Open a turn, perhaps for the character that has said it; what goes on is interrupted.
 
     Raises RateLimited, and then nothing was.
@@ -85,7 +92,7 @@ async def _turn(state: State, message: Message, *, by_its_speaker: bool = True) 
         raise Conflict(
             "Nobody here has said that message.", "Put its character into the conversation."
         )
-    rooms.paces.turns.conversation(message.conversation_id).take()
+    rooms.paces.turns.request(message.conversation_id, client).take()
     rooms.room(conversation, cast)  # what is said reaches whoever comes
     return rooms.bus.new_turn(message.conversation_id)
 

@@ -5,15 +5,12 @@ It is read when this module is imported, because litestar looks for an applicati
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
-import dotenv
-
 from aichat.core import AichatError, read_config
-from aichat.core.registry.text_files import read_text
 from aichat.web import paths
+from aichat.web.settings.env_file import load_env
 
 from .cannot_start import stop
 
@@ -25,7 +22,7 @@ def _set_up() -> AichatError | None:
     """
     fault = None
     try:
-        _load_env()
+        load_env()
     except AichatError as error:
         fault = error
     if os.environ.get("LITESTAR_APP") or _another_app_is_here():
@@ -39,13 +36,6 @@ def _set_up() -> AichatError | None:
     os.environ.setdefault("LITESTAR_HOST", web.host)
     os.environ.setdefault("LITESTAR_PORT", str(web.port))
     return fault
-
-
-def _load_env() -> None:
-    # litestar's own call looks upward from its own files, and so misses ./.env
-    if found := dotenv.find_dotenv(usecwd=True):
-        text = read_text(Path(found), "Let your user read it.")
-        dotenv.load_dotenv(stream=io.StringIO(text))
 
 
 def _another_app_is_here() -> bool:

@@ -12,6 +12,7 @@ import base64
 import re
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import category
 
 from attrs import frozen
 
@@ -82,15 +83,16 @@ def read(file: bytes) -> Card:
         data = _data(loaded(file))
     extensions = dict(_mapping(data.get("extensions")))
     ours = _mapping(extensions.pop("aichat", None))
+    name = _name(data)
     kept = {key: value for key, value in data.items() if key not in ("name", "extensions")}
     proposed = _proposals(ours, extensions)
     lifted = {name: extensions.pop(name) for name in LIFTED if name in extensions}
     if extensions:
         kept["extensions"] = extensions
     fields = {
-        "name": _text(data, "name").strip(),
-        "system_prompt": _prompt(data, _text(data, "name")),
-        "greeting": _filled(_text(data, "first_mes"), _text(data, "name")) or None,
+        "name": name,
+        "system_prompt": _prompt(data, name),
+        "greeting": _filled(_text(data, "first_mes"), name) or None,
         "is_active": False,
         "extensions": {**lifted, "card": kept, **({"proposed": proposed} if proposed else {})},
     }
@@ -184,9 +186,16 @@ def _data(loaded: Mapping[str, Any]) -> Mapping[str, Any]:
         fields = outside
     else:
         raise unreadable("holds no card")
-    if not _text(fields, "name").strip():
+    if not _name(fields):
         raise unreadable("holds a card without a name")
     return fields
+
+
+def _name(data: Mapping[str, Any]) -> str:
+    """Return the name on one line, without control characters; empty where none of it is seen."""
+    letters = (" " if category(one) == "Cc" else one for one in _text(data, "name"))
+    name = " ".join("".join(letters).split())
+    return name if any(one.isprintable() and not one.isspace() for one in name) else ""
 
 
 def _proposals(ours: Mapping[str, Any], extensions: dict[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ MOST_BYTES = 8_000_000
 """Of the text of a card; there are lorebooks in some."""
 MOST_CODED = MOST_BYTES * 3 // 2
 """Of the same in base64, with its line ends."""
-HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
-"""What half an emoji may come from."""
+UNKEPT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)|[\ud800-\udfff]")
+"""What half an emoji, or a letter that no store keeps (U+0000), may come from."""
 SPACE = b" \t\r\n\0"
 MOST_VALUES = 1_000_000
 """Each takes up to a hundred bytes once it is read, however few it has in the text."""
@@ -66,9 +66,10 @@ def from_base64(coded: bytes) -> bytes:
 def whole(value: Any) -> Any:
     """Return JSON in which every half of a pair of surrogates is a replacement character.
 
-    Halves that stand together become the letter that they are.
+    Halves that stand together become the letter that they are. U+0000 is left out.
     """
     if isinstance(value, str):
+        value = value.replace("\0", "")
         if value.isascii():
             return value
         return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -82,7 +83,7 @@ def _json(text: bytes) -> Any:
     try:
         written = text.decode(json.detect_encoding(text), "surrogatepass")
         value = json.loads(written, parse_constant=_refuse)
-        return whole(value) if HALF.search(written) else value  # it copies all of it
+        return whole(value) if UNKEPT.search(written) else value  # it copies all of it
     except UnicodeDecodeError:
         raise unreadable("holds text that is not UTF-8 (nor UTF-16)") from None
     except (ValueError, RecursionError):
