@@ -363,6 +363,6 @@ async def _start_one(tasks: TaskGroup, role: Role, closing: anyio.Event) -> None
     problem = f"Nothing can play the {role.part} part."
     match [c.failure for c in role.candidates]:
         case [AichatError() as only]:
-            raise CannotStart(f"{problem} {role.candidates[0].name}: {only.problem}", only.mend)
+            raise CannotStart(f"{problem} {role.candidates[0].name}: {only.problem}", only.hint)
     mend = f"Mend one of them, or name another under [{role.part}] in plugins.toml."
     raise CannotStart(f"{problem} {role.reasons()}", mend)

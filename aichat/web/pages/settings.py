@@ -216,7 +216,7 @@ async def retry(request: Req, state: State, data: Form) -> Page:
     try:
         await anyio.to_thread.run_sync(load_env)  # the key that was missing may be there now
     except BadSettings as error:
-        raise BadValue(error.problem, error.mend, "name") from error
+        raise BadValue(error.problem, error.hint, "name") from error
     if not parts.retry(data.get("part", ""), name):
         raise BadValue("There is nothing to try again.", "Look at the list of plug-ins.", "name")
     return saved(request, "/settings#plugins", f"{name} is starting.")
