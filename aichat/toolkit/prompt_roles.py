@@ -27,6 +27,8 @@ def in_turns(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
     one result. A prompt that is in order already stays as it is.
     """
     given = [message for message in messages if _says_something(message)]
+    if _takes_turns(given):
+        return tuple(given)
     first = next((at for at, one in enumerate(given) if one.role != "system"), len(given))
     ordered: list[PromptMessage] = []
     for message in _paired(given[first:]):
@@ -61,7 +63,16 @@ def without_tools(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...
 
 
 def _says_something(message: PromptMessage) -> bool:
-    return bool(message.calls) or message.role == "tool" or bool(message.content.strip())
+    said = message.content
+    return bool(said and not said.isspace()) or bool(message.calls) or message.role == "tool"
+
+
+def _takes_turns(messages: Sequence[PromptMessage]) -> bool:
+    """Tell whether nothing needs to be done, as for most prompts: user and assistant in turn."""
+    roles = ["call" if message.calls else message.role for message in messages]
+    body = roles[1:] if roles[:1] == ["system"] else roles
+    is_odd = len(body) % 2 == 1  # the user is first and last
+    return is_odd and {*body[::2]} == {"user"} and {*body[1::2]} <= {"assistant"}
 
 
 def _is_joined(last: PromptMessage, message: PromptMessage) -> bool:
@@ -76,6 +87,9 @@ def _joined(last: PromptMessage, message: PromptMessage) -> PromptMessage:
 
 def _paired(messages: Sequence[PromptMessage]) -> Iterator[PromptMessage]:
     """Yield every call with its results behind it; the user tells of results without a call."""
+    if not any(message.calls or message.role in ("tool", "system") for message in messages):
+        yield from messages
+        return
     for head, results in _with_results(messages):
         if head is not None:
             yield evolve(head, role="user") if head.role == "system" else head
