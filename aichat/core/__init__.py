@@ -3,6 +3,7 @@
 from .auth import Actor, Connection
 from .backends import (
     PARTS,
+    THINKING,
     Ability,
     Backend,
     Clones,
@@ -17,6 +18,7 @@ from .backends import (
     Sequencer,
     SoundJudge,
     Stt,
+    Thinking,
     Tts,
     TurnDetector,
     Usage,
@@ -68,6 +70,7 @@ from .validators import is_clean, require_json
 
 __all__ = [
     "PARTS",
+    "THINKING",
     "Ability",
     "Actor",
     "Adjusts",
@@ -119,6 +122,7 @@ __all__ = [
     "Storage",
     "Stt",
     "Subscription",
+    "Thinking",
     "TimedOut",
     "Tool",
     "ToolCall",

@@ -112,6 +112,11 @@ class ModelText:
         return self.shown.taken()
 
     @property
+    def works(self) -> bool:
+        """The model writes thoughts, or a call: there is nothing to show, but it is alive."""
+        return bool(self.hidden or self.call or self.json or self.shown.withheld is not None)
+
+    @property
     def only_thought(self) -> bool:
         """The reply ended within thoughts, before its first word."""
         thinks = any(mark.kind == "thoughts" for mark in self.hidden)
