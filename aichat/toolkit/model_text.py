@@ -16,13 +16,17 @@ from aichat.core.tools import ToolCall
 
 from .template_tokens import (
     BARE,
+    BARE_ANSWER,
+    BARE_THOUGHTS,
     CALL_BEGINS,
     CALL_BEGUN,
+    FENCED,
     GLUED,
     LONGEST_BEGINNING,
     MAYBE_NAMED,
     NAMED,
     OWN_ROLES,
+    PYTHON,
     TOKEN,
     TRIGGER,
     Mark,
@@ -41,11 +45,7 @@ DEEPEST: Final = 16
 """What surrounds hidden text may be nested so deep; beyond that, tags are ignored."""
 SHOWN_CHANNELS = ("final", "commentary", "answer", "response")
 RECIPIENT = re.compile(r"\bto=(?:functions\.)?([\w-]{1,64})")
-PYTHON = re.compile(r"\[(\w{1,64})(?=\(|\Z)")
-FENCED = re.compile(r"```(?:tool_code|tool_calls?)[ \t]*\n")
 OPENING_FENCE = re.compile(r"\s*```\w*\s*")
-BARE_THOUGHTS, BARE_ANSWER = "analysis", "assistantfinal"
-"""What is left around thoughts of gpt-oss when a server takes the tokens out."""
 CALL_KEYS = re.compile(r"\"(?:arguments|parameters)\"")
 
 

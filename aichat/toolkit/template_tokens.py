@@ -126,6 +126,8 @@ NAMED = re.compile(
 )
 """What follows a tag that is spoken of: "the <think> tag"."""
 MAYBE_NAMED = re.compile(r"\s?|[ \t][a-z]{0,8}")
+BARE_THOUGHTS, BARE_ANSWER = "analysis", "assistantfinal"
+"""What is left around thoughts of gpt-oss when a server takes the tokens out."""
 ATTRIBUTES = re.compile(r"(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'=]+))*\s*/?")
 CALL_BEGINS = re.compile(
     r"(?:```\w{0,12}\s{0,8})?\[?\s{0,8}\{\s{0,8}"
@@ -136,6 +138,8 @@ CALL_BEGINS = re.compile(
 CALL_BEGUN = re.compile(
     r"`{1,2}|(?:```\w{0,12}\s{0,8})?(?:\[?\s{0,8}(?:\{\s{0,8}(?:\"\w{0,16}(?:\"\s{0,4})?)?)?)?"
 )
+PYTHON = re.compile(r"\[(\w{1,64})(?=\(|\Z)")
+FENCED = re.compile(r"```(?:tool_code|tool_calls?)[ \t]*\n")
 LONGEST_BEGINNING = 80
 
 
