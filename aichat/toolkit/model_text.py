@@ -237,11 +237,11 @@ class ModelText:
         """Tell whether a tag is text where it stands: around a part of a reply, or never opened."""
         if mark.kind == "wrapper":
             return not self._hides and self.shown.has_any and not (mark.closes and self.is_wrapped)
-        return mark.name == "details" and mark.closes and mark.name not in self._hidden_names
-
-    @property
-    def _hidden_names(self) -> list[str]:
-        return [one.name for one in self.hidden]
+        return (
+            mark.name == "details"
+            and mark.closes
+            and mark.name not in [one.name for one in self.hidden]
+        )
 
     @property
     def _hides(self) -> bool:
@@ -293,7 +293,7 @@ class ModelText:
     # -- what is hidden ----------------------------------------------------------------------
 
     def _open(self, mark: Mark) -> None:
-        if len(self.hidden) < DEEPEST and mark.name not in self._hidden_names:
+        if len(self.hidden) < DEEPEST and mark.name not in [one.name for one in self.hidden]:
             self.hidden.append(mark)
 
     def _close(self, mark: Mark) -> None:
@@ -302,7 +302,7 @@ class ModelText:
             if mark.kind == "thoughts":
                 self.shown.withdraw()
             return
-        names = self._hidden_names
+        names = [one.name for one in self.hidden]
         if mark.name in names:
             del self.hidden[names.index(mark.name) :]
         elif mark.kind == self.hidden[-1].kind:  # models open one tag and close another
