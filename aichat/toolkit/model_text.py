@@ -143,7 +143,7 @@ class ModelText:
             if self.json:
                 at = self._read_json(text, at)
                 continue
-            if self._is_bare:
+            if self.hidden[:1] == [Mark("thoughts", BARE_THOUGHTS)]:
                 at = self._skip_thoughts(text, at)
                 continue
             trigger = TRIGGER.search(text, at)
@@ -165,10 +165,6 @@ class ModelText:
             return 0
         self.hidden.append(Mark("thoughts", BARE_THOUGHTS))
         return len(BARE_THOUGHTS)
-
-    @property
-    def _is_bare(self) -> bool:
-        return bool(self.hidden) and self.hidden[-1] == Mark("thoughts", BARE_THOUGHTS)
 
     def _skip_thoughts(self, text: str, at: int) -> int:
         end = text.find(BARE_ANSWER, at)
