@@ -196,7 +196,8 @@ class ModelText:
                 self.held = text[at:]
                 return len(text)
         if self._may_be_json(text, at):
-            if CALL_BEGINS.match(text, at) or (PYTHON.match(text, at) and "(" in text[at:]):
+            name = PYTHON.match(text, at)
+            if CALL_BEGINS.match(text, at) or (name and name.end() < len(text)):
                 self.json, self.balance = Pending("json"), Balance()
                 return at
             self.held = text[at:]

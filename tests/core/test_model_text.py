@@ -362,6 +362,8 @@ def steps(work: Callable[[], object]) -> int:
         *("<", "[", " ", "`", "{", "\n{", "<a ", "</", "<|", "◁", "<think>", "</think>", "a"),
         *('{"name":', '{"name": "', "[TOOL_CALLS]", "<|im_start|>", "<|channel|>x", "<tool_call>"),
         *("```\n", "```json\n{", '\\"', "`a", "okay, ", "<think a=b", "[inst"),
+        *("analysis", "analysisA", "!assistan", "!user", "[dice(", "\n[dice(", "```tool_code\n"),
+        *("<｜DSML｜", "<0x", "</think> ", "x <think> ", "[/think", "<details>"),
     ],
 )
 def test_every_letter_costs_the_same(alphabet: str) -> None:
