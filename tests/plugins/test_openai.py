@@ -342,7 +342,6 @@ async def test_a_refusal_is_a_sentence(llm, model, part):
         ("cut", "connection to the language model at 127.0.0.1 failed"),
         ("short", "broke off in mid-sentence"),
         ("error", "has a fault (502)"),
-        ("corrupt", "broke off (UnicodeDecodeError)"),
         ("broken_json", "broke off (JSONDecodeError)"),
         ("odd", "broke off"),
     ],
@@ -353,6 +352,11 @@ async def test_what_was_said_before_a_failure_is_kept(fake, llm, model, part):
     assert part in line
     assert len(fake.requests) == 1, "half a reply is never begun again"
     assert (await whole(llm, ask("Hi"))).strip() == fake.words
+
+
+async def test_bytes_that_are_no_text_cost_only_themselves(fake, llm):
+    said = await whole(llm, ask_model("corrupt"))
+    assert said == "".join(fake.pieces[:3]) + "\ufffd" * 3
 
 
 @pytest.mark.parametrize("model", ["silent", "slow"])
