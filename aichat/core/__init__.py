@@ -3,6 +3,7 @@
 from .auth import Actor, Connection
 from .backends import (
     PARTS,
+    THINKING,
     Ability,
     Backend,
     Clones,
@@ -17,6 +18,7 @@ from .backends import (
     Sequencer,
     SoundJudge,
     Stt,
+    Thinking,
     Tts,
     TurnDetector,
     Usage,
@@ -61,6 +63,7 @@ from .validators import is_clean, require_json
 
 __all__ = [
     "PARTS",
+    "THINKING",
     "Ability",
     "Actor",
     "Adjusts",
@@ -109,6 +112,7 @@ __all__ = [
     "Storage",
     "Stt",
     "Subscription",
+    "Thinking",
     "TimedOut",
     "Tool",
     "ToolCall",

@@ -199,7 +199,13 @@ class Usage:
     cost: float | None = None
 
 
-Written = str | Usage | ToolCall
+@frozen
+class Thinking:
+    """A sign of life of a model that writes nothing to be shown, but thoughts or a call."""
+
+
+THINKING = Thinking()
+Written = str | Usage | ToolCall | Thinking
 """What a language model yields."""
 
 
@@ -208,14 +214,16 @@ class Llm(Protocol):
 
     One that knows how much it can read has an attribute ``context_tokens`` (prompt and reply
     together); older messages are then left out in time. A reply ends, with a notice, after the
-    letters that an attribute ``max_reply_letters`` names; else after 100,000.
+    letters that an attribute ``max_reply_letters`` names; else after 100,000. A model may think for
+    as many seconds as an attribute ``thinking_seconds`` names; else for ten minutes.
     """
 
     def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
         """Write the character's next message, piece by piece; and what it took, if that is known.
 
-        What a model thinks before it answers is no part of that. A model that wants to use some of
-        the ``prompt.tools`` ends with the calls; it is asked again when their results are there.
+        What a model thinks before it answers is no part of that: for each thought, yield
+        ``THINKING``, or it seems to be gone. A model that wants to use some of the ``prompt.tools``
+        ends with the calls; it is asked again when their results are there.
         """
         ...
 

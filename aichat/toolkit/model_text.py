@@ -15,10 +15,18 @@ from attrs import define, field
 from aichat.core.tools import ToolCall
 
 from .template_tokens import (
+    BARE,
+    BARE_ANSWER,
+    BARE_THOUGHTS,
     CALL_BEGINS,
     CALL_BEGUN,
+    FENCED,
+    GLUED,
     LONGEST_BEGINNING,
+    MAYBE_NAMED,
+    NAMED,
     OWN_ROLES,
+    PYTHON,
     TOKEN,
     TRIGGER,
     Mark,
@@ -89,6 +97,9 @@ class ModelText:
     is_between: bool = False
     """A turn has ended, and no other has begun."""
     is_struck: bool = False
+    is_wrapped: bool = False
+    """The whole reply stands between tags."""
+    has_begun: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.shown = Shown(self.waits)
@@ -104,12 +115,19 @@ class ModelText:
         """Return what was held back, at the end of the stream."""
         held, self.held = self.held, ""
         if held and not self.is_over and not held.startswith(("<|", "<｜", "◁")):
-            self._plain(held)
+            token = TOKEN.fullmatch(held)
+            mark = mark_of(token) if token else None
+            self._follow(mark, held) if mark and not self._is_text(mark) else self._plain(held)
         if self.json:
             self._end_json()
         self._end_call()
         self.shown.settle()
         return self.shown.taken()
+
+    @property
+    def works(self) -> bool:
+        """The model writes thoughts, or a call: there is nothing to show, but it is alive."""
+        return bool(self.hidden or self.call or self.json or self.shown.withheld is not None)
 
     @property
     def only_thought(self) -> bool:
@@ -120,10 +138,13 @@ class ModelText:
     # -- finding tokens ----------------------------------------------------------------------
 
     def _read(self, text: str) -> None:
-        at = 0
+        at = 0 if self.has_begun else self._begin(text)
         while at < len(text) and not self.is_over:
             if self.json:
                 at = self._read_json(text, at)
+                continue
+            if self.hidden[:1] == [Mark("thoughts", BARE_THOUGHTS)]:
+                at = self._skip_thoughts(text, at)
                 continue
             trigger = TRIGGER.search(text, at)
             end = trigger.start() if trigger else len(text)
@@ -133,24 +154,91 @@ class ModelText:
             else:
                 at = self._token(text, at)
 
+    def _begin(self, text: str) -> int:
+        """Look whether the reply begins with thoughts whose tokens are gone."""
+        if BARE_THOUGHTS.startswith(text):
+            self.held = text
+            return len(text)
+        self.has_begun = True
+        follows = text[len(BARE_THOUGHTS) :][:1]
+        if not (text.startswith(BARE_THOUGHTS) and (follows.isupper() or follows in "\"'“")):
+            return 0
+        self.hidden.append(Mark("thoughts", BARE_THOUGHTS))
+        return len(BARE_THOUGHTS)
+
+    def _skip_thoughts(self, text: str, at: int) -> int:
+        end = text.find(BARE_ANSWER, at)
+        if end < 0:
+            self.held = text[max(at, len(text) - len(BARE_ANSWER) + 1) :]
+            return len(text)
+        self.hidden.clear()
+        return end + len(BARE_ANSWER)
+
     def _token(self, text: str, at: int) -> int:
         """Read what may be a token; return where to go on."""
+        if text[at] in "au":
+            return self._bare_header(text, at)
+        if text[at] == "`" and (end := self._fenced(text, at)):
+            return end
         if text[at] != "`" and (self._hides or not self.shown.in_code):
             token = TOKEN.match(text, at)
-            if token and (mark := mark_of(token)):
+            if token and (mark := mark_of(token)) and not self._is_text(mark):
+                if token["control"] is None and not self._hides and self.shown.is_mid_sentence:
+                    if MAYBE_NAMED.fullmatch(text, token.end()):
+                        self.held = text[at:]
+                        return len(text)
+                    if NAMED.match(text, token.end()):
+                        self._plain(token[0])
+                        return token.end()
                 self._follow(mark, token[0])
                 return token.end()
             if token is None and may_begin(text, at):
                 self.held = text[at:]
                 return len(text)
         if self._may_be_json(text, at):
-            if CALL_BEGINS.match(text, at):
+            name = PYTHON.match(text, at)
+            if CALL_BEGINS.match(text, at) or (name and name.end() < len(text)):
                 self.json, self.balance = Pending("json"), Balance()
                 return at
             self.held = text[at:]
             return len(text)
         self._plain(text[at])
         return at + 1
+
+    def _fenced(self, text: str, at: int) -> int:
+        """Read where a block of code begins or ends that is a call; 0 if none does."""
+        if self.call and self.call.kind == "fence":
+            if text.startswith("`" * FENCE, at):
+                self._end_call()
+                return at + FENCE
+            self.held = text[at:] if at + FENCE > len(text) else ""
+            return len(text) if self.held else 0
+        begins = FENCED.match(text, at)
+        if not begins or self._hides or not self.shown.at_line_start or self.shown.code.in_block:
+            return 0
+        self.call = Pending("fence")
+        return begins.end()
+
+    def _bare_header(self, text: str, at: int) -> int:
+        """Read "assistant" on the heels of a sentence: its header's tokens were taken out."""
+        before = text[at - 1] if at else self.shown.last
+        found = BARE.match(text, at)
+        if found and before and before in GLUED and not (self._hides or self.shown.in_code):
+            self.held = text[at:] if found.end() == len(text) else ""
+            self.is_over = not self.held
+            return len(text)
+        self._plain(text[at])
+        return at + 1
+
+    def _is_text(self, mark: Mark) -> bool:
+        """Tell whether a tag is text where it stands: around a part of a reply, or never opened."""
+        if mark.kind == "wrapper":
+            return not self._hides and self.shown.has_any and not (mark.closes and self.is_wrapped)
+        return (
+            mark.name == "details"
+            and mark.closes
+            and mark.name not in [one.name for one in self.hidden]
+        )
 
     @property
     def _hides(self) -> bool:
@@ -189,6 +277,10 @@ class ModelText:
                 return
         if mark.kind in ("thoughts", "hidden"):
             self._close(mark) if mark.closes else self._open(mark)
+        elif mark.kind == "wrapper":
+            self.is_wrapped = not mark.closes
+        elif mark.kind == "dropped":
+            self.shown.has_gap = self.shown.has_gap or mark.name.startswith("0x")  # a byte
         elif mark.kind == "call" and not (mark.closes or self.hidden):
             self.call = Pending(mark.name)
             self.call.add(text if mark.name in ("function", "invoke") else "")
@@ -285,6 +377,11 @@ class ModelText:
             return False
         if text[at] == "`" and (self.shown.code.in_block or self.shown.code.in_line):
             return False
+        if text[at] == "[" and (name := PYTHON.match(text, at)):
+            is_whole = name.end() < len(text)
+            return any(
+                one == name[1] if is_whole else one.startswith(name[1]) for one in self.offered
+            )
         is_short = len(text) - at <= LONGEST_BEGINNING
         return bool(CALL_BEGINS.match(text, at) or (is_short and CALL_BEGUN.fullmatch(text, at)))
 
@@ -306,7 +403,7 @@ class ModelText:
         text, is_half, self.json = self.json.text, self.balance.depth > 0, None
         fence = OPENING_FENCE.match(text)
         bare = text[fence.end() :] if fence else text
-        if is_call(bare):
+        if is_call(bare, self.offered):
             self.shown.call(calls_in(bare, self.offered))
             self.shown.fence = FENCE if fence else 0
         elif not (is_half and CALL_KEYS.search(text)):

@@ -27,17 +27,12 @@ def in_turns(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
     one result. A prompt that is in order already stays as it is.
     """
     given = [message for message in messages if _says_something(message)]
+    if _takes_turns(given):
+        return tuple(given)
     first = next((at for at, one in enumerate(given) if one.role != "system"), len(given))
-    ordered: list[PromptMessage] = []
-    for message in _paired(given[first:]):
-        if not ordered and message.role != "user":
-            ordered.append(BEGINNING)
-        if ordered and _is_joined(ordered[-1], message):
-            ordered[-1] = _joined(ordered[-1], message)
-        else:
-            ordered.append(message)
-    if not ordered:
-        ordered.append(BEGINNING)
+    ordered = [*_runs(_paired(given[first:]))]
+    if not ordered or ordered[0].role != "user":
+        ordered.insert(0, BEGINNING)
     if ordered[-1].role == "assistant":
         ordered.append(GO_ON)
     system = "\n\n".join(message.content for message in given[:first])
@@ -61,21 +56,48 @@ def without_tools(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...
 
 
 def _says_something(message: PromptMessage) -> bool:
-    return bool(message.calls) or message.role == "tool" or bool(message.content.strip())
+    said = message.content
+    return bool(said and not said.isspace()) or bool(message.calls) or message.role == "tool"
+
+
+def _takes_turns(messages: Sequence[PromptMessage]) -> bool:
+    """Tell whether nothing needs to be done, as for most prompts: user and assistant in turn."""
+    roles = ["call" if message.calls else message.role for message in messages]
+    body = roles[1:] if roles[:1] == ["system"] else roles
+    is_odd = len(body) % 2 == 1  # the user is first and last
+    return is_odd and {*body[::2]} == {"user"} and {*body[1::2]} <= {"assistant"}
 
 
 def _is_joined(last: PromptMessage, message: PromptMessage) -> bool:
     return last.role == message.role != "tool" and not last.calls
 
 
-def _joined(last: PromptMessage, message: PromptMessage) -> PromptMessage:
-    contents = filter(None, (last.content, message.content))
-    name = last.name if last.name == message.name else None
-    return PromptMessage(last.role, "\n\n".join(contents), name, message.calls)
+def _runs(messages: Iterable[PromptMessage]) -> Iterator[PromptMessage]:
+    """Yield *messages*, those that are neighbours of one role as one."""
+    run: list[PromptMessage] = []
+    for message in messages:
+        if run and not _is_joined(run[-1], message):
+            yield _joined(run)
+            run = []
+        run.append(message)
+    if run:
+        yield _joined(run)
+
+
+def _joined(run: Sequence[PromptMessage]) -> PromptMessage:
+    first, last = run[0], run[-1]
+    if first is last:
+        return first
+    name = first.name if len({one.name for one in run}) == 1 else None
+    content = "\n\n".join(one.content for one in run if one.content)
+    return PromptMessage(first.role, content, name, last.calls)
 
 
 def _paired(messages: Sequence[PromptMessage]) -> Iterator[PromptMessage]:
     """Yield every call with its results behind it; the user tells of results without a call."""
+    if not any(message.calls or message.role in ("tool", "system") for message in messages):
+        yield from messages
+        return
     for head, results in _with_results(messages):
         if head is not None:
             yield evolve(head, role="user") if head.role == "system" else head

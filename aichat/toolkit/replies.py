@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 import anyio
 from attrs import define, field
 
-from aichat.core.backends import Llm, Usage
+from aichat.core.backends import THINKING, Llm, Written
 from aichat.core.bus.streams import closing
 from aichat.core.errors import BackendFailed
 from aichat.core.models import Prompt
-from aichat.core.tools import ToolCall
 
 from .model_text import ModelText
 from .visible_text import Withdrawn
@@ -41,13 +40,12 @@ class Habits:
             del self.aloud[next(iter(self.aloud))]
 
 
-async def replied(
-    llm: Llm, prompt: Prompt, habits: Habits
-) -> AsyncIterator[str | Usage | ToolCall | Withdrawn]:
+async def replied(llm: Llm, prompt: Prompt, habits: Habits) -> AsyncIterator[Written | Withdrawn]:
     """Ask *llm*; yield its text without thoughts, tokens of its template and calls in words.
 
     Such a call is yielded as one, if the tool was offered. The reply ends where the model begins
-    another's turn. ``Withdrawn`` takes back all text that came before.
+    another's turn. ``Withdrawn`` takes back all text that came before; ``THINKING`` stands for
+    text that is not shown.
     """
     model = str(prompt.settings.get("model") or "")
     offered = [tool.name for tool in prompt.tools]
@@ -60,8 +58,13 @@ async def replied(
             for begin in range(0, len(piece), SLICE):
                 if begin:
                     await anyio.lowlevel.checkpoint()
-                for one in text.feed(piece[begin : begin + SLICE]):
+                part = piece[begin : begin + SLICE]
+                works = text.works
+                said = text.feed(part)
+                for one in said:
                     yield one
+                if not said and (works or text.works) and not part.isspace():
+                    yield THINKING
             if text.is_over:
                 break
         for one in text.flush():

@@ -14,6 +14,7 @@ THOUGHTS = frozenset(
     {"think", "thinks", "thinking", "thought", "thoughts", "thinking_process", "antthinking"}
     | {"reason", "reasons", "reasoning", "reflect", "reflecting", "reflection", "reflections"}
     | {"analysis", "analyzing", "analysing", "scratchpad", "cot", "chain_of_thought", "planning"}
+    | {"scratch_pad", "thought_process"}
     | {"inner_thoughts", "inner_monologue", "internal_monologue", "deliberation", "pondering"}
 )
 """Names of tags around thoughts."""
@@ -42,8 +43,10 @@ OWN_ROLES = frozenset({"assistant", "model", "bot", "chatbot", "ai", "gpt", "ass
 OTHER_ROLES = frozenset(
     {"user", "human", "system", "developer", "tool", "observation", "function", "ipython"}
 )
-DROPPED = frozenset({"bos", "pad", "unk", "mask", "sep", "cls", "answer", "final_answer"})
+DROPPED = frozenset({"bos", "pad", "unk", "mask", "sep", "cls"})
 """Tags that are left out, and nothing with them."""
+WRAPPERS = frozenset({"answer", "final_answer", "response", "final_response", "output", "final"})
+"""Tags around a whole reply, left out where it begins and ends; elsewhere they are text."""
 BRACKETS = {
     "INST": "turn",
     "THINK": "thoughts",
@@ -61,14 +64,36 @@ BRACKETS = {
     "MIDDLE": "dropped",
 }
 """Mistral's, in capitals; in small letters such a word is a stage direction, but ``[think]``."""
-TAGS = THOUGHTS | RESULTS | CALLS | DROPPED | {"s"}
-TAGS |= {"start_of_turn", "end_of_turn", "eos", "end_of_utterance", "eot"}
+TAGS = THOUGHTS | RESULTS | CALLS | DROPPED | WRAPPERS | {"s", "details"}
+TAGS |= {"start_function_call", "end_function_call"}
+TAGS |= {"start_of_turn", "end_of_turn", "eos", "eos_token", "end_of_utterance", "eot"}
+NUMBERED = re.compile(r"(unused|reserved|extra_id|special)_?(\d{1,4})|0x[0-9a-f]{2}")
+"""Tokens without a meaning of their own, and bytes that no server has put together; Gemma's 94 and
+95 stand around thoughts, and Nemotron's 1 before whose turn it is."""
 WORD_END = re.compile(r"[_.-]")
 
 LONGEST = 240
 """Letters of the longest token; what has not ended by then is none."""
+
+
+def _beginning_of(word: str) -> str:
+    """Return a pattern for *word* in front of a line's end, or what may become it."""
+    return (
+        word[0]
+        + "".join(f"(?:{letter}" for letter in word[1:])
+        + r"(?=\n|\Z)"
+        + r"|\Z)" * (len(word) - 1)
+    )
+
+
+LEFT = "|".join(map(_beginning_of, ("assistant", "user")))
+BARE = re.compile(LEFT)
+"""What is left of a header whose tokens a server has taken out: "Bye!assistant"."""
+GLUED = ".!?…\"”'’*)]}。！？"
+"""Behind one of these no word follows without a space."""
 TRIGGER = re.compile(
-    r"<(?=[|｜/A-Za-z_]|<[/S]|<?\Z)|\[(?=[/A-Za-z_\s{]|\Z)|◁(?=[/A-Za-z]|\Z)"
+    rf"(?:(?<=[{re.escape(GLUED)}])|\A)(?:{LEFT})"
+    r"|<(?=[|｜/0A-Za-z_]|<[/S]|<?\Z)|\[(?=[/A-Za-z_\s{]|\Z)|◁(?=[/A-Za-z]|\Z)"
     r"|(?<!`)`|\{(?=[\s\"]|\Z)"
 )
 """Where a token, or a call that is JSON, may begin, by the letter that follows."""
@@ -76,7 +101,8 @@ TOKEN = re.compile(
     r"""
       <[|｜](?P<control>[^<>|｜\s]{1,64})[|｜]?>
     | <(?P<tail>[A-Za-z_]{1,40})[|｜]>
-    | <(?P<tag_closes>/?)(?P<tag>[A-Za-z_][\w.:-]{0,40})(?P<more>[\s=/][^<>]{0,160})?>
+    | <(?P<tag_closes>/?)(?:[|｜]DSML[|｜])?
+        (?P<tag>[A-Za-z_0][\w.:-]{0,40})(?P<more>[\s=/][^<>]{0,160})?>
     | <<(?P<sys_closes>/?)(?P<sys>SYS)>>
     | \[(?P<bracket_closes>/?)(?P<bracket>[A-Za-z_]{3,24})\]
     | ◁(?P<kimi_closes>/?)(?P<kimi>[A-Za-z_]{2,24})▷
@@ -86,13 +112,22 @@ TOKEN = re.compile(
 BEGUN = re.compile(
     r"""
       <[|｜][^<>|｜\s]{0,64}[|｜]?
-    | <(?P<closes>/?)(?:(?P<tag>[A-Za-z_][\w.:-]{0,40})(?P<more>[\s=/|｜][^<>]{0,160})?)?
+    | <(?P<closes>/?)(?:[|｜](?:D(?:S(?:M(?:L)?)?)?)?|(?:[|｜]DSML[|｜])?
+        (?:(?P<tag>[A-Za-z_0][\w.:-]{0,40})(?P<more>[\s=/|｜][^<>]{0,160})?)?)
     | <</?S?Y?S?>?
     | \[/?(?P<bracket>[A-Za-z_]{0,24})
     | ◁/?[A-Za-z_]{0,24}
     """,
     re.VERBOSE,
 )
+NAMED = re.compile(
+    r"\s?[,.;:!?)\]\"'”’»…]|[ \t](?:tags?|tokens?|elements?|blocks?|sections?|markers?|and|or|is"
+    r"|are|in|means|to|around|with|at)\b"
+)
+"""What follows a tag that is spoken of: "the <think> tag"."""
+MAYBE_NAMED = re.compile(r"\s?|[ \t][a-z]{0,8}")
+BARE_THOUGHTS, BARE_ANSWER = "analysis", "assistantfinal"
+"""What is left around thoughts of gpt-oss when a server takes the tokens out."""
 ATTRIBUTES = re.compile(r"(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'=]+))*\s*/?")
 CALL_BEGINS = re.compile(
     r"(?:```\w{0,12}\s{0,8})?\[?\s{0,8}\{\s{0,8}"
@@ -103,6 +138,8 @@ CALL_BEGINS = re.compile(
 CALL_BEGUN = re.compile(
     r"`{1,2}|(?:```\w{0,12}\s{0,8})?(?:\[?\s{0,8}(?:\{\s{0,8}(?:\"\w{0,16}(?:\"\s{0,4})?)?)?)?"
 )
+PYTHON = re.compile(r"\[(\w{1,64})(?=\(|\Z)")
+FENCED = re.compile(r"```(?:tool_code|tool_calls?)[ \t]*\n")
 LONGEST_BEGINNING = 80
 
 
@@ -111,7 +148,8 @@ class Mark:
     """What a token means.
 
     *kind*: ``thoughts``, ``hidden`` or ``call`` (begins, or *closes*), ``end`` (of a turn),
-    ``header`` (begins), ``header_end``, ``role`` (whose turn it is), ``strike`` or ``dropped``.
+    ``header`` (begins), ``header_end``, ``role`` (whose turn it is), ``strike``, ``wrapper`` (of a
+    whole reply) or ``dropped``.
     """
 
     kind: str
@@ -134,6 +172,8 @@ def mark_of(token: re.Match[str]) -> Mark | None:
         is_thought = token["kimi"].casefold() in THOUGHTS
         return Mark("thoughts", "kimi", bool(token["kimi_closes"])) if is_thought else None
     name = token["bracket"]
+    if token["bracket_closes"] and name.casefold() in THOUGHTS:
+        return Mark("thoughts", name.upper(), True)  # one that opens may be a stage direction
     kind = BRACKETS.get("THINK" if name.casefold() == "think" else name)
     return Mark(kind, name, bool(token["bracket_closes"])) if kind else None
 
@@ -146,7 +186,9 @@ def may_begin(text: str, at: int) -> bool:
     if begun is None:
         return False
     if (name := begun["bracket"]) is not None:
-        return any(known.startswith(name) for known in BRACKETS) or "think".startswith(name.lower())
+        low = name.casefold()
+        closes = text.startswith("[/", at) and any(known.startswith(low) for known in THOUGHTS)
+        return closes or "think".startswith(low) or any(one.startswith(name) for one in BRACKETS)
     if (tag := begun["tag"]) is None:
         return True
     if not begun["more"]:
@@ -157,8 +199,15 @@ def may_begin(text: str, at: int) -> bool:
 
 def _tag(tag: str, closes: bool, more: str) -> Mark | None:
     name = tag.casefold().rpartition(":")[2]
+    if numbered := NUMBERED.fullmatch(name):
+        return None if closes or more else _numbered(name, numbered)
+    if name == "details":
+        is_thought = "reasoning" in more  # as Open WebUI shows thoughts, and models copy it
+        return Mark("thoughts", name, closes) if is_thought or closes else None
     if name in ("function", "invoke") and not closes:
         return Mark("call", name) if more.strip() else None
+    if name in ("start_function_call", "end_function_call"):
+        return Mark("call", "function_call", name.startswith("end"))
     if name in CALLS:
         return Mark("call", name, closes)
     is_thought = _is_thought(name)
@@ -166,6 +215,8 @@ def _tag(tag: str, closes: bool, more: str) -> Mark | None:
         return None
     if name == "s":
         return Mark("strike", name, closes)
+    if name in WRAPPERS:
+        return None if more else Mark("wrapper", name, closes)
     if name in DROPPED or more.endswith("/"):
         return Mark("dropped", name)
     if is_thought:
@@ -173,6 +224,12 @@ def _tag(tag: str, closes: bool, more: str) -> Mark | None:
     if name in RESULTS:
         return Mark("hidden", name, closes) if name != "tools" else None
     return Mark("header", name) if name in HEADERS else Mark("end", name)
+
+
+def _numbered(name: str, found: re.Match[str]) -> Mark:
+    if found[1] == "unused" and found[2] in ("94", "95"):
+        return Mark("thoughts", "unused", found[2] == "95")
+    return Mark("header", name) if name == "extra_id_1" else Mark("dropped", name)
 
 
 def _is_thought(name: str) -> bool:

@@ -1,11 +1,13 @@
 """Calls for tools that a model writes into its text, because its server does not read them out.
 
 There are as many forms as families of models: JSON with a name and arguments, bare or between tags;
-a name with JSON behind it; ``<function=name><parameter=key>value``; ``<invoke name="name">``.
+a name with JSON behind it; ``<function=name><parameter=key>value``; ``<invoke name="name">``;
+Python, ``[name(key="value")]``; ``call:name{key:value}``.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -19,7 +21,7 @@ from aichat.core.tools import ToolCall
 
 MOST = 64
 """Calls in one text, and values that are tried as one."""
-NAMES = ("name", "function_name", "tool_name", "tool", "recipient_name", "function")
+NAMES = ("name", "function_name", "tool_name", "tool", "recipient_name", "function", "action")
 ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input")
 FUNCTION = re.compile(r"<(?:function|invoke)(?:=|\s+name\s*=\s*)[\"']?([\w.-]{1,64})[\"']?\s*>")
 PARAMETER = re.compile(r"<parameter(?:=|\s+name\s*=\s*)[\"']?([\w.-]{1,64})[\"']?[^>\n]{0,80}>")
@@ -29,24 +31,30 @@ NAME_BEFORE = re.compile(
     r"(?:<[|｜][^<>\n]{1,64}[|｜]>|\[ARGS\]|```(?:json)?|\s){0,4}\Z"
 )
 BARE = re.compile(r"\s*(?:functions[.:])?([\w-]{1,64})\s*(?:\(\s*\))?\s*\Z")
+GEMMA = re.compile(r"\s*call:([\w.-]{1,64})(\{.*\})\s*\Z", re.DOTALL)
+GEMMA_QUOTE = re.compile(r"<\|\"\|>|<escape>")
+GEMMA_KEY = re.compile(r"(?<=[{,])\s*(\w{1,64})\s*:")
+LONGEST_PYTHON = 5_000
+DIALECT = re.compile(r"(?<=[</])[|｜]DSML[|｜]")
 LONGEST_BEFORE = 160
 """Letters in front of arguments in which the name is looked for."""
 
 
 def calls_in(text: str, offered: Collection[str]) -> list[ToolCall]:
     """Read the calls for tools that were *offered*; all else in *text* is left out."""
-    found = [*_tagged(text)] or [*_json(text, offered)]
+    text = DIALECT.sub("", text)
+    found = [*_tagged(text)] or [*_json(text, offered)] or [*python_calls(text)] or [*_gemma(text)]
     if not found and (bare := BARE.match(text)):
         found = [(bare[1], {})]
     return [_call(name, given) for name, given in found if name in offered][:MOST]
 
 
-def is_call(text: str) -> bool:
-    """Tell whether *text*, JSON and nothing else, is a call for a tool, offered or not."""
+def is_call(text: str, offered: Collection[str]) -> bool:
+    """Tell whether *text* is only a call for a tool: JSON, offered or not, or Python."""
     try:
         read = json.loads(text)
     except (ValueError, RecursionError):
-        return False
+        return any(name in offered for name, _ in python_calls(text))
     several = read if isinstance(read, list) else [read]
     return bool(several) and all(
         isinstance(one, Mapping) and len(one) > 1 - ("tool_calls" in one) and [*_calls(one)]
@@ -55,9 +63,10 @@ def is_call(text: str) -> bool:
 
 
 def _call(name: str, given: object) -> ToolCall:
-    arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+    if not isinstance(given, str):
+        given = json.dumps(given, ensure_ascii=False)
     # some templates take ids of nine letters and digits alone
-    return ToolCall(new_id().replace("-", "")[-9:], name, arguments)
+    return ToolCall(new_id().replace("-", "")[-9:], name, given)
 
 
 def _plain(name: object) -> str:
@@ -104,6 +113,49 @@ def _named_before(
     before = NAME_BEFORE.search(text[max(0, begin - LONGEST_BEFORE) : begin])
     if before and before[1] in offered:
         yield before[1], dict(given)
+
+
+def python_calls(text: str) -> Iterator[tuple[str, object]]:
+    """Yield the calls of an expression in Python: one, or a list of them, perhaps printed."""
+    if len(text) > LONGEST_PYTHON:
+        return
+    try:
+        read = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for one in read.elts[:MOST] if isinstance(read, ast.List | ast.Tuple) else [read]:
+        inner = _printed(one)
+        if isinstance(inner, ast.Call) and (name := _python_name(inner.func)) and not inner.args:
+            try:
+                given = {key.arg or "": ast.literal_eval(key.value) for key in inner.keywords}
+                yield name, json.dumps(given, ensure_ascii=False)
+            except (ValueError, TypeError, RecursionError):  # it is no plain value, or not JSON's
+                return
+
+
+def _printed(one: ast.expr) -> ast.expr:
+    """Return what ``print`` is to print, else *one* itself."""
+    if isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id == "print":
+        return one.args[0] if len(one.args) == 1 else one
+    return one
+
+
+def _python_name(function: ast.expr) -> str:
+    """Return ``name`` of ``name``, ``api.name`` and ``name.call``."""
+    if isinstance(function, ast.Attribute):
+        of_it = function.value
+        return (
+            of_it.id if function.attr == "call" and isinstance(of_it, ast.Name) else function.attr
+        )
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _gemma(text: str) -> Iterator[tuple[str, object]]:
+    if found := GEMMA.match(text):
+        try:
+            yield found[1], json.loads(GEMMA_KEY.sub(r'"\1":', GEMMA_QUOTE.sub('"', found[2])))
+        except (ValueError, RecursionError):
+            return
 
 
 def _tagged(text: str) -> Iterator[tuple[str, object]]:

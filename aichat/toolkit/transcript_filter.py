@@ -50,10 +50,14 @@ CREDITS = re.compile(
             # English
             r"(many )?(thanks|thank you)( all| guys| everyone)?( so much| very much)?"
             r" for (watching|viewing)( (this|the|my|our) (video|channel|show))?"
-            r"( everyone| everybody| guys)?( (and |please |don't forget ).{0,30}subscribe.{0,30})?",
+            r"( everyone| everybody| guys)?( (and |please |don't forget ).{0,30}subscribe.{0,30})?"
+            r"( (bye( bye)?|goodbye|see you( \w+){0,2}))?",
             r"(please |and |don't forget to |make sure to |like |comment |share )*subscribe"
             r"( (to|for) (my|our|the|this|more)( \w+)?)?( and .{0,40})?",
             r"(i'll )?see you( guys| all)? in the next (video|episode)",
+            r"(www )?(mooji|amara) org|(transcribed|translated|captioned|subtitled) by "
+            r"(?!(me|you|him|her|us|them|hand|now|then|whom|what|to\w+|next|this|\w+day|a|the|my)\b)"
+            r".{2,60}",
             r"(english )?(subtitles|captions|captioning|transcription|transcript|translation|"
             r"closed captions?|closed captioning)( (created|provided|made|edited|done|sponsored))?"
             r" by (?!(me|you|him|her|us|them|now|then|whom|what|to\w+|next|this|\w+day)\b).{2,60}",
@@ -72,6 +76,7 @@ CREDITS = re.compile(
             r"subt[ií]tulos (realizados |creados |hechos )?por (la comunidad|amara).{0,60}",
             r"(muchas )?gracias por ver (el|este|mi) v[ií]deo",
             r"suscríbete( al? (mi |este )?canal)?",
+            r"legendas? (de |por )?adriana zanotto",
             r"(legendas|legendado) (pela|por) .{2,60}|(transcrição|tradução) e legendas .{2,60}",
             r"(muito )?obrigad[oa] por assistir( \w+){0,3}|inscreva se no (meu |nosso )?canal",
             r"sottotitoli (creati dalla|e revisione a cura|a cura) .{2,60}",
@@ -135,7 +140,7 @@ def spoken(transcript: str) -> str:
         return ""
     if not ASIDE.search(transcript):
         return transcript.strip()
-    left = " ".join(ASIDE.sub(" ", transcript).split())
+    left = " ".join(ASIDE.sub(" ", transcript).split()).lstrip(":;,. ")  # [Speaker 1]: Hello.
     return left if WORD.search(left) else ""
 
 

@@ -24,6 +24,7 @@ THINKS_ALOUD = re.compile(
 """In a reply the user is "you": only who thinks aloud speaks of "the user"."""
 FENCE = 3
 """Backticks around a block of code."""
+OPENING_QUOTES = "\"'“‘„«(["
 RUNS = re.compile(r"`+|[^`]+")
 
 
@@ -81,6 +82,8 @@ class Shown:
     was_taken: bool = False
     """Some text is out already."""
     last: str = ""
+    last_seen: str = ""
+    """The last letter that is no white space."""
     has_gap: bool = False
     """Something was left out here."""
     fence: int = 0
@@ -96,6 +99,15 @@ class Shown:
             self.opening, self.withheld = None, []
 
     @property
+    def is_mid_sentence(self) -> bool:
+        """What follows stands behind a word of its line, or behind a quotation mark."""
+        if self.at_line_start or not self.has_any:
+            return False
+        if self.last.isspace():
+            return self.last_seen.isalnum() or self.last_seen in ",;"
+        return self.last in OPENING_QUOTES
+
+    @property
     def in_code(self) -> bool:
         """What follows is code, if it is no backtick."""
         return self.code.settle()
@@ -106,6 +118,7 @@ class Shown:
         if not text:
             return
         self.has_any, self.last = True, text[-1]
+        self.last_seen = text.rstrip()[-1:] or self.last_seen
         self.code.follow(text)
         line = text.rpartition("\n")
         self.at_line_start = not line[2].strip() and (bool(line[1]) or self.at_line_start)

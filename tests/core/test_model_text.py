@@ -42,6 +42,17 @@ def cut(text: str, length: int) -> list[str]:
 
 
 HIDDEN = {
+    "channels without tokens": "analysisThe user greets me.assistantfinalHello!",
+    "numbered tokens": "<unused94>thought\nplan<unused95>Hello!",
+    "as a page shows them": '<details type="reasoning" done="true">\n<summary>Thought</summary>\n'
+    "> a\n</details>\nHello!",
+    "in small brackets": "[thinking]plan[/thinking]Hello!",
+    "around the reply": "<think>plan</think><response>Hello!</response>",
+    "an answer in tags": "<answer>Hello!</answer>",
+    "a header without tokens": "Hello!assistant\n\nHow are you?",
+    "the user's header without tokens": "Hello!user\n\nAnd?",
+    "a numbered header": "Hello!<extra_id_1>User\nAnd?",
+    "an end in words": "Hello!<EOS_TOKEN>",
     "a tag": "<think>\nplan\n</think>\n\nHello!",
     "a longer tag": "<thinking>plan</thinking>\n\nHello!",
     "another tag": "<reasoning>plan</reasoning> Hello!",
@@ -112,6 +123,11 @@ def test_what_is_left_out_in_the_middle_leaves_no_trace(text: str, said: str) ->
 
 
 PLAIN = [
+    "Use the <think> tag, or <thinking>, and close it with </think>, as I said.",
+    "I wrote </think> in a text. The <analysis> section is the <answer> to it.",
+    "<details><summary>More</summary>words</details> after it.",
+    "An assistant, a user.\nuser: me. Analysis of it all: analysis is an art.",
+    "analysis and assistantfinal are words? [note] [dance] and [clock] as well.",
     "I <3 you; a < b, x<y and 5 > 3. [sic] I think so, [laughs] <- and ->, ◁ and ▷.",
     "<b>Bold</b> and <reason for leaving> and <i>so</i> on. <thin",
     "A [link](https://example.org) and a list: [1, 2]. {braces} too.",
@@ -143,6 +159,9 @@ def test_ordinary_text_is_whole_wherever_it_is_cut(text: str, length: int) -> No
 
 
 TOKENS = [
+    *("analysis", "assistantfinal", "The", "assistant", "user\n", "<response>", "</response>", "a"),
+    *('<details type="reasoning">', "</details>", "<unused95>", "Use the <think> tag", " in a"),
+    *("[dice(", 'dice="2d6")]', "```tool_code\n", "clock()", "<｜DSML｜function_calls>", "<0x0A>"),
     *("<think>", "</think>", "[THINK]", "[/THINK]", "<|im_end|>", "<|im_start|>user\n", "</s>"),
     *("<|channel|>analysis<|message|>", "<tool_call>", "</tool_call>", '{"name": "clock", "arg'),
     *('uments": {}}', "```json\n", "```", "`", "Hello. ", "\n", "[TOOL_CALLS]", "<function=dice>"),
@@ -206,6 +225,20 @@ def test_never_more_than_a_token_is_held_back(text: str) -> None:
 # -- calls as text -----------------------------------------------------------------------------
 
 CALLS = {
+    "Python between tokens": ("<|tool_call_start|>[clock()]<|tool_call_end|>", CLOCK),
+    "Python in a block": ("```tool_code\nprint(default_api.clock())\n```", CLOCK),
+    "Python behind a token": ('<|python_tag|>dice.call(dice="2d6")', DICE),
+    "with names of its own": ('<|tool_call>call:dice{dice:<|"|>2d6<|"|>}<tool_call|>', DICE),
+    "with marks of its own": (
+        "<start_function_call>call:dice{dice:<escape>2d6<escape>}<end_function_call>",
+        DICE,
+    ),
+    "in a dialect": (
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="dice">\n<｜DSML｜parameter name="dice" '
+        'string="true">2d6</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>',
+        DICE,
+    ),
+    "an action": ('{"action": "clock", "action_input": {}}', CLOCK),
     "tags": ('<tool_call>\n{"name": "clock", "arguments": {}}\n</tool_call>', CLOCK),
     "no end": ('<tool_call>\n{"name": "clock", "arguments": {}}', CLOCK),
     "a name alone": ("<tool_call>clock</tool_call>", CLOCK),
@@ -264,6 +297,16 @@ def test_a_call_that_is_written_as_text_is_a_call(name: str, length: int) -> Non
     assert read(cut(text, length), offered=())[:2] == ("", []), "what was not offered is left out"
 
 
+@pytest.mark.parametrize("length", [1, 4, 10_000])
+def test_a_call_in_python_on_a_line_of_its_own_is_one_if_the_tool_is_offered(length: int) -> None:
+    text = 'Let me see.\n[clock(), dice(dice="2d6")]'
+    assert read(cut(text, length))[:2] == ("Let me see.\n", [*CLOCK, *DICE])
+    assert read(cut(text, length), offered=())[:2] == (text, [])
+    for other in ("[clock(s)]", "[clock(1)] ticks", "[clock(a={1, 2}, b=b'x')", "[clock(*x)] no"):
+        assert read(cut(other, length), offered=("dice",))[:2] == (other, [])
+        assert [name for name, _ in read(cut(other, length))[1]] in ([], ["clock"])
+
+
 def test_a_call_may_follow_words() -> None:
     said, calls, _ = read(['Let me look.\n```json\n{"name": "clock", "arguments": {}}\n```\nSo.'])
     assert (said.split(), calls) == (["Let", "me", "look.", "So."], CLOCK)
@@ -319,6 +362,8 @@ def steps(work: Callable[[], object]) -> int:
         *("<", "[", " ", "`", "{", "\n{", "<a ", "</", "<|", "◁", "<think>", "</think>", "a"),
         *('{"name":', '{"name": "', "[TOOL_CALLS]", "<|im_start|>", "<|channel|>x", "<tool_call>"),
         *("```\n", "```json\n{", '\\"', "`a", "okay, ", "<think a=b", "[inst"),
+        *("analysis", "analysisA", "!assistan", "!user", "[dice(", "\n[dice(", "```tool_code\n"),
+        *("<｜DSML｜", "<0x", "</think> ", "x <think> ", "[/think", "<details>"),
     ],
 )
 def test_every_letter_costs_the_same(alphabet: str) -> None:

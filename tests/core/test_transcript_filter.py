@@ -22,6 +22,8 @@ CREDITS = [
     "Thank you for watching. Please subscribe.", "Thank you for watching! Bye!",
     "Please subscribe to my channel.", "Like and subscribe!",
     "Don't forget to like and subscribe.", "I'll see you in the next video.",
+    "Thanks for watching, bye bye.", "Transcribed by https://otter.ai", "www.mooji.org",
+    "Legenda Adriana Zanotto", "Amara.org", "Translated by Releska",
     "Subtitles by the Amara.org community", "Altyazı M. K.",
     "Редактор субтитров А. Синецкая Корректор А. Егорова", "Subtitles by SDI Media Group",
     "Transcription by CastingWords", "Captions by GetTranscribed.com",
@@ -64,6 +66,7 @@ CREDITS = [
     "Tekstitys: Katri Martomaa", "Textning: Lars Svensson Svensk Medietext AB",
 ]
 SAID = [
+    "It was translated by my sister.", "Translated by hand.", "Amazon.com.",
     "Thank you.", "Thanks.", "Thank you very much.", "Thanks for watching my kids yesterday",
     "Thanks for watching my dog.", "Thank you for watching over me.",
     "Thanks for watching the kids.", "Thanks for listening.",
@@ -109,6 +112,8 @@ def test_what_people_say_stays_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
+        ("[Speaker 1]: Hello.", "Hello."),
+        ("[00:00.000 --> 00:02.000]  Hello.", "Hello."),
         ("[BLANK_AUDIO] Hello there.", "Hello there."),
         ("Hello, [Music] Mark. (music)", "Hello, Mark. (music)"),
         ("♪ la la ♪ What now?", "What now?"),

@@ -64,6 +64,7 @@ NAMED = {
     "not implemented": ("tools", 501, "Function calling is not implemented"),
     "stream_options": ("stream_options", 422, "Extra inputs are not permitted: stream_options"),
     "top_p": ("top_p", 400, "`temperature` and `top_p` cannot both be specified"),
+    "functions": ("tools", 400, "functions are not supported"),
     "temperature": ("temperature", 400, "Unsupported value: 'temperature' does not support 0.5"),
     "stop": ("stop", 422, EXTRA),
     "stop, in words": ("stop", 400, "Unsupported parameter: 'stop' is not supported"),
@@ -80,8 +81,7 @@ async def test_what_an_error_names_is_left_out_from_then_on(name: str) -> None:
             assert await whole(llm, a_prompt()) == "Hello!"
     assert [field in body for body in strict.seen] == [True, False, False]
     kept = {"tools", "stream_options", *FULL} - {field}
-    if name != "top_p":  # that error names two
-        assert all(one in strict.seen[-1] for one in kept)
+    assert all(one in strict.seen[-1] for one in kept), "also what an error names beside it"
     assert ("max_completion_tokens" in strict.seen[-1]) == (field == "max_tokens")
 
 
@@ -118,6 +118,18 @@ async def test_a_call_that_failed_makes_no_model_toolless() -> None:
     assert ["tools" in body for body in strict.seen] == [True, False, True]
 
 
+async def test_a_model_that_does_not_think_is_not_asked_to() -> None:
+    strict = without("reasoning_effort", 400, '"gemma3" does not support thinking')
+    async with (
+        open_raw(strict.answer) as server,
+        OpenAiLlm("m", base_url=server.url, reasoning="low") as llm,
+    ):
+        for _ in range(2):
+            assert await whole(llm, a_prompt()) == "Hello!"
+    assert ["reasoning_effort" in body for body in strict.seen] == [True, False, False]
+    assert all("tools" in body for body in strict.seen)
+
+
 async def test_several_fields_may_be_refused_one_after_the_other() -> None:
     def wrong(body: dict[str, Any]) -> Answer | None:
         for name in ("tools", "stream_options", "top_p"):
@@ -139,6 +151,7 @@ async def test_several_fields_may_be_refused_one_after_the_other() -> None:
         (400, "Developer instruction is not enabled for models/gemma-3-27b-it"),
         (500, "Only user and assistant roles are supported!"),
         (500, "Jinja Exception: Conversation roles must alternate user/assistant/user/..."),
+        (422, "Input tag 'system' found using 'role' does not match any of the expected tags"),
         (422, "messages[0].role: 'system' is not one of ['user', 'assistant']"),
     ],
 )

@@ -53,6 +53,12 @@ def whole(message: dict[str, Any]) -> bytes:
 
 SHAPES = {
     "no reason to end, but the mark": [says("Hello!"), DONE],
+    "the mark in small letters": [says("Hello!"), b"data: [done]\n\n"],
+    "another choice first": [
+        b'data: {"choices": [{"index": 1, "delta": {"content": "Bye!"}}, '
+        b'{"index": 0, "delta": {"content": "Hello!"}}]}\n\n',
+        END,
+    ],
     "a reason, but no mark": [says("Hello!"), says("", "stop")],
     "a reason that nobody knows": [says("Hello!"), says("", "abort")],
     "an empty reason": [says("Hel", ""), says("lo!", ""), END],
@@ -102,6 +108,12 @@ async def test_a_body_of_json_is_read_whatever_it_is_called() -> None:
     for kind in ("application/json", "text/plain"):
         answer = 200, {"content-type": kind}, [whole({"content": "Hello!"})]
         assert await written(answer) == ("Hello!", [])
+
+
+async def test_half_a_letter_costs_no_more_than_itself() -> None:
+    broken = says("Hello ?!").replace(b"?", b"\xf0\x9f")
+    answer = (200, SSE, [broken, END])
+    assert await written(answer) == ("Hello \ufffd!", [])
 
 
 async def test_halves_of_a_letter_come_together() -> None:
@@ -179,6 +191,7 @@ CALLS: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, str]]]] = {
     "no id": ([[call(0, None, *ROLL)], [call(1, None, *LOOK)]], [ROLL, LOOK]),
     "neither": ([[call(None, None, *ROLL)], [call(None, None, *LOOK)]], [ROLL, LOOK]),
     "empty ids": ([[call(0, "", *ROLL)], [call(0, "", *LOOK)]], [ROLL, LOOK]),
+    "one id for two": ([[call(0, "a", *ROLL)], [call(1, "a", *LOOK)]], [ROLL, LOOK]),
     "one index": ([[call(0, None, *ROLL)], [call(0, None, *LOOK)]], [ROLL, LOOK]),
     "one chunk": ([[call(None, "a", *ROLL), call(None, "b", *LOOK)]], [ROLL, LOOK]),
     "an index as text": ([[call("0", "a", *ROLL)], [call("1", "b", *LOOK)]], [ROLL, LOOK]),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from raw_http import SSE, event, hello, open_raw, refused
 
-from aichat.core import BackendFailed, TimedOut
+from aichat.core import THINKING, BackendFailed, TimedOut, closing
 from aichat.core.redaction import shown_url
 from aichat.core.testing.llm_contract import ask, whole
 from aichat.plugins.openai import OpenAiLlm, client
@@ -76,18 +76,20 @@ async def test_a_connection_that_fails_says_why(cause: Exception, words: str) ->
         assert "secret" not in line
 
 
-async def test_a_model_that_still_thinks_when_it_should_have_begun_is_told_as_such() -> None:
+async def test_thoughts_are_signs_of_life_and_one_that_does_not_come_is_waited_for() -> None:
     thought = event({"delta": {"reasoning_content": "Hm. "}})
-
     answer = (200, SSE, [thought] * 3)
+    waits = {"first_token_seconds": 0.5, "between_tokens_seconds": 0.1}
     async with (
         open_raw(lambda _: answer, holds=True) as server,
-        OpenAiLlm("m", base_url=server.url, first_token_seconds=0.5) as llm,
+        OpenAiLlm("m", base_url=server.url, **waits) as llm,
+        closing(llm.reply(ask("Hi"))) as pieces,
     ):
+        came = [await anext(pieces) for _ in range(3)]
         with pytest.raises(TimedOut) as failed:
-            await whole(llm, ask("Hi"))
-    assert "was still thinking after 0.5 seconds" in failed.value.problem
-    assert "first_token_seconds" in failed.value.hint
+            await anext(pieces)
+    assert came == [THINKING] * 3
+    assert failed.value.problem == "The model's next thought did not come within 0.5 seconds."
 
 
 # -- waiting -----------------------------------------------------------------------------------

@@ -171,6 +171,7 @@ ONE = [
     *("Ich komme am 3. Mai.", "Er wurde am 24. Dezember geboren.", "Der 2. Weltkrieg war schlimm."),
     *("Das ist z. B. gut.", "Sie kommt, d. h. Anna kommt.", "Es regnet u. a. in Wien."),
     *("We met on Jan. 5 there.", "It is due Sept. 12 at noon.", "Come on Tue. 7 July."),
+    *("Elle est née le 7 nov. 1867 ici.", "ул. Ленина д. 5 кв. 3 у парка."),
     *("Это т. е. так.", "Он купил хлеб и т. п. вчера.", "Es geht um die 3. Klasse."),
     *("She has a Ph.D. in physics.", "My M.Sc. was hard.", "A 2 p.m. start is fine."),
     *("El Sr. García llegó.", "Estimado Sr. Pérez.", "Dr. Martin Luther King Jr. spoke."),

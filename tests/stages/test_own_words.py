@@ -24,6 +24,11 @@ def own(text: str, cuts: list[int] | None = None) -> str:
         ("Olivia: Hello.", "Hello."),
         ("**Olivia Barns:** Hello.", "Hello."),
         ("[Olivia] : Hello.", "Hello."),
+        ("### Assistant: Hello.\n### Human: hi", "Hello.\n"),
+        ("### Response:\nHello.\n\n### Instruction:\nMore.", "\nHello.\n\n"),
+        ("Hello.\n### User: and?", "Hello.\n"),
+        ("### Input: what it is", "### Input: what it is"),
+        ("# Assistant: the job\nInput: text", "# Assistant: the job\nInput: text"),
         ("Hello: this is no name.", "Hello: this is no name."),
         ("Hello.\nOlivia: And more.", "Hello.\nAnd more."),
         ("Hello.\nMark: I disagree.\nOlivia: Oh.", "Hello.\n"),
@@ -65,10 +70,16 @@ def test_a_character_speaks_for_itself_only(written: str, kept: str) -> None:
     assert own(written, [1] * len(written)) == kept
 
 
+@pytest.mark.parametrize("first", ["In", "As", "Re", "Instr", "Response", "I", "#hash"])
+def test_the_first_words_of_a_reply_are_not_held_back(first: str) -> None:
+    assert OwnWords("Olivia Barns", ["Mark Chen"]).feed(first) == first
+
+
 PIECES = st.sampled_from(
     [
         *("Olivia", "Mark", "Rosa", "Olivia Barns", "User", "美咲", ": ", ":", "：", "\n", " "),
         *("**", "[", "]", "(", "_", "hi", "O", "Ma", "<", ">", "</", "/", "<Olivia>", "</Rosa>"),
+        *("### ", "Assistant", "Instruction", "#", "\n\n"),
         *("<Rosa", "<b>", "x" * 50, " (", ") ", " " * 40, "(smiling)", "*waves* "),
     ]
 )

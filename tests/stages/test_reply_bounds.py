@@ -9,10 +9,17 @@ import pytest
 from attrs import define, field
 from chat import Chat, a_chat
 
-from aichat.core import CooperativeYield, Prompt
+from aichat.core import THINKING, CooperativeYield, Prompt, Thinking, Written
 from aichat.core.events import HandlerFailed, Interrupted, ReplyClause, ReplyFinished, TurnFinished
 from aichat.stages import answering
-from aichat.stages.answering.reply_bounds import LONGEST_REPLY, LOOP, SLICE, Bounds, repeats_itself
+from aichat.stages.answering.reply_bounds import (
+    LONGEST_REPLY,
+    LOOP,
+    SLICE,
+    THINKING_SECONDS,
+    Bounds,
+    repeats_itself,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -21,13 +28,14 @@ pytestmark = pytest.mark.anyio
 class Endless:
     """Writes *begins* and then *piece*, over and over, one each *seconds*."""
 
-    piece: str
-    begins: str = ""
+    piece: Written
+    begins: Written = ""
     seconds: float = 0.0
     closed: int = field(init=False, default=0)
     max_reply_letters: int = LONGEST_REPLY
+    thinking_seconds: float = THINKING_SECONDS / 2
 
-    async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
+    async def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
         try:
             yield self.begins
             while True:
@@ -62,6 +70,36 @@ async def test_a_reply_that_shows_nothing_times_out_like_silence(piece: str) -> 
         await chat.say("@Olivia hi")
         assert 40 < chat.bus.clock.now() - began < 60
         assert len(chat.heard.of(TurnFinished)) == 1
+        assert errors(chat) == ["The language model wrote nothing for 45 seconds."]
+
+
+@pytest.mark.parametrize("piece", ["Hm. ", THINKING])
+async def test_a_model_may_think_for_long_but_not_for_ever(piece: str | Thinking) -> None:
+    begins = "<think>" if isinstance(piece, str) else THINKING
+    async with a_chat(llm=Endless(piece, begins, seconds=30.0), failures=True) as chat:
+        began = chat.bus.clock.now()
+        await chat.say("@Olivia hi")
+        assert 300 < chat.bus.clock.now() - began < 360
+        assert errors(chat) == ["Olivia's model was still thinking after 300 seconds."]
+
+
+async def test_what_a_model_says_after_long_thoughts_is_its_reply() -> None:
+    @define
+    class Thoughtful:
+        async def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
+            for piece in ("<think>", *["Well, "] * 5, "</think>", THINKING, THINKING, "Hello!"):
+                yield piece
+                await anyio.sleep(30)
+
+    async with a_chat(llm=Thoughtful(), failures=True) as chat:
+        await chat.say("@Olivia hi")
+        assert [one.text for one in chat.heard.of(ReplyFinished)] == ["Hello!"]
+        assert errors(chat) == []
+
+
+async def test_thoughts_of_spaces_are_no_sign_of_life() -> None:
+    async with a_chat(llm=Endless(" ", "<think>", seconds=1.0), failures=True) as chat:
+        await chat.say("@Olivia hi")
         assert errors(chat) == ["The language model wrote nothing for 45 seconds."]
 
 

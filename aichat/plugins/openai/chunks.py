@@ -48,8 +48,9 @@ class Delta:
 def delta_of(chunk: Mapping[str, Any]) -> Delta:
     """Read the first choice of a chunk, or of a whole answer."""
     choices = chunk.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, Mapping):
+    several = choices if isinstance(choices, list) else ()
+    choice = min((one for one in several if isinstance(one, Mapping)), key=_place, default=None)
+    if choice is None:
         return Delta()
     reason = str(choice.get("finish_reason") or "").casefold()
     bodies = [one for one in map(choice.get, ("delta", "message")) if isinstance(one, Mapping)]
@@ -62,6 +63,11 @@ def delta_of(chunk: Mapping[str, Any]) -> Delta:
         any(body.get(name) for name in THOUGHTS) or _has_thoughts(body.get("content")),
         "" if reason in NO_REASON else reason,
     )
+
+
+def _place(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _text(value: object) -> str:

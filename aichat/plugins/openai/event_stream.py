@@ -115,7 +115,7 @@ class Events:
             self.size = 0
         self.has_events = self.has_events or bool(lines)
         for data in _apart(lines):
-            if data.strip().startswith(b"[DONE]"):
+            if data.strip()[:6].upper() == b"[DONE]":
                 self.is_done = True
                 yield {}
                 return
@@ -156,7 +156,7 @@ def _is_json(data: bytes) -> bool:
 
 
 def _object(data: bytes, is_error: bool = False) -> Object:
-    text = data.decode()
+    text = data.decode(errors="replace")  # some servers cut letters in two
     if text.lstrip()[:1] == "<":
         raise WebPage
     read = json.loads(text)

@@ -15,7 +15,6 @@ from aichat.core import (
     Model,
     Prompt,
     PromptMessage,
-    TimedOut,
     Tool,
     ToolCall,
     Written,
@@ -47,8 +46,9 @@ Pieces = AsyncGenerator[Written, None]
 class OpenAiLlm(Client):
     """Chat completions over HTTP. Times are in seconds; *first_token_seconds* covers the retry.
 
-    *reasoning* says how much the model thinks first ("": as it likes). *context_tokens* is how much
-    it can read, where that is little. A reply ends after *max_reply_letters*.
+    *reasoning* says how much the model thinks first ("": as it likes), and *thinking_seconds* for
+    how long at most. *context_tokens* is how much it can read, where that is little. A reply ends
+    after *max_reply_letters*.
     """
 
     part = "llm"
@@ -59,6 +59,7 @@ class OpenAiLlm(Client):
     base_url: str = field(default=f"{OPENROUTER}/api/v1", repr=shown_url)
     first_token_seconds: float = 20
     between_tokens_seconds: float = 15
+    thinking_seconds: float = 600
     reasoning: Effort = ""
     context_tokens: int | None = None
     max_reply_letters: int = 100_000
@@ -122,26 +123,16 @@ class OpenAiLlm(Client):
 
     async def _begun(self, prompt: Prompt) -> tuple[Pieces, Written | None]:
         """Return the stream and its first piece."""
-        readings: list[Reading] = []
-        try:
-            return await self._server.twice(
-                lambda: self._attempt(prompt, readings), self.first_token_seconds
-            )
-        except TimedOut as error:
-            if readings and readings[-1].thinks:
-                raise self._still_thinking() from None
-            raise error from None
+        return await self._server.twice(lambda: self._attempt(prompt), self.first_token_seconds)
 
-    async def _attempt(
-        self, prompt: Prompt, readings: list[Reading]
-    ) -> tuple[Pieces, Written | None]:
+    async def _attempt(self, prompt: Prompt) -> tuple[Pieces, Written | None]:
         """Ask; leave out what the server refuses, and ask again."""
         model = self._model(prompt)
         without, named = set(self._refused.of(model)), set[str]()
         for _ in range(MOST_TRIES - 1):
             request = self._request(prompt, without)
             try:
-                begun = await self._try(request, prompt, readings)
+                begun = await self._try(request, prompt)
             except Exception as error:
                 if (refused := refusal(error, request)) is None:
                     raise
@@ -150,7 +141,7 @@ class OpenAiLlm(Client):
                 continue
             self._remember(model, named)
             return begun
-        return await self._try(self._request(prompt, without), prompt, readings)
+        return await self._try(self._request(prompt, without), prompt)
 
     def _remember(self, model: str, fields: Collection[str]) -> None:
         for name in fields:
@@ -159,25 +150,16 @@ class OpenAiLlm(Client):
         if fields:
             self._refused.remember(model, fields)
 
-    async def _try(
-        self, request: dict[str, Any], prompt: Prompt, readings: list[Reading]
-    ) -> tuple[Pieces, Written | None]:
+    async def _try(self, request: dict[str, Any], prompt: Prompt) -> tuple[Pieces, Written | None]:
         stream = await self._server.client.chat.completions.create(**request)
         names = [tool.name for tool in prompt.tools]
-        readings.append(Reading(stream, self.between_tokens_seconds, names))
-        pieces = readings[-1].pieces()
+        between = self.between_tokens_seconds
+        pieces = Reading(stream, between, max(between, self.first_token_seconds), names).pieces()
         try:
             return pieces, await anext(pieces, None)
         except BaseException:
             await pieces.aclose()
             raise
-
-    def _still_thinking(self) -> TimedOut:
-        return TimedOut(
-            f"The language model at {self._server.host} was still thinking after "
-            f"{self.first_token_seconds:g} seconds.",
-            'Raise first_token_seconds, or set reasoning = "low", in [llm.openai].',
-        )
 
     async def _next(self, pieces: Pieces) -> Written | None:
         try:

@@ -29,7 +29,7 @@ def _naming(*patterns: str) -> re.Pattern[str]:
 SYSTEM = "system"
 """Stands for the role: without it, the system prompt is the user's first words."""
 NAMED = {
-    "tools": _naming(r"\btools?\b", r"function.?call", r"--jinja"),
+    "tools": _naming(r"\btools?\b", r"function.?call", r"--jinja", r"\bfunctions are not"),
     "tool_choice": _naming(r"tool.choice"),
     "stream_options": _naming(r"stream.options", r"include_usage"),
     "stop": _naming(r"(?:['\"`]|param\w*:? )stop\b", r"\bstop sequences?\b", r"^stop\b", r" stop$"),
@@ -37,11 +37,12 @@ NAMED = {
     "top_p": _naming(r"\btop_p\b"),
     "max_tokens": _naming(r"\bmax_tokens\b"),
     "max_completion_tokens": _naming(r"\bmax_completion_tokens\b", r"\bmax_tokens\b"),
-    "reasoning": _naming(r"\breasoning\b"),
-    "reasoning_effort": _naming(r"\breasoning"),
+    "reasoning": _naming(r"\breasoning\b", r"\bthinking\b"),
+    "reasoning_effort": _naming(r"\breasoning", r"\bthinking\b"),
     SYSTEM: _naming(
         r"(?:system|developer)['\"`]?\s*(?:role|message|prompt|instruction)",
         r"(?:role|roles|got)\W+(?:['\"`])?system",
+        r"['\"`]system['\"`] (?:found|was found)",
         r"roles? must alternate",  # ours do, but for the system's
         r"only user(?:,| and) ",
     ),
@@ -49,7 +50,11 @@ NAMED = {
 """The optional parts of a request, and how errors name them."""
 FIRST = ("tools", "tool_choice", "stream_options")
 """What is refused most often, and missed least."""
-MISUSED = _naming(r"failed to (?:call|parse|generate)", r"tool_use_failed", r"tool_call_id")
+EITHER = _naming(r"\bboth\b", r"only (?:use )?one\b", r"mutually exclusive")
+"""Two fields are refused only together: the one that comes later in NAMED is left out."""
+MISUSED = _naming(
+    r"expected last role", r"failed to (?:call|parse|generate)", r"tool_use_failed", r"tool_call_id"
+)
 """The model made a mistake with a tool, which says nothing of the next time."""
 OTHER_CAUSE = _naming(
     r"model\W.{0,80}(?:not found|does not exist|not a valid|not exist|unknown)",
@@ -77,6 +82,8 @@ def refusal(error: Exception, request: Mapping[str, Any]) -> Refusal | None:
     named = frozenset(name for name in present if NAMED[name].search(reason))
     if named & {"tools"} and MISUSED.search(reason):
         return Refusal(frozenset(FIRST) & present, False)
+    if len(named) > 1 and EITHER.search(reason):
+        named = frozenset([[name for name in NAMED if name in named][-1]])
     if named:
         return Refusal(named, True)
     if status not in UNEXPLAINED or OTHER_CAUSE.search(reason):

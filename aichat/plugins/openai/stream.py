@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 from attrs import define, field
 
-from aichat.core import BackendFailed, TimedOut, ToolCall, Usage, Written, is_clean
+from aichat.core import THINKING, BackendFailed, TimedOut, ToolCall, Usage, Written, is_clean
 
 from .chunks import ENDS, delta_of, usage_of
 from .event_stream import Events
@@ -51,11 +51,13 @@ class Reading:
     """One stream being read; *names* are those of the tools that were offered.
 
     *seconds* is the longest wait for the next word, thought or piece of a call, from the first word
-    on; until then it is the reader who counts. Chunks with nothing in them do not.
+    on, *thought_seconds* from the first thought on; until then it is the reader who counts. Chunks
+    with nothing in them do not.
     """
 
     stream: Any
     seconds: float = inf
+    thought_seconds: float = inf
     names: Collection[str] = ()
     is_finished: bool = False
     """The model has said that this is all; only what it took may follow."""
@@ -64,6 +66,8 @@ class Reading:
     wrote: bool = False
     thinks: bool = False
     """It has sent thoughts, and not a word yet."""
+    lives: bool = False
+    """There was a thought, or a piece of a call, in the newest chunk."""
     waited: float = 0.0
     """Seconds since anything came; only those in which we waited, not those of a slow reader."""
     halves: Halves = field(factory=Halves)
@@ -84,6 +88,8 @@ class Reading:
                 if text := self._text(chunk):
                     self.wrote = True
                     yield text
+                elif self.lives:
+                    yield THINKING
         finally:
             with anyio.move_on_after(2, shield=True):
                 await chunks.aclose()
@@ -101,8 +107,9 @@ class Reading:
                 chunk = await anext(chunks, None)
                 self.waited += anyio.current_time() - begun
                 return chunk
+            what = "next thought" if self.thinks else "next word"
             raise TimedOut(
-                f"The model's next word did not come within {seconds:g} seconds.",
+                f"The model's {what} did not come within {seconds:g} seconds.",
                 "Try again, or choose another model.",
             )
         except Exception as error:
@@ -116,6 +123,8 @@ class Reading:
             return DONE_SECONDS
         if self.is_finished:
             return END_SECONDS
+        if self.thinks and not self.wrote:
+            return self.thought_seconds
         return self.seconds if self.wrote else inf
 
     def rest(self) -> Iterator[Written]:
@@ -143,7 +152,8 @@ class Reading:
             self.calls.add(fragment)
         has_any = bool(self.wrote or text or self.calls.made)
         ends_now = delta.ends in ENDS and has_any and not self.is_finished
-        if text or delta.fragments or delta.thinks or ends_now:
+        self.lives = bool(delta.fragments or delta.thinks)
+        if text or self.lives or ends_now:
             self.waited = 0
         self.is_finished = self.is_finished or ends_now
         self.ends = delta.ends or self.ends

@@ -74,7 +74,8 @@ class Calls:
             raise BackendFailed("The language model asked for too much at once.", "Ask again.")
 
     def _call(self, fragment: Fragment) -> Call:
-        if (known := self.by_id.get(fragment.id)) is not None:
+        known = self.by_id.get(fragment.id)
+        if known is not None and not self._is_namesake(known, fragment):
             return known
         newest = self.made[-1] if self.made else None
         if fragment.index is None or not (fragment.name or fragment.id):
@@ -86,10 +87,14 @@ class Calls:
             self.made.append(call)
         return call
 
+    def _is_namesake(self, known: Call, fragment: Fragment) -> bool:
+        """Tell whether it is for another tool than the call with its id."""
+        return bool(fragment.name) and known.name in self.names and fragment.name != known.name
+
     def _is_another(self, call: Call, fragment: Fragment) -> bool:
         """Tell whether a fragment that seems to belong to *call* begins another one."""
         if fragment.id and call.id:
-            return True  # it would have been found by its id
+            return True  # it would have been found by its id, or has one that another has
         if not fragment.name or not call.name:
             return False
         if fragment.name == call.name:
@@ -101,8 +106,12 @@ class Calls:
 
     def whole(self) -> Iterator[ToolCall]:
         """Yield the calls; one without an id gets one."""
+        taken = set[str]()
         for place, call in enumerate(self.made):
             several = _several(call.arguments)
+            if call.id and call.id in taken:
+                call.id = f"{call.id}-{place}"
+            taken.add(call.id)
             for number, arguments in enumerate(several):
                 id = call.id or f"call-{place}"
                 yield ToolCall(f"{id}-{number}" if number else id, call.name, arguments)

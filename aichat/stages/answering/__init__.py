@@ -18,9 +18,11 @@ from aichat.core import (
     Bus,
     Character,
     CooperativeYield,
+    Llm,
     NotFound,
     Overflow,
     Parts,
+    Thinking,
     ToolCall,
     Usage,
     Written,
@@ -59,7 +61,7 @@ from .conversation_context import Talk
 from .draft_preview import Foreseeing
 from .prompts import Told, prompt, told
 from .reply import Draft
-from .reply_bounds import LONGEST_REPLY, Bounds, shows
+from .reply_bounds import LONGEST_REPLY, THINKING_SECONDS, Bounds, shows
 from .speakable import speakable
 from .speaker_filter import OwnWords
 from .tool_calls import ROUNDS, Toolbox, tools_of
@@ -68,7 +70,7 @@ from .turn_taking import Past, answering, asked, going_on, rules, silence
 HISTORY = 200
 """So many messages of a conversation are kept in memory."""
 TOKEN_SECONDS = 45.0
-"""A model that writes nothing for so long has failed; backends may be stricter."""
+"""A model that neither writes nor thinks for so long has failed; backends may be stricter."""
 
 
 @define
@@ -278,7 +280,7 @@ class Answering:
         sent = prompt(character, talk.cast, messages, talk.conversation, room)
         toolbox = Toolbox(self.bus, draft.line, tools_of(character, self.parts.tools))
         sent = evolve(sent, tools=toolbox.tools)
-        bounds = Bounds(character.name, getattr(llm, "max_reply_letters", LONGEST_REPLY))
+        bounds = _bounds(character, llm)
         for rounds_left in range(ROUNDS, -1, -1):
             self.bus.post(PromptSent(draft.line, sent))
             said = draft.begin_round()
@@ -327,6 +329,11 @@ class Answering:
                 if isinstance(delta, Usage):
                     draft.count(delta)
                     continue
+                if isinstance(delta, Thinking):
+                    bounds.think(self.bus.clock.now())
+                    waiting.renew()
+                    await breath.checkpoint()
+                    continue
                 if isinstance(delta, Withdrawn):
                     words.flush()
                     words.feed("\n")  # what follows begins a line
@@ -339,6 +346,14 @@ class Answering:
                     if not draft.held:  # what was published makes work that must not be delayed
                         await breath.checkpoint()
         return calls
+
+
+def _bounds(character: Character, llm: Llm) -> Bounds:
+    return Bounds(
+        character.name,
+        getattr(llm, "max_reply_letters", LONGEST_REPLY),
+        getattr(llm, "thinking_seconds", THINKING_SECONDS),
+    )
 
 
 def _member(cast: Sequence[Character], line: Line) -> Character:

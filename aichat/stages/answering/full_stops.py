@@ -32,6 +32,8 @@ BEFORE_NUMBER = frozenset(
     [
         *("no", "nos", "nr", "vol", "fig", "p", "pp", "ch", "art", "sec", "v", "s", "bd", "abb"),
         *("kap", "abs", "núm", "pág", "стр", "рис", "гл", "ст", "eq", "ex", "lv", "ver", "al"),
+        *("janv", "févr", "avr", "juil", "sept", "oct", "nov", "déc", "ene", "abr", "dic"),
+        *("янв", "февр", "авг", "сент", "окт", "нояб", "дек", "д", "кв", "корп", "оф"),
     ]
 )
 """those that are abbreviations only in front of a number,"""

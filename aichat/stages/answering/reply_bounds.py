@@ -12,13 +12,15 @@ from collections.abc import Iterator
 
 from attrs import define
 
-from aichat.core import BackendFailed
+from aichat.core import BackendFailed, TimedOut
 
 SLICE = 500
 """Letters that are taken in at once: some milliseconds of work at the very most."""
 LONGEST_REPLY = 100_000
 """Letters of a reply, all rounds with tools together, unless the language model's backend has a
 ``max_reply_letters``. Two hours of speech."""
+THINKING_SECONDS = 600.0
+"""The longest that a model thinks before it writes, unless its backend has ``thinking_seconds``."""
 LOOP = 3_000
 """A reply ends that has repeated itself for so many letters, or has shown nothing with so many."""
 PERIOD = 200
@@ -41,10 +43,12 @@ def shows(text: str) -> bool:
 
 @define
 class Bounds:
-    """Counts one reply of *name*, of at most *longest* letters."""
+    """Counts one reply of *name*, of at most *longest* letters, and how long its model thinks."""
 
     name: str
     longest: int = LONGEST_REPLY
+    thinking_seconds: float = THINKING_SECONDS
+    thinks_since: float | None = None
     count: int = 0
     unseen: int = 0
     """Letters since the last that showed something."""
@@ -61,9 +65,21 @@ class Bounds:
             yield piece
             self._note(piece)
 
+    def think(self, now: float) -> None:
+        """The model thinks. Raises :class:`TimedOut` when it has done nothing else for too long."""
+        self.thinks_since = now if self.thinks_since is None else self.thinks_since
+        if now - self.thinks_since > self.thinking_seconds:
+            raise TimedOut(
+                f"{self.name}'s model was still thinking after {self.thinking_seconds:g} seconds.",
+                "Let it think less, choose another model, or raise its thinking_seconds in "
+                "plugins.toml.",
+            )
+
     def _note(self, piece: str) -> None:
         self.count += len(piece)
-        self.unseen = 0 if shows(piece) else self.unseen + len(piece)
+        is_seen = shows(piece)
+        self.thinks_since = None if is_seen else self.thinks_since
+        self.unseen = 0 if is_seen else self.unseen + len(piece)
         self.recent = (self.recent + piece)[-LOOP:]
         self.unchecked += len(piece)
         if self.count >= self.longest:

@@ -112,7 +112,7 @@ def _said(text: str, whole: Whole, deepest: int) -> str:
         case "link":
             return _link(source, deepest)
         case "tag":
-            return _tag(source, text[whole.end : whole.end + 1])
+            return _tag(source, text[whole.begin - 1 : whole.begin], text[whole.end :][:1])
         case "math":
             return spelled(source)
         case "star":
@@ -139,7 +139,7 @@ def _link(source: str, deepest: int) -> str:
     return _words(inner, deepest - 1) if deepest else inner
 
 
-def _tag(source: str, after: str) -> str:
+def _tag(source: str, before: str, after: str) -> str:
     """Leave out what is a tag: known ones, and others that can be nothing else.
 
     What a voice is to do, as <laugh>, is left out; a <placeholder> is read.
@@ -155,8 +155,11 @@ def _tag(source: str, after: str) -> str:
         return " "
     if closes or is_empty or ATTRIBUTE.match(rest) or name.lower() in EXPRESSED:
         return " "
-    is_one = PLACEHOLDER.fullmatch(source) and not after.isalnum()
-    return f" {source[1:-1]} " if is_one else source
+    if not PLACEHOLDER.fullmatch(source):
+        return source
+    if not after.isalnum():
+        return f" {source[1:-1]} "
+    return source if before.isalnum() else " "  # a <b>c or a<b>c
 
 
 # -- plain text --------------------------------------------------------------------------------

@@ -34,7 +34,9 @@ MAYBE_TAG = re.compile(r"<[^<>\n]*+\Z")
 LONGEST_TAG = 90
 OTHERS = ("user", "human")
 """What models call whoever talks to them."""
-OPENING, MARKS = "*_[( \t", "*_[]() \t"
+OWN_HEADING, HEADINGS = {"assistant", "response"}, {"instruction", "input"}
+"""Headings (###) that templates without tokens put before the model's text, and before others'."""
+OPENING, MARKS = "#*_[( \t", "*_[]() \t"
 
 
 def _names(name: str) -> set[str]:
@@ -55,12 +57,16 @@ class OwnWords:
     is_over: bool = field(init=False, default=False)
     own: set[str] = field(init=False)
     foreign: set[str] = field(init=False)
+    names: tuple[str, ...] = field(init=False)
+    is_first: bool = field(init=False, default=True)
+    """No line of the reply is complete yet."""
 
     def __attrs_post_init__(self) -> None:
         self.own = _names(self.name)
         # a part of a name that the character has as well is no sign of another speaker
         self.foreign = {n for other in self.others for n in _names(other)} - self.own
         self.foreign |= {*OTHERS} - self.own
+        self.names = (*self.own, *self.foreign)
 
     def feed(self, delta: str) -> str:
         """Return what of the text is the character's own and certain by now."""
@@ -136,20 +142,24 @@ class OwnWords:
         """Take the character's name from a line; another's ends the reply."""
         colon = COLON.search(line, 0, LONGEST_PREFIX)
         if colon is None or colon[0] == "\n":
+            self.is_first = self.is_first and line.isspace()
             return line
         name = self._named(line[: colon.start()])
-        if name in self.foreign:
+        is_heading = line.lstrip().startswith("###")
+        is_first, self.is_first = self.is_first, False
+        if name in self.foreign or (is_heading and name in HEADINGS and not is_first):
             self.is_over = True
             return ""
         space = SPACE.match(line, colon.end(), LONGEST_PREFIX)
-        return line[space.end() :] if space and name in self.own else line
+        is_own = name in self.own or (is_heading and name in OWN_HEADING)
+        return line[space.end() :] if space and is_own else line
 
     def _named(self, prefix: str) -> str:
         """Return the speaker that a prefix names, in small letters; "" if it names none."""
         start = prefix.lstrip(OPENING).casefold()
-        if (whole := start.rstrip(MARKS)) in self.own or whole in self.foreign:
+        if (whole := start.rstrip(MARKS)) in {*self.names, *OWN_HEADING, *HEADINGS}:
             return whole
-        for name in (*self.own, *self.foreign):
+        for name in self.names:
             rest = start.removeprefix(name)
             if rest != start and DIRECTION.fullmatch(rest):
                 return name
@@ -164,8 +174,9 @@ class OwnWords:
             # the name is complete; wait for the white space after the colon as well
             return not start.partition(":")[2].strip("*_ \t")
         bare = start.rstrip(MARKS)
+        headings = (*OWN_HEADING, *HEADINGS) if text.startswith("###") else ()
         return any(
             name.startswith(bare) or BEGUN.fullmatch(start.removeprefix(name))
-            for name in (*self.own, *self.foreign)
+            for name in (*self.names, *headings)
             if name.startswith(bare) or start.startswith(name)
         )

@@ -75,9 +75,13 @@ POWER = re.compile(
     r"(?<=[\w)])\s?(?:\^|(?<=\d)\*\*(?=[\d(-]))\s?(?:\(([+−-]?\w{1,9})\)|([+−-]?\w{1,9}))"
 )
 TIMES = re.compile(
-    r"(?<=[\d)])\s?[*×✕⋅·]\s?(?=[^\W_]|[(√])|(?<=\w)\s?[×✕⋅]\s?(?=\w)"
-    r"|(?<=[^\W_])\s?\*\s?(?=\d)|(?<=[^\W_])\*(?=\()"
+    r"(?<=[\d)])\s?[×✕⋅·]\s?(?=[^\W_]|[(√])|(?<=\w)\s?[×✕⋅]\s?(?=\w)"
+    r"|(?<=[\d)])(\s?)\*\1(?=[^\W_]|[(√])|(?<=[^\W_])(\s?)\*\2(?=\d)|(?<=[^\W_])\*(?=\()"
+    r"|(?<=\d)\s?\*\s?(?=\d)"
 )
+STAR_KEY = re.compile(r"(?<!\d )(?<![^\s(\"“])\*(?=\d)")
+STARS = re.compile(r"(?<![^\s(\"“])([1-7])\*(?=[\s,.;!?)])(?!\s?\d)")
+"""As on a telephone, and of hotels."""
 LETTERS_TIMES = re.compile(r"(?<![^\W_])([^\W\d_])\s?\*\s?(?=[^\W\d_](?![^\W_]))")
 BY = re.compile(r"(?<=\d)x(?=\d)|(?<=\d) x (?=\d)")
 RANGE = re.compile(r"(?:(?<=[\d%°])|(?<=°[CF]))\s?[~～〜]\s?(?=[+-]?\d)|(?<=\d)\s?–\s?(?=\d)")
@@ -141,6 +145,7 @@ def _units(text: str, language: str) -> str:
         text = AREA.sub(_area, text)
         text = PER.sub(_speed, text)
         text = MIXED.sub(lambda found: f" and {HALVES[found[1]]}", text)
+        text = STARS.sub(r"\1 star", STAR_KEY.sub("star ", text))
         text = SHARP.sub(r"\1 sharp", text)
         text = NUMBER.sub("number ", text)
         text = ROOT.sub("the square root of ", text)
