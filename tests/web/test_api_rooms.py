@@ -133,7 +133,7 @@ def test_a_message_from_outside_is_shown_and_the_models_read_it(
         assert "<em>rain</em>" in page.until("html")["html"]
         assert 'data-character="mark"' in page.until("html")["html"]
         said(page, "And now?")
-    told = [message.content for message in llm.asked[-1].messages]
+    told = "\n\n".join(message.content for message in llm.asked[-1].messages).split("\n\n")
     assert "It begins to *rain*." in told
     assert "Mark: Hi." in told
     assert "Somebody: Boo." in told
