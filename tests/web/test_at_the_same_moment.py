@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import anyio
 import pytest
 from attrs import evolve
-from chat import Given, a_store, all_ready
+from chat import AT_EASE, Given, a_store, all_ready
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +26,7 @@ from aichat.core import (
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import ConversationClosed, MessageDeleted
 from aichat.core.memory_storage import MemoryStorage
+from aichat.web.access.work_limits import Paces
 from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
 from aichat.web.realtime.hidden_messages import Hidden
@@ -48,7 +49,9 @@ def run_rooms(program: Callable[..., object], store: MemoryStorage | None = None
             anyio.create_task_group() as tasks,
         ):
             await all_ready(parts)
-            await program(Rooms(bus, parts, Painter(environment([])), tasks), bus, parts)  # type: ignore[misc]
+            paces = Paces.by(AT_EASE, bus.clock.now)
+            rooms = Rooms(bus, parts, Painter(environment([])), tasks, paces)
+            await program(rooms, bus, parts)  # type: ignore[misc]
             tasks.cancel_scope.cancel()
 
     run_virtual(main)

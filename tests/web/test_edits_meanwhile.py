@@ -9,7 +9,7 @@ from random import Random
 import anyio
 import pytest
 from attrs import define, field
-from chat import Chat, a_chat, a_store
+from chat import AT_EASE, Chat, a_chat, a_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from litestar.datastructures import State
@@ -20,6 +20,7 @@ from aichat.core.events import AudioReady, Interrupted, MessageAdded, SpeakersCh
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.stages.remembering import storage_queue
+from aichat.web.access.work_limits import Paces
 from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
 from aichat.web.realtime.hidden_messages import Hidden
@@ -109,7 +110,8 @@ async def a_talk() -> AsyncIterator[Talk]:
         a_chat(storage=store, llm=llm, tts=tts, failures=True) as chat,
         anyio.create_task_group() as tasks,
     ):
-        rooms = Rooms(chat.bus, chat.parts, Painter(environment([])), tasks, paces=None)  # type: ignore[arg-type]
+        paces = Paces.by(AT_EASE, chat.bus.clock.now)
+        rooms = Rooms(chat.bus, chat.parts, Painter(environment([])), tasks, paces)
         rooms.room(*await store.cast("c"))
         listing = Listing(Leaving(tasks), Hidden())
         state = State({"parts": chat.parts, "rooms": rooms, "posted": Posted(), "listing": listing})
