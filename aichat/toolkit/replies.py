@@ -54,9 +54,14 @@ async def replied(
     text = ModelText(prompt.character.name, offered, habits.waits(model))
     async with closing(llm.reply(prompt)) as pieces:
         async for piece in pieces:
-            if not isinstance(piece, str):
+            if isinstance(piece, (Usage, ToolCall)):
                 yield piece
                 continue
+            if not isinstance(piece, str):
+                raise BackendFailed(
+                    f"The language model sent {type(piece).__name__}, not text.",
+                    "Its backend has to yield text, calls of tools and usage.",
+                )
             for begin in range(0, len(piece), SLICE):
                 if begin:
                     await anyio.lowlevel.checkpoint()

@@ -13,7 +13,8 @@ is its subscription. The bus promises:
   A handler that feeds its own lane, directly or through others, never waits for itself. Urgent
   events never wait.
 * Interruption: once ``interrupt`` has set its fence, whoever is interruptible starts nothing of
-  that turn or an earlier one, and what it was doing for them is cancelled.
+  that turn or an earlier one, and what it was doing for them is cancelled; what does not heed
+  that is left behind, and the lane goes on.
 * Barrier: what happens in a provisional turn is kept from all but those who work ahead, until it
   is committed; of one that is revoked nobody else ever hears.
 * Containment: a handler that raises becomes a ``HandlerFailed`` event; the lane goes on.
@@ -24,7 +25,6 @@ A lane exists only while it has work, so an idle conversation costs no task and 
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -41,6 +41,7 @@ from .delayed import Later, require_urgent
 from .lane import Lane, current_lane
 from .listening import Listening
 from .speculation import Provisional
+from .streams import was_cancelled
 from .subscription import Gate, Subscription
 from .tasks import Crew
 from .trace import Step, Trace, tell
@@ -262,6 +263,14 @@ class Bus(Listening):
         for lane in talk.lanes.values():
             if lane.scope and lane.current and talk.is_spared(lane.subscription, lane.current):
                 lane.scope.cancel()
+                if watch := lane.begin_watch():
+                    self._crew.start(partial(self._leave_behind, talk, lane, watch))
+
+    async def _leave_behind(self, talk: Talk, lane: Lane, watch: anyio.CancelScope) -> None:
+        """Let another lane go on where a handler does not heed that it was cancelled."""
+        if heir := await lane.outlived(watch):
+            talk.lanes[lane.key] = heir
+            await self._run(talk, heir)
 
     def _refuse_if_closed(self, event: Event) -> None:
         from_within = event.urgent or current_lane.get()
@@ -349,7 +358,8 @@ class Bus(Listening):
         finally:
             while lane.queue:  # the bus is being cancelled
                 self._drop(lane, 0)
-            del talk.lanes[lane.key]
+            if talk.lanes.get(lane.key) is lane:
+                del talk.lanes[lane.key]
             self._talks.tidy(talk)
 
     async def _handle(self, talk: Talk, lane: Lane, event: Event) -> None:
@@ -368,14 +378,16 @@ class Bus(Listening):
         except Exception as error:
             step = Step.FAILED
             self._contain(subscription, event, error)
-        except anyio.get_cancelled_exc_class() as stray:
-            if anyio.current_effective_deadline() == -math.inf:
+        except (anyio.get_cancelled_exc_class(), GeneratorExit, SystemExit) as stray:
+            if was_cancelled(stray):  # else it was somebody else's task
                 raise
-            # somebody else's task was cancelled in the handler's hands; ours was not
             step = Step.FAILED
             self._contain(subscription, event, RuntimeError(f"stray {type(stray).__name__}"))
         finally:
             lane.current = lane.scope = None
+            if lane.watch:
+                lane.watch.cancel()
+                lane.watch = None
             if self._observers:
                 self._trace(step, event, subscription.name, self.clock.now() - began)
 
