@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 import anyio
 from attrs import define, field
 
-from aichat.core.backends import THINKING, Llm, Written
+from aichat.core.backends import THINKING, Llm, Thinking, Usage, Written
 from aichat.core.bus.streams import closing
 from aichat.core.errors import BackendFailed
 from aichat.core.models import Prompt
+from aichat.core.tools import ToolCall
 
 from .model_text import ModelText
 from .visible_text import Withdrawn
@@ -52,9 +53,14 @@ async def replied(llm: Llm, prompt: Prompt, habits: Habits) -> AsyncIterator[Wri
     text = ModelText(prompt.character.name, offered, habits.waits(model))
     async with closing(llm.reply(prompt)) as pieces:
         async for piece in pieces:
-            if not isinstance(piece, str):
+            if isinstance(piece, Usage | ToolCall | Thinking):
                 yield piece
                 continue
+            if not isinstance(piece, str):
+                raise BackendFailed(
+                    f"The language model sent {type(piece).__name__}, not text.",
+                    "Its backend has to yield text, calls of tools and usage.",
+                )
             for begin in range(0, len(piece), SLICE):
                 if begin:
                     await anyio.lowlevel.checkpoint()

@@ -70,6 +70,25 @@ def test_what_was_heard_is_stored_and_clients_are_let_go(
         assert client.of("text_chunk")[0]["message_id"] == reply["message_id"]
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.2])
+def test_an_impatient_second_signal_loses_nothing_and_says_nothing(
+    pause: float, tmp_path: Path
+) -> None:
+    with a_process("steady", tmp_path) as process, process.client() as client:
+        conversation = client.until("ready")["conversation_id"]
+        client.send("text_message", text="Please tell me everything.")
+        client.until("audio_chunk")
+        listen(client, 0.8)
+        process.popen.send_signal(signal.SIGINT)
+        time.sleep(pause)
+        process.stop(signal.SIGINT)
+        assert close_code(client) == 1012
+        assert process.popen.returncode == 0
+        assert process.stored(conversation)[1]["heard"]
+        assert process.popen.stdout
+        assert "Traceback" not in process.popen.stdout.read()
+
+
 @pytest.fixture
 def requests(tmp_path: Path) -> Iterator[tuple[Process, list[bytes]]]:
     with a_process("steady", tmp_path) as process:

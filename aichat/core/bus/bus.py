@@ -13,7 +13,8 @@ names the events it gets. The bus promises:
   cancelled while it waits is not lost. A handler that feeds its own lane, directly or through
   others, never waits for itself. Urgent events never wait.
 * Interruption: once ``interrupt`` has set its fence, interruptible subscribers start nothing of
-  that turn or an earlier one, and what they were doing for them is cancelled.
+  that turn or an earlier one, and what they were doing for them is cancelled;
+  a handler that does not heed that is left behind, and its lane goes on.
 * Barrier: the events of a speculative turn reach only speculative subscribers until it is
   committed; those of a revoked one never reach the others.
 * Containment: a handler that raises becomes a ``HandlerFailed`` event; the lane goes on.
@@ -24,7 +25,6 @@ A lane exists only while it has work, so an idle conversation costs no task and 
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -42,6 +42,7 @@ from .conversation import Conversations, ConversationState
 from .delayed import DelayedEvents, require_urgent
 from .lane import Lane, current_lane
 from .speculation import SpeculativeTurn
+from .streams import was_cancelled
 from .subscription import BackPressure, Overflow, Subscription, subscription
 from .tasks import TaskPool, plain_task_group
 from .trace import Step, Trace, notify
@@ -352,6 +353,16 @@ class Bus:
         for lane in state.lanes.values():
             if lane.scope and lane.current and state.skips(lane.subscription, lane.current):
                 lane.scope.cancel()
+                if watch := lane.begin_watch():
+                    self._pool.start(partial(self._leave_behind, state, lane, watch))
+
+    async def _leave_behind(
+        self, state: ConversationState, lane: Lane, watch: anyio.CancelScope
+    ) -> None:
+        """Let another lane go on where a handler does not heed that it was cancelled."""
+        if heir := await lane.outlived(watch):
+            state.lanes[lane.key] = heir
+            await self._run(state, heir)
 
     def _refuse_if_closed(self, event: Event) -> None:
         from_within = event.urgent or current_lane.get()
@@ -441,7 +452,8 @@ class Bus:
         finally:
             while lane.queue:  # the bus is being cancelled
                 self._drop(lane, 0)
-            del state.lanes[lane.key]
+            if state.lanes.get(lane.key) is lane:
+                del state.lanes[lane.key]
             self._conversations.tidy(state)
 
     async def _handle(self, state: ConversationState, lane: Lane, event: Event) -> None:
@@ -460,14 +472,16 @@ class Bus:
         except Exception as error:
             step = Step.FAILED
             self._contain(subscription, event, error)
-        except anyio.get_cancelled_exc_class() as stray:
-            if anyio.current_effective_deadline() == -math.inf:
+        except (anyio.get_cancelled_exc_class(), GeneratorExit, SystemExit) as stray:
+            if was_cancelled(stray):  # else another task was, in the handler's hands
                 raise
-            # another task was cancelled in the handler's hands; ours was not
             step = Step.FAILED
             self._contain(subscription, event, RuntimeError(f"stray {type(stray).__name__}"))
         finally:
             lane.current = lane.scope = None
+            if lane.watch:
+                lane.watch.cancel()
+                lane.watch = None
             if self._observers:
                 self._trace(step, event, subscription.name, self.clock.now() - began)
 

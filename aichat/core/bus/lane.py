@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Hashable
 from contextvars import ContextVar
@@ -12,6 +13,11 @@ from attrs import Factory, define
 from aichat.core.events import Event
 
 from .subscription import Overflow, Subscription
+
+log = logging.getLogger(__name__)
+
+HEED_SECONDS = 3.0
+"""A handler that was cancelled may take so long to end: engines close their streams within two."""
 
 Key = tuple[Subscription, Hashable]
 
@@ -30,6 +36,8 @@ class Lane:
     current: Event | None = None
     """What the handler is doing now."""
     scope: anyio.CancelScope | None = None
+    watch: anyio.CancelScope | None = None
+    """Waits for the handler to heed that it was cancelled."""
     waits_for: list[Lane] = Factory(list)
     """Full lanes that this lane's handler wants to put something in."""
     room: anyio.Event | None = None
@@ -57,6 +65,27 @@ class Lane:
             self.room.set()
             self.room = None
         return event
+
+    def begin_watch(self) -> anyio.CancelScope | None:
+        """Return what is to be cancelled when the handler has ended; None if it is watched."""
+        if self.watch:
+            return None
+        self.watch = anyio.CancelScope()
+        return self.watch
+
+    async def outlived(self, watch: anyio.CancelScope) -> Lane | None:
+        """Wait for the handler to heed that it was cancelled; else return a lane with what waits.
+
+        Until it does, *watch* is not cancelled. An engine may be stuck in a thread or in a shield.
+        """
+        with watch:
+            await anyio.sleep(HEED_SECONDS)
+        if watch.cancel_called:
+            return None
+        log.error("%s does not stop: it is left behind", self.subscription.name)
+        heir = Lane(self.subscription, self.key, self.queue, self.counted, room=self.room)
+        self.queue, self.counted, self.room = deque(), 0, None
+        return heir
 
     def given_up_for(self, event: Event) -> int | None:
         """Return the place of the event that makes way for *event*, if one has to."""

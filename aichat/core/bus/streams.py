@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import anyio
 
-from aichat.core.errors import TimedOut
+from aichat.core.errors import BackendFailed, TimedOut
 
 from .clock import Clock
 
@@ -18,14 +18,46 @@ T = TypeVar("T")
 CLOSE_SECONDS = 2.0
 
 
+class Contained(AsyncIterator[T]):
+    """A stream whose engine cannot cancel its reader: what it lets out is a failure of its own."""
+
+    def __init__(self, stream: AsyncIterator[T]) -> None:
+        self._stream = stream
+
+    async def __anext__(self) -> T:
+        try:
+            return await anext(self._stream)
+        except (anyio.get_cancelled_exc_class(), GeneratorExit, SystemExit) as error:
+            if was_cancelled(error):
+                raise
+            raise BackendFailed(
+                f"An engine ended its stream with {type(error).__name__}.",
+                "Try again, or choose another.",
+            ) from error
+
+
+def was_cancelled(error: BaseException) -> bool:
+    """Tell whether *error* cancels the running task; else it is somebody's who was called."""
+    is_cancel = isinstance(error, anyio.get_cancelled_exc_class())
+    return is_cancel and anyio.current_effective_deadline() == -math.inf
+
+
 @asynccontextmanager
 async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
     """Close *stream* at the end of the block, so that a backend frees its GPU at once.
 
     The close is shielded: a cancelled reader still closes what it opened, within two seconds.
+    Raises :class:`BackendFailed` for what is no stream.
     """
+    if not hasattr(stream, "__aiter__"):
+        if isinstance(stream, Coroutine):
+            stream.close()
+        raise BackendFailed(
+            f"An engine gave {type(stream).__name__}, not an asynchronous stream.",
+            "Write its method as an `async def` that yields.",
+        )
     try:
-        yield stream
+        yield Contained(aiter(stream))
     finally:
         if close := getattr(stream, "aclose", None):
             with anyio.move_on_after(CLOSE_SECONDS, shield=True):

@@ -20,6 +20,7 @@ from attrs import Factory, define, frozen
 
 from aichat.core.backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from aichat.core.errors import AichatError, CannotStart, NotReady
+from aichat.core.message_writes import MessageWrites
 from aichat.core.redaction import redacted
 from aichat.core.storage import Storage
 from aichat.core.tools import Tool
@@ -231,6 +232,8 @@ class Parts:
     """What of a clause is read out: each gets what the one before has made of it."""
     tools: Mapping[str, Tool] = Factory(dict)
     """What characters may use, by name."""
+    writes: MessageWrites = Factory(MessageWrites)
+    """Who writes a message now, and what waits for the store."""
     begin: Callable[[Candidate], None] = lambda candidate: None
     """Starts a candidate, while the parts are performed."""
 

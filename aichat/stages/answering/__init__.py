@@ -247,7 +247,8 @@ class Answering:
         with anyio.CancelScope() as scope:
             talk.writing = (line, scope)
             await self._write(talk, began)
-        talk.writing = None
+        if talk.writing == (line, scope):  # else another turn went on without us
+            talk.writing = None
 
     def stop(self, event: LineInterrupted) -> None:
         """A speaker was stopped who may still be writing: the next one begins."""

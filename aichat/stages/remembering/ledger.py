@@ -214,6 +214,13 @@ class Spoken:
         return samples
 
     @property
+    def is_replaced(self) -> bool:
+        """Somebody has written another text in its place; a mere note leaves it cut short."""
+        return self.edited is not None and not (
+            self.edited.interrupted and self.written.lstrip().startswith(self.edited.content)
+        )
+
+    @property
     def has_begun(self) -> bool:
         """Some of it went to the loudspeaker, or its voice failed and it was only to be read."""
         failed = (c.is_complete and c.text and not c.samples for c in self.clauses.values())

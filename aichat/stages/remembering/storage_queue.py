@@ -36,6 +36,8 @@ class Change:
 
     message_id: str
     message: Message | None
+    is_final: bool = True
+    """The line that it is of is over."""
     tries: int = 0
     """How often it failed after a pause, with an error of no known kind."""
 
@@ -56,6 +58,10 @@ class Queue:
     """Changes that found no room since that was reported last."""
     is_gone: bool = False
     """The conversation is not there any more, which was reported."""
+    refusal: Unreachable | None = None
+    """Why nothing was written at the last try."""
+    tried: anyio.Event = field(factory=anyio.Event)
+    """Set, and replaced, after every try."""
     is_closed: bool = False
     """Nobody is in the conversation."""
 
@@ -94,9 +100,12 @@ class Storing:
     parts: Parts
     queues: dict[str, Queue] = field(factory=dict)
 
+    def __attrs_post_init__(self) -> None:
+        self.parts.writes.pending.append(self)
+
     def add(self, turn: Turn, message: Message, *, is_final: bool = True) -> None:
         """Have a message written; one that is not final does not wake a store that refuses."""
-        self._put(turn, Change(message.message_id, message), hurry=is_final)
+        self._put(turn, Change(message.message_id, message, is_final), hurry=is_final)
 
     def delete(self, turn: Turn, message_id: str) -> None:
         """Have a message taken away, also one that is on its way to the store."""
@@ -109,9 +118,39 @@ class Storing:
         queue.is_closed = False
         if given_up := queue.put(turn, change):
             self.bus.dropped[f"{__name__}.Storing.write"] += given_up
-        if not queue.is_served and (hurry or not queue.is_paused):
+        if hurry or not queue.is_paused:
+            self._serve(queue)
+
+    def _serve(self, queue: Queue) -> None:
+        if not queue.is_served:
             queue.is_served = True
-            self.bus.post(StoreDue(turn, queue))
+            self.bus.post(StoreDue(queue.turn, queue))
+
+    # -- for those who change a message that may be on its way -------------------------------
+
+    def is_pending(self, message_id: str) -> bool:
+        """Tell whether what a message has become in the end is yet to be written."""
+        queue = self._queue_of(message_id)
+        return queue is not None and queue.changes[message_id].is_final
+
+    async def flush(self, message_id: str) -> None:
+        """Wait until a message is written, if it waits. Raises Unreachable if the store refuses."""
+        while queue := self._queue_of(message_id):
+            tried = queue.tried
+            self._serve(queue)
+            await tried.wait()
+            if queue.refusal and message_id in queue.changes:
+                raise queue.refusal
+
+    def discard(self, message_id: str) -> None:
+        """Write nothing more of a message: it is gone."""
+        if queue := self._queue_of(message_id):
+            del queue.changes[message_id]
+
+    def _queue_of(self, message_id: str) -> Queue | None:
+        return next((one for one in self.queues.values() if message_id in one.changes), None)
+
+    # -- writing -----------------------------------------------------------------------------
 
     def forget(self, event: ConversationClosed) -> None:
         """Keep only what is not stored yet."""
@@ -130,9 +169,10 @@ class Storing:
         queue.is_paused = queue.is_paused and not event.again
         try:
             while queue.changes:
-                await self._write(event, next(iter(queue.changes.values())))
-            queue.pause = FIRST_PAUSE
+                await self._write_oldest(event)
+            queue.pause, queue.refusal = FIRST_PAUSE, None
         except Unreachable as error:
+            queue.refusal = error
             self._pause(queue)
             if not (event.again and was_paused):
                 raise self._refused(queue, error) from error
@@ -142,6 +182,8 @@ class Storing:
             raise
         finally:
             queue.is_served = False
+            queue.tried.set()
+            queue.tried = anyio.Event()
             self._tidy(queue)
 
     def _pause(self, queue: Queue) -> None:
@@ -160,6 +202,13 @@ class Storing:
             f"{len(queue.changes)} message(s) could not be stored yet. {error.problem}{less}",
             f"{error.hint} They wait in memory, and are written when the store takes them.",
         )
+
+    async def _write_oldest(self, event: StoreDue) -> None:
+        """Write the oldest change, as it is when nobody else writes that message."""
+        id = next(iter(event.queue.changes))
+        async with self.parts.writes.alone(id):
+            if change := event.queue.changes.get(id):
+                await self._write(event, change)
 
     async def _write(self, event: StoreDue, change: Change) -> None:
         """Write one change; what can never be stored must not hold up the rest."""

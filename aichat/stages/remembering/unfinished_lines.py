@@ -58,11 +58,11 @@ class Drafting:
         """Have the lines stored as they are now."""
         for line in self.grown.pop(event.turn.conversation, ()):
             spoken = self.ledger(line)
-            if spoken is None or spoken.stopped_at is not None or spoken.edited:
+            if spoken is None or spoken.stopped_at is not None or spoken.is_replaced:
                 continue
             if not spoken.written.strip():
                 continue
-            spoken.draft = self._draft(line, spoken)
+            spoken.draft = left_by(self._draft(line, spoken), spoken)
             self.storing.add(line.turn, spoken.draft, is_final=False)
 
     def _draft(self, line: Line, spoken: Spoken) -> Message:
@@ -82,9 +82,8 @@ class Drafting:
 
 def left_by(message: Message, spoken: Spoken) -> Message:
     """Return the message that a line leaves: what somebody has made of its draft stands."""
-    edited, draft = spoken.edited, spoken.draft
-    if edited is None:
+    if spoken.edited is None:
         return message
-    if draft and (edited.content, edited.heard) == (draft.content, draft.heard):
-        return evolve(message, extensions={**edited.extensions, **message.extensions})
-    return edited
+    if spoken.is_replaced:
+        return spoken.edited
+    return evolve(message, extensions={**spoken.edited.extensions, **message.extensions})

@@ -6,7 +6,7 @@ time changes a message, so that nobody writes back what somebody else has change
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -15,8 +15,6 @@ from litestar.datastructures import State
 from aichat.core import Message, Parts
 from aichat.toolkit.message_versions import chosen, edited
 from aichat.web.realtime.rooms import Rooms
-
-from .message_posts import Posted
 
 
 async def change(
@@ -28,31 +26,47 @@ async def change(
     extensions: Mapping[str, Any] | None = None,
 ) -> Message:
     """Change what is given; return the message. Raises NotFound, or BadValue for a version."""
-    parts, rooms, posted = _of(state)
-    async with posted.with_all([id]):
-        before = message = await parts.storage.message(id)
+
+    def changed(message: Message) -> Message:
         if extensions is not None:
             message = evolve(message, extensions=extensions)
         if version is not None:
             message = chosen(message, version)
         if content is not None and content != message.content:
             message = edited(message, content)
-        if message != before:
-            await parts.storage.add_message(message)
-            rooms.message_changed(message)
+        return message
+
+    async with state.posted.with_all([id]):
+        while (message := await _written(state, id, changed)) is None:
+            pass  # its line has ended meanwhile: what it has become is changed
     return message
+
+
+async def _written(state: State, id: str, changed: Callable[[Message], Message]) -> Message | None:
+    """Write a message as it is *changed*; None if it has become another meanwhile."""
+    parts, rooms = _of(state)
+    async with parts.writes.settled(id):
+        before = await parts.storage.message(id)
+        if (message := changed(before)) != before:
+            await parts.storage.add_message(message)
+        if parts.writes.is_pending(id):
+            return None
+        if message != before:
+            rooms.message_changed(message)
+        return message
 
 
 async def delete(state: State, id: str) -> Message:
     """Delete a message for good; return what it was. Raises NotFound."""
-    parts, rooms, posted = _of(state)
-    async with posted.with_all([id]):
+    parts, rooms = _of(state)
+    async with state.posted.with_all([id]), parts.writes.settled(id):
         message = await parts.storage.message(id)
         await parts.storage.delete_message(id)
+        parts.writes.discard(id)
         rooms.message_deleted(message)
         state.listing.forget(message.conversation_id)  # it is no activity
     return message
 
 
-def _of(state: State) -> tuple[Parts, Rooms, Posted]:
-    return state.parts, state.rooms, state.posted
+def _of(state: State) -> tuple[Parts, Rooms]:
+    return state.parts, state.rooms

@@ -118,6 +118,7 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
     class Server(uvicorn.Server):
         loop: asyncio.AbstractEventLoop | None = None
         exit_code = 0
+        signals = 0
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             self.loop = asyncio.get_running_loop()
@@ -130,6 +131,9 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
             await super().shutdown(sockets)
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.signals += 1
+            if self.signals == 2:
+                return  # it is ending already, and what was heard is being stored
             self.exit_code = 0 if sig == signal.SIGINT else 128 + sig
             super().handle_exit(sig, frame)
             if self.loop and (hurry := app.state.get("hurry")):
