@@ -55,7 +55,7 @@ def is_there(name: str, document: Path) -> bool:
     if "/" not in name:  # a file whose folder the sentence makes clear
         here = (ROOT, ROOT / "bench", ROOT / "docs" / "example-voice")
         return any((one / name).exists() for one in here) or any(
-            found for one in ("aichat", "tests", "bench") for found in (ROOT / one).rglob(name)
+            found for one in ("aichat", "templates", "tests", "bench") for found in (ROOT / one).rglob(name)
         )
     return any((start / name).exists() for start in (*STARTS, document.parent))
 
