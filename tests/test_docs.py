@@ -54,8 +54,9 @@ def is_path(name: str) -> bool:
 def is_there(name: str, document: Path) -> bool:
     if "/" not in name:  # a file whose folder the sentence makes clear
         here = (ROOT, ROOT / "bench", ROOT / "docs" / "example-voice")
+        trees = (ROOT / one for one in ("aichat", "templates", "tests", "bench"))
         return any((one / name).exists() for one in here) or any(
-            found for one in ("aichat", "templates", "tests", "bench") for found in (ROOT / one).rglob(name)
+            found for one in trees for found in one.rglob(name)
         )
     return any((start / name).exists() for start in (*STARTS, document.parent))
 
