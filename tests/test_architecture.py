@@ -25,10 +25,10 @@ FUNCTION_BUDGET = 30
 LONG_FUNCTIONS = {
     "aichat.core.bus.bus": {"subscribe": 34},
     "aichat.core.registry.selection": {"perform": 31},
-    "aichat.stages.answering": {"_read": 35},
+    "aichat.stages.answering": {"_read": 39},
     "aichat.stages.remembering": {"note": 34},
     "aichat.toolkit.bounded_http": {"bounds_in_threads": 56},
-    "aichat.toolkit.replies": {"replied": 31},
+    "aichat.toolkit.replies": {"replied": 45},
     "aichat.web.app": {"create_app": 63, "_opened": 45},
     "aichat.web.pages.models": {"_page": 39},
     "aichat.web.realtime.chat_socket": {"talk": 56, "_message": 36},
