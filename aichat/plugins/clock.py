@@ -19,10 +19,10 @@ async def clock(
     timezone: Annotated[str, "An IANA name, as Europe/London; leave it out for where we are"] = "",
 ) -> str:
     """Tell the date and the time of day now."""
-    return told(datetime.now(UTC), timezone)
+    return in_words(datetime.now(UTC), timezone)
 
 
-def told(moment: datetime, timezone: str = "") -> str:
+def in_words(moment: datetime, timezone: str = "") -> str:
     """Say a moment in a timezone, else in that of this machine. Raises :class:`BadValue`."""
     there = moment.astimezone(_zone(timezone) if timezone else None)
     offset = f"UTC{there:%z}"

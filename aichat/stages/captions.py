@@ -81,7 +81,7 @@ class Captions:
         clause.marks += event.words
         clause.is_complete = event.last
         if clause.began is not None and (event.words or (event.last and not clause.marks)):
-            self._tell(event.line, event.index, clause)
+            self._report(event.line, event.index, clause)
 
     def play(self, event: AudioReady) -> None:
         """A clause begins where the one before it has ended."""
@@ -91,9 +91,9 @@ class Captions:
         self.sent[line] = before + len(event.pcm) // 2
         if clause.began is None:
             clause.began = before
-            self._tell(line, event.index, clause)
+            self._report(line, event.index, clause)
 
-    def _tell(self, line: Line, index: int, clause: Clause) -> None:
+    def _report(self, line: Line, index: int, clause: Clause) -> None:
         assert clause.began is not None  # noqa: S101  (it is told from then on)
         self.bus.post(ClauseTimed(line, index, _ms(clause.began), clause.words()))
 

@@ -46,7 +46,7 @@ WITHIN_BYTES = 2 * SPEAKER_RATE * 30
 """With so much of it that only waits for its time (30 s), a line is held back within a clause as
 well. A usual clause is made to its end: its engine is free for others before it is heard."""
 
-Gate = Callable[[], Awaitable[None]]
+BackPressure = Callable[[], Awaitable[None]]
 
 
 @define
@@ -178,7 +178,7 @@ class Playhead:
 
 
 def _is_far_ahead(head: Playhead, event: SpeechSynthesized) -> bool:
-    """Tell whether a line is to be held back.
+    """Return whether a line is to be held back.
 
     Within a clause that keeps its engine from others. So only audio counts there that needs no
     engine to be reached: what a later line has waiting does not, as the line before may need the
@@ -200,7 +200,7 @@ class Playing:
     def sequence(
         self,
         event: SpeakersChosen | SpeechSynthesized | ReplyFinished | LineInterrupted | Interrupted,
-    ) -> Gate | None:
+    ) -> BackPressure | None:
         """Put in order; hold back a line that is far ahead of the loudspeaker.
 
         What is due now is sent by whoever made it, which saves waking the player up.

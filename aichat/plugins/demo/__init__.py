@@ -18,7 +18,7 @@ from attrs import frozen
 from aichat.core import Backend, Llm, Prompt, PromptMessage, ToolCall, hookimpl, is_clean
 
 from .lines import INTENTS, OUT_OF_LINES, STOP_WORDS, STYLES, Intent, Lines, Style
-from .tool_use import told, wanted
+from .tool_use import tool_results, wanted
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Demo:
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[str | ToolCall]:
         seconds = 1 / self.words_per_second if self.words_per_second > 0 else 0
-        result = told(prompt.messages)
+        result = tool_results(prompt.messages)
         if not (result or prompt.must_answer) and (call := wanted(prompt, listen(prompt).user)):
             await anyio.sleep(seconds)
             yield call

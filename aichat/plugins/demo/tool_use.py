@@ -39,7 +39,7 @@ def _dice(user: str) -> str:
     return ""
 
 
-def told(messages: Sequence[PromptMessage]) -> str:
+def tool_results(messages: Sequence[PromptMessage]) -> str:
     """Say what the tools have given, if that is what the prompt ends with."""
     last = messages[-1] if messages else None
     if last is None or last.role != "tool":

@@ -36,8 +36,8 @@ def parted(text: str, look: Profile) -> tuple[Sequence[Part], str]:
             readable.append(Part(run.start, run.end, evolve(look, name=name)))
         else:
             unread.append(text[run.start : run.end])
-    told = [words for words in unread if sum(map(str.isalpha, words)) > STRAY or not readable]
-    return readable, " ".join(told)
+    reported = [words for words in unread if sum(map(str.isalpha, words)) > STRAY or not readable]
+    return readable, " ".join(reported)
 
 
 def unreadable(text: str) -> CannotRead:

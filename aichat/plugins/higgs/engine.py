@@ -50,7 +50,7 @@ class Engine:
     plan: Plan = SOON
 
     def fits(self, codes: Codes | None) -> bool:
-        """Tell whether reference codes can have been made here."""
+        """Return whether reference codes can have been made here."""
         return fit(codes, self.loaded.layout)
 
     def say(self, text: str, voice: Voice, transcript: str, listener: Listener[bytes]) -> None:

@@ -331,7 +331,7 @@ def origin(url: str) -> str:
 
 
 def _is_openrouters(key: str) -> bool:
-    """Tell whether a key is OpenRouter's: by its look, or because the environment says so."""
+    """Return whether a key is OpenRouter's: by its look, or because the environment says so."""
     return bool(key) and (key.startswith("sk-or-") or key == os.environ.get(OPENROUTER_KEY))
 
 
@@ -343,7 +343,7 @@ def ours(error: BaseException | None) -> AichatError | None:
 
 
 def may_pass(error: Exception) -> bool:
-    """Tell whether a second try may succeed, soon."""
+    """Return whether a second try may succeed, soon."""
     if ours(error):
         return False
     status = status_of(error)

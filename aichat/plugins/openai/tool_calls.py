@@ -87,7 +87,7 @@ class Calls:
         return call
 
     def _is_another(self, call: Call, fragment: Fragment) -> bool:
-        """Tell whether a fragment that seems to belong to *call* begins another one."""
+        """Return whether a fragment that seems to belong to *call* begins another one."""
         if fragment.id and call.id:
             return True  # it would have been found by its id
         if not fragment.name or not call.name:

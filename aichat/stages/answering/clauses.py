@@ -197,7 +197,7 @@ class Clauses:
         return space.end() if space else end
 
     def _is_inside(self, end: int) -> bool:
-        """Tell whether a clause that ended there would cut a whole in two."""
+        """Return whether a clause that ended there would cut a whole in two."""
         for whole in self.wholes.found:
             if whole.begin >= end:
                 break

@@ -10,16 +10,16 @@ from attrs import define, field
 from aichat.core import Character, Conversation
 from aichat.core.events import Line
 
-from .prompts import Told, told
+from .prompts import ModelMessage, model_message
 from .text_lead import Pace
 from .turn_taking import Rules
 
 
 @define
-class Talk:
+class ConversationContext:
     """One conversation: what was said, who is here, and whose turn it is to write."""
 
-    messages: dict[str, Told] = field(factory=dict)
+    messages: dict[str, ModelMessage] = field(factory=dict)
     hidden: set[str] = field(factory=set)
     """Messages that nobody is told of for now."""
     is_loaded: bool = False
@@ -31,7 +31,7 @@ class Talk:
     cast: Sequence[Character] = ()
     rules: Rules = field(factory=Rules)
     writing: tuple[Line, anyio.CancelScope] | None = None
-    drafts: dict[str, Told] = field(factory=dict)
+    replies: dict[str, ModelMessage] = field(factory=dict)
     """This turn's replies, which the next character reads before they were heard."""
     pace: Pace = field(factory=Pace)
     wrote: bool = False
@@ -43,12 +43,12 @@ class Talk:
 
     def begin_turn(self) -> None:
         """Nothing was written yet."""
-        self.drafts, self.wrote, self.pace = {}, False, Pace()
+        self.replies, self.wrote, self.pace = {}, False, Pace()
 
-    def keep_draft(self, line: Line, text: str) -> None:
+    def keep_reply(self, line: Line, text: str) -> None:
         """Let those who write next in this turn know what was written, unless it is a message."""
         if line.says == "new" and line.message_id not in self.messages:
-            self.drafts[line.message_id] = told(line.message(text))
+            self.replies[line.message_id] = model_message(line.message(text))
 
     @property
     def last_speaker(self) -> str | None:

@@ -70,7 +70,7 @@ LOOKED_AT = 48
 
 
 def ends_sentence(before: str, is_bare: bool, text: str, at: int, final: bool) -> int:
-    """Tell whether a full stop ends a sentence: 1 or 0; ``WAIT`` while that is not known.
+    """Return whether a full stop ends a sentence: 1 or 0; ``WAIT`` while that is not known.
 
     *before* it is this, of the same clause, and behind its white space *text* goes on at *at*. It
     *is_bare* when no quotation mark or bracket closes between the two.

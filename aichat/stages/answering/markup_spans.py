@@ -104,7 +104,7 @@ def _is_word(character: str) -> bool:
 
 
 def begins_sentence(before: str) -> bool:
-    """Tell whether a sentence begins behind *before*, the end of what precedes."""
+    """Return whether a sentence begins behind *before*, the end of what precedes."""
     before = before[-LOOK_BACK:]
     words = before.rstrip()
     space = before[len(words) :]
@@ -222,7 +222,7 @@ class Wholes:
         return UNKNOWN
 
     def closes(self, delta: str) -> bool:
-        """Tell whether *delta* closes the block of code, which need not be read again for that."""
+        """Return whether *delta* closes the block of code, which need not be read again for that."""
         recent = self._recent + delta
         self._recent = recent[-RECENT:]
         return _closing(self.fence).search(recent) is not None

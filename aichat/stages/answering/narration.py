@@ -51,7 +51,7 @@ COMMANDS = word_set(ACTIONS) - EXPRESSED
 
 
 def is_narration(before: str, inner: str, after: str) -> bool:
-    """Tell whether what stands between stars is an action or narration, and not to be read out.
+    """Return whether what stands between stars is an action or narration, and not to be read out.
 
     *before* and *after* are the text around it, from the start of its clause to the end.
     """
@@ -69,7 +69,7 @@ def _first(text: str) -> list[re.Match[str]]:
 
 
 def _ends_sentence(inner: str, after: str) -> bool:
-    """Tell whether the passage ends as a sentence does, and another begins behind it."""
+    """Return whether the passage ends as a sentence does, and another begins behind it."""
     if inner.rstrip()[-1:] in ".!?…。！？":
         return True
     rest = after.lstrip()
@@ -132,7 +132,7 @@ def _is_third(verb: str) -> bool:
 
 
 def _is_done(said: list[str]) -> bool:
-    """Tell whether the words say what somebody does: "softly smiles", "the old door creaks"."""
+    """Return whether the words say what somebody does: "softly smiles", "the old door creaks"."""
     if said[0] in DONE or (len(said) > 1 and said[0].endswith("ly") and said[1] in DONE):
         return True
     return said[0] in SUBJECTS and any(word in DONE for word in said[1:6])

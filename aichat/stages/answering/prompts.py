@@ -33,7 +33,7 @@ def tokens(text: str) -> int:
 
 
 @frozen
-class Told:
+class ModelMessage:
     """One message as the models read it: its own character, and everybody else."""
 
     message: Message
@@ -43,7 +43,7 @@ class Told:
     """0: nothing of it was heard, so that nobody is told."""
 
 
-def told(message: Message) -> Told:
+def model_message(message: Message) -> ModelMessage:
     """Prepare a message once, so that a prompt is only put together."""
     said = in_words(message.said)  # a model sees no pictures
     own = foreign = PromptMessage(message.role, said)
@@ -51,13 +51,13 @@ def told(message: Message) -> Told:
         who = message.name or "Somebody"  # it came from outside
         foreign = PromptMessage("user", f"{who}: {said}", who)
     size = 0 if not said or said.isspace() else tokens(foreign.content) + MESSAGE_TOKENS
-    return Told(message, own, foreign, size)
+    return ModelMessage(message, own, foreign, size)
 
 
 def prompt(
     character: Character,
     cast: Sequence[Character],
-    messages: Iterable[Told],
+    messages: Iterable[ModelMessage],
     conversation: Conversation,
     context_tokens: int | None = None,
 ) -> Prompt:
@@ -76,7 +76,7 @@ def prompt(
     return Prompt(character, tuple(cast), in_turns((system, *history)), settings)
 
 
-def _newest(character_id: str, messages: Sequence[Told], room: int) -> list[PromptMessage]:
+def _newest(character_id: str, messages: Sequence[ModelMessage], room: int) -> list[PromptMessage]:
     """Take messages from the newest back, as many as there is room for."""
     kept: list[PromptMessage] = []
     for one in reversed(messages):

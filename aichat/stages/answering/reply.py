@@ -28,7 +28,7 @@ N = TypeVar("N", int, float)
 
 
 @define
-class Draft:
+class Reply:
     """One line's reply. *filters* make of a clause what is read out, one after the other.
 
     *is_shown*: its text is to be seen already, and is only to be spoken.
@@ -41,7 +41,7 @@ class Draft:
     written: list[str] = field(factory=list)
     """Its text, in pieces: to join them each time would take longer and longer."""
     held: str = ""
-    told: float = field(default=Factory(lambda self: self.bus.clock.now(), takes_self=True))
+    shown_at: float = field(default=Factory(lambda self: self.bus.clock.now(), takes_self=True))
     pieces: int = 0
     clauses: Clauses = field(factory=Clauses)
     made: int = 0
@@ -84,8 +84,8 @@ class Draft:
         self.held += delta
         complete = self.clauses.feed(delta)
         now = self.bus.clock.now()
-        if complete or now - self.told >= JOIN_SECONDS:
-            self.told = now
+        if complete or now - self.shown_at >= JOIN_SECONDS:
+            self.shown_at = now
             await self._show()
         return complete
 

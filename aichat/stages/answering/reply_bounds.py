@@ -35,7 +35,7 @@ SEEN = re.compile(
 
 
 def shows(text: str) -> bool:
-    """Tell whether there is anything to be seen in a text."""
+    """Return whether there is anything to be seen in a text."""
     return SEEN.search(text) is not None
 
 
@@ -86,7 +86,7 @@ class Bounds:
 
 
 def repeats_itself(recent: str) -> bool:
-    """Tell whether the last ``LOOP`` letters are one short piece, over and over."""
+    """Return whether the last ``LOOP`` letters are one short piece, over and over."""
     if len(recent) < LOOP:
         return False
     return recent.find(recent[PERIOD:]) < PERIOD  # where it is, and a period earlier

@@ -156,7 +156,7 @@ class OwnWords:
         return ""
 
     def _may_be_prefix(self, text: str) -> bool:
-        """Tell whether *text*, at the start of a line, could still turn out to name a speaker."""
+        """Return whether *text*, at the start of a line, could still turn out to name a speaker."""
         if len(text) >= LONGEST_PREFIX or text.endswith("\n"):
             return False
         start = text.lstrip(OPENING).casefold().replace("：", ":")

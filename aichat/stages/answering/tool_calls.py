@@ -52,8 +52,8 @@ class Toolbox:
             for place, call in enumerate(calls):
                 tasks.start_soon(use, place, call)
         asked = PromptMessage("assistant", said, calls=tuple(calls))
-        told = [results[place] for place in range(len(calls))]
-        return evolve(sent, messages=(*sent.messages, asked, *told), must_answer=last)
+        answers = [results[place] for place in range(len(calls))]
+        return evolve(sent, messages=(*sent.messages, asked, *answers), must_answer=last)
 
     async def _use(self, call: ToolCall, refused: bool) -> PromptMessage:
         """Make one call, tell everybody, and return what the model is told."""

@@ -166,10 +166,10 @@ STRATEGIES: dict[str, Strategy] = {
 def talkativeness(who: Character) -> float:
     """Return ``extensions["talkativeness"]``, 0 to 1; character cards keep it as text as well."""
     try:
-        told = float(who.extensions.get("talkativeness", TALKATIVE))
+        given = float(who.extensions.get("talkativeness", TALKATIVE))
     except (TypeError, ValueError, OverflowError):
         return TALKATIVE
-    return min(max(told, 0.0), 1.0) if told == told else TALKATIVE
+    return min(max(given, 0.0), 1.0) if given == given else TALKATIVE
 
 
 def _dice(seed: int, id: str) -> float:

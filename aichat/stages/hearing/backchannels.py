@@ -53,7 +53,7 @@ def _phrases(texts: Iterable[str]) -> frozenset[Phrase]:
 
 
 @frozen
-class Manners:
+class Backchannels:
     """The phrases that are known, as a user may set them."""
 
     back_channels: frozenset[Phrase] = field(default=BACK_CHANNELS, converter=_phrases)
@@ -81,11 +81,11 @@ class Manners:
         if any(phrase in self.stop_phrases for phrase in phrases):
             said = [phrase[0] for phrase in phrases if self._is_name(phrase, names)]
             return Verdict("stop", meant(said, names))
-        is_aside = all(phrase in self.back_channels for phrase in phrases)
-        return Verdict("back_channel" if is_aside else "words")
+        is_backchannel = all(phrase in self.back_channels for phrase in phrases)
+        return Verdict("back_channel" if is_backchannel else "words")
 
-    def may_become_aside(self, text: str, names: Sequence[str] = ()) -> bool:
-        """Tell whether *text*, of which more may come, is or could still become an aside."""
+    def may_become_backchannel(self, text: str, names: Sequence[str] = ()) -> bool:
+        """Return whether *text*, of which more may come, is or could still become an aside."""
         words = words_of(text)
         known = ["\0".join(phrase) for phrase in (*self.known, *_singles(names))]
         for cut in range(max(0, len(words) - self.longest), len(words) + 1):

@@ -35,7 +35,7 @@ from aichat.core.events import (
     UserStartedSpeaking,
 )
 
-from .backchannels import BACK_CHANNELS, STOP_PHRASES, Manners, Verdict
+from .backchannels import BACK_CHANNELS, STOP_PHRASES, Backchannels, Verdict
 
 RESUME_MS = 1_000
 """The loudspeakers go on so long after the voice ended, if nothing was decided."""
@@ -48,8 +48,8 @@ PATIENCE = 3
 
 
 @lru_cache(maxsize=16)
-def _manners_of(back_channels: tuple[str, ...], stop_phrases: tuple[str, ...]) -> Manners:
-    return Manners(back_channels, stop_phrases)
+def _backchannels_of(back_channels: tuple[str, ...], stop_phrases: tuple[str, ...]) -> Backchannels:
+    return Backchannels(back_channels, stop_phrases)
 
 
 @define
@@ -88,7 +88,7 @@ class Hold:
 
 
 @define
-class Gate:
+class BargeInDetector:
     """Decides, for each conversation, whether the user breaks in."""
 
     bus: Bus
@@ -111,10 +111,12 @@ class Gate:
 
     def _limit(self, turn: Turn, transcript: str) -> int:
         limit = self.parts.turn.barge_in_ms
-        return limit * PATIENCE if transcript and self._may_be_aside(turn, transcript) else limit
+        return (
+            limit * PATIENCE if transcript and self._may_be_backchannel(turn, transcript) else limit
+        )
 
-    def _may_be_aside(self, turn: Turn, transcript: str) -> bool:
-        return self._manners().may_become_aside(transcript, self._names(turn))
+    def _may_be_backchannel(self, turn: Turn, transcript: str) -> bool:
+        return self._backchannels().may_become_backchannel(transcript, self._names(turn))
 
     def hear(self, event: UserStartedSpeaking | UserResumed | UserPaused) -> None:
         """The voice began or ended."""
@@ -135,20 +137,20 @@ class Gate:
 
     # -- the words ---------------------------------------------------------------------------
 
-    def guess(self, event: TranscriptUpdated) -> None:
+    def note_transcript(self, event: TranscriptUpdated) -> None:
         """Words over characters confirm; that there were none lets the characters go on."""
         turn = self.bus.live_turn(event.turn.conversation)
         if event.final and not event.text:
             self._resume(event.turn.conversation)
             return
         said = "" if event.final else f"{event.text} {event.tail}".strip()
-        if turn and said and not self._may_be_aside(turn, said):
+        if turn and said and not self._may_be_backchannel(turn, said):
             self._confirm(turn)
 
     def settles(self, turn: Turn, text: str) -> bool:
-        """Tell whether the final *text* was an aside: it is dealt with here and opens no turn."""
+        """Return whether the final *text* was an aside: it is dealt with here and opens no turn."""
         live = self.bus.live_turn(turn.conversation)
-        verdict = self._manners().judge(text, self._names(live or turn))
+        verdict = self._backchannels().judge(text, self._names(live or turn))
         has_stopped = verdict.kind == "stop" and turn.conversation in self.stopped
         if verdict.kind == "words" or not (live or has_stopped):
             return False
@@ -165,10 +167,10 @@ class Gate:
         if not verdict.names:
             self.bus.interrupt(Interrupted(turn, "asked"))
 
-    def _manners(self) -> Manners:
+    def _backchannels(self) -> Backchannels:
         back_channels: Sequence[str] | None = self._setting("back_channels", None)
         stop_phrases: Sequence[str] | None = self._setting("stop_phrases", None)
-        return _manners_of(
+        return _backchannels_of(
             BACK_CHANNELS if back_channels is None else tuple(back_channels),
             STOP_PHRASES if stop_phrases is None else tuple(stop_phrases),
         )
@@ -237,6 +239,13 @@ class Gate:
 
     def listen(self) -> None:
         """Subscribe."""
-        for tap in (self.hear, self.held_by, self.guess, self.choose, self.finish_line, self.end):
+        for tap in (
+            self.hear,
+            self.held_by,
+            self.note_transcript,
+            self.choose,
+            self.finish_line,
+            self.end,
+        ):
             self.bus.tap(tap)
         self.bus.subscribe(self.watch)

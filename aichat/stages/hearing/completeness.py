@@ -67,7 +67,7 @@ DIGITS = re.compile(r"\d{1,4}")
 # asked at every silent frame, of a text that seldom changes
 @lru_cache(maxsize=256)
 def has_words(text: str) -> bool:
-    """Tell whether anything was said but sounds of hesitation."""
+    """Return whether anything was said but sounds of hesitation."""
     return any(word not in HESITATION for word in words(text))
 
 
@@ -91,7 +91,7 @@ def finished(text: str) -> float:
 
 
 def _is_open(text: str) -> bool:
-    """Tell whether a quote or a bracket has been opened and not closed."""
+    """Return whether a quote or a bracket has been opened and not closed."""
     pairs = ((opening, closing) for opening, closing in PAIRS.items() if opening in text)
     for opening, closing in pairs:
         if text.count(opening) > sum(map(text.count, closing)):
@@ -100,7 +100,7 @@ def _is_open(text: str) -> bool:
 
 
 def _is_dictated(said: list[str]) -> bool:
-    """Tell whether the last words are numbers in a row, as of a telephone or a card."""
+    """Return whether the last words are numbers in a row, as of a telephone or a card."""
     last = [bool(DIGITS.fullmatch(word)) or word in NUMBERS for word in said[-2:]]
     return len(last) == 2 and all(last)
 

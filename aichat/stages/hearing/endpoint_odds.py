@@ -90,7 +90,7 @@ class Tally:
 
 
 @define
-class Odds:
+class EndpointOdds:
     """What one user's signs are worth, and what has been begun in vain."""
 
     tallies: defaultdict[Kind, Tally] = field(factory=lambda: defaultdict(Tally))
@@ -124,7 +124,7 @@ class Odds:
         return (sign.thought * BELIEF + tally.right) / (BELIEF + tally.seen)
 
     def is_worth(self, sign: Sign) -> bool:
-        """Tell whether an answer may be begun: likely enough, and not too many were in vain.
+        """Return whether an answer may be begun: likely enough, and not too many were in vain.
 
         What is likelier than the share of those in vain may be begun always: it makes that smaller.
         """

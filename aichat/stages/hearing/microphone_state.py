@@ -12,11 +12,11 @@ from aichat.core import Pause, VadStream
 from aichat.core.events import MIC_RATE, UtterancePaused
 
 from . import completeness
-from .endpoint_odds import Odds, Sign
+from .endpoint_odds import EndpointOdds, Sign
 from .local_agreement import Agreement
-from .pause_stats import Rhythm
+from .pause_stats import PauseStats
 
-GUESSED_MS = 200
+COVERED_TO_MS = 200
 """A recogniser guesses a word's end when no more than this of it is missing."""
 REPORT_SECONDS = 60.0
 """The same kind of trouble is reported no more often than this in a conversation."""
@@ -35,7 +35,7 @@ def size(milliseconds: int) -> int:
 
 
 @define
-class Ear:
+class MicrophoneState:
     """One conversation's microphone: what is being said, and how long it has been quiet."""
 
     vad: VadStream | None = None
@@ -59,7 +59,7 @@ class Ear:
     last_audio: float = 0.0
     voice_ended: float = 0.0
     over: anyio.Event = field(factory=anyio.Event)
-    guesses: list[anyio.CancelScope] = field(factory=list)
+    interims: list[anyio.CancelScope] = field(factory=list)
     """The live transcripts that are being made."""
     asked: int = 0
     """So many live transcripts were asked for of this utterance;"""
@@ -72,17 +72,17 @@ class Ear:
     words: Agreement = field(factory=Agreement)
     transcript: str = ""
     """The newest hypothesis."""
-    rhythm: Rhythm = field(factory=Rhythm)
-    odds: Odds = field(factory=Odds)
+    pauses: PauseStats = field(factory=PauseStats)
+    odds: EndpointOdds = field(factory=EndpointOdds)
     sound: float | None = None
     """How likely the user has finished, by the sound of it; None where nobody has judged that."""
-    is_told: bool = False
+    may_have_ended: bool = False
     """It was told that the user may have finished."""
     names: tuple[str, ...] = ()
     """Who may be addressed."""
 
     def is_news(self, error: Exception, now: float) -> bool:
-        """Tell whether a detector's trouble is to be reported: not each frame, nor each second."""
+        """Return whether a detector's trouble is to be reported: not each frame, nor each second."""
         kind = type(error).__name__
         if now < self.reported.get(kind, -math.inf) + REPORT_SECONDS:
             return False
@@ -101,7 +101,7 @@ class Ear:
     @property
     def hypothesis(self) -> str:
         """The newest transcript if it may be all that was said, else nothing."""
-        return self.transcript if self.voiced - self.covered <= size(GUESSED_MS) else ""
+        return self.transcript if self.voiced - self.covered <= size(COVERED_TO_MS) else ""
 
     def sign(self) -> Sign:
         """Say what speaks for an end just now."""
@@ -117,7 +117,7 @@ class Ear:
             transcript=text,
             has_words=self._has_words(),
             finished=completeness.fused(completeness.finished(text), self.sound),
-            usual_ms=self.rhythm.usual_ms,
+            usual_ms=self.pauses.usual_ms,
         )
 
     def _has_words(self) -> bool:

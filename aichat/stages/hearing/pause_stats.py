@@ -17,7 +17,7 @@ MARGIN = 1.25
 
 
 @define
-class Rhythm:
+class PauseStats:
     """A running quantile."""
 
     pauses: deque[int] = field(factory=lambda: deque(maxlen=KEPT))

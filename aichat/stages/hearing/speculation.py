@@ -15,7 +15,7 @@ from aichat.core import Bus, NotReady, Parts, charges, new_id
 from aichat.core.events import Speculated, TranscriptUpdated, Turn, UserSaid
 
 from .completeness import has_words
-from .endpoint_odds import Odds, Sign
+from .endpoint_odds import EndpointOdds, Sign
 from .local_agreement import words
 
 
@@ -37,29 +37,29 @@ class Final:
 
 
 @define(eq=False)
-class Supposed:
+class SpeculativeAnswer:
     """What is being answered ahead."""
 
     turn: Turn
     text: str
     began: float
-    odds: Odds
+    odds: EndpointOdds
 
 
 @define
-class Ahead:
+class Speculation:
     """Supposes, of each conversation, at most one end at a time."""
 
     bus: Bus
     parts: Parts
-    supposed: dict[str, Supposed] = field(factory=dict)
+    answers: dict[str, SpeculativeAnswer] = field(factory=dict)
 
     def may_write(self) -> bool:
-        """Tell whether transcripts may be made in vain."""
+        """Return whether transcripts may be made in vain."""
         return self._may(lambda: [self.parts.stt])
 
     def may_answer(self) -> bool:
-        """Tell whether answers may be made in vain, and who makes them is ready."""
+        """Return whether answers may be made in vain, and who makes them is ready."""
         return self._may(lambda: [self.parts.stt, self.parts.llm, self.parts.tts])
 
     def _may(self, who: Callable[[], list[object]]) -> bool:
@@ -72,39 +72,39 @@ class Ahead:
             return False
         return wanted == "on" or not any(map(charges, backends))
 
-    async def suppose(self, conversation: str, text: str, odds: Odds, sign: Sign) -> None:
+    async def speculate(self, conversation: str, text: str, odds: EndpointOdds, sign: Sign) -> None:
         """Let *text* be answered as if it were all, if that is worth while.
 
         What was supposed before is revoked, unless it has the same words.
         """
-        known = self.supposed.get(conversation)
+        known = self.answers.get(conversation)
         if known and words(known.text) == words(text):
             return
         self.revoke(conversation)
         is_idle = self.bus.live_turn(conversation) is None
         if is_idle and has_words(text) and odds.is_worth(sign) and self.may_answer():
             turn = self.bus.speculative_turn(conversation)
-            self.supposed[conversation] = Supposed(turn, text, self.bus.clock.now(), odds)
+            self.answers[conversation] = SpeculativeAnswer(turn, text, self.bus.clock.now(), odds)
             self.bus.post(TranscriptUpdated(turn, text, final=True))
             await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
 
     def commit(self, conversation: str, text: str) -> bool:
         """The user has said *text*: go on with what was supposed if it was that."""
-        known = self.supposed.get(conversation)
+        known = self.answers.get(conversation)
         if known and words(known.text) == words(text) and self.bus.commit(known.turn):
-            del self.supposed[conversation]
-            self._tell(known, known.turn, kept=True)
+            del self.answers[conversation]
+            self._report(known, known.turn, kept=True)
             return True
         self.revoke(conversation)
         return False
 
     def revoke(self, conversation: str) -> None:
         """It was not the end, or not these words."""
-        if known := self.supposed.pop(conversation, None):
+        if known := self.answers.pop(conversation, None):
             self.bus.revoke(known.turn)
-            self._tell(known, self.bus.turn(conversation), kept=False)
+            self._report(known, self.bus.turn(conversation), kept=False)
 
-    def _tell(self, known: Supposed, turn: Turn, *, kept: bool) -> None:
+    def _report(self, known: SpeculativeAnswer, turn: Turn, *, kept: bool) -> None:
         known.odds.begun.add(kept)
         seconds = self.bus.clock.now() - known.began
         self.bus.post(Speculated(turn, kept, seconds))

@@ -25,12 +25,12 @@ class Ticket:
 
 
 @define(eq=False)
-class Sharing:
+class SttQueue:
     """Lets *limit* in at once; ``None``: everybody."""
 
     limit: int | None
     finals: deque[Ticket] = field(factory=deque)
-    guesses: list[Ticket] = field(factory=list)
+    interims: list[Ticket] = field(factory=list)
     inside: list[Ticket] = field(factory=list)
     served: dict[str, int] = field(factory=dict)
     """When each session's latest guess was let in, as a running number."""
@@ -40,7 +40,7 @@ class Sharing:
     async def place(self, session: str, *, final: bool) -> AsyncIterator[None]:
         """Wait for a place and keep it for the block."""
         ticket = Ticket(session, final)
-        (self.finals if final else self.guesses).append(ticket)
+        (self.finals if final else self.interims).append(ticket)
         self._call()
         try:
             await ticket.called.wait()
@@ -52,7 +52,7 @@ class Sharing:
         if ticket in self.inside:
             self.inside.remove(ticket)
         else:
-            (self.finals if ticket.final else self.guesses).remove(ticket)
+            (self.finals if ticket.final else self.interims).remove(ticket)
         self._call()
 
     def _call(self) -> None:
@@ -66,15 +66,15 @@ class Sharing:
             return None
         if self.finals:
             return self.finals.popleft()
-        if not self.guesses or not self._may_guess():
+        if not self.interims or not self._may_admit_interim():
             return None
-        ticket = min(self.guesses, key=lambda ticket: self.served.get(ticket.session, 0))
-        self.guesses.remove(ticket)
+        ticket = min(self.interims, key=lambda ticket: self.served.get(ticket.session, 0))
+        self.interims.remove(ticket)
         self.number += 1
         self.served[ticket.session] = self.number
         return ticket
 
-    def _may_guess(self) -> bool:
+    def _may_admit_interim(self) -> bool:
         guessing = sum(not ticket.final for ticket in self.inside)
         return self.limit is None or guessing < max(1, self.limit - 1)
 

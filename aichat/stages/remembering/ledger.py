@@ -120,8 +120,8 @@ class Spoken:
             self.figures["usage"] = {name: getattr(event, name) for name in names}
         else:
             used = {"name": event.name, "arguments": event.arguments}
-            told = {**used, "result": event.result, "failed": event.failed}
-            self.figures.setdefault("tools", []).append(told)
+            outcome = {**used, "result": event.result, "failed": event.failed}
+            self.figures.setdefault("tools", []).append(outcome)
 
     def note_clause(self, event: ReplyClause) -> None:
         """Take in a clause's text."""

@@ -45,7 +45,7 @@ from aichat.toolkit.voice_cloning import introduce
 
 from .cache import Takes, key_of
 from .clause_audio import Clause, Rate
-from .slots import Need, Slots
+from .slots import Deadline, TtsScheduler
 
 CHUNK_SECONDS = 20.0
 """A voice of which nothing is heard for so long has failed."""
@@ -64,7 +64,7 @@ class Engine:
 
     tts: Tts
     count: int
-    slots: Slots
+    scheduler: TtsScheduler
 
 
 Scope = tuple[()] | tuple[int] | tuple[int, int]
@@ -102,7 +102,7 @@ class Plan:
         scopes = ((), (event.line.place,), (event.line.place, event.index))
         return [tts for tts, scope in self.given_up if scope in scopes]
 
-    def need(self, event: ReplyClause) -> Need:
+    def deadline(self, event: ReplyClause) -> Deadline:
         """Say how soon a clause is needed."""
         at = (event.line.place, event.index)
         return self.needed.pop(at, self.next), *at
@@ -183,9 +183,9 @@ class Speaking:
                 await self.bus.publish(piece)
             return
         plan = self._plan(event.turn)
-        need = plan.need(event)
+        deadline = plan.deadline(event)
         while engine := self._engine(plan, event):  # none is left: that was reported
-            async with engine.slots.taken(need):
+            async with engine.scheduler.slot(deadline):
                 if engine is not self._engine(plan, event):
                     continue  # it failed while this clause waited for it
                 clause = Clause(self.bus, event)
@@ -263,7 +263,7 @@ class Speaking:
         self.engines = [
             e for e in self.engines if e.tts is not tts and any(e.tts is one for one in ready)
         ]
-        self.engines.append(engine := Engine(tts, count, Slots(count)))
+        self.engines.append(engine := Engine(tts, count, TtsScheduler(count)))
         return engine
 
     async def _voice(self, line: Line) -> Voice:
