@@ -23,7 +23,7 @@ async def clock(
 
 
 def in_words(moment: datetime, timezone: str = "") -> str:
-    """Say a moment in a timezone, else in that of this machine. Raises :class:`BadValue`."""
+    """Return a moment as text, in *timezone*, else in the local one. Raises :class:`BadValue`."""
     there = moment.astimezone(_zone(timezone) if timezone else None)
     offset = f"UTC{there:%z}"
     place = f"{timezone}, {offset}" if timezone else offset

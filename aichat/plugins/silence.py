@@ -20,7 +20,7 @@ class Silence:
     somebody who has begun but said no word yet. *speculate*: think ahead in a pause; "auto": if
     that costs no money.
 
-    Whoever speaks over characters makes them hold at once. Words interrupt them, and so do
+    A user who speaks over characters makes them hold at once. Words interrupt them, and so do
     *barge_in_ms* of speech whatever the words; else they go on, *resume_ms* after the voice ended
     at the latest. *back_channels* ("mhm") do not count as words; *stop_phrases* ("hold on") stop
     everybody, or with a name that one, and open no turn. Not given, the lists are aichat's own.

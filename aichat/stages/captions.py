@@ -2,7 +2,7 @@
 
 The engine's own word times are used where it knows them; else a word's share of its clause's
 letters. Times count from the beginning of the line, as the loudspeaker's reports do. A clause is
-told when its first sound goes out, and once more when more is known of it.
+reported when its first sound goes out, and once more when more is known of it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Captions:
             self._report(line, event.index, clause)
 
     def _report(self, line: Line, index: int, clause: Clause) -> None:
-        assert clause.began is not None  # noqa: S101  (it is told from then on)
+        assert clause.began is not None  # noqa: S101  (reported from then on)
         self.bus.post(ClauseTimed(line, index, _ms(clause.began), clause.words()))
 
     def forget(self, event: ConversationClosed) -> None:
@@ -111,7 +111,7 @@ class Captions:
 
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
-    """Tell when words are heard."""
+    """Report when words are heard."""
     captions = Captions(bus)
     bus.tap(captions.begin)
     bus.tap(captions.note, interruptible=True)

@@ -1,8 +1,8 @@
 """Stage: each turn's waterfall, from the end of the user's speech to the first sound heard.
 
-It is told while the turn goes on (``TurnTimed``): once the first audio is out, when the loudspeaker
-says that it plays, with each next speaker, and at the end. Only moments are kept, never what was
-said, and only those of each conversation's latest turn.
+It is published while the turn goes on (``TurnTimed``): once the first audio is out, when the
+loudspeaker reports that it plays, with each next speaker, and at the end. Only moments are kept,
+never what was said, and only those of each conversation's latest turn.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Latency:
             waterfall.reach(mark, self.bus.clock.now())
 
     def play(self, event: AudioReady) -> None:
-        """Note audio that goes out. What is new is told with the next, so as not to delay it."""
+        """Note audio that goes out. News is published with the next, so as not to delay it."""
         waterfall = self.turns.get(event.turn.conversation)
         if waterfall is None or waterfall.turn != event.turn:
             return

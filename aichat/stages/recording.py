@@ -29,11 +29,11 @@ from aichat.toolkit.event_log import Entry, Header, LogWriter
 
 FOLDER, AUDIO = "AICHAT_RECORD", "AICHAT_RECORD_AUDIO"
 GATHER_SECONDS = 0.25
-"""So long events wait for company before they are written."""
+"""Seconds for which events are gathered before they are written."""
 WAITING_BYTES = 8_000_000
-"""What waits for a slow disk beyond this is given up; the log says how much was."""
+"""Most bytes that wait for a slow disk; more is dropped, and the log counts it."""
 HISTORY = 60
-"""So many earlier messages stand in the header."""
+"""Most earlier messages in the header."""
 ONLY_MINE = 0o600
 
 

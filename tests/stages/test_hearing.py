@@ -487,4 +487,4 @@ async def test_the_only_recogniser_that_hangs_is_given_up_in_words() -> None:
         await hear(chat, *[SPEECH] * 20, *[QUIET] * 10)
         await chat.bus.settled()
         (failed,) = chat.heard.of(HandlerFailed)
-        assert "not written down within 30 seconds" in str(failed.error)
+        assert "not transcribed within 30 seconds" in str(failed.error)

@@ -1,6 +1,6 @@
 """A language model's stand-in: characters answer from a script, offline, and say so when asked.
 
-It picks up the user's words, reacts to whoever spoke before, and takes its manner from the cues in
+It picks up the user's words, reacts to the last speaker, and takes its manner from the cues in
 the character's prompt, which is enough to show taking turns. The same prompt gives the same reply.
 """
 
@@ -23,7 +23,7 @@ from .tool_use import tool_results, wanted
 T = TypeVar("T")
 
 RECENT = 24
-"""A line is not said again before so many messages have passed, while there are others."""
+"""Messages that pass before a line is said again, while there are others."""
 
 NOTICE = (
     "Demo replies: no language model is connected, so the characters answer from a script. Set "

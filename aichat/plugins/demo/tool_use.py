@@ -40,7 +40,7 @@ def _dice(user: str) -> str:
 
 
 def tool_results(messages: Sequence[PromptMessage]) -> str:
-    """Say what the tools have given, if that is what the prompt ends with."""
+    """Return the tools' results as a sentence, if the prompt ends with them; else ""."""
     last = messages[-1] if messages else None
     if last is None or last.role != "tool":
         return ""

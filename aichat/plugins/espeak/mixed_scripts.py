@@ -14,7 +14,7 @@ from .scripts import is_han, plain, runs
 from .voices import Profile
 
 STRAY = 1
-"""So many letters that nobody can read are left out without a word."""
+"""Most unreadable letters that are left out without a report."""
 
 
 @frozen

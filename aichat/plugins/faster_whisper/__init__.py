@@ -47,9 +47,9 @@ class FasterWhisper(LocalModel):
     """Writes utterances down; *language* as "de", or not set: it is found out each time.
 
     *beam_size* and *vad_filter* (leave out long silence, in which Whisper makes up words) are for
-    final texts; guesses on the way are made the fast way. *hotwords* are names and words to expect,
-    beside those of the characters. *workers* utterances at once, each on so many CPU *threads*; the
-    workers share the weights.
+    final transcripts; interim ones are made the fast way. *hotwords* are names and words to
+    expect, beside those of the characters. *workers*: utterances transcribed at once, each on
+    *threads* CPU threads; the workers share the weights.
     """
 
     part, name, what = "stt", "faster_whisper", "Whisper"

@@ -30,7 +30,7 @@ from .streaming_decode import SOON, Plan, Sounding, Wave, pcm, waiting_for
 from .text_normalisation import SAMPLE, normal
 
 CARRIED = 2
-"""So many pieces of a long text are kept as context for the next, so that the tone goes on."""
+"""Pieces of a long text kept as context for the next, so that the tone goes on."""
 FRAMES_A_LETTER = 3
 """Who speaks as slowly, 0.12 s a letter, has lost the thread;"""
 FRAMES_MORE = 50

@@ -113,7 +113,7 @@ def _fragment(index: object, id: object, function: object) -> Fragment:
 
 
 def usage_of(chunk: Mapping[str, Any]) -> Usage | None:
-    """Read what the reply took, if the chunk tells; only OpenRouter tells the cost."""
+    """Read the usage of the reply, if the chunk reports it; only OpenRouter reports the cost."""
     took = chunk.get("usage")
     if not isinstance(took, Mapping) or not took:
         return None

@@ -240,7 +240,7 @@ class Server:
         if is_too_long(error):
             return BackendFailed(
                 f"The conversation is longer than the {self.what} can read.",
-                f"Begin a new one, or tell how much it reads: context_tokens in {table}.",
+                f"Begin a new one, or set how much it reads: context_tokens in {table}.",
             )
         return BackendFailed(*self._refusal(error))
 

@@ -1,6 +1,6 @@
 """What a chat completion streams, read piece by piece: text, tool calls, and what it took.
 
-What the server tells apart as thoughts (``reasoning``) is left out; those in the text are left out
+What the server marks as thoughts (``reasoning``) is left out; those in the text are left out
 for every language model, in :mod:`aichat.toolkit.replies`.
 """
 

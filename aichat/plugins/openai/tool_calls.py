@@ -116,7 +116,7 @@ def _is_whole(arguments: str) -> bool:
 
 
 def _several(arguments: str) -> list[str]:
-    """Tell apart the arguments of several calls that came as one; most often there are none."""
+    """Split the arguments of several calls that came as one; most often there are none."""
     found: dict[str, None] = {}
     rest = arguments.strip()
     try:

@@ -34,7 +34,7 @@ LONGEST_CLIP = 30.0
 SHORTEST_CLIP = 0.5
 """is too short."""
 MOST_CLONES = 32
-"""So many cloned voices are kept in memory; each takes some megabytes."""
+"""Most cloned voices kept in memory; each takes some megabytes."""
 
 
 @define(eq=False)

@@ -38,7 +38,7 @@ VERSION = "20261130000000"
 """The newest migration, which this version of aichat needs."""
 
 IDLE_SECONDS = 60.0
-"""So long a connection is kept for the next call, which then needs no new handshake."""
+"""Seconds for which a connection is kept for the next call, which then needs no new handshake."""
 
 LARGEST = 128 * MB
 """Bytes that an answer may have: the largest is an uploaded clip."""

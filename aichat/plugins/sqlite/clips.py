@@ -85,7 +85,7 @@ class Folder:
             log.warning("The clip %s cannot be removed: %s.", name, error.strerror)
 
     def older_than(self, seconds: float) -> list[str]:
-        """Return the names of the files that have not been touched for so long."""
+        """Return the names of the files that have not been touched for that time."""
         if not self.path.is_dir():
             return []
         latest = time.time() - seconds

@@ -66,9 +66,9 @@ from .tool_calls import ROUNDS, Toolbox, tools_of
 from .turn_taking import Past, answering, asked, going_on, rules, silence
 
 HISTORY = 200
-"""So many messages of a conversation are kept in memory."""
+"""Most messages of a conversation kept in memory."""
 TOKEN_SECONDS = 45.0
-"""A model that writes nothing for so long has failed; backends may be stricter."""
+"""Timeout (s) of a model that writes nothing; backends may be stricter."""
 
 
 @define
@@ -81,7 +81,7 @@ class Answering:
     habits: Habits = field(factory=Habits)
 
     def context(self, conversation: str) -> ConversationContext:
-        """Return what is kept of a conversation."""
+        """Return the context of a conversation."""
         if (context := self.contexts.get(conversation)) is None:
             context = self.contexts[conversation] = ConversationContext()
         return context
@@ -102,14 +102,14 @@ class Answering:
             del context.messages[next(iter(context.messages))]
 
     def unlearn(self, event: MessageDeleted) -> None:
-        """Tell nobody of a message that was deleted."""
+        """Drop a message that was deleted from the history."""
         context = self.context(event.turn.conversation)
         context.changes += 1
         context.messages.pop(event.message_id, None)
         context.hidden.discard(event.message_id)
 
     def hide(self, event: MessagesHidden | MessagesRevealed) -> None:
-        """Tell nobody of messages that may come back; when they do, they stand where they did."""
+        """Leave out messages that may come back; restored, they stand where they did."""
         context = self.context(event.turn.conversation)
         if isinstance(event, MessagesRevealed):
             context.hidden.difference_update(event.message_ids)
@@ -135,7 +135,7 @@ class Answering:
         self.context(event.turn.conversation).pace.note(event)
 
     async def _load(self, context: ConversationContext, turn: Turn) -> None:
-        """Look who is here, unless a later turn has looked meanwhile."""
+        """Read the cast and the settings, unless a later turn has read them meanwhile."""
         context.newest = max(context.newest, turn.number)
         conversation, cast = await self.parts.storage.cast(turn.conversation)
         if turn.number == context.newest:
@@ -156,7 +156,7 @@ class Answering:
             context.is_loaded = True
 
     async def last_speaker(self, conversation: str) -> str | None:
-        """Tell who spoke last in a conversation."""
+        """Return the id of the character that spoke last in a conversation."""
         context = self.context(conversation)
         await self._remember(context, conversation)
         return context.last_speaker
@@ -199,7 +199,7 @@ class Answering:
     def _by_themselves(
         self, context: ConversationContext, event: SpeakersAsked, speakers: Sequence[Character]
     ) -> SpeakersChosen:
-        """Let characters speak by themselves, as many as may still."""
+        """Choose the characters that speak by themselves, up to the cap."""
         count, cap = context.by_themselves, context.rules.auto_cap
         lines = _lines(event, speakers[: cap - count])
         context.by_themselves += len(lines)
@@ -261,7 +261,7 @@ class Answering:
             context.writing[1].cancel()
 
     async def _write(self, context: ConversationContext, event: LineBegan) -> None:
-        """Stream one reply; what goes wrong with it is told and does not stop the next."""
+        """Stream one reply; an error is reported and does not stop the next."""
         line = event.line
         reply = Reply(self.bus, line, self.parts.speakable_filters)
         try:

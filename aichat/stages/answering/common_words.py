@@ -177,7 +177,7 @@ def is_common(word: str) -> bool:
 
 
 def is_described(words: list[str]) -> bool:
-    """Return whether a name of these words describes somebody ("My Little Brother", "The Doctor")."""
+    """Return whether a name of these words is a description ("My Little Brother", "The Doctor")."""
     return len(words) > 1 and not DESCRIBING.isdisjoint(words)
 
 

@@ -104,7 +104,7 @@ def _after_word(word: str, before: str, text: str, at: int, final: bool) -> int:
 
 
 def _after_number(word: str, before: str, text: str, at: int, final: bool) -> int:
-    """Tell dates and ordinals: "am 3. Mai", "der 2. Weltkrieg", "3. 5. 2024"."""
+    """Recognise dates and ordinals: "am 3. Mai", "der 2. Weltkrieg", "3. 5. 2024"."""
     if len(word) > 2:
         return 1
     if text[at].isdecimal():
@@ -119,7 +119,7 @@ def _after_number(word: str, before: str, text: str, at: int, final: bool) -> in
 
 
 def _after_letter(word: str, before: str, text: str, at: int, final: bool) -> int:
-    """Tell initials, and abbreviations with spaces in them: "z. B.", "J. K."."""
+    """Recognise initials, and abbreviations with spaces in them: "z. B.", "J. K."."""
     if word.casefold() in BEFORE_NUMBER and text[at].isdecimal():
         return 0
     words = _words_before(word, before)

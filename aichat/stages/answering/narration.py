@@ -1,4 +1,4 @@
-"""Telling narration from emphasis: ``*She smiles.*`` is done, ``*never*`` is said.
+"""Distinguishing narration from emphasis: ``*She smiles.*`` is done, ``*never*`` is said.
 
 Both stand between single stars (or underscores). Narration stands by itself, where a sentence may
 begin, and ends as one; or it is known by its verb: *sighs*. Emphasis is part of a sentence. What
@@ -103,7 +103,7 @@ def _is_narration_alone(words: list[str], inner: str, after: str) -> bool:
 
 
 def _is_title(words: list[str]) -> bool:
-    """Tell a title by its capitals: *The Great Gatsby*."""
+    """Recognise a title by its capitals: *The Great Gatsby*."""
     return words[0][0].isupper() and all(w[0].isupper() for w in words if len(w) > 3)
 
 

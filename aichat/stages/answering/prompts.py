@@ -1,4 +1,4 @@
-"""What a character is told: the conversation from its own point of view, what was heard of it."""
+"""A character's prompt: the conversation from its own point of view, as far as it was heard."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from aichat.toolkit.prompt_roles import in_turns
 from aichat.toolkit.prompting import asked_with, briefing
 
 HISTORY_TOKENS = 6_000
-"""The oldest messages are left out beyond this; the system prompt and the newest never are."""
+"""Most tokens of history; beyond it the oldest messages are left out, never the newest."""
 MESSAGE_TOKENS = 5
-"""What a chat template puts around a message, about."""
+"""Tokens that a chat template puts around a message, about."""
 REPLY_TOKENS = 512
 """Room for the reply in a model's context when the conversation sets no ``max_tokens``."""
 
@@ -34,13 +34,13 @@ def tokens(text: str) -> int:
 
 @frozen
 class ModelMessage:
-    """One message as the models read it: its own character, and everybody else."""
+    """One message as the models read it: as its own character does, and as all others do."""
 
     message: Message
     own: PromptMessage
     foreign: PromptMessage
     tokens: int
-    """0: nothing of it was heard, so that nobody is told."""
+    """0: nothing of it was heard, so no prompt holds it."""
 
 
 def model_message(message: Message) -> ModelMessage:

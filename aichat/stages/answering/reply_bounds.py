@@ -20,11 +20,11 @@ LONGEST_REPLY = 100_000
 """Letters of a reply, all rounds with tools together, unless the language model's backend has a
 ``max_reply_letters``. Two hours of speech."""
 LOOP = 3_000
-"""A reply ends that has repeated itself for so many letters, or has shown nothing with so many."""
+"""Letters after which a reply ends that only repeats itself, or that shows nothing."""
 PERIOD = 200
-"""What is repeated is at most so long."""
+"""Most letters of the piece that is repeated."""
 CHECKED_EACH = 250
-"""A repetition is looked for each time that so many letters have come."""
+"""Letters between two checks for a repetition."""
 
 SEEN = re.compile(
     r"[^\s*_~`#>|\x00-\x1f\x7f-\x9f\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"

@@ -33,7 +33,7 @@ TAG = re.compile(r"< ?(/?) ?([^<>\n]{1,80}?) ?>")
 MAYBE_TAG = re.compile(r"<[^<>\n]*+\Z")
 LONGEST_TAG = 90
 OTHERS = ("user", "human")
-"""What models call whoever talks to them."""
+"""Names that models give to the user."""
 OPENING, MARKS = "*_[( \t", "*_[]() \t"
 
 

@@ -1,4 +1,4 @@
-"""Who answers: those whom the user's words address, else those whom a strategy chooses.
+"""Turn taking: the characters whom the user's words address answer, else those whom a strategy chooses.
 
 Whom the words address is decided in :mod:`.mentions`. Nobody addressed: the strategy decides.
 
@@ -20,7 +20,7 @@ from .mentions import addressed
 TALKATIVE = 0.5
 """How likely a character speaks unasked (``natural``) whose card does not say."""
 AUTO_CAP = 6
-"""So many replies follow on their own (``auto``) when the conversation does not say."""
+"""Replies that follow on their own (``auto``) when the conversation sets no number."""
 
 
 @frozen
@@ -93,7 +93,7 @@ def going_on(cast: Sequence[Character], rules: Rules, past: Past) -> list[Charac
 def asked(
     ids: Iterable[str], cast: Sequence[Character], rules: Rules, past: Past
 ) -> list[Character]:
-    """Return who speaks when a client asks for these, or for whoever the strategy chooses."""
+    """Return who speaks when a client asks for these, else those that the strategy chooses."""
     by_id = {who.id: who for who in _unmuted(cast, rules)}
     if wanted := list(dict.fromkeys(ids)):
         return [by_id[id] for id in wanted if id in by_id][: rules.most]
@@ -103,7 +103,7 @@ def asked(
 
 
 def silence(text: str, cast: Sequence[Character], rules: Rules) -> str:
-    """Say why nobody answers *text*."""
+    """Return why no character answers *text*."""
     if not cast:
         return "Nobody is here to answer. Add a character."
     meant = addressed(text, cast) or cast
@@ -132,7 +132,7 @@ def the_first(cast: Sequence[Character], past: Past) -> list[Character]:
 
 
 def next_in_line(cast: Sequence[Character], past: Past) -> list[Character]:
-    """One at a time: whoever comes after the last speaker in the conversation's order."""
+    """One at a time: the character after the last speaker in the conversation's order."""
     places = [place for place, who in enumerate(cast) if who.id == past.last]
     return [cast[(places[0] + 1 if places else 0) % len(cast)]] if cast else []
 

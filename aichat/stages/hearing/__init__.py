@@ -33,28 +33,28 @@ from .microphone_state import MicrophoneState, ms, size
 from .transcription import AT_ONCE, Transcription
 
 PRE_ROLL_MS = 320
-"""So much audio before the first speech frame is kept: detection is late, first syllables soft."""
+"""Audio (ms) kept from before the first speech frame: detection is late, first syllables soft."""
 INTERIM_EVERY_MS = 120
-"""A live transcript is asked for after each such stretch of voice, once the last one has come."""
+"""New voice (ms) after which an interim transcript is requested, once the last one has come."""
 INTERIM_SOONER_MS = 60
-"""After such a stretch where the end of a turn shows in the words: while the last is on its way."""
+"""New voice (ms) that suffices, with one still in flight, where words show the end early."""
 SPECULATE_AFTER_MS = 40
-"""After so much silence the user may have finished."""
+"""Silence (ms) after which speculation may start."""
 CUT_OFF_MS = 1_200
-"""Who speaks again so soon had not finished."""
+"""A user who speaks again within this time (ms) had not finished."""
 LONGEST_MS = 60_000
-"""An utterance is cut here, so that a noisy room cannot fill the memory."""
+"""Longest utterance (ms); a longer one is cut, so that a noisy room cannot fill the memory."""
 STALL_SECONDS = 2.0
-"""Audio that stops coming for so long ends the utterance."""
+"""Timeout (s) without audio after which the utterance ends."""
 RETRY_SAMPLES = MIC_RATE
-"""While no detector serves, ask again after so much audio."""
+"""Samples of audio between two attempts to get a detector while none is ready."""
 PLAIN_END_MS = 800
-"""So much silence ends a turn while the turn detector fails."""
+"""Silence (ms) that ends a turn while the turn detector fails."""
 
 
 @define
 class Hearing:
-    """Keeps the microphone state of each conversation."""
+    """Finds the utterances in the microphone audio of each conversation."""
 
     bus: Bus
     parts: Parts
@@ -63,7 +63,7 @@ class Hearing:
     microphones: dict[str, MicrophoneState] = field(factory=dict)
 
     def microphone(self, conversation: str) -> MicrophoneState:
-        """Return the conversation's microphone."""
+        """Return the state of the conversation's microphone."""
         if (mic := self.microphones.get(conversation)) is None:
             mic = self.microphones[conversation] = MicrophoneState()
         return mic
@@ -118,7 +118,7 @@ class Hearing:
             self.bus.post(UtteranceHeard(event.turn, "", b""))
 
     def _listen(self, mic: MicrophoneState, samples: int) -> bool:
-        """Get a detector; ask for it once a second while there is none."""
+        """Get a voice activity detector; try once a second while there is none."""
         mic.deaf_for -= samples
         if mic.deaf_for > 0:
             return False
@@ -188,7 +188,7 @@ class Hearing:
             self.bus.post(UtterancePaused(turn, mic.key, bytes(mic.said)))
 
     def _is_over(self, mic: MicrophoneState) -> bool:
-        """Ask the turn detector; while that fails, a plain silence ends the turn."""
+        """Return whether the turn detector ends the turn; while it fails, a plain silence does."""
         pause = mic.pause()
         try:
             return bool(self.parts.turn.is_over(pause))
@@ -203,7 +203,7 @@ class Hearing:
         mic.sound, mic.may_have_ended = None, False
 
     def _wants_interim(self, mic: MicrophoneState) -> bool:
-        """Return whether there is enough new voice, and not too many guesses on their way."""
+        """Return whether there is enough new voice, and not too many interims in flight."""
         on_their_way, new = mic.asked - mic.came, len(mic.said) - mic.asked_at
         if mic.voiced <= mic.asked_at or new < size(INTERIM_SOONER_MS):
             return False
@@ -243,7 +243,7 @@ class Hearing:
                 self._end(conversation, mic)
 
     def close(self, event: ConversationClosed) -> None:
-        """Forget the microphone."""
+        """Drop the state of the conversation's microphone."""
         if (mic := self.microphones.pop(event.turn.conversation, None)) is not None:
             mic.over.set()
 

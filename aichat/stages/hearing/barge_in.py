@@ -1,7 +1,7 @@
 """Barge-in in two stages. First the loudspeakers hold their position; then words decide.
 
 A browser that detects speech while characters sound holds at once and says so; where it did not,
-the server's own detector makes everybody hold. Words that are no back-channel, or speech of some
+the server's own detector makes everybody hold. Words that are no backchannel, or speech of some
 length, confirm: everything of the turn is cancelled. Otherwise the loudspeakers go on with the very
 next sample: when the final transcript holds no words, and in any case (the watchdog) a set time
 after the voice ended.
@@ -38,13 +38,13 @@ from aichat.core.events import (
 from .backchannels import BACK_CHANNELS, STOP_PHRASES, Backchannels, Verdict
 
 RESUME_MS = 1_000
-"""The loudspeakers go on so long after the voice ended, if nothing was decided."""
+"""Silence (ms) after the voice ended at which the loudspeakers go on, if nothing was decided."""
 FALSE_ALARM_MS = 500
-"""They go on so long after a browser held them and the server heard no voice at all."""
+"""Time (ms) after which they go on if a browser held them and the server heard no voice."""
 LONGEST_SECONDS = 10.0
-"""And so long after the last sign of whoever speaks, should that end never be told."""
+"""Timeout (s) since the last sign of a voice whose end is never reported."""
 PATIENCE = 3
-"""Speech that may be an aside so far ("hold on ...") confirms after so many times the length."""
+"""Factor on the length at which speech confirms that may be a backchannel ("hold on ...")."""
 
 
 @lru_cache(maxsize=16)
@@ -59,9 +59,9 @@ class Hold:
     turn: Turn
     since: float
     voiced: bool = False
-    """The server hears a voice just now,"""
+    """Whether the server hears a voice now,"""
     was_voiced: bool = False
-    """or has heard one since."""
+    """or has heard one since the hold began."""
     moved: anyio.Event = field(factory=anyio.Event)
     is_over: bool = False
 
@@ -81,7 +81,7 @@ class Hold:
         self.moved = anyio.Event()
 
     def deadline(self, resume_ms: int) -> float:
-        """When to go on if nothing more happens, in seconds of the bus clock."""
+        """Return when to go on if nothing more happens, in seconds of the bus clock."""
         if self.voiced:
             return self.since + LONGEST_SECONDS
         return self.since + (resume_ms if self.was_voiced else min(resume_ms, FALSE_ALARM_MS)) / 1e3
@@ -89,15 +89,15 @@ class Hold:
 
 @define
 class BargeInDetector:
-    """Decides, for each conversation, whether the user breaks in."""
+    """Barge-in detector: decides, for each conversation, whether the user interrupts."""
 
     bus: Bus
     parts: Parts
     holds: dict[str, Hold] = field(factory=dict)
     lines: dict[str, list[Line]] = field(factory=dict)
-    """Who speaks or is about to, in order."""
+    """Lines that sound or are about to, in order."""
     stopped: set[str] = field(factory=set)
-    """Conversations interrupted since the last turn: "stop" there has had its effect."""
+    """Conversations interrupted since the last turn: there "stop" has had its effect."""
 
     # -- the voice ---------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class BargeInDetector:
             self._confirm(turn)
 
     def settles(self, turn: Turn, text: str) -> bool:
-        """Return whether the final *text* was an aside: it is dealt with here and opens no turn."""
+        """Return whether the final *text* was a backchannel or stop phrase: it opens no turn."""
         live = self.bus.live_turn(turn.conversation)
         verdict = self._backchannels().judge(text, self._names(live or turn))
         has_stopped = verdict.kind == "stop" and turn.conversation in self.stopped
@@ -176,7 +176,7 @@ class BargeInDetector:
         )
 
     def _setting(self, name: str, default: Any) -> Any:
-        """Return what the turn's backend says, if it serves and says anything."""
+        """Return a setting of the turn detector, else *default*."""
         try:
             return getattr(self.parts.turn, name, default)
         except NotReady:

@@ -17,7 +17,7 @@ UNKNOWN = 0.5
 OPEN, DICTATED, STATED, ASKED = 0.05, 0.15, 0.7, 0.97
 """How likely it is that somebody has finished whose words end so."""
 HEARS_WELL = 0.95
-"""A model that listens is right about so many; it is not surer than that, whatever it says."""
+"""Highest certainty granted to a model that listens: the share that it gets right."""
 
 ENDS = ".!。．！।"
 QUESTIONS = "?？؟"

@@ -1,4 +1,4 @@
-"""What the stage keeps of one microphone."""
+"""The state of one conversation's microphone."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from .local_agreement import Agreement
 from .pause_stats import PauseStats
 
 COVERED_TO_MS = 200
-"""A recogniser guesses a word's end when no more than this of it is missing."""
+"""Audio (ms) that a transcript may lack: recognisers complete a word that is nearly whole."""
 REPORT_SECONDS = 60.0
-"""The same kind of trouble is reported no more often than this in a conversation."""
+"""Seconds between two reports of the same kind of error in a conversation."""
 SYLLABLE_MS = 150
-"""While there is no transcript, so much voice counts as a word."""
+"""Voice (ms) that counts as a word while there is no transcript."""
 
 
 def ms(pcm_bytes: int) -> int:
-    """Length of 16 kHz PCM16 in ms."""
+    """Return the length of 16 kHz PCM16 in ms."""
     return pcm_bytes * 1000 // (2 * MIC_RATE)
 
 
 def size(milliseconds: int) -> int:
-    """Bytes of 16 kHz PCM16 of that length."""
+    """Return the bytes of 16 kHz PCM16 of that length."""
     return milliseconds * 2 * MIC_RATE // 1000
 
 
 @define
 class MicrophoneState:
-    """One conversation's microphone: what is being said, and how long it has been quiet."""
+    """What is being said into one conversation's microphone, and how long it has been quiet."""
 
     vad: VadStream | None = None
     frame_bytes: int = 0
@@ -45,9 +45,9 @@ class MicrophoneState:
     stumbled: bool = False
     """The detector has failed, and has judged no frame since."""
     trouble: Exception | None = None
-    """What a detector failed with just now;"""
+    """The error that a detector has just raised;"""
     reported: dict[str, float] = field(factory=dict)
-    """and when each kind of it was last reported, on the bus clock."""
+    """when each kind of error was last reported, in seconds of the bus clock."""
     before: deque[bytes] = field(factory=deque)
     said: bytearray = field(factory=bytearray)
     key: str = ""
@@ -55,34 +55,34 @@ class MicrophoneState:
     silent_bytes: int = 0
     speech_bytes: int = 0
     voiced: int = 0
-    """Where in *said* the voice was last heard."""
+    """Byte in *said* up to which there was voice."""
     last_audio: float = 0.0
     voice_ended: float = 0.0
     over: anyio.Event = field(factory=anyio.Event)
     interims: list[anyio.CancelScope] = field(factory=list)
-    """The live transcripts that are being made."""
+    """Cancel scopes of the interim transcripts in flight."""
     asked: int = 0
-    """So many live transcripts were asked for of this utterance;"""
+    """Interim transcripts requested of this utterance."""
     came: int = 0
-    """so many have come, one that failed not among them."""
+    """Interim transcripts received; one that failed does not count."""
     asked_at: int = 0
-    """How much of the utterance the latest one that was asked for covers,"""
+    """Bytes of the utterance that the latest requested interim transcript covers."""
     covered: int = 0
-    """and how much the newest one that has come."""
+    """Bytes that the newest received one covers."""
     words: Agreement = field(factory=Agreement)
     transcript: str = ""
     """The newest hypothesis."""
     pauses: PauseStats = field(factory=PauseStats)
     odds: EndpointOdds = field(factory=EndpointOdds)
     sound: float | None = None
-    """How likely the user has finished, by the sound of it; None where nobody has judged that."""
+    """Endpoint probability by sound; None where no detector has judged it."""
     may_have_ended: bool = False
-    """It was told that the user may have finished."""
+    """``UtterancePaused`` was published for this pause."""
     names: tuple[str, ...] = ()
-    """Who may be addressed."""
+    """Names of the cast, which the recogniser should expect."""
 
     def is_news(self, error: Exception, now: float) -> bool:
-        """Return whether a detector's trouble is to be reported: not each frame, nor each second."""
+        """Return whether a detector's error is to be reported: not each frame, nor each second."""
         kind = type(error).__name__
         if now < self.reported.get(kind, -math.inf) + REPORT_SECONDS:
             return False
@@ -91,11 +91,11 @@ class MicrophoneState:
 
     @property
     def is_open(self) -> bool:
-        """An utterance has begun and not ended."""
+        """Whether an utterance has begun and not ended."""
         return bool(self.key)
 
     def is_still_in(self, pause: UtterancePaused) -> bool:
-        """Nothing was said since, and the end is not decided."""
+        """Return whether the pause lasts: nothing was said since, and the end is not decided."""
         return self.key == pause.key and self.voiced <= len(pause.pcm)
 
     @property
@@ -104,12 +104,12 @@ class MicrophoneState:
         return self.transcript if self.voiced - self.covered <= size(COVERED_TO_MS) else ""
 
     def sign(self) -> Sign:
-        """Say what speaks for an end just now."""
+        """Return the current evidence that the utterance is over."""
         looks = completeness.finished(self.transcript)
         return Sign(looks, ms(self.silent_bytes), self.sound, self.covered >= self.voiced)
 
     def pause(self) -> Pause:
-        """Say what is known while the user is silent."""
+        """Return what the turn detector needs while the user is silent."""
         text = self.transcript
         return Pause(
             silence_ms=ms(self.silent_bytes),

@@ -1,7 +1,7 @@
-"""Working ahead: a pause that may be the end is written down and answered before it is certain.
+"""Speculation: a pause that may be the end is transcribed and answered before it is certain.
 
-The answer is a provisional turn: the bus keeps it from everybody but those who make it. It becomes
-the turn if the end is decided and the final transcript has the same words; else it never was.
+The answer is a speculative turn: only speculative subscribers see its events. It is committed if
+the end is decided and the final transcript has the same words; else it is revoked.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Final:
 
 @define(eq=False)
 class SpeculativeAnswer:
-    """What is being answered ahead."""
+    """A speculative turn and the text that it answers."""
 
     turn: Turn
     text: str
@@ -48,18 +48,18 @@ class SpeculativeAnswer:
 
 @define
 class Speculation:
-    """Supposes, of each conversation, at most one end at a time."""
+    """Keeps at most one speculative turn in each conversation."""
 
     bus: Bus
     parts: Parts
     answers: dict[str, SpeculativeAnswer] = field(factory=dict)
 
     def may_write(self) -> bool:
-        """Return whether transcripts may be made in vain."""
+        """Return whether transcripts may be made speculatively."""
         return self._may(lambda: [self.parts.stt])
 
     def may_answer(self) -> bool:
-        """Return whether answers may be made in vain, and who makes them is ready."""
+        """Return whether answers may be made speculatively, and their backends are ready."""
         return self._may(lambda: [self.parts.stt, self.parts.llm, self.parts.tts])
 
     def _may(self, who: Callable[[], list[object]]) -> bool:
@@ -73,9 +73,9 @@ class Speculation:
         return wanted == "on" or not any(map(charges, backends))
 
     async def speculate(self, conversation: str, text: str, odds: EndpointOdds, sign: Sign) -> None:
-        """Let *text* be answered as if it were all, if that is worth while.
+        """Begin a speculative turn for *text*, if that is worth while.
 
-        What was supposed before is revoked, unless it has the same words.
+        An earlier one is revoked, unless it has the same words.
         """
         known = self.answers.get(conversation)
         if known and words(known.text) == words(text):
@@ -89,7 +89,7 @@ class Speculation:
             await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
 
     def commit(self, conversation: str, text: str) -> bool:
-        """The user has said *text*: go on with what was supposed if it was that."""
+        """Commit the speculative turn if the user has said the words that it answers."""
         known = self.answers.get(conversation)
         if known and words(known.text) == words(text) and self.bus.commit(known.turn):
             del self.answers[conversation]
@@ -99,7 +99,7 @@ class Speculation:
         return False
 
     def revoke(self, conversation: str) -> None:
-        """It was not the end, or not these words."""
+        """Revoke the speculative turn: it was not the end, or not these words."""
         if known := self.answers.pop(conversation, None):
             self.bus.revoke(known.turn)
             self._report(known, self.bus.turn(conversation), kept=False)

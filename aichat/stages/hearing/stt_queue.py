@@ -1,8 +1,8 @@
-"""One recogniser for all sessions: finals before guesses, and guesses fairly among the sessions.
+"""One recogniser for all sessions: finals before interims, and interims fairly among the sessions.
 
-A recogniser that serves only so many at once says so (``max_concurrent``). Of these one place is
-kept for finals, so that a guess, which cannot be stopped half-way in every engine, does not hold up
-the words that somebody waits for.
+A recogniser may limit its concurrent calls (``max_concurrent``). One of the places is
+kept for finals, so that an interim transcript, which not every engine can stop half-way, does not
+hold up the words that the user waits for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attrs import define, field
 
 @define(eq=False)
 class Ticket:
-    """Somebody who waits."""
+    """A request that waits for a place."""
 
     session: str
     final: bool
@@ -26,14 +26,14 @@ class Ticket:
 
 @define(eq=False)
 class SttQueue:
-    """Lets *limit* in at once; ``None``: everybody."""
+    """Admits at most *limit* requests at once; ``None``: no limit."""
 
     limit: int | None
     finals: deque[Ticket] = field(factory=deque)
     interims: list[Ticket] = field(factory=list)
     inside: list[Ticket] = field(factory=list)
     served: dict[str, int] = field(factory=dict)
-    """When each session's latest guess was let in, as a running number."""
+    """When each session's latest interim was admitted, as a running number."""
     number: int = 0
 
     @asynccontextmanager
@@ -56,7 +56,7 @@ class SttQueue:
         self._call()
 
     def _call(self) -> None:
-        """Let in whoever may."""
+        """Admit the requests for which there is room."""
         while ticket := self._next():
             self.inside.append(ticket)
             ticket.called.set()
@@ -80,7 +80,7 @@ class SttQueue:
 
     @property
     def has_room(self) -> bool:
-        """One more guess, and a final beside it, would be let in at once."""
+        """Whether one more interim, and a final beside it, would be admitted at once."""
         return self.limit is None or len(self.inside) + 2 <= self.limit
 
     def forget(self, session: str) -> None:

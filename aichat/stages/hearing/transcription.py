@@ -1,6 +1,7 @@
-"""What is heard becomes text: guesses while the user speaks, the final transcript at the end.
+"""Speech to text: interim transcripts while the user speaks, the final transcript at the end.
 
-In a pause that may be the end, the final transcript and the answer are begun ahead of the decision.
+In a pause that may be the end, the final transcript and a speculative turn are begun before the
+decision.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ from .stt_queue import SttQueue
 log = logging.getLogger(__name__)
 
 INTERIM_SECONDS = 5.0
-"""A live transcript that takes longer is given up."""
+"""Timeout (s) of an interim transcript."""
 STT_SECONDS = 30.0
-"""The longest wait for a final transcript."""
+"""Timeout (s) of a final transcript."""
 JUDGE_SECONDS = 5.0
-"""How the end sounded is of no use later than this."""
+"""Timeout (s) of judging by sound whether the utterance is over."""
 AT_ONCE = 2
-"""So many live transcripts of one utterance may be made at once, where the recogniser has room."""
+"""Most interim transcripts of one utterance in flight, where the recogniser has room."""
 INTERIM_HANDLER = f"{__name__}.Transcription.transcribe_interim"
-"""Under this name the bus counts guesses that were given up."""
+"""The handler name under which the bus counts interim transcripts that were given up."""
 
 
 @define
 class Recogniser:
-    """What writes speech down now, and who may use it."""
+    """A recogniser and the queue of requests for it."""
 
     stt: Stt
     queue: SttQueue
@@ -65,14 +66,14 @@ class Recogniser:
 
 @define
 class Transcription:
-    """Asks the recogniser, for every conversation."""
+    """Requests transcripts for every conversation, and opens the turns that they make."""
 
     bus: Bus
     parts: Parts
     microphone: Callable[[str], MicrophoneState]
     barge_in: BargeInDetector
     recognisers: list[Recogniser] = field(factory=list)
-    """Those that were asked, as long as they may."""
+    """Recognisers that were asked and are still ready."""
     standby: Standby = field(
         default=Factory(lambda self: Standby(self.bus.clock, self.parts, "stt"), takes_self=True)
     )
@@ -80,17 +81,17 @@ class Transcription:
         default=Factory(lambda self: Speculation(self.bus, self.parts), takes_self=True)
     )
     finals: dict[str, Final] = field(factory=dict)
-    """Of utterances whose end is probable, by their keys."""
+    """Final transcripts begun before the end was decided, by utterance key."""
 
     async def meet(self, event: UserStartedSpeaking) -> None:
-        """Learn the names that may be said, so that the recogniser expects them."""
+        """Look up the names of the cast, so that the recogniser expects them."""
         mic = self.microphone(event.turn.conversation)
         with suppress(NotFound):  # a conversation that is not kept has no cast
             _, cast = await self.parts.storage.cast(event.turn.conversation)
             mic.names = tuple(character.name for character in cast)
 
     async def transcribe_interim(self, event: UtteranceGrew) -> None:
-        """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
+        """Publish an interim transcript; cancelled when the utterance ends."""
         conversation = event.turn.conversation
         mic = self.microphone(conversation)
         if not getattr(self._recogniser().stt, "guesses", True):
@@ -123,7 +124,7 @@ class Transcription:
         await self._speculate(conversation, mic)
 
     async def expect(self, event: UtterancePaused) -> None:
-        """Make the final transcript, and let it be answered, before the end is decided."""
+        """Make the final transcript, and a speculative turn of it, before the end is decided."""
         conversation = event.turn.conversation
         mic = self.microphone(conversation)
         if not (mic.is_still_in(event) and self.speculation.may_write()):
@@ -139,7 +140,7 @@ class Transcription:
             final.done.set()
         if mic.is_still_in(event) and not final.failure:
             mic.transcript, mic.covered = final.text, len(event.pcm)
-            if not final.text:  # a live transcript had words that nobody said
+            if not final.text:  # an interim transcript had words that nobody said
                 self.speculation.revoke(conversation)
             await self._speculate(conversation, mic)
 
@@ -150,7 +151,7 @@ class Transcription:
             await self.speculation.speculate(conversation, text, mic.odds, sign)
 
     async def judge(self, event: UtterancePaused) -> None:
-        """Ask the detector how the end sounded, if it can tell."""
+        """Ask the turn detector how the end sounded, if it judges sound."""
         detector, mic = self.parts.turn, self.microphone(event.turn.conversation)
         if not isinstance(detector, SoundJudge):
             return
@@ -166,11 +167,11 @@ class Transcription:
             await self._speculate(event.turn.conversation, mic)
 
     def may_overlap(self) -> bool:
-        """Return whether a guess may be begun while another is on its way: nobody waits for it."""
+        """Return whether an interim transcript may be begun while another is in flight."""
         return self.speculation.may_answer() and self._recogniser().queue.has_room
 
     def _recogniser(self) -> Recogniser:
-        """Return who is asked now: the best that is ready and has not just stalled."""
+        """Return the best recogniser that is ready and has not just stalled."""
         stt = self.standby.choose()
         for one in self.recognisers:
             if one.stt is stt:
@@ -225,7 +226,7 @@ class Transcription:
     # -- by tap ------------------------------------------------------------------------------
 
     def resume(self, event: UserResumed) -> None:
-        """The user goes on: what was done ahead is given up, but for a gap within a word."""
+        """Revoke the speculation when the user goes on, but for a gap within a word."""
         if self.microphone(event.turn.conversation).may_have_ended:
             self._revoke(event.turn.conversation)
 
@@ -245,7 +246,7 @@ def _late(error: Exception) -> TimedOut:
     if isinstance(error, TimedOut):  # it says so itself
         return error
     return TimedOut(
-        f"What you said was not written down within {STT_SECONDS:g} seconds.",
+        f"What you said was not transcribed within {STT_SECONDS:g} seconds.",
         "Say it again, or choose another recogniser under [stt] in plugins.toml.",
     )
 

@@ -167,7 +167,7 @@ class Remembering:
         self._interrupt(event, event.line)
 
     def interrupt(self, event: Interrupted) -> None:
-        """Everybody was stopped; whoever was not heard leaves no message."""
+        """All characters were stopped; a line that was not heard leaves no message."""
         for line in list(self.ledgers.get(event.turn.conversation, ())):
             if line.turn.number <= event.turn.number:
                 self._interrupt(event, line)

@@ -25,7 +25,7 @@ from aichat.core.events import (
 )
 
 SMALL, NEAR = 3, 24
-"""A word of so few letters is looked for within so many of the one before it."""
+"""Most letters of a small word; most letters between it and the word before it."""
 
 
 @define
@@ -39,7 +39,7 @@ class Clause:
     is_complete: bool = False
 
     def heard(self, samples: int) -> str:
-        """Return what of the shown text was heard after so many samples of the clause."""
+        """Return what of the shown text was heard after *samples* of the clause."""
         if self.is_complete and samples >= self.samples:
             return self.shown
         return shown_up_to(self.shown, self.text[: self._letters(samples)])
@@ -176,7 +176,7 @@ class Spoken:
             self.paused_at = now
 
     def resume(self, now: float) -> None:
-        """The loudspeaker goes on: what was yet to be played comes so much later."""
+        """The loudspeaker goes on: what was yet to be played comes later by the pause."""
         if self.paused_at is None:
             return
         paused, self.paused_at = self.paused_at, None
@@ -228,7 +228,7 @@ class Spoken:
         return self._text(self.sent[-1][1] if self.sent else 0)
 
     def _text(self, left: int) -> str:
-        """Return what is heard within so many samples of the line."""
+        """Return what is heard within *samples* of the line."""
         text = ""
         for _, clause in sorted(self.clauses.items()):
             if left <= 0 and clause.samples:

@@ -22,12 +22,12 @@ from aichat.core.events import ConversationClosed, Event, Turn
 log = logging.getLogger(__name__)
 
 WAITING = 1_000
-"""So many messages of a conversation wait for a store that refuses; then the oldest is given up."""
+"""Most messages of a conversation that wait for a failing store; then the oldest is given up."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds until the store is tried again; the pause doubles each time."""
 TRIES = 5
-"""What fails with an error of no known kind is given up after so many pauses."""
+"""Retries of a write that fails with an unknown error before it is given up."""
 
 
 @define(eq=False)
@@ -166,7 +166,7 @@ class Storing:
         queue = event.queue
         try:
             if change.message is None:
-                with suppress(NotFound):  # whoever asked for it has deleted it
+                with suppress(NotFound):  # the user has deleted it
                     await self.parts.storage.delete_message(change.message_id)
             else:
                 await self._keep(change.message)

@@ -20,9 +20,9 @@ from .ledger import Spoken
 from .storage_queue import Storing
 
 DRAFT_SECONDS = 0.02
-"""So long after a clause a draft is stored: the first audio goes before, and others may join."""
+"""Seconds after a clause at which the unfinished line is stored: the first audio goes before."""
 LETTERS_A_SECOND = 100_000
-"""A long draft waits longer: so much text is written to the store in a second, more or less."""
+"""Letters written to the store per second, about: a long unfinished line waits longer."""
 
 
 @frozen

@@ -12,7 +12,7 @@ from .ledger import Spoken
 CLOSING = " \n\t.,;:!?…)]}»”’"
 """What closes the word before it."""
 TURNS = 4
-"""The lines of so many interrupted turns of a conversation are kept."""
+"""Interrupted turns of a conversation whose lines are kept."""
 
 
 @define

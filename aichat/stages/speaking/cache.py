@@ -16,7 +16,7 @@ from aichat.core.events import (
 )
 
 KEPT_BYTES = 24 * 2**20
-"""So much speech is kept, of all conversations together: about nine minutes."""
+"""Most bytes of speech kept, of all conversations together: about nine minutes."""
 
 Piece = tuple[bytes, tuple[SpokenWord, ...]]
 

@@ -1,4 +1,4 @@
-"""Who may use the voice engine next: of all that wait, whoever is needed soonest."""
+"""The TTS scheduler: of all clauses that wait for the voice engine, earliest deadline first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _arrivals = count()
 
 @define(order=True)
 class Waiting:
-    """Somebody who waits for a slot."""
+    """A clause that waits for a slot."""
 
     deadline: Deadline
     arrival: int = Factory(lambda: next(_arrivals))
@@ -26,7 +26,7 @@ class Waiting:
 
 
 class TtsScheduler:
-    """A semaphore for *free* users at once, in the order of their deadline.
+    """A semaphore of *free* slots that admits the earliest deadline first.
 
     A slot that comes free is not handed over at once: the line that gave it back asks for its next
     clause within a turn of the loop, and that may be needed sooner than what waits. Nobody owns a
@@ -62,10 +62,10 @@ class TtsScheduler:
             self._wake()
 
     async def _turn_of(self, waiting: Waiting) -> None:
-        """Return when there is a slot that nobody needs sooner."""
+        """Return when there is a slot that no earlier deadline claims."""
         while True:
             await waiting.woken.wait()
-            await anyio.lowlevel.checkpoint()  # whoever gave the slot back may ask before us
+            await anyio.lowlevel.checkpoint()  # the line that gave the slot back may ask before us
             if self.free and self._waiting[0] is waiting:
                 return
             waiting.woken = anyio.Event()
