@@ -17,7 +17,7 @@ class Silence:
     """*end_ms* of silence end the turn while nothing is known of the user and the words.
 
     What is known moves that between *shortest_ms* and *longest_ms*; *first_word_ms* is waited for
-    somebody who has begun but said no word yet. *speculate*: think ahead in a pause; "auto": if
+    somebody who has begun but said no word yet. *speculate*: answer ahead in a pause; "auto": if
     that costs no money.
 
     A user who speaks over characters makes them hold at once. Words interrupt them, and so do

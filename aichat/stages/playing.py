@@ -51,7 +51,7 @@ BackPressure = Callable[[], Awaitable[None]]
 
 @define
 class Playhead:
-    """One turn's way to the loudspeaker."""
+    """The playback position of one turn, and the audio that waits."""
 
     turn: Turn
     queue: deque[Playable] = field(factory=deque)
@@ -100,7 +100,7 @@ class Playhead:
             self.moved = None
 
     async def wait(self) -> None:
-        """Wait until somebody is woken up."""
+        """Wait until :meth:`wake` is called."""
         self.moved = self.moved or anyio.Event()
         await self.moved.wait()
 

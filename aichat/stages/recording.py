@@ -1,4 +1,4 @@
-"""Record conversations as event logs, to be replayed with other backends.
+"""Stage: records conversations as event logs, to be replayed with other backends.
 
 A recording holds what people said, so there is none unless ``AICHAT_RECORD`` names a folder. Each
 conversation gets a file of its own there, which only its owner may read (mode 0600):
@@ -102,7 +102,7 @@ class Recording:
     tapes: dict[str, Tape] = field(factory=dict)
 
     def note(self, event: Event) -> None:
-        """Take in everything that happens; what was written and not sent is nobody's business."""
+        """Take in everything that happens; drafts that were not sent are private."""
         if event.internal or isinstance(event, (DraftWritten, SpeakersForeseen)):
             return
         conversation = event.turn.conversation

@@ -12,7 +12,13 @@ from chat import Chat, a_chat
 from aichat.core import CooperativeYield, Prompt
 from aichat.core.events import HandlerFailed, Interrupted, ReplyClause, ReplyFinished, TurnFinished
 from aichat.stages import answering
-from aichat.stages.answering.reply_bounds import LONGEST_REPLY, LOOP, SLICE, Bounds, repeats_itself
+from aichat.stages.answering.reply_bounds import (
+    LONGEST_REPLY,
+    LOOP,
+    SLICE,
+    ReplyBounds,
+    repeats_itself,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -116,6 +122,6 @@ def test_only_what_repeats_itself_is_a_loop() -> None:
 
 def test_the_slices_are_the_text() -> None:
     text = "".join(map(chr, range(200, 2_000)))
-    pieces = list(Bounds("Olivia").slices(text))
+    pieces = list(ReplyBounds("Olivia").slices(text))
     assert "".join(pieces) == text
     assert max(map(len, pieces)) == SLICE

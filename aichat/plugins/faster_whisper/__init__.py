@@ -24,7 +24,7 @@ from .models import known_language, weights_of
 SECOND = 32_000
 """Bytes of one second at 16 kHz."""
 SHORTEST = SECOND // 10
-"""Shorter audio is not worth writing down."""
+"""Samples of the shortest audio that is transcribed."""
 
 VAD = {
     "threshold": 0.3,  # the stage has heard a voice already: only what is surely none is cut out
@@ -44,7 +44,7 @@ def stt_backend() -> Backend[FasterWhisper]:
 
 
 class FasterWhisper(LocalModel):
-    """Writes utterances down; *language* as "de", or not set: it is found out each time.
+    """Transcribes utterances; *language* as "de"; not set: it is detected each time.
 
     *beam_size* and *vad_filter* (leave out long silence, in which Whisper makes up words) are for
     final transcripts; interim ones are made the fast way. *hotwords* are names and words to

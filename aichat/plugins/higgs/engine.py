@@ -1,6 +1,6 @@
-"""What Higgs does in its threads: speak, make up a voice, write a clip down as codes.
+"""The engine in worker threads: speak, make up a voice, encode a clip as codes.
 
-Several threads may use it at once: what changes while somebody speaks belongs to that speech.
+Several threads may use it at once: what changes while a clause is spoken belongs to that speech.
 """
 
 from __future__ import annotations

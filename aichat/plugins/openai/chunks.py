@@ -19,7 +19,7 @@ ENDS = {
     *("stop", "length", "tool_calls", "function_call", "content_filter"),
     *("eos", "eos_token", "end_turn", "stop_sequence", "max_tokens", "tool_use", "complete"),
 }
-"""Reasons for which a reply is surely over; others say nothing, or what nobody knows."""
+"""Finish reasons of a reply that is surely over; others are missing or not standard."""
 NO_REASON = ("", "null", "none")
 THOUGHTS = ("reasoning", "reasoning_content", "thinking")
 MOST_PARTS = 1_000

@@ -312,7 +312,7 @@ class Client(ABC):
 
     @property
     def charges(self) -> bool:
-        """Somebody else's machine wants to be paid; one's own does not."""
+        """Whether calls cost money: to a server elsewhere they do, to this machine they do not."""
         return not self._server.is_here
 
 

@@ -60,7 +60,7 @@ class Reading:
     is_finished: bool = False
     """The model has said that this is all; only what it took may follow."""
     ends: str = ""
-    """The reason that it gave, also one that nobody knows."""
+    """The finish reason as it came, standard or not."""
     wrote: bool = False
     thinks: bool = False
     """It has sent thoughts, and not a word yet."""

@@ -39,7 +39,7 @@ MOST_CLONES = 32
 
 @define(eq=False)
 class Engine:
-    """Speaks; *free* are the models that nobody speaks with."""
+    """Speaks; *free* are the models that no speech uses."""
 
     rate: int
     can_clone: bool

@@ -180,7 +180,7 @@ class Supabase(Calls):
 
 
 class NotJson(Exception):
-    """Somebody else answers: a portal, say, that wants one to agree to something first."""
+    """Something else answers: a captive portal, say, that wants its terms accepted first."""
 
 
 async def _require_json(response: Any) -> None:

@@ -1,4 +1,4 @@
-"""Stage: decide who answers, and let each character write in turn.
+"""Stage: decides who answers, and streams each character's reply in turn.
 
 The next character starts as soon as the text before it is complete; nobody waits for voices. The
 history that the models see is kept in memory from ``MessageAdded``, so that an answer never waits
@@ -56,12 +56,12 @@ from aichat.toolkit.replies import Habits, replied
 from aichat.toolkit.visible_text import Withdrawn
 
 from .conversation_context import ConversationContext
-from .draft_preview import Foreseeing
+from .draft_preview import DraftPreview
 from .prompts import ModelMessage, model_message, prompt
 from .reply import Reply
-from .reply_bounds import LONGEST_REPLY, Bounds, shows
+from .reply_bounds import LONGEST_REPLY, ReplyBounds, shows
 from .speakable import speakable
-from .speaker_filter import OwnWords
+from .speaker_filter import SpeakerFilter
 from .tool_calls import ROUNDS, Toolbox, tools_of
 from .turn_taking import Past, answering, asked, going_on, rules, silence
 
@@ -73,7 +73,7 @@ TOKEN_SECONDS = 45.0
 
 @define
 class Answering:
-    """Leads the characters through a turn."""
+    """Streams the replies of a turn, one character after the other."""
 
     bus: Bus
     parts: Parts
@@ -132,7 +132,7 @@ class Answering:
 
     def keep_pace(self, event: ReplyClause | AudioReady | LineFinished | LineInterrupted) -> None:
         """Note how far the text is ahead of the loudspeaker."""
-        self.context(event.turn.conversation).pace.note(event)
+        self.context(event.turn.conversation).lead.note(event)
 
     async def _load(self, context: ConversationContext, turn: Turn) -> None:
         """Read the cast and the settings, unless a later turn has read them meanwhile."""
@@ -176,7 +176,7 @@ class Answering:
         if isinstance(event, UserSaid) and event.message_id not in context.messages:
             context.replies[event.message_id] = model_message(
                 event.message()
-            )  # of a provisional turn
+            )  # of a speculative turn
         for line in chosen.lines:
             if line.place:
                 await self.bus.committed(event.turn)
@@ -233,7 +233,7 @@ class Answering:
                 await self._give_word(context, line)
 
     async def _say(self, context: ConversationContext, line: Line, text: str) -> None:
-        """Say a text that is there already."""
+        """Speak a text that was written before."""
         await self.bus.publish(LineBegan(line))
         reply = Reply(self.bus, line, self.parts.speakable_filters, is_shown=line.is_again)
         await reply.hand_over(await reply.add(text))
@@ -242,9 +242,9 @@ class Answering:
             context.keep_reply(line, reply.text)
 
     async def _give_word(self, context: ConversationContext, line: Line) -> None:
-        """Let one character write, unless somebody has stopped it already."""
+        """Let one character write, unless it was interrupted already."""
         began = LineBegan(line)
-        await context.pace.near()
+        await context.lead.near()
         if self.bus.is_void(began):
             return
         await self.bus.publish(began)
@@ -286,11 +286,11 @@ class Answering:
         sent = prompt(character, context.cast, messages, context.conversation, room)
         toolbox = Toolbox(self.bus, reply.line, tools_of(character, self.parts.tools))
         sent = evolve(sent, tools=toolbox.tools)
-        bounds = Bounds(character.name, getattr(llm, "max_reply_letters", LONGEST_REPLY))
+        bounds = ReplyBounds(character.name, getattr(llm, "max_reply_letters", LONGEST_REPLY))
         for rounds_left in range(ROUNDS, -1, -1):
             self.bus.post(PromptSent(reply.line, sent))
             said = reply.begin_round()
-            words = OwnWords(character.name, others)
+            words = SpeakerFilter(character.name, others)
             async with closing(replied(llm, sent, self.habits)) as deltas:
                 calls = await self._read(deltas, words, bounds, reply)
             await reply.hand_over(await reply.add(words.flush()))
@@ -317,8 +317,8 @@ class Answering:
     async def _read(
         self,
         deltas: AsyncIterator[Written | Withdrawn],
-        words: OwnWords,
-        bounds: Bounds,
+        words: SpeakerFilter,
+        bounds: ReplyBounds,
         reply: Reply,
     ) -> list[ToolCall]:
         """Read until the stream ends, or another speaker's line begins, or nothing shows.
@@ -384,7 +384,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.subscribe(answers.answer, interruptible=True, speculative=True)
     bus.subscribe(answers.go_on, interruptible=True)
     bus.subscribe(answers.revive, interruptible=True)
-    foreseeing = Foreseeing(bus, parts, answers.last_speaker)
+    preview = DraftPreview(bus, parts, answers.last_speaker)
     bus.subscribe(
-        foreseeing.foresee, lane_by=lambda draft: draft.writer, limit=1, overflow=Overflow.COALESCE
+        preview.foresee, lane_by=lambda draft: draft.writer, limit=1, overflow=Overflow.COALESCE
     )

@@ -11,7 +11,7 @@ from aichat.core import Character, Conversation
 from aichat.core.events import Line
 
 from .prompts import ModelMessage, model_message
-from .text_lead import Pace
+from .text_lead import TextLead
 from .turn_taking import Rules
 
 
@@ -33,7 +33,7 @@ class ConversationContext:
     writing: tuple[Line, anyio.CancelScope] | None = None
     replies: dict[str, ModelMessage] = field(factory=dict)
     """What was said in this turn and is no message yet; the next character's prompt holds it."""
-    pace: Pace = field(factory=Pace)
+    lead: TextLead = field(factory=TextLead)
     wrote: bool = False
     """Whether a character wrote anything in this turn."""
     may_go_on: bool = False
@@ -43,7 +43,7 @@ class ConversationContext:
 
     def begin_turn(self) -> None:
         """Nothing was written yet."""
-        self.replies, self.wrote, self.pace = {}, False, Pace()
+        self.replies, self.wrote, self.lead = {}, False, TextLead()
 
     def keep_reply(self, line: Line, text: str) -> None:
         """Keep a reply for the prompts of this turn's next characters, unless it is a message."""

@@ -14,7 +14,7 @@ from .turn_taking import Past, answering, rules, silence
 
 
 @frozen
-class Foreseeing:
+class DraftPreview:
     """Publishes who would answer a draft.
 
     *last_speaker* returns who spoke last in a conversation, as the answer will see it.

@@ -1,4 +1,4 @@
-"""Is a word meant as a name? "Hope, come here" speaks to her; "I hope so" does not.
+"""Evidence that a word is meant as a name: "Hope, come here" speaks to her; "I hope so" does not.
 
 A word of everyday speech is a name where it has a capital within a sentence, where it is spoken to
 ("Mark, ...", "..., Mark?", "hey mark", "mark what do you think"), where it does what only people

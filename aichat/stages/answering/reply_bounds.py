@@ -40,7 +40,7 @@ def shows(text: str) -> bool:
 
 
 @define
-class Bounds:
+class ReplyBounds:
     """Counts one reply of *name*, of at most *longest* letters."""
 
     name: str

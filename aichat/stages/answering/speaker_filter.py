@@ -1,4 +1,4 @@
-"""A character never speaks for another.
+"""The speaker filter: a character never speaks for another.
 
 While a reply streams in, the character's own name in front of a line and its tags (``<Olivia>``,
 ``</Olivia>``) are taken out, and the reply ends where the model begins another speaker's line or
@@ -42,7 +42,7 @@ def _names(name: str) -> set[str]:
 
 
 @define
-class OwnWords:
+class SpeakerFilter:
     """Filters one reply of *name*; *others* are the other speakers' names."""
 
     name: str

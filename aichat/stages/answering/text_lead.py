@@ -1,7 +1,7 @@
-"""How far the text of a turn is ahead of the loudspeaker.
+"""The text lead: how far the text of a turn is ahead of the loudspeaker.
 
-What nobody may ever hear should not be paid for: a character begins to write only when less than a
-set time of speech is waiting. (Within a line, back-pressure from the player stops the model.)
+Text that may never be heard should not be paid for: a character begins to write only when less than
+a set time of speech is waiting. (Within a line, back-pressure from the player stops the model.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ready, and little enough to lose."""
 
 
 @define
-class Pace:
+class TextLead:
     """The clauses of one turn that the loudspeaker has not reached, and their seconds."""
 
     waiting: dict[tuple[int, int], float] = field(factory=dict)

@@ -1,4 +1,4 @@
-"""Turn taking: the characters whom the user's words address answer, else those whom a strategy chooses.
+"""Turn taking: the characters that the user addresses answer, else those that a strategy chooses.
 
 Whom the words address is decided in :mod:`.mentions`. Nobody addressed: the strategy decides.
 
@@ -80,7 +80,7 @@ def answering(
 
 
 def going_on(cast: Sequence[Character], rules: Rules, past: Past) -> list[Character]:
-    """Return who speaks when nobody was spoken to: not the last speaker, who would go on alone."""
+    """Return who speaks when nobody was addressed: not the last speaker, who would go on alone."""
     here = _unmuted(cast, rules)
     place = next((place for place, who in enumerate(here) if who.id == past.last), len(here))
     others = here[place + 1 :] + here[:place]

@@ -224,7 +224,7 @@ class Hearing:
         mic.key, mic.said = "", bytearray()
         mic.over.set()
         for interim in mic.interims:
-            interim.cancel()  # nobody waits for it any more
+            interim.cancel()  # the final transcript replaces it
         self.bus.post(UtteranceHeard(turn, key, pcm, mic.voice_ended))
 
     # -- in lanes ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Barge-in in two stages. First the loudspeakers hold their position; then words decide.
+"""Barge-in, in two stages. First the loudspeakers hold their position; then words decide.
 
 A browser that detects speech while characters sound holds at once and says so; where it did not,
 the server's own detector makes everybody hold. Words that are no backchannel, or speech of some
@@ -218,7 +218,7 @@ class BargeInDetector:
         self.lines[event.turn.conversation] = list(event.lines)
 
     def finish_line(self, event: LineFinished | LineInterrupted) -> None:
-        """Somebody has spoken."""
+        """Drop a line that is over."""
         lines = self.lines.get(event.turn.conversation, [])
         if event.line in lines:
             lines.remove(event.line)

@@ -15,7 +15,7 @@ from .local_agreement import words
 
 UNKNOWN = 0.5
 OPEN, DICTATED, STATED, ASKED = 0.05, 0.15, 0.7, 0.97
-"""How likely it is that somebody has finished whose words end so."""
+"""Endpoint probabilities of words that end like that."""
 HEARS_WELL = 0.95
 """Highest certainty granted to a model that listens: the share that it gets right."""
 
@@ -43,7 +43,7 @@ def _words(*lines: str) -> frozenset[str]:
 HESITATION = _words(
     "um umm uh uhh erm ehm hm hmm hmmm mm äh ähm öh euh えっと えー あの 那个 嗯 음"
 )
-"""Sounds of somebody who thinks: an utterance of nothing else has not begun."""
+"""Sounds of hesitation: an utterance of nothing else has not begun."""
 
 JOINING = _words(
     "and but or nor because although unless whereas the a my your our their whose",
@@ -73,7 +73,7 @@ def has_words(text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def finished(text: str) -> float:
-    """Return how likely somebody who said *text* has finished, 0 to 1; 0.5 if it does not show."""
+    """Return the endpoint probability of *text*, 0 to 1; 0.5 where the words do not show it."""
     text = text.strip()
     said = words(text)
     if not said:

@@ -126,7 +126,7 @@ class EndpointOdds:
     def is_worth(self, sign: Sign) -> bool:
         """Return whether a speculative turn may be begun: likely enough, and few were revoked.
 
-        What is likelier than the share of those in vain may be begun always: it makes that smaller.
+        An end likelier than the allowed share demands may always be tried: it lowers the share.
         """
         likely = self.likelihood(sign)
         vain = self.begun.seen - self.begun.right + 1 - likely

@@ -56,7 +56,7 @@ class Recogniser:
     queue: SttQueue
 
     async def written(self, utterance: Utterance) -> str:
-        """Return the words of an utterance: what a recogniser makes up where nobody speaks is none.
+        """Return the words of an utterance, without those that a recogniser makes up in silence.
 
         Here, and not in the backends, so that it holds for every one of them. Raises
         :class:`BackendFailed` for what is no transcript.

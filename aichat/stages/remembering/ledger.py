@@ -1,4 +1,4 @@
-"""What of a line was written, spoken and heard.
+"""The ledger of a line: what of it was written, spoken and heard.
 
 Positions are samples at 24 kHz. How far the loudspeakers are comes from the clients' reports, of
 which the furthest counts; while there are none, from the moments at which the audio sent so far was
@@ -87,7 +87,7 @@ class Report:
 
 
 @define
-class Spoken:
+class LineLedger:
     """One line's ledger."""
 
     written: str = ""
@@ -105,13 +105,13 @@ class Spoken:
     figures: dict[str, Any] = field(factory=dict)
     """What is known of the reply beside its text, as a message's extensions have it."""
     paused_at: float | None = None
-    """Since when the loudspeaker holds its position."""
+    """When the loudspeaker began to hold its position."""
     clause: int = -1
     """The clause whose audio went out last."""
     draft: Message | None = None
-    """What the store has of it while it goes on."""
+    """The unfinished line as it was last stored."""
     edited: Message | None = None
-    """What somebody has made of that meanwhile."""
+    """That draft as it was edited meanwhile."""
 
     def note_figures(self, event: ReplyUsage | ToolUsed) -> None:
         """Take in what the reply took, and the tools that it used."""

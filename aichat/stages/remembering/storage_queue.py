@@ -1,6 +1,6 @@
 """Messages on their way to the store: one queue for each conversation.
 
-Nobody waits for a disk, and no conversation for another. A queue holds the newest version of each
+No turn waits for a disk, and no conversation for another. A queue holds the newest version of each
 message, in the order in which the messages began; so a slow store is never flooded. What the store
 refuses is tried again with the next message, after a pause that grows, and once more when aichat
 stops. Adding a message again is harmless, so one that was written although the store said
@@ -48,16 +48,16 @@ class Queue:
     """The latest turn that brought something."""
     changes: dict[str, Change] = field(factory=dict)
     is_served: bool = False
-    """Somebody writes, or is about to."""
+    """Whether a worker writes its changes, or is about to."""
     is_paused: bool = False
-    """The store has refused, and is tried again after a pause."""
+    """Whether the store has refused; it is tried again after a pause."""
     pause: float = FIRST_PAUSE
     given_up: int = 0
-    """Changes that found no room since that was reported last."""
+    """Changes dropped for lack of room since the last report."""
     is_gone: bool = False
-    """The conversation is not there any more, which was reported."""
+    """Whether the conversation was deleted, which was reported."""
     is_closed: bool = False
-    """Nobody is in the conversation."""
+    """Whether the conversation has been closed."""
 
     def put(self, turn: Turn, change: Change) -> int:
         """Take in a change; return how many were given up for it."""
@@ -87,7 +87,7 @@ class StoreDue(Event):
 
 
 @define(eq=False)
-class Storing:
+class StorageQueues:
     """Writes what happens to messages into the store."""
 
     bus: Bus
@@ -108,7 +108,7 @@ class Storing:
             queue = self.queues[turn.conversation] = Queue(turn)
         queue.is_closed = False
         if given_up := queue.put(turn, change):
-            self.bus.dropped[f"{__name__}.Storing.write"] += given_up
+            self.bus.dropped[f"{__name__}.StorageQueues.write"] += given_up
         if not queue.is_served and (hurry or not queue.is_paused):
             queue.is_served = True
             self.bus.post(StoreDue(turn, queue))

@@ -43,7 +43,7 @@ from aichat.core.registry.standby import Standby
 from aichat.toolkit.speech_check import LETTER_SECONDS, Sound
 from aichat.toolkit.voice_cloning import introduce
 
-from .cache import Takes, key_of
+from .cache import SpeechCache, key_of
 from .clause_audio import Clause, Rate
 from .slots import Deadline, TtsScheduler
 
@@ -127,7 +127,7 @@ class Speaking:
     """The plan of each conversation's latest turn."""
     unread: dict[str, set[str]] = field(factory=dict)
     """Problems already reported to each conversation of what a voice cannot read."""
-    takes: Takes = field(factory=Takes)
+    cache: SpeechCache = field(factory=SpeechCache)
     void: dict[Line, int] = field(factory=dict)
     """Of lines whose first words were withdrawn: up to which clause nothing is spoken."""
 
@@ -178,7 +178,7 @@ class Speaking:
     async def _speak(self, event: ReplyClause) -> None:
         voice = await self._voice(event.line)
         key = key_of(event, voice)
-        if speech := self.takes.of(event, key):
+        if speech := self.cache.of(event, key):
             for piece in speech:
                 await self.bus.publish(piece)
             return
@@ -228,7 +228,7 @@ class Speaking:
         if failure:
             raise failure
         sound.end()
-        self.takes.keep(key_of(clause.event, voice), clause.pieces)
+        self.cache.keep(key_of(clause.event, voice), clause.pieces)
 
     async def _read(self, tts: Tts, voice: Voice, clause: Clause, sound: Sound, rate: Rate) -> None:
         async with closing(tts.speak(clause.event.text, voice)) as chunks:
@@ -314,7 +314,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(speaking.forget)
     bus.tap(speaking.withdraw)
     bus.tap(speaking.drop)
-    bus.tap(speaking.takes.forget)
+    bus.tap(speaking.cache.forget)
     bus.subscribe(speaking.prepare, interruptible=True, speculative=True)
     bus.subscribe(
         speaking.speak,

@@ -38,7 +38,7 @@ def key_of(event: ReplyClause, voice: Voice) -> Key:
 
 
 @define
-class Takes:
+class SpeechCache:
     """The last clauses that were spoken to their end, by what was said; the oldest go first."""
 
     kept: dict[Key, tuple[Piece, ...]] = field(factory=dict)
