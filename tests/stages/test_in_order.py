@@ -87,7 +87,7 @@ def test_what_was_heard_is_what_was_played_within_one_word(
     ledger = spoken(clauses, word_samples=2400)
     words = [word for clause in clauses for word in clause]
     played_ms = share * len(words) * 100
-    ledger.note_played(0.0, played_ms, True)
+    ledger.note_played("page", 0.0, played_ms, True)
     heard = ledger.heard(5.0).split()
     assert heard == words[: len(heard)]
     assert abs(len(heard) - min(len(words), played_ms / 100)) <= 1

@@ -98,10 +98,10 @@ async def test_others_work_between_the_slices_of_a_reply_that_comes_at_once(
     breaths = 0
 
     class Counting(CooperativeYield):
-        async def take(self) -> None:
+        async def checkpoint(self) -> None:
             nonlocal breaths
             breaths += 1
-            await super().take()
+            await super().checkpoint()
 
     monkeypatch.setattr(answering, "CooperativeYield", Counting)
     async with a_chat(llm=Huge(), failures=True) as chat:
