@@ -19,11 +19,11 @@ async def clock(
     timezone: Annotated[str, "An IANA name, as Europe/London; leave it out for where we are"] = "",
 ) -> str:
     """Tell the date and the time of day now."""
-    return told(datetime.now(UTC), timezone)
+    return in_words(datetime.now(UTC), timezone)
 
 
-def told(moment: datetime, timezone: str = "") -> str:
-    """Say a moment in a timezone, else in that of this machine. Raises :class:`BadValue`."""
+def in_words(moment: datetime, timezone: str = "") -> str:
+    """Return a moment as text, in *timezone*, else in the local one. Raises :class:`BadValue`."""
     there = moment.astimezone(_zone(timezone) if timezone else None)
     offset = f"UTC{there:%z}"
     place = f"{timezone}, {offset}" if timezone else offset

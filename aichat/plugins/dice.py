@@ -22,7 +22,7 @@ async def dice(
 
 
 def rolled(dice: str, fall: Callable[[int], int] = lambda sides: randbelow(sides) + 1) -> str:
-    """Roll *dice*; *fall* throws one with so many sides. Raises :class:`BadValue`."""
+    """Roll *dice*; *fall* throws one with the given number of sides. Raises :class:`BadValue`."""
     count, sides, added = parsed(dice)
     fallen = [fall(sides) for _ in range(count)]
     terms = " + ".join(map(str, fallen))

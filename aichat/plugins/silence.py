@@ -17,10 +17,10 @@ class Silence:
     """*end_ms* of silence end the turn while nothing is known of the user and the words.
 
     What is known moves that between *shortest_ms* and *longest_ms*; *first_word_ms* is waited for
-    somebody who has begun but said no word yet. *speculate*: think ahead in a pause; "auto": if
+    somebody who has begun but said no word yet. *speculate*: answer ahead in a pause; "auto": if
     that costs no money.
 
-    Whoever speaks over characters makes them hold at once. Words interrupt them, and so do
+    A user who speaks over characters makes them hold at once. Words interrupt them, and so do
     *barge_in_ms* of speech whatever the words; else they go on, *resume_ms* after the voice ended
     at the latest. *back_channels* ("mhm") do not count as words; *stop_phrases* ("hold on") stop
     everybody, or with a name that one, and open no turn. Not given, the lists are aichat's own.

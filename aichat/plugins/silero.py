@@ -61,7 +61,7 @@ class Silero:
 
     @property
     def needed(self) -> int:
-        """So many frames in a row make speech."""
+        """Consecutive speech frames from which speech begins."""
         return max(1, round(self.min_speech_ms / FRAME_MS))
 
 

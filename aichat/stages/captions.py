@@ -2,7 +2,7 @@
 
 The engine's own word times are used where it knows them; else a word's share of its clause's
 letters. Times count from the beginning of the line, as the loudspeaker's reports do. A clause is
-told when its first sound goes out, and once more when more is known of it.
+reported when its first sound goes out, and once more when more is known of it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Captions:
         clause.marks += event.words
         clause.is_complete = event.last
         if clause.began is not None and (event.words or (event.last and not clause.marks)):
-            self._tell(event.line, event.index, clause)
+            self._report(event.line, event.index, clause)
 
     def play(self, event: AudioReady) -> None:
         """A clause begins where the one before it has ended."""
@@ -91,10 +91,10 @@ class Captions:
         self.sent[line] = before + len(event.pcm) // 2
         if clause.began is None:
             clause.began = before
-            self._tell(line, event.index, clause)
+            self._report(line, event.index, clause)
 
-    def _tell(self, line: Line, index: int, clause: Clause) -> None:
-        assert clause.began is not None  # noqa: S101  (it is told from then on)
+    def _report(self, line: Line, index: int, clause: Clause) -> None:
+        assert clause.began is not None  # noqa: S101  (reported from then on)
         self.bus.post(ClauseTimed(line, index, _ms(clause.began), clause.words()))
 
     def forget(self, event: ConversationClosed) -> None:
@@ -111,7 +111,7 @@ class Captions:
 
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
-    """Tell when words are heard."""
+    """Report when words are heard."""
     captions = Captions(bus)
     bus.tap(captions.begin)
     bus.tap(captions.note, interruptible=True)

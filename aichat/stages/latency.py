@@ -1,8 +1,8 @@
 """Stage: each turn's waterfall, from the end of the user's speech to the first sound heard.
 
-It is told while the turn goes on (``TurnTimed``): once the first audio is out, when the loudspeaker
-says that it plays, with each next speaker, and at the end. Only moments are kept, never what was
-said, and only those of each conversation's latest turn.
+It is published while the turn goes on (``TurnTimed``): once the first audio is out, when the
+loudspeaker reports that it plays, with each next speaker, and at the end. Only moments are kept,
+never what was said, and only those of each conversation's latest turn.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Waterfall:
     """Who is being played,"""
     audible_until: float = 0.0
     """and when all that was sent of it will have been heard."""
-    untold: bool = False
+    has_news: bool = False
     over: bool = False
     interrupted: bool = False
 
     def reach(self, mark: str, moment: float) -> None:
         """Note the first time only."""
         if mark not in self.marks:
-            self.marks[mark], self.untold = moment, True
+            self.marks[mark], self.has_news = moment, True
 
     def play(self, event: AudioReady, now: float) -> None:
         """Note audio that goes out, and the silence before a next speaker."""
@@ -63,13 +63,13 @@ class Waterfall:
             self.reach("first_audio", now)
         elif event.line.place != self.place:
             self.gaps.append(event.due - self.audible_until)
-            self.untold = True
+            self.has_news = True
         self.place = event.line.place
         self.audible_until = event.due + len(event.pcm) / 2 / SPEAKER_RATE
 
-    def told(self, turn: Turn) -> TurnTimed:
+    def timing(self, turn: Turn) -> TurnTimed:
         """Return what is known by now."""
-        self.untold = False
+        self.has_news = False
         began = min(self.marks.values())
         reached = [(mark, self.marks[mark]) for mark in MARKS if mark in self.marks]
         marks = tuple((mark, (moment - began) * 1000) for mark, moment in reached)
@@ -110,12 +110,12 @@ class Latency:
             waterfall.reach(mark, self.bus.clock.now())
 
     def play(self, event: AudioReady) -> None:
-        """Note audio that goes out. What is new is told with the next, so as not to delay it."""
+        """Note audio that goes out. News is published with the next, so as not to delay it."""
         waterfall = self.turns.get(event.turn.conversation)
         if waterfall is None or waterfall.turn != event.turn:
             return
-        if waterfall.untold and "first_audio" in waterfall.marks:
-            self.bus.post(waterfall.told(event.turn))
+        if waterfall.has_news and "first_audio" in waterfall.marks:
+            self.bus.post(waterfall.timing(event.turn))
         if event.pcm:
             waterfall.play(event, self.bus.clock.now())
 
@@ -127,7 +127,7 @@ class Latency:
         if "first_audio" in waterfall.marks and "first_heard" not in waterfall.marks:
             began = self.bus.clock.now() - event.played_ms / 1000
             waterfall.reach("first_heard", max(began, waterfall.marks["first_audio"]))
-            self.bus.post(waterfall.told(event.turn))
+            self.bus.post(waterfall.timing(event.turn))
 
     def end(self, event: TurnFinished | Interrupted) -> None:
         """The turn is over."""
@@ -136,7 +136,7 @@ class Latency:
             return
         if waterfall.turn.number <= event.turn.number:
             waterfall.over, waterfall.interrupted = True, isinstance(event, Interrupted)
-            self.bus.post(waterfall.told(waterfall.turn))
+            self.bus.post(waterfall.timing(waterfall.turn))
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop what is kept of a conversation."""

@@ -1,7 +1,7 @@
 """Stage: the sequencer decides what is heard next; it leaves here no faster than it is played.
 
 Audio runs ahead of the loudspeaker by a fixed lead, enough for a network's jitter and little
-enough that an interruption wastes nothing. Beyond that, whoever produces it is held back. While the
+enough that an interruption wastes nothing. Beyond that, back-pressure stops its producer. While the
 loudspeakers hold their position, time stands still here: nothing is sent and nothing falls due.
 """
 
@@ -36,22 +36,22 @@ from aichat.core.events import (
 )
 
 LEAD_SECONDS = 0.6
-"""Audio is sent so long before it is due."""
+"""Seconds before it is due at which audio is sent."""
 FRAME_SECONDS = 0.3
 FRAME_BYTES = int(2 * SPEAKER_RATE * FRAME_SECONDS)
 """Audio that waits is sent in frames of 300 ms: fewer cost less, and there is time."""
 AHEAD_BYTES = 2 * SPEAKER_RATE * 12
-"""A line with so much audio waiting (12 s) gets no further clause."""
+"""Bytes of waiting audio (12 s) at which a line gets no further clause."""
 WITHIN_BYTES = 2 * SPEAKER_RATE * 30
-"""With so much of it that only waits for its time (30 s), a line is held back within a clause as
+"""Bytes that only wait for their time (30 s) at which back-pressure acts within a clause as
 well. A usual clause is made to its end: its engine is free for others before it is heard."""
 
-Gate = Callable[[], Awaitable[None]]
+BackPressure = Callable[[], Awaitable[None]]
 
 
 @define
 class Playhead:
-    """One turn's way to the loudspeaker."""
+    """The playback position of one turn, and the audio that waits."""
 
     turn: Turn
     queue: deque[Playable] = field(factory=deque)
@@ -100,7 +100,7 @@ class Playhead:
             self.moved = None
 
     async def wait(self) -> None:
-        """Wait until somebody is woken up."""
+        """Wait until :meth:`wake` is called."""
         self.moved = self.moved or anyio.Event()
         await self.moved.wait()
 
@@ -119,7 +119,7 @@ class Playhead:
         self.causes.add(cause)
 
     def resume(self, cause: str, now: float) -> None:
-        """Let time go on once no cause is left: all that is due is due so much later."""
+        """Let time go on once no cause is left: all that is due is due later by the pause."""
         if cause in self.causes:
             self.causes.discard(cause)
             if not self.causes:
@@ -137,7 +137,7 @@ class Playhead:
         return sum(n for other, n in self.sent.items() if other.place > line.place)
 
     def _left(self, samples: int, now: float) -> None:
-        """So much of what was sent is still to be played, not what was due."""
+        """Correct how much of what was sent is still to be played, by a loudspeaker's report."""
         now = self.paused_at if self.causes else now
         self._postpone(now + samples / SPEAKER_RATE - max(self.played_until, now))
 
@@ -178,7 +178,7 @@ class Playhead:
 
 
 def _is_far_ahead(head: Playhead, event: SpeechSynthesized) -> bool:
-    """Tell whether a line is to be held back.
+    """Return whether a line is far enough ahead for back-pressure.
 
     Within a clause that keeps its engine from others. So only audio counts there that needs no
     engine to be reached: what a later line has waiting does not, as the line before may need the
@@ -200,10 +200,10 @@ class Playing:
     def sequence(
         self,
         event: SpeakersChosen | SpeechSynthesized | ReplyFinished | LineInterrupted | Interrupted,
-    ) -> Gate | None:
-        """Put in order; hold back a line that is far ahead of the loudspeaker.
+    ) -> BackPressure | None:
+        """Put in order; return back-pressure for a line that is far ahead of the loudspeaker.
 
-        What is due now is sent by whoever made it, which saves waking the player up.
+        What is due now is sent by its producer, which saves waking the player up.
         """
         conversation = event.turn.conversation
         if isinstance(event, SpeakersChosen):
@@ -260,7 +260,7 @@ class Playing:
         if head is not None and head.turn.number <= turn.number:
             head.backlog.clear()
             head.waiting.clear()
-            head.wake()  # whoever waits for room goes on, into the fence
+            head.wake()  # a producer that waits for room goes on, into the fence
             del self.heads[turn.conversation]
 
     async def _pass(self, head: Playhead, event: SpeechSynthesized) -> None:
@@ -291,13 +291,13 @@ class Playing:
                 await self._wait(head, now)
 
     async def _handed_out(self, head: Playhead, item: Playable, due: float) -> None:
-        """Close a line's audio now; that it is over is told once it should have been heard."""
+        """Close a line's audio now; its end is published once it should have been heard."""
         head.finishing.append((due, item))
         if isinstance(item, LineFinished):
             await self.bus.publish(AudioReady(item.line, 0, b"", due=due, last=True))
 
     async def _finish(self, head: Playhead, item: Playable) -> bool:
-        """Tell that a line or the turn is over; return whether it was the turn."""
+        """Publish that a line or the turn is over; return whether it was the turn."""
         over = isinstance(item, TurnFinished)
         if over and self.heads.get(head.turn.conversation) is head:
             del self.heads[head.turn.conversation]

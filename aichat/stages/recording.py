@@ -1,4 +1,4 @@
-"""Record conversations as event logs, to be replayed with other backends.
+"""Stage: records conversations as event logs, to be replayed with other backends.
 
 A recording holds what people said, so there is none unless ``AICHAT_RECORD`` names a folder. Each
 conversation gets a file of its own there, which only its owner may read (mode 0600):
@@ -29,11 +29,11 @@ from aichat.toolkit.event_log import Entry, Header, LogWriter
 
 FOLDER, AUDIO = "AICHAT_RECORD", "AICHAT_RECORD_AUDIO"
 GATHER_SECONDS = 0.25
-"""So long events wait for company before they are written."""
+"""Seconds for which events are gathered before they are written."""
 WAITING_BYTES = 8_000_000
-"""What waits for a slow disk beyond this is given up; the log says how much was."""
+"""Most bytes that wait for a slow disk; more is dropped, and the log counts it."""
 HISTORY = 60
-"""So many earlier messages stand in the header."""
+"""Most earlier messages in the header."""
 ONLY_MINE = 0o600
 
 
@@ -102,7 +102,7 @@ class Recording:
     tapes: dict[str, Tape] = field(factory=dict)
 
     def note(self, event: Event) -> None:
-        """Take in everything that happens; what was written and not sent is nobody's business."""
+        """Take in everything that happens; drafts that were not sent are private."""
         if event.internal or isinstance(event, (DraftWritten, SpeakersForeseen)):
             return
         conversation = event.turn.conversation

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aichat.core import BadValue
-from aichat.plugins.clock import told, tools
+from aichat.plugins.clock import in_words, tools
 
 MOMENT = datetime(2026, 11, 28, 22, 5, tzinfo=UTC)
 
@@ -16,18 +16,18 @@ MOMENT = datetime(2026, 11, 28, 22, 5, tzinfo=UTC)
     ],
 )
 def test_it_tells_the_time_there(timezone: str, words: str) -> None:
-    assert told(MOMENT, timezone) == words
+    assert in_words(MOMENT, timezone) == words
 
 
 def test_without_a_timezone_it_is_that_of_this_machine() -> None:
     here = MOMENT.astimezone()
-    assert f"{here:%H:%M} (UTC{here:%z})" in told(MOMENT)
+    assert f"{here:%H:%M} (UTC{here:%z})" in in_words(MOMENT)
 
 
 @pytest.mark.parametrize("timezone", ["Mars/Olympus", "../../etc/passwd", "x" * 9_999, "a\0b"])
 def test_an_unknown_timezone_is_refused(timezone: str) -> None:
     with pytest.raises(BadValue, match="There is no timezone"):
-        told(MOMENT, timezone)
+        in_words(MOMENT, timezone)
 
 
 @pytest.mark.anyio

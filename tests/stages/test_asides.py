@@ -10,12 +10,12 @@ from aichat.stages.hearing.backchannels import (
     BACK_CHANNELS,
     COURTESIES,
     STOP_PHRASES,
-    Manners,
+    Backchannels,
     Verdict,
 )
 
 NAMES = ["Olivia Barns", "Mark Chen", "Mark Twain"]
-manners = Manners()
+backchannels = Backchannels()
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ manners = Manners()
 def test_what_is_said_over_others_is_judged_by_all_of_its_words(
     text: str, verdict: Verdict
 ) -> None:
-    assert manners.judge(text, NAMES) == verdict
+    assert backchannels.judge(text, NAMES) == verdict
 
 
 @given(st.lists(st.sampled_from(BACK_CHANNELS), min_size=1, max_size=5), st.sampled_from(" ,.!"))
 def test_any_row_of_back_channels_is_one(phrases: list[str], mark: str) -> None:
     text = f"{mark} ".join(phrases).upper()
-    assert manners.judge(text, NAMES).kind == "back_channel"
+    assert backchannels.judge(text, NAMES).kind == "back_channel"
 
 
 @given(
@@ -62,21 +62,21 @@ def test_the_beginning_of_an_aside_never_confirms(
     before: list[str], phrase: str, name: str | None
 ) -> None:
     text = " ".join([*before, phrase, *filter(None, [name])])
-    assert manners.judge(text, NAMES) == Verdict("stop", (name,) if name else ())
+    assert backchannels.judge(text, NAMES) == Verdict("stop", (name,) if name else ())
     for end in range(len(text) + 1):
-        assert manners.may_become_aside(text[:end], NAMES), text[:end]
+        assert backchannels.may_become_backchannel(text[:end], NAMES), text[:end]
 
 
 @given(st.text(max_size=40))
 def test_words_are_never_taken_for_nothing(text: str) -> None:
-    verdict = manners.judge(text, NAMES)
+    verdict = backchannels.judge(text, NAMES)
     assert (verdict.kind == "nothing") == (not any(c.isalnum() for c in text))
     if verdict.kind != "words":
-        assert manners.may_become_aside(text, NAMES)
+        assert backchannels.may_become_backchannel(text, NAMES)
 
 
 def test_the_phrases_can_be_set() -> None:
-    german = Manners(("genau", "ach so"), ("warte mal",))
+    german = Backchannels(("genau", "ach so"), ("warte mal",))
     assert german.judge("Ach so, genau.").kind == "back_channel"
     assert german.judge("Warte mal, Olivia", NAMES) == Verdict("stop", ("Olivia Barns",))
     assert german.judge("mhm").kind == "words"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.stages.hearing.local_agreement import Agreement, bare, words
-from aichat.stages.hearing.stt_queue import Sharing, Ticket
+from aichat.stages.hearing.stt_queue import SttQueue, Ticket
 
 WORD = st.sampled_from(["a", "A,", "b", "b.", "c", "C!", "…", "é", "你"])
 HYPOTHESES = st.lists(st.lists(WORD, max_size=6).map(" ".join), max_size=12)
@@ -61,7 +61,7 @@ CALLS = st.lists(
 )
 
 
-class Watched(Sharing):
+class Watched(SttQueue):
     def _next(self) -> Ticket | None:
         waited = bool(self.finals)
         ticket = super()._next()
@@ -92,11 +92,11 @@ def test_no_guess_overtakes_a_final_and_nobody_is_forgotten(
     run_virtual(main)
     assert most[0] <= limit
     assert most[1] <= max(1, limit - 1), "one place is kept for finals"
-    assert not [*sharing.finals, *sharing.guesses, *sharing.inside]
+    assert not [*sharing.finals, *sharing.interims, *sharing.inside]
 
 
 def test_guesses_are_served_in_turn_however_much_one_session_asks() -> None:
-    sharing, order = Sharing(1), []
+    sharing, order = SttQueue(1), []
 
     async def listen(session: str, times: int) -> None:
         for _ in range(times):
@@ -115,7 +115,7 @@ def test_guesses_are_served_in_turn_however_much_one_session_asks() -> None:
 
 def test_a_quiet_user_waits_for_a_final_no_longer_than_one_call_under_eight_talkers() -> None:
     """One place of two is kept for finals: a final that comes alone never waits."""
-    sharing, waits = Sharing(2), []
+    sharing, waits = SttQueue(2), []
 
     async def talk(session: str) -> None:
         for _ in range(50):
@@ -141,7 +141,7 @@ def test_a_quiet_user_waits_for_a_final_no_longer_than_one_call_under_eight_talk
 
 
 def test_without_a_limit_everybody_is_let_in() -> None:
-    sharing = Sharing(None)
+    sharing = SttQueue(None)
 
     async def main() -> int:
         async with anyio.create_task_group() as tasks:

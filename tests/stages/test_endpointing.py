@@ -15,7 +15,7 @@ from aichat.core.events import HandlerFailed, TalkHeld, UtteranceHeard, Utteranc
 from aichat.core.testing.fakes import FakeStt
 from aichat.plugins.silence import Silence
 from aichat.stages.hearing.completeness import finished, fused, has_words
-from aichat.stages.hearing.pause_stats import LONGEST_MS, MARGIN, SHORTEST_MS, Rhythm
+from aichat.stages.hearing.pause_stats import LONGEST_MS, MARGIN, SHORTEST_MS, PauseStats
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +92,7 @@ def test_two_judgements_that_agree_are_surer_and_none_leaves_the_other(
 
 @given(st.lists(st.integers(-1000, 100_000), max_size=60))
 def test_what_is_usual_is_bounded_by_the_users_own_pauses(pauses: list[int]) -> None:
-    rhythm = Rhythm()
+    rhythm = PauseStats()
     for pause in pauses:
         rhythm.note(pause)
     counted = [pause for pause in pauses if SHORTEST_MS <= pause <= LONGEST_MS][-20:]

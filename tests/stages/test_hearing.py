@@ -286,7 +286,8 @@ async def test_a_guess_that_takes_too_long_is_given_up_and_counted() -> None:
         await hear(chat, *[SPEECH] * 300, *[QUIET] * 16)
         await chat.until(UserSaid)
         assert (
-            chat.bus.dropped["aichat.stages.hearing.transcription.Writing.guess"] == 2
+            chat.bus.dropped["aichat.stages.hearing.transcription.Transcription.transcribe_interim"]
+            == 2
         )  # late; at the end
 
 
@@ -486,4 +487,4 @@ async def test_the_only_recogniser_that_hangs_is_given_up_in_words() -> None:
         await hear(chat, *[SPEECH] * 20, *[QUIET] * 10)
         await chat.bus.settled()
         (failed,) = chat.heard.of(HandlerFailed)
-        assert "not written down within 30 seconds" in str(failed.error)
+        assert "not transcribed within 30 seconds" in str(failed.error)

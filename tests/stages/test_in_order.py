@@ -19,7 +19,7 @@ from aichat.core.events import (
     TurnFinished,
 )
 from aichat.plugins.in_order import InOrder
-from aichat.stages.remembering.ledger import Spoken, shown_up_to
+from aichat.stages.remembering.ledger import LineLedger, shown_up_to
 
 TURN = Turn("c", 1, "t")
 
@@ -64,8 +64,8 @@ def test_everything_is_played_in_order_whatever_comes_first(
     assert not sequencer.playing
 
 
-def spoken(clauses: list[list[str]], word_samples: int) -> Spoken:
-    ledger, line = Spoken(), Line(TURN, "o", 0)
+def spoken(clauses: list[list[str]], word_samples: int) -> LineLedger:
+    ledger, line = LineLedger(), Line(TURN, "o", 0)
     for index, words in enumerate(clauses):
         text = " ".join(words)
         ledger.note_clause(ReplyClause(line, index, text, text + " "))

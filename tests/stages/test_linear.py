@@ -66,8 +66,12 @@ TEXTS = {
 
 def read(text: str, step: int) -> str:
     """Read a text as a reply is read, in deltas of *step* letters; return what is said."""
-    counting = reply_bounds.Bounds("Olivia", longest=2 * len(text) + 1)
-    words, cutting, said = speaker_filter.OwnWords("Olivia", ["Mark Chen"]), clauses.Clauses(), []
+    counting = reply_bounds.ReplyBounds("Olivia", longest=2 * len(text) + 1)
+    words, cutting, said = (
+        speaker_filter.SpeakerFilter("Olivia", ["Mark Chen"]),
+        clauses.Clauses(),
+        [],
+    )
     for at in range(0, len(text), step):
         for piece in counting.slices(text[at : at + step]):
             said += cutting.feed(words.feed(piece))

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.stages.answering.speaker_filter import OwnWords
+from aichat.stages.answering.speaker_filter import SpeakerFilter
 
 
 def own(text: str, cuts: list[int] | None = None) -> str:
-    words = OwnWords("Olivia Barns", ["Mark Chen", "Rosa", "美咲"])
+    words = SpeakerFilter("Olivia Barns", ["Mark Chen", "Rosa", "美咲"])
     pieces, at = [], 0
     for cut in cuts or []:
         pieces.append(text[at : at + cut])
@@ -72,7 +72,7 @@ def test_a_character_speaks_for_itself_only(written: str, kept: str) -> None:
 
 @pytest.mark.parametrize("first", ["In", "As", "Re", "Instr", "Response", "I", "#hash"])
 def test_the_first_words_of_a_reply_are_not_held_back(first: str) -> None:
-    assert OwnWords("Olivia Barns", ["Mark Chen"]).feed(first) == first
+    assert SpeakerFilter("Olivia Barns", ["Mark Chen"]).feed(first) == first
 
 
 PIECES = st.sampled_from(
@@ -93,7 +93,7 @@ def test_own_words_do_not_depend_on_the_chunks(text: str, cuts: list[int]) -> No
 
 @given(st.text())
 def test_text_without_names_is_left_as_it_is(text: str) -> None:
-    words = OwnWords("Qx", ["Zy"])
+    words = SpeakerFilter("Qx", ["Zy"])
     lower = text.casefold()
     if not any(name in lower for name in ("qx", "zy", "user", "human")):
         assert words.feed(text) + words.flush() == text

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
-from aichat.stages.answering.prompts import HISTORY_TOKENS, REPLY_TOKENS, prompt, tokens, told
+from aichat.stages.answering.prompts import (
+    HISTORY_TOKENS,
+    REPLY_TOKENS,
+    model_message,
+    prompt,
+    tokens,
+)
 from aichat.toolkit.prompt_roles import BEGINNING, GO_ON
 
 OLIVIA, MARK = Character("o", "Olivia", "You are kind."), Character("m", "Mark")
@@ -24,7 +30,7 @@ def said(number: int, who: str, text: str, heard: str | None = None) -> Message:
 
 def asked(messages: list[Message], context: int | None = None, **settings: object) -> Prompt:
     conversation = Conversation("c", settings=settings)
-    return prompt(OLIVIA, CAST, map(told, messages), conversation, context)
+    return prompt(OLIVIA, CAST, map(model_message, messages), conversation, context)
 
 
 def test_others_are_named_and_only_what_was_heard_is_told() -> None:

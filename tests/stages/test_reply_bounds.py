@@ -17,7 +17,7 @@ from aichat.stages.answering.reply_bounds import (
     LOOP,
     SLICE,
     THINKING_SECONDS,
-    Bounds,
+    ReplyBounds,
     repeats_itself,
 )
 
@@ -130,10 +130,10 @@ async def test_others_work_between_the_slices_of_a_reply_that_comes_at_once(
     breaths = 0
 
     class Counting(CooperativeYield):
-        async def take(self) -> None:
+        async def checkpoint(self) -> None:
             nonlocal breaths
             breaths += 1
-            await super().take()
+            await super().checkpoint()
 
     monkeypatch.setattr(answering, "CooperativeYield", Counting)
     async with a_chat(llm=Huge(), failures=True) as chat:
@@ -154,6 +154,6 @@ def test_only_what_repeats_itself_is_a_loop() -> None:
 
 def test_the_slices_are_the_text() -> None:
     text = "".join(map(chr, range(200, 2_000)))
-    pieces = list(Bounds("Olivia").slices(text))
+    pieces = list(ReplyBounds("Olivia").slices(text))
     assert "".join(pieces) == text
     assert max(map(len, pieces)) == SLICE

@@ -10,7 +10,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aichat.stages.speaking.slots import Need, Slots
+from aichat.stages.speaking.slots import Deadline, TtsScheduler
 
 NEEDS = st.tuples(st.integers(0, 3).map(float), st.integers(0, 2), st.integers(0, 2))
 CHOICE = st.integers(0, 9)
@@ -24,7 +24,7 @@ Step = tuple[tuple[str, Any], bool]
 
 @define(eq=False)
 class User:
-    need: Need
+    need: Deadline
     scope: anyio.CancelScope = field(factory=anyio.CancelScope)
     done: anyio.Event = field(factory=anyio.Event)
     is_in: bool = False
@@ -35,18 +35,18 @@ class Engine:
     """Some users of some slots, and a model of who must be in."""
 
     size: int
-    slots: Slots = field(init=False)
+    slots: TtsScheduler = field(init=False)
     asked: list[User] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.slots = Slots(self.size)
+        self.slots = TtsScheduler(self.size)
 
     def those(self, *, inside: bool) -> list[User]:
         return [user for user in self.asked if user.is_in is inside]
 
     async def use(self, user: User) -> None:
         with user.scope:
-            async with self.slots.taken(user.need):
+            async with self.slots.slot(user.need):
                 user.is_in = True
                 assert len(self.those(inside=True)) <= self.size
                 await user.done.wait()
@@ -99,11 +99,11 @@ def test_slots_go_to_whom_needs_them_soonest_and_none_is_lost(
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_whoever_gives_a_slot_back_and_needs_it_again_sooner_keeps_it(backend: str) -> None:
     async def main() -> list[str]:
-        slots, order = Slots(1), list[str]()
+        slots, order = TtsScheduler(1), list[str]()
 
         async def speak(name: str, *needs: float) -> None:
             for need in needs:
-                async with slots.taken((need, 0, 0)):
+                async with slots.slot((need, 0, 0)):
                     order.append(name)
                     await anyio.sleep(0.001)
 

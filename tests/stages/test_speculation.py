@@ -37,7 +37,7 @@ from aichat.core.events import (
 )
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
-from aichat.stages.hearing.endpoint_odds import CREDIT, SHARE, Odds, Sign
+from aichat.stages.hearing.endpoint_odds import CREDIT, SHARE, EndpointOdds, Sign
 from aichat.stages.hearing.local_agreement import words
 
 pytestmark = pytest.mark.anyio
@@ -459,7 +459,7 @@ SIGNS = st.builds(
 def test_what_is_thought_of_a_sign_is_a_likelihood_and_follows_what_was_seen(
     seen: list[tuple[Sign, bool]], sign: Sign
 ) -> None:
-    odds = Odds()
+    odds = EndpointOdds()
     for number, (one, is_right) in enumerate(seen):
         odds.see(f"u{number}", one, ["a"])
         before = odds.likelihood(one)
@@ -471,7 +471,7 @@ def test_what_is_thought_of_a_sign_is_a_likelihood_and_follows_what_was_seen(
 
 @given(SIGNS)
 def test_a_sign_that_always_lies_is_believed_a_few_times_only(sign: Sign) -> None:
-    odds, begun = Odds(), 0
+    odds, begun = EndpointOdds(), 0
     for number in range(100):
         if odds.is_worth(sign):
             begun += 1
@@ -487,7 +487,7 @@ def test_of_doubtful_signs_no_more_are_tried_than_the_share_allows(
     stream: list[tuple[Sign, float]], chance: random.Random
 ) -> None:
     """Those that are right three times in four, as far as is known, are not doubtful."""
-    odds, begun, vain = Odds(), 0, 0
+    odds, begun, vain = EndpointOdds(), 0, 0
     for number, (sign, truth) in enumerate(stream):
         is_right = chance.random() < truth
         doubtful = odds.likelihood(sign) < 1 - SHARE
@@ -502,7 +502,7 @@ def test_of_doubtful_signs_no_more_are_tried_than_the_share_allows(
 
 
 def test_an_utterance_that_came_to_nothing_is_forgotten_with_the_next() -> None:
-    odds = Odds()
+    odds = EndpointOdds()
     for key in ("a", "b", "c"):
         odds.see(key, Sign(0.7, 40), ["x"])
     odds.learn("unknown", ["x"])

@@ -295,7 +295,7 @@ async def test_a_queue_is_bounded_and_what_it_gives_up_is_counted_and_reported(
         for number in range(8):
             await chat.say(f"@Olivia {number}")
         (name,) = chat.bus.dropped
-        assert name.endswith("remembering.storage_queue.Storing.write")
+        assert name.endswith("remembering.storage_queue.StorageQueues.write")
         assert chat.bus.dropped[name] == 3
         told = " ".join(str(f.error) for f in chat.heard.of(HandlerFailed) if own("c", f))
         assert "1 older one(s) found no room any more, and are lost." in told

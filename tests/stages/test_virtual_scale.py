@@ -24,7 +24,7 @@ from aichat.core.events import (
     TurnFinished,
 )
 from aichat.core.testing.simulated_user import SimulatedUser
-from aichat.stages.hearing.transcription import GUESSES, Writing
+from aichat.stages.hearing.transcription import INTERIM_HANDLER, Transcription
 from aichat.toolkit.event_log import LogWriter
 
 HERE = Path(__file__).parent.parent
@@ -108,7 +108,10 @@ def test_hours_with_failures_and_interruptions_leave_nothing_behind() -> None:
     talk = done.bus._conversations.by_id["c"]
     assert not talk.lanes
     assert len(talk.cut_lines) < 10
-    assert f"{Writing.__module__}.{Writing.guess.__qualname__}" == GUESSES
-    assert sum(done.bus.dropped.values()) == done.bus.dropped[GUESSES]
+    assert (
+        f"{Transcription.__module__}.{Transcription.transcribe_interim.__qualname__}"
+        == INTERIM_HANDLER
+    )
+    assert sum(done.bus.dropped.values()) == done.bus.dropped[INTERIM_HANDLER]
     # the main task, the crew that is kept for more work, and one for each backend
     assert done.tasks < 30

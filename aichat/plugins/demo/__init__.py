@@ -1,6 +1,6 @@
 """A language model's stand-in: characters answer from a script, offline, and say so when asked.
 
-It picks up the user's words, reacts to whoever spoke before, and takes its manner from the cues in
+It picks up the user's words, reacts to the last speaker, and takes its manner from the cues in
 the character's prompt, which is enough to show taking turns. The same prompt gives the same reply.
 """
 
@@ -18,12 +18,12 @@ from attrs import frozen
 from aichat.core import Backend, Llm, Prompt, PromptMessage, ToolCall, hookimpl, is_clean
 
 from .lines import INTENTS, OUT_OF_LINES, STOP_WORDS, STYLES, Intent, Lines, Style
-from .tool_use import told, wanted
+from .tool_use import tool_results, wanted
 
 T = TypeVar("T")
 
 RECENT = 24
-"""A line is not said again before so many messages have passed, while there are others."""
+"""Messages that pass before a line is said again, while there are others."""
 
 NOTICE = (
     "Demo replies: no language model is connected, so the characters answer from a script. Set "
@@ -46,7 +46,7 @@ class Demo:
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[str | ToolCall]:
         seconds = 1 / self.words_per_second if self.words_per_second > 0 else 0
-        result = told(prompt.messages)
+        result = tool_results(prompt.messages)
         if not (result or prompt.must_answer) and (call := wanted(prompt, listen(prompt).user)):
             await anyio.sleep(seconds)
             yield call

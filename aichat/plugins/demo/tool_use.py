@@ -39,8 +39,8 @@ def _dice(user: str) -> str:
     return ""
 
 
-def told(messages: Sequence[PromptMessage]) -> str:
-    """Say what the tools have given, if that is what the prompt ends with."""
+def tool_results(messages: Sequence[PromptMessage]) -> str:
+    """Return the tools' results as a sentence, if the prompt ends with them; else ""."""
     last = messages[-1] if messages else None
     if last is None or last.role != "tool":
         return ""

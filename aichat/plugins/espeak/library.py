@@ -110,5 +110,5 @@ class Engine:
 
 
 def has_word(text: str) -> bool:
-    """Tell whether there is anything to say in *text*."""
+    """Return whether there is anything to say in *text*."""
     return any(character.isalnum() for character in text)

@@ -14,7 +14,7 @@ from .scripts import is_han, plain, runs
 from .voices import Profile
 
 STRAY = 1
-"""So many letters that nobody can read are left out without a word."""
+"""Most unreadable letters that are left out without a report."""
 
 
 @frozen
@@ -36,8 +36,8 @@ def parted(text: str, look: Profile) -> tuple[Sequence[Part], str]:
             readable.append(Part(run.start, run.end, evolve(look, name=name)))
         else:
             unread.append(text[run.start : run.end])
-    told = [words for words in unread if sum(map(str.isalpha, words)) > STRAY or not readable]
-    return readable, " ".join(told)
+    reported = [words for words in unread if sum(map(str.isalpha, words)) > STRAY or not readable]
+    return readable, " ".join(reported)
 
 
 def unreadable(text: str) -> CannotRead:

@@ -120,7 +120,7 @@ def runs(text: str, own: str) -> list[Run]:
 
 
 def is_han(letter: str) -> bool:
-    """Tell whether a character is one of those that Chinese is written with."""
+    """Return whether a character is one of those that Chinese is written with."""
     return letter != "" and _script(letter) == HAN
 
 

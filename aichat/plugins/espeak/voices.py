@@ -14,7 +14,7 @@ from aichat.toolkit.voice_matching import dice, sounds_like
 
 @frozen
 class Profile:
-    """What espeak-ng is told: voice name, pitch (0-99), words per minute, liveliness (0-99)."""
+    """Settings of espeak-ng: voice name, pitch (0-99), words per minute, liveliness (0-99)."""
 
     name: str
     pitch: int

@@ -24,7 +24,7 @@ from .models import known_language, weights_of
 SECOND = 32_000
 """Bytes of one second at 16 kHz."""
 SHORTEST = SECOND // 10
-"""Shorter audio is not worth writing down."""
+"""Samples of the shortest audio that is transcribed."""
 
 VAD = {
     "threshold": 0.3,  # the stage has heard a voice already: only what is surely none is cut out
@@ -44,12 +44,12 @@ def stt_backend() -> Backend[FasterWhisper]:
 
 
 class FasterWhisper(LocalModel):
-    """Writes utterances down; *language* as "de", or not set: it is found out each time.
+    """Transcribes utterances; *language* as "de"; not set: it is detected each time.
 
     *beam_size* and *vad_filter* (leave out long silence, in which Whisper makes up words) are for
-    final texts; guesses on the way are made the fast way. *hotwords* are names and words to expect,
-    beside those of the characters. *workers* utterances at once, each on so many CPU *threads*; the
-    workers share the weights.
+    final transcripts; interim ones are made the fast way. *hotwords* are names and words to
+    expect, beside those of the characters. *workers*: utterances transcribed at once, each on
+    *threads* CPU threads; the workers share the weights.
     """
 
     part, name, what = "stt", "faster_whisper", "Whisper"

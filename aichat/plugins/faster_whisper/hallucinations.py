@@ -1,6 +1,6 @@
-"""What Whisper makes up where nobody speaks: how to tell it from words that were said.
+"""Hallucinations: text that Whisper makes up where nobody speaks, and how to recognise it.
 
-Its own probabilities tell more than the text does. What the text alone tells holds for every
+Its own probabilities show more than the text does. What the text alone shows holds for every
 recogniser (:func:`~aichat.core.spoken`) and is asked here as well, for each segment: Whisper puts a
 credit after words that were said.
 """
@@ -19,7 +19,7 @@ DOUBT_SPEECH, DOUBT_WORDS = 0.3, -0.7
 """What people do say, but Whisper says in silence too, is made up when either is so doubtful."""
 
 REPETITIVE = 2.4
-"""Text that shrinks so much repeats itself: Whisper does that where it understands nothing."""
+"""Compression ratio from which text repeats itself: Whisper understood nothing there."""
 
 IN_SILENCE = {
     *("you", "thank you", "thanks", "thank you very much", "bye", "bye bye", "okay", "so", "oh"),
@@ -31,7 +31,7 @@ IN_SILENCE = {
 def is_imagined(
     text: str, no_speech: float, log_probability: float, compression: float = 1.0
 ) -> bool:
-    """Tell a segment that was made up from one that was said.
+    """Return whether a segment was made up.
 
     *compression* is how much smaller the text gets when it is compressed.
     """

@@ -13,7 +13,7 @@ LONGEST = 750
 
 
 def fit(codes: Codes | None, layout: Layout) -> bool:
-    """Tell whether *codes* can have been made here; another engine's cannot be used."""
+    """Return whether *codes* can have been made here; another engine's cannot be used."""
     if not codes or len(codes) != layout.books or not all(map(_is_list, codes)):
         return False
     length = len(codes[0])

@@ -22,7 +22,7 @@ def decoded(
     longest: int,
     left: Callable[[], bool] = lambda: False,
 ) -> Iterator[Row]:
-    """Yield rows until the model ends, there are *longest*, or *left* says that nobody listens.
+    """Yield rows until the model ends, there are *longest*, or the listener has *left*.
 
     *prompt* is what the model takes, with a batch of one.
     """

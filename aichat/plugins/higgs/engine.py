@@ -1,6 +1,6 @@
-"""What Higgs does in its threads: speak, make up a voice, write a clip down as codes.
+"""The engine in worker threads: speak, make up a voice, encode a clip as codes.
 
-Several threads may use it at once: what changes while somebody speaks belongs to that speech.
+Several threads may use it at once: what changes while a clause is spoken belongs to that speech.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .streaming_decode import SOON, Plan, Sounding, Wave, pcm, waiting_for
 from .text_normalisation import SAMPLE, normal
 
 CARRIED = 2
-"""So many pieces of a long text are kept as context for the next, so that the tone goes on."""
+"""Pieces of a long text kept as context for the next, so that the tone goes on."""
 FRAMES_A_LETTER = 3
 """Who speaks as slowly, 0.12 s a letter, has lost the thread;"""
 FRAMES_MORE = 50
@@ -50,7 +50,7 @@ class Engine:
     plan: Plan = SOON
 
     def fits(self, codes: Codes | None) -> bool:
-        """Tell whether reference codes can have been made here."""
+        """Return whether reference codes can have been made here."""
         return fit(codes, self.loaded.layout)
 
     def say(self, text: str, voice: Voice, transcript: str, listener: Listener[bytes]) -> None:

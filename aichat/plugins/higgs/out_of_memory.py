@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class OutOfMemory(Exception):  # a fact; whoever speaks to people makes an error of it
+class OutOfMemory(Exception):  # internal; the backend raises a typed error from it
     """There was no memory left for one speech, when *voices* could go on at once."""
 
     def __init__(self, voices: int) -> None:

@@ -1,4 +1,4 @@
-"""What the model is told before it speaks: scene, speaker, what was said before, the text."""
+"""The model's prompt: scene, speaker, what was said before, the text."""
 
 from __future__ import annotations
 

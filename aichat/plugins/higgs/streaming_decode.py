@@ -35,7 +35,7 @@ chunk is there before the one before it was heard. So the waits grow as fast as 
 
 
 def waiting_for(frames: int) -> Plan:
-    """Return a plan in which every chunk waits for so many frames: the more, the truer."""
+    """Return a plan in which every chunk waits for *frames*: the more, the truer."""
     return [(size, frames) for size, _ in SOON]
 
 
@@ -50,7 +50,7 @@ class Sounding:
     _made: int = 0
     """Frames that were decoded for good, but for the last 5 ms,"""
     _chunks: int = 0
-    """in so many chunks,"""
+    """the chunks that they made,"""
     _tail: Wave | None = None
     """and how those 5 ms sounded: float samples."""
 

@@ -19,7 +19,7 @@ ENDS = {
     *("stop", "length", "tool_calls", "function_call", "content_filter"),
     *("eos", "eos_token", "end_turn", "stop_sequence", "max_tokens", "tool_use", "complete"),
 }
-"""Reasons for which a reply is surely over; others say nothing, or what nobody knows."""
+"""Finish reasons of a reply that is surely over; others are missing or not standard."""
 NO_REASON = ("", "null", "none")
 THOUGHTS = ("reasoning", "reasoning_content", "thinking")
 MOST_PARTS = 1_000
@@ -119,7 +119,7 @@ def _fragment(index: object, id: object, function: object) -> Fragment:
 
 
 def usage_of(chunk: Mapping[str, Any]) -> Usage | None:
-    """Read what the reply took, if the chunk tells; only OpenRouter tells the cost."""
+    """Read the usage of the reply, if the chunk reports it; only OpenRouter reports the cost."""
     took = chunk.get("usage")
     if not isinstance(took, Mapping) or not took:
         return None

@@ -240,7 +240,7 @@ class Server:
         if is_too_long(error):
             return BackendFailed(
                 f"The conversation is longer than the {self.what} can read.",
-                f"Begin a new one, or tell how much it reads: context_tokens in {table}.",
+                f"Begin a new one, or set how much it reads: context_tokens in {table}.",
             )
         return BackendFailed(*self._refusal(error))
 
@@ -312,7 +312,7 @@ class Client(ABC):
 
     @property
     def charges(self) -> bool:
-        """Somebody else's machine wants to be paid; one's own does not."""
+        """Whether calls cost money: to a server elsewhere they do, to this machine they do not."""
         return not self._server.is_here
 
 
@@ -331,7 +331,7 @@ def origin(url: str) -> str:
 
 
 def _is_openrouters(key: str) -> bool:
-    """Tell whether a key is OpenRouter's: by its look, or because the environment says so."""
+    """Return whether a key is OpenRouter's: by its look, or because the environment says so."""
     return bool(key) and (key.startswith("sk-or-") or key == os.environ.get(OPENROUTER_KEY))
 
 
@@ -343,7 +343,7 @@ def ours(error: BaseException | None) -> AichatError | None:
 
 
 def may_pass(error: Exception) -> bool:
-    """Tell whether a second try may succeed, soon."""
+    """Return whether a second try may succeed, soon."""
     if ours(error):
         return False
     status = status_of(error)

@@ -54,18 +54,18 @@ def status_of(error: Exception) -> int | None:
 
 
 def is_lost(error: Exception) -> bool:
-    """Tell whether the connection failed; a wait that was too long is none of that."""
+    """Return whether the connection failed; a wait that was too long is none of that."""
     names = _kinds(error)
     return bool(names & {"APIConnectionError", "TransportError"}) and not is_late(error)
 
 
 def is_late(error: Exception) -> bool:
-    """Tell whether the client waited for too long."""
+    """Return whether the client waited for too long."""
     return bool(_kinds(error) & {"APITimeoutError", "TimeoutException", "TimeoutError"})
 
 
 def is_late_to_connect(error: Exception) -> bool:
-    """Tell whether not even a connection was made in time."""
+    """Return whether not even a connection was made in time."""
     return any("ConnectTimeout" in _kinds(cause) for cause in causes(error))
 
 
@@ -106,7 +106,7 @@ def _said(body: object, depth: int) -> Iterator[str]:
 
 
 def is_too_long(error: Exception) -> bool:
-    """Tell whether the model cannot read that much."""
+    """Return whether the model cannot read that much."""
     return status_of(error) in (None, 400, 413, 422, 500) and bool(TOO_LONG.search(said(error)))
 
 

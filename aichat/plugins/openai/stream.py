@@ -1,6 +1,6 @@
 """What a chat completion streams, read piece by piece: text, tool calls, and what it took.
 
-What the server tells apart as thoughts (``reasoning``) is left out; those in the text are left out
+What the server marks as thoughts (``reasoning``) is left out; those in the text are left out
 for every language model, in :mod:`aichat.toolkit.replies`.
 """
 
@@ -62,7 +62,7 @@ class Reading:
     is_finished: bool = False
     """The model has said that this is all; only what it took may follow."""
     ends: str = ""
-    """The reason that it gave, also one that nobody knows."""
+    """The finish reason as it came, standard or not."""
     wrote: bool = False
     thinks: bool = False
     """It has sent thoughts, and not a word yet."""

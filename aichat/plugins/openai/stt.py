@@ -49,7 +49,7 @@ class OpenAiStt(Client):
 
     @property
     def guesses(self) -> bool:
-        """It may be asked before the user has finished."""
+        """Whether interim transcripts may be requested."""
         return self.partials == "on" or (self.partials == "auto" and not self.charges)
 
     async def transcribe(self, utterance: Utterance) -> str:

@@ -92,7 +92,7 @@ class Calls:
         return bool(fragment.name) and known.name in self.names and fragment.name != known.name
 
     def _is_another(self, call: Call, fragment: Fragment) -> bool:
-        """Tell whether a fragment that seems to belong to *call* begins another one."""
+        """Return whether a fragment that seems to belong to *call* begins another one."""
         if fragment.id and call.id:
             return True  # it would have been found by its id, or has one that another has
         if not fragment.name or not call.name:
@@ -125,7 +125,7 @@ def _is_whole(arguments: str) -> bool:
 
 
 def _several(arguments: str) -> list[str]:
-    """Tell apart the arguments of several calls that came as one; most often there are none."""
+    """Split the arguments of several calls that came as one; most often there are none."""
     found: dict[str, None] = {}
     rest = arguments.strip()
     try:

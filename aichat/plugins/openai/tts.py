@@ -73,9 +73,9 @@ class OpenAiTts(Client):
             "extra_body": self.extra_body,
         }
         described = (voice.speaker_desc.strip(), voice.scene_prompt.strip())
-        told = "\n".join(filter(None, described))
-        if self.instructions and told:
-            request["instructions"] = told
+        manner = "\n".join(filter(None, described))
+        if self.instructions and manner:
+            request["instructions"] = manner
         if self.speed is not None:
             request["speed"] = self.speed
         return request

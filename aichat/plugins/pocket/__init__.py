@@ -71,7 +71,7 @@ class Pocket(LocalModel):
 
     @property
     def weights(self) -> Sequence[Weights]:
-        """What is needed; nothing while the model is unknown, which is told at the start."""
+        """What is needed; nothing while the model is unknown, which is reported at the start."""
         try:
             return files.read(self.model).weights(self.clone)
         except CannotStart:

@@ -34,12 +34,12 @@ LONGEST_CLIP = 30.0
 SHORTEST_CLIP = 0.5
 """is too short."""
 MOST_CLONES = 32
-"""So many cloned voices are kept in memory; each takes some megabytes."""
+"""Most cloned voices kept in memory; each takes some megabytes."""
 
 
 @define(eq=False)
 class Engine:
-    """Speaks; *free* are the models that nobody speaks with."""
+    """Speaks; *free* are the models that no speech uses."""
 
     rate: int
     can_clone: bool

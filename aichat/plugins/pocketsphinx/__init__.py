@@ -19,7 +19,7 @@ from attrs import define, field
 from aichat.core import Backend, BackendFailed, CannotStart, NotReady, Utterance, hookimpl
 from aichat.toolkit.packages import installs
 
-from .process import AUDIO, BEGIN, END, GUESS, HEADER, LENGTH
+from .process import AUDIO, BEGIN, END, HEADER, INTERIM, LENGTH
 
 NOTICE = (
     "Rough recognition: the built-in pocketsphinx is writing down what you say. Expect mistakes."
@@ -71,7 +71,7 @@ class _Call:
     text: str = ""
     failure: BackendFailed | None = None
     left: bool = False
-    """The caller was cancelled: nobody wants the text any more."""
+    """The caller was cancelled: the text is not needed any more."""
 
 
 class Pocketsphinx:
@@ -149,7 +149,7 @@ class Pocketsphinx:
             if call.left:
                 return ""
             final = call.utterance.final
-            await self._listener.say(END if final else GUESS)
+            await self._listener.say(END if final else INTERIM)
             if final:
                 self._listener.key = None
             return await self._listener.answer()
@@ -161,7 +161,7 @@ class Pocketsphinx:
 
 
 async def _feed(listener: _Listener, call: _Call) -> None:
-    """Let it hear what it has not heard of the utterance yet, as long as somebody waits."""
+    """Let it hear what it has not heard of the utterance yet, as long as a caller waits."""
     key, pcm = call.utterance.key, call.utterance.pcm
     if listener.key != key or not pcm.startswith(listener.heard):
         await listener.say(BEGIN)

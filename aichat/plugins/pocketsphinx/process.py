@@ -5,7 +5,7 @@ byte), a length (four bytes, little-endian) and that many bytes; answers are a l
 
     BEGIN   forget the utterance before, begin another
     AUDIO   some more of it, PCM16 16 kHz
-    GUESS   what is it so far?        answered by its words
+    INTERIM what is it so far?        answered by its words
     END     what was it?              answered by its words
 """
 
@@ -17,7 +17,7 @@ import struct
 import sys
 from typing import Any, BinaryIO
 
-BEGIN, AUDIO, GUESS, END = range(4)
+BEGIN, AUDIO, INTERIM, END = range(4)
 HEADER = struct.Struct("<BI")
 LENGTH = struct.Struct("<I")
 

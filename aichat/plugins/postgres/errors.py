@@ -1,6 +1,6 @@
-"""What the database and the way to it complain of, as our errors.
+"""Maps errors of the database, and of the connection to it, to our errors.
 
-A state is an SQLSTATE, a code of PostgREST, or the HTTP status of whoever stands before it.
+A state is an SQLSTATE, a code of PostgREST, or the HTTP status of a proxy in front of it.
 """
 
 from __future__ import annotations

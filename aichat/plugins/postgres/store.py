@@ -22,7 +22,7 @@ from .errors import explained
 from .migrate import migrate
 
 START_SECONDS = 30.0
-"""So long may connecting and migrating take."""
+"""Timeout (s) for connecting and migrating."""
 
 
 @define(eq=False)

@@ -38,7 +38,7 @@ VERSION = "20261130000000"
 """The newest migration, which this version of aichat needs."""
 
 IDLE_SECONDS = 60.0
-"""So long a connection is kept for the next call, which then needs no new handshake."""
+"""Seconds for which a connection is kept for the next call, which then needs no new handshake."""
 
 LARGEST = 128 * MB
 """Bytes that an answer may have: the largest is an uploaded clip."""
@@ -180,7 +180,7 @@ class Supabase(Calls):
 
 
 class NotJson(Exception):
-    """Somebody else answers: a portal, say, that wants one to agree to something first."""
+    """Something else answers: a captive portal, say, that wants its terms accepted first."""
 
 
 async def _require_json(response: Any) -> None:

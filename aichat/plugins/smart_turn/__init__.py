@@ -1,4 +1,4 @@
-"""Turn detection by sound: smart-turn v3 hears from the melody whether somebody has finished.
+"""Turn detection by sound: smart-turn v3 hears from the melody whether the user has finished.
 
 The model (8.7 MB, BSD-2, by pipecat) is not part of aichat: name its file, or let it be downloaded
 once. It takes some 50 ms in a worker thread, once in each pause; while it has not answered, or if
@@ -126,7 +126,7 @@ class SmartTurn:
 
 
 def _judge(session: Any, pcm: bytes, left: threading.Event) -> float:
-    """Run the model; not for somebody who has left meanwhile."""
+    """Run the model, unless the caller has left meanwhile."""
     heard = features(pcm)
     if left.is_set():
         return 0.5

@@ -9,7 +9,7 @@ import numpy as np
 
 RATE, WINDOW, STEP, BANDS = 16_000, 400, 160, 80
 SECONDS = 8
-"""The model hears so much, the end of the utterance."""
+"""Length of the end of the utterance that the model hears."""
 LENGTH = SECONDS * RATE
 
 

@@ -93,7 +93,7 @@ def _copy_database(database: Path, copy: Path) -> list[str]:
 
 
 def _copy_clip(clips: Folder, key: str, copy: Path) -> bool:
-    """Copy a clip; tell whether it is there. One that was copied before has not changed."""
+    """Copy a clip; return whether it is there. One that was copied before has not changed."""
     try:
         if not copy.exists():
             copy.write_bytes(clips.read(key))

@@ -83,7 +83,7 @@ def change_voice(connection: Connection, key: str, changes: Changes) -> tuple[Vo
 
 
 def delete_voice(connection: Connection, key: str) -> list[str]:
-    """Remove a voice that nobody uses; return the clips that went with it."""
+    """Remove a voice that no character uses; return the clips that went with it."""
     voice = VOICES.find(connection, key)
     if users := CHARACTERS.select(connection, f"where voice = ? {OLDEST_FIRST}", key):
         raise in_use(key, [character.name for character in users])

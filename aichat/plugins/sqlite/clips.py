@@ -85,7 +85,7 @@ class Folder:
             log.warning("The clip %s cannot be removed: %s.", name, error.strerror)
 
     def older_than(self, seconds: float) -> list[str]:
-        """Return the names of the files that have not been touched for so long."""
+        """Return the names of the files that have not been touched for that time."""
         if not self.path.is_dir():
             return []
         latest = time.time() - seconds
@@ -131,7 +131,7 @@ def require(connection: Connection, keys: Iterable[str]) -> None:
 
 
 def forget(connection: Connection, keys: Iterable[str]) -> list[str]:
-    """Delete the rows of those that nobody has; return their keys, for :func:`remove`."""
+    """Delete the rows of clips that nothing uses; return their keys, for :func:`remove`."""
     gone = f"delete from clips where key = ? and {UNUSED}"  # noqa: S608  (nothing from outside)
     return [key for key in keys if connection.execute(gone, (key,)).rowcount]
 
@@ -144,9 +144,9 @@ def remove(connection: Connection, folder: Folder, names: Iterable[str]) -> None
 
 
 def tidy(connection: Connection, folder: Folder) -> None:
-    """Sweep what killed processes left, and what nobody has used for a day.
+    """Sweep what killed processes left, and what was not used for a day.
 
-    That are clips that nobody has, and files without a row.
+    That is clips that nothing uses, and files without a row.
     """
     sweep(folder.path, DRAFT)
     yesterday = iso(datetime.now(UTC) - DAY)

@@ -28,7 +28,7 @@ Work = Callable[[sqlite3.Connection], T]
 
 BATCH = 256
 WAITING = 10_000
-"""So many jobs may wait for a thread; more are refused."""
+"""Most jobs that wait for a thread; more are refused."""
 
 
 @define(eq=False)

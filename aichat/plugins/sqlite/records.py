@@ -91,7 +91,7 @@ class Table(Generic[R]):
     def put(self, connection: sqlite3.Connection, record: R) -> bool:
         """Add a record, or replace the one with its key, in place, if it has the same *home*.
 
-        Tells whether that was done.
+        Returns whether that was done.
         """
         return connection.execute(self._replace, self._row(record)).rowcount > 0
 

@@ -31,7 +31,7 @@ NEWER_SYMBOLS = "".join(
 """Emoji and signs that are younger than FTS5's tables, which take them for letters."""
 
 BUSY_MS = 5_000
-"""So long a connection waits for another program's lock."""
+"""Timeout (s) of a connection that waits for another program's lock."""
 
 
 def locate(path: str) -> Path:

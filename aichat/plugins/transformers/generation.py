@@ -1,4 +1,4 @@
-"""What the language model does in its threads: read the chat, write, stop when nobody reads."""
+"""Generation in worker threads: read the chat, write, stop when the reader has left."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _plain(messages: Iterable[PromptMessage]) -> list[dict[str, str]]:
 
 # transformers is not typed everywhere: there its classes are Any, which mypy lets nobody inherit
 class _Over(transformers.StoppingCriteria):  # type: ignore[misc, unused-ignore]
-    """Ends the reply when nobody reads it, or it has come to a stop."""
+    """Ends the reply when its reader has left, or at a stop string."""
 
     def __init__(self, listener: Listener[Any], stops: Stops) -> None:
         self.listener, self.stops = listener, stops

@@ -11,7 +11,7 @@ from attrs import define
 class Stops:
     """Passes text on up to the first of *texts*, none of them empty.
 
-    What may be the beginning of one is held back.
+    What may be the beginning of one is buffered.
     """
 
     texts: Sequence[str]
@@ -33,7 +33,7 @@ class Stops:
         return whole[:sure]
 
     def flush(self) -> str:
-        """Return what was held back: nothing follows that would make a stop of it."""
+        """Return what was buffered: nothing follows that would complete a stop string."""
         held, self.held = self.held, ""
         return held
 

@@ -15,11 +15,11 @@ from .full_stops import WAIT, ends_sentence
 from .markup_spans import Wholes
 
 COMMA_MIN = (12, 40, 90)
-"""The first clauses may end at a comma once they have so many bytes: speech begins early, and each
+"""Bytes from which the first clauses may end at a comma: speech begins early, and each
 clause lasts while the next is written and spoken. Bytes, because a Chinese letter says as much as
 three of ours. Later clauses are sentences."""
 LONGEST = 220
-"""A clause without any punctuation is cut at a space once it has so many characters."""
+"""Characters from which a clause without any punctuation is cut at a space."""
 RUN = 32
 """Marks of one kind that end a clause together;"""
 SPACES = 64
@@ -29,7 +29,7 @@ JOINTS = 64
 BEHIND = 128
 """What is kept of the text before a clause: what follows is read in its light."""
 DROPPED = 1_024
-"""Text that was given out is dropped in pieces of at least so many characters."""
+"""Fewest characters of emitted text that are dropped at once."""
 
 EMOJI = "\u2600-\u27bf\u2b00-\u2bff\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff"
 CLOSERS = f"[\"'”’“»›)\\]*_]{{0,{RUN}}}+"
@@ -197,7 +197,7 @@ class Clauses:
         return space.end() if space else end
 
     def _is_inside(self, end: int) -> bool:
-        """Tell whether a clause that ended there would cut a whole in two."""
+        """Return whether a clause that ended there would cut a whole in two."""
         for whole in self.wholes.found:
             if whole.begin >= end:
                 break

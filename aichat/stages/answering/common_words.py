@@ -165,7 +165,7 @@ ADJECTIVE = re.compile(
 
 
 def is_common(word: str) -> bool:
-    """Tell whether a folded word is one of everyday speech, as far as is known here."""
+    """Return whether a folded word is one of everyday speech, as far as is known here."""
     return (
         word in FUNCTION
         or word in NAMES_TOO
@@ -177,7 +177,7 @@ def is_common(word: str) -> bool:
 
 
 def is_described(words: list[str]) -> bool:
-    """Tell whether a name of these words describes somebody ("My Little Brother", "The Doctor")."""
+    """Return whether a name of these words is a description ("My Little Brother", "The Doctor")."""
     return len(words) > 1 and not DESCRIBING.isdisjoint(words)
 
 

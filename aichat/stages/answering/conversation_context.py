@@ -1,4 +1,4 @@
-"""What is kept of a conversation while its characters answer."""
+"""The context of a conversation while its characters answer."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from attrs import define, field
 from aichat.core import Character, Conversation
 from aichat.core.events import Line
 
-from .prompts import Told, told
-from .text_lead import Pace
+from .prompts import ModelMessage, model_message
+from .text_lead import TextLead
 from .turn_taking import Rules
 
 
 @define
-class Talk:
-    """One conversation: what was said, who is here, and whose turn it is to write."""
+class ConversationContext:
+    """One conversation: its messages, its cast, and the line that is being written."""
 
-    messages: dict[str, Told] = field(factory=dict)
+    messages: dict[str, ModelMessage] = field(factory=dict)
     hidden: set[str] = field(factory=set)
-    """Messages that nobody is told of for now."""
+    """Messages left out of prompts for now."""
     is_loaded: bool = False
     changes: int = 0
     """How often a message was changed, or taken away."""
     newest: int = 0
-    """The number of the latest turn for which somebody has looked who is here."""
+    """The number of the latest turn for which the cast was read."""
     conversation: Conversation | None = None
     cast: Sequence[Character] = ()
     rules: Rules = field(factory=Rules)
     writing: tuple[Line, anyio.CancelScope] | None = None
-    drafts: dict[str, Told] = field(factory=dict)
-    """This turn's replies, which the next character reads before they were heard."""
-    pace: Pace = field(factory=Pace)
+    replies: dict[str, ModelMessage] = field(factory=dict)
+    """What was said in this turn and is no message yet; the next character's prompt holds it."""
+    lead: TextLead = field(factory=TextLead)
     wrote: bool = False
-    """Somebody wrote something in this turn."""
+    """Whether a character wrote anything in this turn."""
     may_go_on: bool = False
     """The user has neither spoken nor stopped anybody since the last turn of theirs."""
     by_themselves: int = 0
-    """So many replies have followed on their own since then."""
+    """Replies that have followed on their own since then."""
 
     def begin_turn(self) -> None:
         """Nothing was written yet."""
-        self.drafts, self.wrote, self.pace = {}, False, Pace()
+        self.replies, self.wrote, self.lead = {}, False, TextLead()
 
-    def keep_draft(self, line: Line, text: str) -> None:
-        """Let those who write next in this turn know what was written, unless it is a message."""
+    def keep_reply(self, line: Line, text: str) -> None:
+        """Keep a reply for the prompts of this turn's next characters, unless it is a message."""
         if line.says == "new" and line.message_id not in self.messages:
-            self.drafts[line.message_id] = told(line.message(text))
+            self.replies[line.message_id] = model_message(line.message(text))
 
     @property
     def last_speaker(self) -> str | None:
-        """Who spoke last, as far as that was heard."""
+        """Id of the character that was last heard."""
         said = (one.message.character_id for one in reversed(self.messages.values()) if one.tokens)
         return next((id for id in said if id), None)

@@ -1,4 +1,4 @@
-"""Tell who would answer what is being written, by the same rules that decide when it is sent."""
+"""Previews who would answer a draft, by the same rules that decide when it is sent."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from .turn_taking import Past, answering, rules, silence
 
 
 @frozen
-class Foreseeing:
-    """*last_speaker* tells who spoke last in a conversation, as the answer will see it."""
+class DraftPreview:
+    """Publishes who would answer a draft.
+
+    *last_speaker* returns who spoke last in a conversation, as the answer will see it.
+    """
 
     bus: Bus
     parts: Parts
     last_speaker: Callable[[str], Awaitable[str | None]]
 
     async def foresee(self, event: DraftWritten) -> None:
-        """Say who would answer; nothing of the turn that goes on is touched."""
+        """Publish who would answer; the turn that goes on is not touched."""
         id = event.turn.conversation
         conversation, cast = await self.parts.storage.cast(id)
         how, last = rules(conversation.settings), await self.last_speaker(id)

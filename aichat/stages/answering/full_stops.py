@@ -72,7 +72,7 @@ LOOKED_AT = 48
 
 
 def ends_sentence(before: str, is_bare: bool, text: str, at: int, final: bool) -> int:
-    """Tell whether a full stop ends a sentence: 1 or 0; ``WAIT`` while that is not known.
+    """Return whether a full stop ends a sentence: 1 or 0; ``WAIT`` while that is not known.
 
     *before* it is this, of the same clause, and behind its white space *text* goes on at *at*. It
     *is_bare* when no quotation mark or bracket closes between the two.
@@ -106,7 +106,7 @@ def _after_word(word: str, before: str, text: str, at: int, final: bool) -> int:
 
 
 def _after_number(word: str, before: str, text: str, at: int, final: bool) -> int:
-    """Tell dates and ordinals: "am 3. Mai", "der 2. Weltkrieg", "3. 5. 2024"."""
+    """Recognise dates and ordinals: "am 3. Mai", "der 2. Weltkrieg", "3. 5. 2024"."""
     if len(word) > 2:
         return 1
     if text[at].isdecimal():
@@ -121,7 +121,7 @@ def _after_number(word: str, before: str, text: str, at: int, final: bool) -> in
 
 
 def _after_letter(word: str, before: str, text: str, at: int, final: bool) -> int:
-    """Tell initials, and abbreviations with spaces in them: "z. B.", "J. K."."""
+    """Recognise initials, and abbreviations with spaces in them: "z. B.", "J. K."."""
     if word.casefold() in BEFORE_NUMBER and text[at].isdecimal():
         return 0
     words = _words_before(word, before)

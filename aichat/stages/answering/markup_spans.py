@@ -1,7 +1,7 @@
 """What in a text belongs together, because it is read out otherwise than it stands, or not at all.
 
 Code, links, tags, formulas, **bold** and *actions*: a clause that ended in the middle of one could
-no longer be told from plain words. The text is read once, from left to right, as it grows: what is
+no longer be recognised. The text is read once, from left to right, as it grows: what is
 found is kept, and so is what may still become something. Short wholes are looked for within a
 window, stars are matched on a stack, a block of code is searched for its end alone; so the work for
 each letter has a bound, whatever the text.
@@ -99,12 +99,12 @@ class Opener:
 
 
 def _is_word(character: str) -> bool:
-    """Tell letters and digits of scripts that put spaces between words."""
+    """Recognise letters and digits of scripts that put spaces between words."""
     return character.isalnum() and character < "\u2e80"
 
 
 def begins_sentence(before: str) -> bool:
-    """Tell whether a sentence begins behind *before*, the end of what precedes."""
+    """Return whether a sentence begins behind *before*, the end of what precedes."""
     before = before[-LOOK_BACK:]
     words = before.rstrip()
     space = before[len(words) :]
@@ -222,7 +222,7 @@ class Wholes:
         return UNKNOWN
 
     def closes(self, delta: str) -> bool:
-        """Tell whether *delta* closes the block of code, which need not be read again for that."""
+        """Return whether *delta* closes the code block, which is not read again for that."""
         recent = self._recent + delta
         self._recent = recent[-RECENT:]
         return _closing(self.fence).search(recent) is not None

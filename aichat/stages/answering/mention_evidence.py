@@ -1,4 +1,4 @@
-"""Is a word meant as a name? "Hope, come here" speaks to her; "I hope so" does not.
+"""Evidence that a word is meant as a name: "Hope, come here" speaks to her; "I hope so" does not.
 
 A word of everyday speech is a name where it has a capital within a sentence, where it is spoken to
 ("Mark, ...", "..., Mark?", "hey mark", "mark what do you think"), where it does what only people
@@ -135,7 +135,7 @@ class Sight:
         return self.mention.said.text.split()[-1]
 
     def is_meant(self) -> bool:
-        """Tell whether it stands for somebody."""
+        """Return whether it stands for somebody."""
         said, previous = self.mention.said, self.previous[0]
         if said.is_name and (not self.mention.is_inflected or self.is_capital()):
             return self.is_capital() or previous not in BEFORE_A_NOUN
@@ -152,14 +152,14 @@ class Sight:
     # -- capitals ----------------------------------------------------------------------------
 
     def is_capital(self) -> bool:
-        """Tell whether its words have capitals, the little ones between them aside."""
+        """Return whether its words have capitals, the little ones between them aside."""
         start, end = self.mention.start, self.mention.end
         words = list(WORD.finditer(self.text.text, start, end))
         names = [one for one in words if one[0] not in FUNCTION] or words
         return bool(names) and all(self.text.is_capital(one.start()) for one in names)
 
     def _capital_shows(self) -> bool:
-        """Tell whether the capital is there because this is a name."""
+        """Return whether the capital is there because this is a name."""
         if self._begins() or self.word in GERMAN_NOUNS:
             return False
         if self.word in CALENDAR and (self.previous[0] in IN_TIME or self._is_dated()):
@@ -187,11 +187,11 @@ class Sight:
         return BEGINS.search(self.before) is not None
 
     def _is_alone(self) -> bool:
-        """Tell whether it is all that was said."""
+        """Return whether it is all that was said."""
         return not (self._has_words_before() or WORD.search(self.after))
 
     def _is_foreign(self) -> bool:
-        """Tell whether a word in Latin letters stands among those of a script that has none."""
+        """Return whether a word in Latin letters stands among those of a script that has none."""
         beside = self.before.rstrip()[-1:] + self.after.lstrip()[:1]
         return self.mention.said.text.isascii() and OTHER_SCRIPT.search(beside) is not None
 
@@ -199,7 +199,7 @@ class Sight:
         return WORD.search(self.text.text, 0, self.mention.start) is not None
 
     def _is_called(self) -> bool:
-        """Tell whether the words around it speak to it."""
+        """Return whether the words around it speak to it."""
         if self.word in SAID_ALONE:
             return False
         if self._begins():
@@ -216,7 +216,7 @@ class Sight:
         return self._is_asked()
 
     def _is_asked(self) -> bool:
-        """Tell whether a question, a request or a statement to it follows."""
+        """Return whether a question, a request or a statement to it follows."""
         first, second = self.following[:2]
         if first in FOLLOWERS or (first in ASKING and second in PRONOUNS):
             return True
@@ -224,7 +224,7 @@ class Sight:
         return says and self.word not in WISHES and self.word not in THINGS
 
     def _is_listed(self) -> bool:
-        """Tell whether it is one of several things: "faith, hope, and love"."""
+        """Return whether it is one of several things: "faith, hope, and love"."""
         if pause := PAUSE_BEFORE.search(self.before):
             *_, segment = SEGMENT.finditer(self.before, 0, pause.start())
             words = _words(segment[0])
@@ -239,7 +239,7 @@ class Sight:
         return self.mention.is_inflected or self.word in NAMES_TOO or self.word in PEOPLE
 
     def _is_greeted(self) -> bool:
-        """Tell whether it follows "hey", "thanks", "ask", or "okay" and a question follows it."""
+        """Return whether it follows "hey", "thanks", "ask", or "okay" and a question follows it."""
         near, far = self.previous[:2]
         is_over = PAUSE_AFTER.match(self.after) is not None or self._is_asked()
         if near in GREETINGS or (near, far) == ("you", "thank"):
@@ -273,7 +273,7 @@ class Sight:
     # -- beside somebody ---------------------------------------------------------------------
 
     def is_joined_to(self, other: Sight) -> bool:
-        """Tell whether *other*, which follows, is named in one breath: "Olivia and Mark"."""
+        """Return whether *other*, which follows, is named in one breath: "Olivia and Mark"."""
         between = self.text.text[self.mention.end : other.mention.start][:AROUND]
         is_first = self._begins() or PAUSE_BEFORE.search(self.before)
         return bool(

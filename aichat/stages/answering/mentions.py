@@ -1,10 +1,10 @@
-"""Whom a text names.
+"""Mentions: the characters that a text names.
 
 ``@Name`` mentions win: exactly those, in that order. ``@everyone`` stands for all who are here,
 ``@others`` for all whom the message does not name; if it names none, for all but the one who spoke
 last. Without ``@``, a plain mention of a name selects those, in order of first mention: the whole
 name or any part of it, in any case. What is a word of everyday speech as well ("Hope", the "Long"
-of Captain Long John) has to show that it is meant as a name (:mod:`.evidence`).
+of Captain Long John) has to show that it is meant as a name (:mod:`.mention_evidence`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Telling narration from emphasis: ``*She smiles.*`` is done, ``*never*`` is said.
+"""Distinguishing narration from emphasis: ``*She smiles.*`` is done, ``*never*`` is said.
 
 Both stand between single stars (or underscores). Narration stands by itself, where a sentence may
 begin, and ends as one; or it is known by its verb: *sighs*. Emphasis is part of a sentence. What
@@ -51,7 +51,7 @@ COMMANDS = word_set(ACTIONS) - EXPRESSED
 
 
 def is_narration(before: str, inner: str, after: str) -> bool:
-    """Tell whether what stands between stars is an action or narration, and not to be read out.
+    """Return whether what stands between stars is an action or narration, and not to be read out.
 
     *before* and *after* are the text around it, from the start of its clause to the end.
     """
@@ -69,7 +69,7 @@ def _first(text: str) -> list[re.Match[str]]:
 
 
 def _ends_sentence(inner: str, after: str) -> bool:
-    """Tell whether the passage ends as a sentence does, and another begins behind it."""
+    """Return whether the passage ends as a sentence does, and another begins behind it."""
     if inner.rstrip()[-1:] in ".!?…。！？":
         return True
     rest = after.lstrip()
@@ -103,7 +103,7 @@ def _is_narration_alone(words: list[str], inner: str, after: str) -> bool:
 
 
 def _is_title(words: list[str]) -> bool:
-    """Tell a title by its capitals: *The Great Gatsby*."""
+    """Recognise a title by its capitals: *The Great Gatsby*."""
     return words[0][0].isupper() and all(w[0].isupper() for w in words if len(w) > 3)
 
 
@@ -132,7 +132,7 @@ def _is_third(verb: str) -> bool:
 
 
 def _is_done(said: list[str]) -> bool:
-    """Tell whether the words say what somebody does: "softly smiles", "the old door creaks"."""
+    """Return whether the words say what somebody does: "softly smiles", "the old door creaks"."""
     if said[0] in DONE or (len(said) > 1 and said[0].endswith("ly") and said[1] in DONE):
         return True
     return said[0] in SUBJECTS and any(word in DONE for word in said[1:6])

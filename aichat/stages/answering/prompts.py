@@ -1,4 +1,4 @@
-"""What a character is told: the conversation from its own point of view, what was heard of it."""
+"""A character's prompt: the conversation from its own point of view, as far as it was heard."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from aichat.toolkit.prompt_roles import in_turns
 from aichat.toolkit.prompting import asked_with, briefing
 
 HISTORY_TOKENS = 6_000
-"""The oldest messages are left out beyond this; the system prompt and the newest never are."""
+"""Most tokens of history; beyond it the oldest messages are left out, never the newest."""
 MESSAGE_TOKENS = 5
-"""What a chat template puts around a message, about."""
+"""Tokens that a chat template puts around a message, about."""
 REPLY_TOKENS = 512
 """Room for the reply in a model's context when the conversation sets no ``max_tokens``."""
 
@@ -33,17 +33,17 @@ def tokens(text: str) -> int:
 
 
 @frozen
-class Told:
-    """One message as the models read it: its own character, and everybody else."""
+class ModelMessage:
+    """One message as the models read it: as its own character does, and as all others do."""
 
     message: Message
     own: PromptMessage
     foreign: PromptMessage
     tokens: int
-    """0: nothing of it was heard, so that nobody is told."""
+    """0: nothing of it was heard, so no prompt holds it."""
 
 
-def told(message: Message) -> Told:
+def model_message(message: Message) -> ModelMessage:
     """Prepare a message once, so that a prompt is only put together."""
     said = in_words(message.said)  # a model sees no pictures
     own = foreign = PromptMessage(message.role, said)
@@ -51,13 +51,13 @@ def told(message: Message) -> Told:
         who = message.name or "Somebody"  # it came from outside
         foreign = PromptMessage("user", f"{who}: {said}", who)
     size = 0 if not said or said.isspace() else tokens(foreign.content) + MESSAGE_TOKENS
-    return Told(message, own, foreign, size)
+    return ModelMessage(message, own, foreign, size)
 
 
 def prompt(
     character: Character,
     cast: Sequence[Character],
-    messages: Iterable[Told],
+    messages: Iterable[ModelMessage],
     conversation: Conversation,
     context_tokens: int | None = None,
 ) -> Prompt:
@@ -76,7 +76,7 @@ def prompt(
     return Prompt(character, tuple(cast), in_turns((system, *history)), settings)
 
 
-def _newest(character_id: str, messages: Sequence[Told], room: int) -> list[PromptMessage]:
+def _newest(character_id: str, messages: Sequence[ModelMessage], room: int) -> list[PromptMessage]:
     """Take messages from the newest back, as many as there is room for."""
     kept: list[PromptMessage] = []
     for one in reversed(messages):

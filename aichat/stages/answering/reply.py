@@ -28,10 +28,10 @@ N = TypeVar("N", int, float)
 
 
 @define
-class Draft:
+class Reply:
     """One line's reply. *filters* make of a clause what is read out, one after the other.
 
-    *is_shown*: its text is to be seen already, and is only to be spoken.
+    *is_shown*: its text is visible already, and is only to be spoken.
     """
 
     bus: Bus
@@ -41,14 +41,14 @@ class Draft:
     written: list[str] = field(factory=list)
     """Its text, in pieces: to join them each time would take longer and longer."""
     held: str = ""
-    told: float = field(default=Factory(lambda self: self.bus.clock.now(), takes_self=True))
+    shown_at: float = field(default=Factory(lambda self: self.bus.clock.now(), takes_self=True))
     pieces: int = 0
     clauses: Clauses = field(factory=Clauses)
     made: int = 0
     usage: Usage | None = None
-    """What it took, once the model has told."""
+    """Tokens and cost, once the model has reported them."""
     round_text: int = 0
-    """Letters and"""
+    """Letters, and"""
     round_made: int = 0
     """clauses that were there before this round."""
 
@@ -84,15 +84,15 @@ class Draft:
         self.held += delta
         complete = self.clauses.feed(delta)
         now = self.bus.clock.now()
-        if complete or now - self.told >= JOIN_SECONDS:
-            self.told = now
+        if complete or now - self.shown_at >= JOIN_SECONDS:
+            self.shown_at = now
             await self._show()
         return complete
 
     async def take(self, text: str, waiting: IdleTimeout) -> None:
         """Add what was written, and hand over; what shows nothing is no sign of life."""
         if complete := await self.add(text):
-            with waiting.paused():  # this may wait for the loudspeaker
+            with waiting.paused():  # back-pressure: this may wait for the loudspeaker
                 await self.hand_over(complete)
         if shows(text):
             waiting.renew()
@@ -127,7 +127,7 @@ class Draft:
             self.pieces += 1
 
     async def hand_over(self, pieces: list[str]) -> None:
-        """Give clauses to be spoken; waits when the line is far ahead of the loudspeaker."""
+        """Publish clauses to be spoken; waits when the line is far ahead of the loudspeaker."""
         for piece in pieces:
             text = await self._read_out(piece)
             clause = ReplyClause(self.line, self.made, text, piece)

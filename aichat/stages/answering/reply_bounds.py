@@ -22,11 +22,11 @@ LONGEST_REPLY = 100_000
 THINKING_SECONDS = 600.0
 """The longest that a model thinks before it writes, unless its backend has ``thinking_seconds``."""
 LOOP = 3_000
-"""A reply ends that has repeated itself for so many letters, or has shown nothing with so many."""
+"""Letters after which a reply ends that only repeats itself, or that shows nothing."""
 PERIOD = 200
-"""What is repeated is at most so long."""
+"""Most letters of the piece that is repeated."""
 CHECKED_EACH = 250
-"""A repetition is looked for each time that so many letters have come."""
+"""Letters between two checks for a repetition."""
 
 SEEN = re.compile(
     r"[^\s*_~`#>|\x00-\x1f\x7f-\x9f\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"
@@ -37,12 +37,12 @@ SEEN = re.compile(
 
 
 def shows(text: str) -> bool:
-    """Tell whether there is anything to be seen in a text."""
+    """Return whether there is anything to be seen in a text."""
     return SEEN.search(text) is not None
 
 
 @define
-class Bounds:
+class ReplyBounds:
     """Counts one reply of *name*, of at most *longest* letters, and how long its model thinks."""
 
     name: str
@@ -102,7 +102,7 @@ class Bounds:
 
 
 def repeats_itself(recent: str) -> bool:
-    """Tell whether the last ``LOOP`` letters are one short piece, over and over."""
+    """Return whether the last ``LOOP`` letters are one short piece, over and over."""
     if len(recent) < LOOP:
         return False
     return recent.find(recent[PERIOD:]) < PERIOD  # where it is, and a period earlier

@@ -19,7 +19,7 @@ from .spoken_symbols import in_words
 DEEPEST = 6
 """Emphasis and links within each other that are taken apart; the rest is read as it is."""
 AROUND = 80
-"""Letters around a passage that tell whether it is narration."""
+"""Letters around a passage that decide whether it is narration."""
 
 PLAIN = re.compile(r"(?=.*[A-Za-z0-9])(?!.*\d ?[xeE] ?\d)[A-Za-z0-9 ,.;:!?'\"()]*+")
 """Words and punctuation on one line: nothing to take out."""

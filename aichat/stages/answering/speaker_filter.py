@@ -1,4 +1,4 @@
-"""A character never speaks for another.
+"""The speaker filter: a character never speaks for another.
 
 While a reply streams in, the character's own name in front of a line and its tags (``<Olivia>``,
 ``</Olivia>``) are taken out, and the reply ends where the model begins another speaker's line or
@@ -33,7 +33,7 @@ TAG = re.compile(r"< ?(/?) ?([^<>\n]{1,80}?) ?>")
 MAYBE_TAG = re.compile(r"<[^<>\n]*+\Z")
 LONGEST_TAG = 90
 OTHERS = ("user", "human")
-"""What models call whoever talks to them."""
+"""Names that models give to the user."""
 OWN_HEADING, HEADINGS = {"assistant", "response"}, {"instruction", "input"}
 """Headings (###) that templates without tokens put before the model's text, and before others'."""
 OPENING, MARKS = "#*_[( \t", "*_[]() \t"
@@ -44,7 +44,7 @@ def _names(name: str) -> set[str]:
 
 
 @define
-class OwnWords:
+class SpeakerFilter:
     """Filters one reply of *name*; *others* are the other speakers' names."""
 
     name: str
@@ -166,7 +166,7 @@ class OwnWords:
         return ""
 
     def _may_be_prefix(self, text: str) -> bool:
-        """Tell whether *text*, at the start of a line, could still turn out to name a speaker."""
+        """Return whether *text*, at the start of a line, could still turn out to name a speaker."""
         if len(text) >= LONGEST_PREFIX or text.endswith("\n"):
             return False
         start = text.lstrip(OPENING).casefold().replace("：", ":")

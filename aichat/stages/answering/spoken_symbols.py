@@ -1,6 +1,6 @@
 """Operators, units and other signs in words, where a voice would leave them out or misread them.
 
-English words, or those of the language in which the text seems to be: told by its script, or by its
+English words, or those of the language the text seems to be in: known by its script, or by its
 small words. In a language that is not listed the sign stays, for the voice to read; what mark-up
 would swallow (``*``, ``^``, ``~``) becomes a sign that it does not. Money, percent, degrees and
 fractions stay as well: voices read them.
@@ -55,7 +55,7 @@ SCRIPTS = (
     ("", re.compile("[\u0370-\u03ff]{3}")),
 )
 LOOKED_AT = 600
-"""Letters of a text by which its language is told."""
+"""Letters of a text from which its language is detected."""
 WORD = re.compile(r"[^\W\d_]+")
 
 SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -107,7 +107,7 @@ SAME = {"<=": "≤", ">=": "≥", "!=": "≠", "==": "="}
 
 
 def language_of(text: str) -> str:
-    """Guess the language of a text, by its script or its small words; "" for one not listed."""
+    """Detect the language of a text, by its script or its small words; "" for one not listed."""
     text = text[:LOOKED_AT]
     for language, script in SCRIPTS:
         if script.search(text):

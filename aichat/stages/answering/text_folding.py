@@ -25,7 +25,7 @@ class Folded:
     places: tuple[int, ...]
 
     def is_capital(self, at: int) -> bool:
-        """Tell whether the letter at a place of the folded text was written with a capital."""
+        """Return whether the letter at a place of the folded text was written with a capital."""
         letter = self.shown[self.places[at]]
         return letter.isupper() or letter.istitle()
 

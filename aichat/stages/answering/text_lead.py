@@ -1,7 +1,7 @@
-"""How far the text of a turn is ahead of the loudspeaker.
+"""The text lead: how far the text of a turn is ahead of the loudspeaker.
 
-What nobody may ever hear should not be paid for: a character begins to write only when less than a
-set time of speech is waiting. (Within a line the player holds the model back.)
+Text that may never be heard should not be paid for: a character begins to write only when less than
+a set time of speech is waiting. (Within a line, back-pressure from the player stops the model.)
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from aichat.core.events import AudioReady, LineFinished, LineInterrupted, ReplyC
 from aichat.toolkit.speech_check import LETTER_SECONDS
 
 AHEAD_SECONDS = 30.0
-"""Text may be so far ahead when the next character begins: more than any voice needs to get ready,
-and little enough to lose."""
+"""Seconds of speech that may wait when the next character begins: more than any voice needs to get
+ready, and little enough to lose."""
 
 
 @define
-class Pace:
+class TextLead:
     """The clauses of one turn that the loudspeaker has not reached, and their seconds."""
 
     waiting: dict[tuple[int, int], float] = field(factory=dict)

@@ -1,7 +1,7 @@
-"""Tools in a reply: what the model asked for is called, and it is told what came of it.
+"""Tools in a reply: the model's calls are made, and their results sent back to it.
 
 One reply may go through several rounds: the model writes, asks for tools, and writes on when their
-results are there. Nothing is called while the turn is provisional.
+results are there. Nothing is called while the turn is speculative.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from aichat.core import AichatError, BadValue, Bus, Character, Prompt, PromptMes
 from aichat.core.events import Event, Line, ToolUsed
 
 ROUNDS = 4
-"""So often a character may ask for tools in one reply; then it has to answer."""
+"""Most rounds of tool calls in one reply; then the character has to answer."""
 CALLS = 8
-"""So many calls at once; the others are refused."""
+"""Most calls in one round; the others are refused."""
 
 
 def tools_of(character: Character, tools: Mapping[str, Tool]) -> tuple[Tool, ...]:
@@ -52,11 +52,11 @@ class Toolbox:
             for place, call in enumerate(calls):
                 tasks.start_soon(use, place, call)
         asked = PromptMessage("assistant", said, calls=tuple(calls))
-        told = [results[place] for place in range(len(calls))]
-        return evolve(sent, messages=(*sent.messages, asked, *told), must_answer=last)
+        answers = [results[place] for place in range(len(calls))]
+        return evolve(sent, messages=(*sent.messages, asked, *answers), must_answer=last)
 
     async def _use(self, call: ToolCall, refused: bool) -> PromptMessage:
-        """Make one call, tell everybody, and return what the model is told."""
+        """Make one call, publish it, and return the result as a message for the model."""
         arguments: dict[str, Any] = {}
         failed = True
         try:

@@ -1,4 +1,4 @@
-"""Who answers: those whom the user's words address, else those whom a strategy chooses.
+"""Turn taking: the characters that the user addresses answer, else those that a strategy chooses.
 
 Whom the words address is decided in :mod:`.mentions`. Nobody addressed: the strategy decides.
 
@@ -20,7 +20,7 @@ from .mentions import addressed
 TALKATIVE = 0.5
 """How likely a character speaks unasked (``natural``) whose card does not say."""
 AUTO_CAP = 6
-"""So many replies follow on their own (``auto``) when the conversation does not say."""
+"""Replies that follow on their own (``auto``) when the conversation sets no number."""
 
 
 @frozen
@@ -80,7 +80,7 @@ def answering(
 
 
 def going_on(cast: Sequence[Character], rules: Rules, past: Past) -> list[Character]:
-    """Return who speaks when nobody was spoken to: not the last speaker, who would go on alone."""
+    """Return who speaks when nobody was addressed: not the last speaker, who would go on alone."""
     here = _unmuted(cast, rules)
     place = next((place for place, who in enumerate(here) if who.id == past.last), len(here))
     others = here[place + 1 :] + here[:place]
@@ -93,7 +93,7 @@ def going_on(cast: Sequence[Character], rules: Rules, past: Past) -> list[Charac
 def asked(
     ids: Iterable[str], cast: Sequence[Character], rules: Rules, past: Past
 ) -> list[Character]:
-    """Return who speaks when a client asks for these, or for whoever the strategy chooses."""
+    """Return who speaks when a client asks for these, else those that the strategy chooses."""
     by_id = {who.id: who for who in _unmuted(cast, rules)}
     if wanted := list(dict.fromkeys(ids)):
         return [by_id[id] for id in wanted if id in by_id][: rules.most]
@@ -103,7 +103,7 @@ def asked(
 
 
 def silence(text: str, cast: Sequence[Character], rules: Rules) -> str:
-    """Say why nobody answers *text*."""
+    """Return why no character answers *text*."""
     if not cast:
         return "Nobody is here to answer. Add a character."
     meant = addressed(text, cast) or cast
@@ -132,7 +132,7 @@ def the_first(cast: Sequence[Character], past: Past) -> list[Character]:
 
 
 def next_in_line(cast: Sequence[Character], past: Past) -> list[Character]:
-    """One at a time: whoever comes after the last speaker in the conversation's order."""
+    """One at a time: the character after the last speaker in the conversation's order."""
     places = [place for place, who in enumerate(cast) if who.id == past.last]
     return [cast[(places[0] + 1 if places else 0) % len(cast)]] if cast else []
 
@@ -166,10 +166,10 @@ STRATEGIES: dict[str, Strategy] = {
 def talkativeness(who: Character) -> float:
     """Return ``extensions["talkativeness"]``, 0 to 1; character cards keep it as text as well."""
     try:
-        told = float(who.extensions.get("talkativeness", TALKATIVE))
+        given = float(who.extensions.get("talkativeness", TALKATIVE))
     except (TypeError, ValueError, OverflowError):
         return TALKATIVE
-    return min(max(told, 0.0), 1.0) if told == told else TALKATIVE
+    return min(max(given, 0.0), 1.0) if given == given else TALKATIVE
 
 
 def _dice(seed: int, id: str) -> float:

@@ -27,248 +27,248 @@ from aichat.core.events import (
     UtterancePaused,
 )
 
-from .barge_in import Gate
+from .barge_in import BargeInDetector
 from .local_agreement import Agreement
-from .microphone_state import Ear, ms, size
-from .transcription import AT_ONCE, Writing
+from .microphone_state import MicrophoneState, ms, size
+from .transcription import AT_ONCE, Transcription
 
 PRE_ROLL_MS = 320
-"""So much audio before the first speech frame is kept: detection is late, first syllables soft."""
-GUESS_MS = 120
-"""A live transcript is asked for after each such stretch of voice, once the last one has come."""
-SOONER_MS = 60
-"""After such a stretch where the end of a turn shows in the words: while the last is on its way."""
-PROBABLE_MS = 40
-"""After so much silence the user may have finished."""
+"""Audio (ms) kept from before the first speech frame: detection is late, first syllables soft."""
+INTERIM_EVERY_MS = 120
+"""New voice (ms) after which an interim transcript is requested, once the last one has come."""
+INTERIM_SOONER_MS = 60
+"""New voice (ms) that suffices, with one still in flight, where words show the end early."""
+SPECULATE_AFTER_MS = 40
+"""Silence (ms) after which speculation may start."""
 CUT_OFF_MS = 1_200
-"""Who speaks again so soon had not finished."""
+"""A user who speaks again within this time (ms) had not finished."""
 LONGEST_MS = 60_000
-"""An utterance is cut here, so that a noisy room cannot fill the memory."""
+"""Longest utterance (ms); a longer one is cut, so that a noisy room cannot fill the memory."""
 STALL_SECONDS = 2.0
-"""Audio that stops coming for so long ends the utterance."""
+"""Timeout (s) without audio after which the utterance ends."""
 RETRY_SAMPLES = MIC_RATE
-"""While no detector serves, ask again after so much audio."""
+"""Samples of audio between two attempts to get a detector while none is ready."""
 PLAIN_END_MS = 800
-"""So much silence ends a turn while the turn detector fails."""
+"""Silence (ms) that ends a turn while the turn detector fails."""
 
 
 @define
 class Hearing:
-    """Keeps one ear on each conversation."""
+    """Finds the utterances in the microphone audio of each conversation."""
 
     bus: Bus
     parts: Parts
-    gate: Gate
-    writing: Writing = field(init=False)
-    ears: dict[str, Ear] = field(factory=dict)
+    barge_in: BargeInDetector
+    transcription: Transcription = field(init=False)
+    microphones: dict[str, MicrophoneState] = field(factory=dict)
 
-    def ear(self, conversation: str) -> Ear:
-        """Return the conversation's ear."""
-        if (ear := self.ears.get(conversation)) is None:
-            ear = self.ears[conversation] = Ear()
-        return ear
+    def microphone(self, conversation: str) -> MicrophoneState:
+        """Return the state of the conversation's microphone."""
+        if (mic := self.microphones.get(conversation)) is None:
+            mic = self.microphones[conversation] = MicrophoneState()
+        return mic
 
     # -- audio in, by tap --------------------------------------------------------------------
 
     def hear(self, event: AudioReceived) -> None:
         """Cut the audio into the detector's frames and find where speech begins and ends."""
         conversation, pcm = event.turn.conversation, event.pcm
-        ear = self.ears.get(conversation) or self.ear(conversation)
-        ear.last_audio = self.bus.clock.now()
+        mic = self.microphones.get(conversation) or self.microphone(conversation)
+        mic.last_audio = self.bus.clock.now()
         try:
-            if ear.vad is not None or self._listen(ear, len(pcm) // 2):
-                self._take(conversation, ear, pcm)
+            if mic.vad is not None or self._listen(mic, len(pcm) // 2):
+                self._take(conversation, mic, pcm)
         except Exception as error:
-            self._stumble(conversation, ear)
-            ear.trouble = error
-        trouble, ear.trouble = ear.trouble, None
-        if trouble and ear.is_news(trouble, ear.last_audio):
+            self._stumble(conversation, mic)
+            mic.trouble = error
+        trouble, mic.trouble = mic.trouble, None
+        if trouble and mic.is_news(trouble, mic.last_audio):
             raise trouble
 
-    def _take(self, conversation: str, ear: Ear, pcm: bytes) -> None:
-        if len(pcm) == ear.frame_bytes and not ear.pending:  # most often
-            self._frame(conversation, ear, pcm)
+    def _take(self, conversation: str, mic: MicrophoneState, pcm: bytes) -> None:
+        if len(pcm) == mic.frame_bytes and not mic.pending:  # most often
+            self._frame(conversation, mic, pcm)
         else:
-            pcm = ear.pending + pcm
-            end = len(pcm) - len(pcm) % ear.frame_bytes
-            ear.pending = pcm[end:]
-            for at in range(0, end, ear.frame_bytes):
-                self._frame(conversation, ear, pcm[at : at + ear.frame_bytes])
-        ear.stumbled = False
+            pcm = mic.pending + pcm
+            end = len(pcm) - len(pcm) % mic.frame_bytes
+            mic.pending = pcm[end:]
+            for at in range(0, end, mic.frame_bytes):
+                self._frame(conversation, mic, pcm[at : at + mic.frame_bytes])
+        mic.stumbled = False
 
-    def _stumble(self, conversation: str, ear: Ear) -> None:
+    def _stumble(self, conversation: str, mic: MicrophoneState) -> None:
         """Try the detector again in a second; end what is being said if that has failed as well."""
-        ear.vad, ear.deaf_for = None, RETRY_SAMPLES
-        if ear.stumbled and ear.is_open:
-            self._end(conversation, ear)
-        ear.stumbled = True
+        mic.vad, mic.deaf_for = None, RETRY_SAMPLES
+        if mic.stumbled and mic.is_open:
+            self._end(conversation, mic)
+        mic.stumbled = True
 
     def hold(self, event: TalkHeld) -> None:
         """Begin an utterance that only the user ends."""
-        ear = self.ear(event.turn.conversation)
-        ear.held = True
+        mic = self.microphone(event.turn.conversation)
+        mic.held = True
 
     def release(self, event: TalkReleased) -> None:
         """End the utterance now."""
-        ear = self.ear(event.turn.conversation)
-        ear.held = False
-        if ear.is_open:
-            self._end(event.turn.conversation, ear)
+        mic = self.microphone(event.turn.conversation)
+        mic.held = False
+        if mic.is_open:
+            self._end(event.turn.conversation, mic)
         else:  # nothing was said: the page stops waiting for words
             self.bus.post(UtteranceHeard(event.turn, "", b""))
 
-    def _listen(self, ear: Ear, samples: int) -> bool:
-        """Get a detector; ask for it once a second while there is none."""
-        ear.deaf_for -= samples
-        if ear.deaf_for > 0:
+    def _listen(self, mic: MicrophoneState, samples: int) -> bool:
+        """Get a voice activity detector; try once a second while there is none."""
+        mic.deaf_for -= samples
+        if mic.deaf_for > 0:
             return False
         vad = self.parts.vad
-        ear.vad, ear.frame_bytes = vad.stream(), 2 * vad.frame_samples
-        ear.before = deque(maxlen=max(1, size(PRE_ROLL_MS) // ear.frame_bytes))
+        mic.vad, mic.frame_bytes = vad.stream(), 2 * vad.frame_samples
+        mic.before = deque(maxlen=max(1, size(PRE_ROLL_MS) // mic.frame_bytes))
         return True
 
-    def _frame(self, conversation: str, ear: Ear, frame: bytes) -> None:
-        assert ear.vad is not None  # noqa: S101  (set by _listen)
-        speech = ear.vad.is_speech(frame)
-        if not ear.key:
+    def _frame(self, conversation: str, mic: MicrophoneState, frame: bytes) -> None:
+        assert mic.vad is not None  # noqa: S101  (set by _listen)
+        speech = mic.vad.is_speech(frame)
+        if not mic.key:
             if not speech:
-                ear.before.append(frame)
+                mic.before.append(frame)
                 return
-            self._begin(conversation, ear)
-        ear.said += frame
+            self._begin(conversation, mic)
+        mic.said += frame
         if speech:
-            ear.voiced = len(ear.said)
-            self._speech(conversation, ear, len(frame))
+            mic.voiced = len(mic.said)
+            self._speech(conversation, mic, len(frame))
         else:
-            self._silence(conversation, ear, len(frame))
-        if ear.is_open and ms(len(ear.said)) >= LONGEST_MS:
-            self._end(conversation, ear)
-        elif ear.is_open and self._wants_guess(ear):
-            self._ask(conversation, ear)
+            self._silence(conversation, mic, len(frame))
+        if mic.is_open and ms(len(mic.said)) >= LONGEST_MS:
+            self._end(conversation, mic)
+        elif mic.is_open and self._wants_interim(mic):
+            self._ask(conversation, mic)
 
-    def _begin(self, conversation: str, ear: Ear) -> None:
-        ear.key, ear.said = new_id(), bytearray(b"".join(ear.before))
-        ear.before.clear()
-        self._note_cut_off(conversation, ear)
-        ear.silent_bytes = ear.speech_bytes = 0
-        ear.sound, ear.is_told = None, False
-        ear.transcript, ear.words = "", Agreement()
-        ear.asked_at, ear.covered = len(ear.said), 0
-        ear.asked = ear.came = 0
-        ear.over = anyio.Event()
+    def _begin(self, conversation: str, mic: MicrophoneState) -> None:
+        mic.key, mic.said = new_id(), bytearray(b"".join(mic.before))
+        mic.before.clear()
+        self._note_cut_off(conversation, mic)
+        mic.silent_bytes = mic.speech_bytes = 0
+        mic.sound, mic.may_have_ended = None, False
+        mic.transcript, mic.words = "", Agreement()
+        mic.asked_at, mic.covered = len(mic.said), 0
+        mic.asked = mic.came = 0
+        mic.over = anyio.Event()
         self.bus.post(UserStartedSpeaking(self.bus.turn(conversation)))
 
-    def _note_cut_off(self, conversation: str, ear: Ear) -> None:
+    def _note_cut_off(self, conversation: str, mic: MicrophoneState) -> None:
         """Learn from a turn that was begun too early: the user goes straight on."""
-        silence_ms = round(1000 * (self.bus.clock.now() - ear.voice_ended))
+        silence_ms = round(1000 * (self.bus.clock.now() - mic.voice_ended))
         if silence_ms <= CUT_OFF_MS and self.bus.live_turn(conversation):
-            ear.rhythm.note(silence_ms)
+            mic.pauses.note(silence_ms)
 
-    def _speech(self, conversation: str, ear: Ear, size: int) -> None:
+    def _speech(self, conversation: str, mic: MicrophoneState, size: int) -> None:
         turn = self.bus.turn(conversation)
-        if ear.silent_bytes:
+        if mic.silent_bytes:
             self.bus.post(UserResumed(turn))
-        ear.silent_bytes = 0
-        ear.speech_bytes += size
+        mic.silent_bytes = 0
+        mic.speech_bytes += size
         if live := self.bus.live_turn(conversation):
-            self.gate.voice(live, ms(ear.speech_bytes), ear.transcript, held=ear.held)
+            self.barge_in.voice(live, ms(mic.speech_bytes), mic.transcript, held=mic.held)
 
-    def _silence(self, conversation: str, ear: Ear, size: int) -> None:
-        if not ear.silent_bytes:
-            ear.voice_ended = self.bus.clock.now()
+    def _silence(self, conversation: str, mic: MicrophoneState, size: int) -> None:
+        if not mic.silent_bytes:
+            mic.voice_ended = self.bus.clock.now()
             self.bus.post(UserPaused(self.bus.turn(conversation)))
-        ear.silent_bytes += size
-        if ear.held:
+        mic.silent_bytes += size
+        if mic.held:
             return
-        if self._is_over(ear):
-            self._end(conversation, ear)
-        elif not ear.is_told and ms(ear.silent_bytes) >= PROBABLE_MS:
-            ear.is_told = True
+        if self._is_over(mic):
+            self._end(conversation, mic)
+        elif not mic.may_have_ended and ms(mic.silent_bytes) >= SPECULATE_AFTER_MS:
+            mic.may_have_ended = True
             turn = self.bus.turn(conversation)
-            self.bus.post(UtterancePaused(turn, ear.key, bytes(ear.said)))
+            self.bus.post(UtterancePaused(turn, mic.key, bytes(mic.said)))
 
-    def _is_over(self, ear: Ear) -> bool:
-        """Ask the turn detector; while that fails, a plain silence ends the turn."""
-        pause = ear.pause()
+    def _is_over(self, mic: MicrophoneState) -> bool:
+        """Return whether the turn detector ends the turn; while it fails, a plain silence does."""
+        pause = mic.pause()
         try:
             return bool(self.parts.turn.is_over(pause))
         except Exception as error:
-            ear.trouble = error  # reported when the frame is done with
+            mic.trouble = error  # reported when the frame is done with
             return pause.silence_ms >= PLAIN_END_MS
 
     def resume(self, event: UserResumed) -> None:
         """It was a pause, not the end: learn from it."""
-        ear = self.ear(event.turn.conversation)
-        ear.rhythm.note(ms(ear.silent_bytes))
-        ear.sound, ear.is_told = None, False
+        mic = self.microphone(event.turn.conversation)
+        mic.pauses.note(ms(mic.silent_bytes))
+        mic.sound, mic.may_have_ended = None, False
 
-    def _wants_guess(self, ear: Ear) -> bool:
-        """Tell whether there is enough new voice, and not too many guesses on their way."""
-        on_their_way, new = ear.asked - ear.came, len(ear.said) - ear.asked_at
-        if ear.voiced <= ear.asked_at or new < size(SOONER_MS):
+    def _wants_interim(self, mic: MicrophoneState) -> bool:
+        """Return whether there is enough new voice, and not too many interims in flight."""
+        on_their_way, new = mic.asked - mic.came, len(mic.said) - mic.asked_at
+        if mic.voiced <= mic.asked_at or new < size(INTERIM_SOONER_MS):
             return False
         if not on_their_way:
-            return new >= size(GUESS_MS)
-        return on_their_way < AT_ONCE and ear.odds.shows_early and self.writing.may_overlap()
+            return new >= size(INTERIM_EVERY_MS)
+        return on_their_way < AT_ONCE and mic.odds.shows_early and self.transcription.may_overlap()
 
-    def _ask(self, conversation: str, ear: Ear) -> None:
+    def _ask(self, conversation: str, mic: MicrophoneState) -> None:
         turn = self.bus.turn(conversation)
-        self.bus.post(UtteranceGrew(turn, ear.key, bytes(ear.said), ear.asked))
-        ear.asked_at = len(ear.said)
-        ear.asked += 1
+        self.bus.post(UtteranceGrew(turn, mic.key, bytes(mic.said), mic.asked))
+        mic.asked_at = len(mic.said)
+        mic.asked += 1
 
-    def _end(self, conversation: str, ear: Ear) -> None:
-        if not ear.silent_bytes:
-            ear.voice_ended = self.bus.clock.now()
-        turn, key, pcm = self.bus.turn(conversation), ear.key, bytes(ear.said)
-        ear.key, ear.said = "", bytearray()
-        ear.over.set()
-        for guess in ear.guesses:
-            guess.cancel()  # nobody waits for it any more
-        self.bus.post(UtteranceHeard(turn, key, pcm, ear.voice_ended))
+    def _end(self, conversation: str, mic: MicrophoneState) -> None:
+        if not mic.silent_bytes:
+            mic.voice_ended = self.bus.clock.now()
+        turn, key, pcm = self.bus.turn(conversation), mic.key, bytes(mic.said)
+        mic.key, mic.said = "", bytearray()
+        mic.over.set()
+        for interim in mic.interims:
+            interim.cancel()  # the final transcript replaces it
+        self.bus.post(UtteranceHeard(turn, key, pcm, mic.voice_ended))
 
     # -- in lanes ----------------------------------------------------------------------------
 
     async def watch(self, event: UserStartedSpeaking) -> None:
         """End an utterance whose audio stopped coming."""
         conversation = event.turn.conversation
-        ear = self.ear(conversation)
-        over = ear.over
+        mic = self.microphone(conversation)
+        over = mic.over
         while not over.is_set():
-            with anyio.move_on_after(ear.last_audio + STALL_SECONDS - self.bus.clock.now()):
+            with anyio.move_on_after(mic.last_audio + STALL_SECONDS - self.bus.clock.now()):
                 await over.wait()
-            stalled = self.bus.clock.now() >= ear.last_audio + STALL_SECONDS
+            stalled = self.bus.clock.now() >= mic.last_audio + STALL_SECONDS
             if stalled and not over.is_set():
-                ear.held = False
-                self._end(conversation, ear)
+                mic.held = False
+                self._end(conversation, mic)
 
     def close(self, event: ConversationClosed) -> None:
-        """Forget the ear."""
-        if (ear := self.ears.pop(event.turn.conversation, None)) is not None:
-            ear.over.set()
+        """Drop the state of the conversation's microphone."""
+        if (mic := self.microphones.pop(event.turn.conversation, None)) is not None:
+            mic.over.set()
 
 
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
     """Listen to microphones."""
-    gate = Gate(bus, parts)
-    gate.listen()
-    hearing = Hearing(bus, parts, gate)
-    hearing.writing = writing = Writing(bus, parts, hearing.ear, gate)
+    barge_in = BargeInDetector(bus, parts)
+    barge_in.listen()
+    hearing = Hearing(bus, parts, barge_in)
+    hearing.transcription = transcription = Transcription(bus, parts, hearing.microphone, barge_in)
     bus.tap(hearing.hear)
     bus.tap(hearing.hold)
     bus.tap(hearing.release)
-    bus.tap(writing.resume)
+    bus.tap(transcription.resume)
     bus.tap(hearing.resume)
-    bus.tap(writing.close)
+    bus.tap(transcription.close)
     bus.tap(hearing.close)
     bus.subscribe(hearing.watch)
-    bus.subscribe(writing.meet, overflow=Overflow.COALESCE)
+    bus.subscribe(transcription.meet, overflow=Overflow.COALESCE)
     bus.subscribe(
-        writing.guess,
+        transcription.transcribe_interim,
         overflow=Overflow.COALESCE,
         lane_by=lambda event: event.number % AT_ONCE,
     )
-    bus.subscribe(writing.expect, overflow=Overflow.COALESCE)
-    bus.subscribe(writing.judge, overflow=Overflow.COALESCE)
-    bus.subscribe(writing.write_down)
+    bus.subscribe(transcription.expect, overflow=Overflow.COALESCE)
+    bus.subscribe(transcription.judge, overflow=Overflow.COALESCE)
+    bus.subscribe(transcription.write_down)

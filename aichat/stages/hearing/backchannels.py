@@ -1,6 +1,6 @@
-"""What people say over others without wanting the word: "mhm"; "stop"; "hold on, Mark".
+"""Backchannels and stop phrases: "mhm"; "stop"; "hold on, Mark".
 
-Pure functions on words. A text is an aside when it consists of known phrases and nothing else.
+Pure functions on words. A text is one of these when it consists of known phrases and nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BACK_CHANNELS = (
     "mhm", "mm", "mm-hm", "mm-hmm", "mmm", "nice", "oh", "ok", "okay", "right", "sure", "uh",
     "uh-huh", "uh-hum", "um", "wow", "yeah", "yep", "yes", "yup",
 )  # fmt: skip
-"""They say "I am listening": nobody stops for them."""
+"""They mean "I am listening": no character stops for them."""
 
 STOP_PHRASES = (
     "be quiet", "enough", "hang on", "hold it", "hold on", "hush", "just a moment", "one moment",
@@ -24,7 +24,7 @@ STOP_PHRASES = (
     "stop talking", "stop there", "that's enough", "thats enough", "wait", "wait a minute",
     "wait a moment", "wait a second",
 )  # fmt: skip
-"""They stop who speaks, and want no answer."""
+"""They stop the characters, and ask for no answer."""
 
 COURTESIES = ("please", "now", "sorry", "hey", "thanks", "thank you", "a second", "a moment")
 """They change nothing about a stop phrase."""
@@ -53,8 +53,8 @@ def _phrases(texts: Iterable[str]) -> frozenset[Phrase]:
 
 
 @frozen
-class Manners:
-    """The phrases that are known, as a user may set them."""
+class Backchannels:
+    """The known phrases, as a user may set them."""
 
     back_channels: frozenset[Phrase] = field(default=BACK_CHANNELS, converter=_phrases)
     stop_phrases: frozenset[Phrase] = field(default=STOP_PHRASES, converter=_phrases)
@@ -71,7 +71,7 @@ class Manners:
     )
 
     def judge(self, text: str, names: Sequence[str] = ()) -> Verdict:
-        """Tell what *text* is. *names* are those who speak or are about to, soonest first."""
+        """Classify *text*. *names* are those who speak or are about to, soonest first."""
         words = words_of(text)
         if not words:
             return Verdict("nothing")
@@ -81,11 +81,11 @@ class Manners:
         if any(phrase in self.stop_phrases for phrase in phrases):
             said = [phrase[0] for phrase in phrases if self._is_name(phrase, names)]
             return Verdict("stop", meant(said, names))
-        is_aside = all(phrase in self.back_channels for phrase in phrases)
-        return Verdict("back_channel" if is_aside else "words")
+        is_backchannel = all(phrase in self.back_channels for phrase in phrases)
+        return Verdict("back_channel" if is_backchannel else "words")
 
-    def may_become_aside(self, text: str, names: Sequence[str] = ()) -> bool:
-        """Tell whether *text*, of which more may come, is or could still become an aside."""
+    def may_become_backchannel(self, text: str, names: Sequence[str] = ()) -> bool:
+        """Return whether *text*, so far, is or may become a backchannel or stop phrase."""
         words = words_of(text)
         known = ["\0".join(phrase) for phrase in (*self.known, *_singles(names))]
         for cut in range(max(0, len(words) - self.longest), len(words) + 1):
@@ -116,7 +116,7 @@ def _singles(names: Sequence[str]) -> set[Phrase]:
 
 
 def meant(said: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Return whose names are *said*: of several who share a word, who fits best, then soonest."""
+    """Return the names *said*: of several that share a word, the best fit, then the soonest."""
     found: dict[str, None] = {}
     for word in said:
         fitting = [name for name in names if word in words_of(name)]

@@ -1,7 +1,7 @@
-"""Barge-in in two stages. First the loudspeakers hold their position; then words decide.
+"""Barge-in, in two stages. First the loudspeakers hold their position; then words decide.
 
 A browser that detects speech while characters sound holds at once and says so; where it did not,
-the server's own detector makes everybody hold. Words that are no back-channel, or speech of some
+the server's own detector makes everybody hold. Words that are no backchannel, or speech of some
 length, confirm: everything of the turn is cancelled. Otherwise the loudspeakers go on with the very
 next sample: when the final transcript holds no words, and in any case (the watchdog) a set time
 after the voice ended.
@@ -35,21 +35,21 @@ from aichat.core.events import (
     UserStartedSpeaking,
 )
 
-from .backchannels import BACK_CHANNELS, STOP_PHRASES, Manners, Verdict
+from .backchannels import BACK_CHANNELS, STOP_PHRASES, Backchannels, Verdict
 
 RESUME_MS = 1_000
-"""The loudspeakers go on so long after the voice ended, if nothing was decided."""
+"""Silence (ms) after the voice ended at which the loudspeakers go on, if nothing was decided."""
 FALSE_ALARM_MS = 500
-"""They go on so long after a browser held them and the server heard no voice at all."""
+"""Time (ms) after which they go on if a browser held them and the server heard no voice."""
 LONGEST_SECONDS = 10.0
-"""And so long after the last sign of whoever speaks, should that end never be told."""
+"""Timeout (s) since the last sign of a voice whose end is never reported."""
 PATIENCE = 3
-"""Speech that may be an aside so far ("hold on ...") confirms after so many times the length."""
+"""Factor on the length at which speech confirms that may be a backchannel ("hold on ...")."""
 
 
 @lru_cache(maxsize=16)
-def _manners_of(back_channels: tuple[str, ...], stop_phrases: tuple[str, ...]) -> Manners:
-    return Manners(back_channels, stop_phrases)
+def _backchannels_of(back_channels: tuple[str, ...], stop_phrases: tuple[str, ...]) -> Backchannels:
+    return Backchannels(back_channels, stop_phrases)
 
 
 @define
@@ -59,9 +59,9 @@ class Hold:
     turn: Turn
     since: float
     voiced: bool = False
-    """The server hears a voice just now,"""
+    """Whether the server hears a voice now,"""
     was_voiced: bool = False
-    """or has heard one since."""
+    """or has heard one since the hold began."""
     moved: anyio.Event = field(factory=anyio.Event)
     is_over: bool = False
 
@@ -81,23 +81,23 @@ class Hold:
         self.moved = anyio.Event()
 
     def deadline(self, resume_ms: int) -> float:
-        """When to go on if nothing more happens, in seconds of the bus clock."""
+        """Return when to go on if nothing more happens, in seconds of the bus clock."""
         if self.voiced:
             return self.since + LONGEST_SECONDS
         return self.since + (resume_ms if self.was_voiced else min(resume_ms, FALSE_ALARM_MS)) / 1e3
 
 
 @define
-class Gate:
-    """Decides, for each conversation, whether the user breaks in."""
+class BargeInDetector:
+    """Barge-in detector: decides, for each conversation, whether the user interrupts."""
 
     bus: Bus
     parts: Parts
     holds: dict[str, Hold] = field(factory=dict)
     lines: dict[str, list[Line]] = field(factory=dict)
-    """Who speaks or is about to, in order."""
+    """Lines that sound or are about to, in order."""
     stopped: set[str] = field(factory=set)
-    """Conversations interrupted since the last turn: "stop" there has had its effect."""
+    """Conversations interrupted since the last turn: there "stop" has had its effect."""
 
     # -- the voice ---------------------------------------------------------------------------
 
@@ -111,10 +111,12 @@ class Gate:
 
     def _limit(self, turn: Turn, transcript: str) -> int:
         limit = self.parts.turn.barge_in_ms
-        return limit * PATIENCE if transcript and self._may_be_aside(turn, transcript) else limit
+        return (
+            limit * PATIENCE if transcript and self._may_be_backchannel(turn, transcript) else limit
+        )
 
-    def _may_be_aside(self, turn: Turn, transcript: str) -> bool:
-        return self._manners().may_become_aside(transcript, self._names(turn))
+    def _may_be_backchannel(self, turn: Turn, transcript: str) -> bool:
+        return self._backchannels().may_become_backchannel(transcript, self._names(turn))
 
     def hear(self, event: UserStartedSpeaking | UserResumed | UserPaused) -> None:
         """The voice began or ended."""
@@ -135,20 +137,20 @@ class Gate:
 
     # -- the words ---------------------------------------------------------------------------
 
-    def guess(self, event: TranscriptUpdated) -> None:
+    def note_transcript(self, event: TranscriptUpdated) -> None:
         """Words over characters confirm; that there were none lets the characters go on."""
         turn = self.bus.live_turn(event.turn.conversation)
         if event.final and not event.text:
             self._resume(event.turn.conversation)
             return
         said = "" if event.final else f"{event.text} {event.tail}".strip()
-        if turn and said and not self._may_be_aside(turn, said):
+        if turn and said and not self._may_be_backchannel(turn, said):
             self._confirm(turn)
 
     def settles(self, turn: Turn, text: str) -> bool:
-        """Tell whether the final *text* was an aside: it is dealt with here and opens no turn."""
+        """Return whether the final *text* was a backchannel or stop phrase: it opens no turn."""
         live = self.bus.live_turn(turn.conversation)
-        verdict = self._manners().judge(text, self._names(live or turn))
+        verdict = self._backchannels().judge(text, self._names(live or turn))
         has_stopped = verdict.kind == "stop" and turn.conversation in self.stopped
         if verdict.kind == "words" or not (live or has_stopped):
             return False
@@ -165,16 +167,16 @@ class Gate:
         if not verdict.names:
             self.bus.interrupt(Interrupted(turn, "asked"))
 
-    def _manners(self) -> Manners:
+    def _backchannels(self) -> Backchannels:
         back_channels: Sequence[str] | None = self._setting("back_channels", None)
         stop_phrases: Sequence[str] | None = self._setting("stop_phrases", None)
-        return _manners_of(
+        return _backchannels_of(
             BACK_CHANNELS if back_channels is None else tuple(back_channels),
             STOP_PHRASES if stop_phrases is None else tuple(stop_phrases),
         )
 
     def _setting(self, name: str, default: Any) -> Any:
-        """Return what the turn's backend says, if it serves and says anything."""
+        """Return a setting of the turn detector, else *default*."""
         try:
             return getattr(self.parts.turn, name, default)
         except NotReady:
@@ -216,7 +218,7 @@ class Gate:
         self.lines[event.turn.conversation] = list(event.lines)
 
     def finish_line(self, event: LineFinished | LineInterrupted) -> None:
-        """Somebody has spoken."""
+        """Drop a line that is over."""
         lines = self.lines.get(event.turn.conversation, [])
         if event.line in lines:
             lines.remove(event.line)
@@ -237,6 +239,13 @@ class Gate:
 
     def listen(self) -> None:
         """Subscribe."""
-        for tap in (self.hear, self.held_by, self.guess, self.choose, self.finish_line, self.end):
+        for tap in (
+            self.hear,
+            self.held_by,
+            self.note_transcript,
+            self.choose,
+            self.finish_line,
+            self.end,
+        ):
             self.bus.tap(tap)
         self.bus.subscribe(self.watch)

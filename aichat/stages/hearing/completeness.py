@@ -15,9 +15,9 @@ from .local_agreement import words
 
 UNKNOWN = 0.5
 OPEN, DICTATED, STATED, ASKED = 0.05, 0.15, 0.7, 0.97
-"""How likely it is that somebody has finished whose words end so."""
+"""Endpoint probabilities of words that end like that."""
 HEARS_WELL = 0.95
-"""A model that listens is right about so many; it is not surer than that, whatever it says."""
+"""Highest certainty granted to a model that listens: the share that it gets right."""
 
 ENDS = ".!。．！।"
 QUESTIONS = "?？؟"
@@ -43,7 +43,7 @@ def _words(*lines: str) -> frozenset[str]:
 HESITATION = _words(
     "um umm uh uhh erm ehm hm hmm hmmm mm äh ähm öh euh えっと えー あの 那个 嗯 음"
 )
-"""Sounds of somebody who thinks: an utterance of nothing else has not begun."""
+"""Sounds of hesitation: an utterance of nothing else has not begun."""
 
 JOINING = _words(
     "and but or nor because although unless whereas the a my your our their whose",
@@ -67,13 +67,13 @@ DIGITS = re.compile(r"\d{1,4}")
 # asked at every silent frame, of a text that seldom changes
 @lru_cache(maxsize=256)
 def has_words(text: str) -> bool:
-    """Tell whether anything was said but sounds of hesitation."""
+    """Return whether anything was said but sounds of hesitation."""
     return any(word not in HESITATION for word in words(text))
 
 
 @lru_cache(maxsize=256)
 def finished(text: str) -> float:
-    """Return how likely somebody who said *text* has finished, 0 to 1; 0.5 if it does not show."""
+    """Return the endpoint probability of *text*, 0 to 1; 0.5 where the words do not show it."""
     text = text.strip()
     said = words(text)
     if not said:
@@ -91,7 +91,7 @@ def finished(text: str) -> float:
 
 
 def _is_open(text: str) -> bool:
-    """Tell whether a quote or a bracket has been opened and not closed."""
+    """Return whether a quote or a bracket has been opened and not closed."""
     pairs = ((opening, closing) for opening, closing in PAIRS.items() if opening in text)
     for opening, closing in pairs:
         if text.count(opening) > sum(map(text.count, closing)):
@@ -100,7 +100,7 @@ def _is_open(text: str) -> bool:
 
 
 def _is_dictated(said: list[str]) -> bool:
-    """Tell whether the last words are numbers in a row, as of a telephone or a card."""
+    """Return whether the last words are numbers in a row, as of a telephone or a card."""
     last = [bool(DIGITS.fullmatch(word)) or word in NUMBERS for word in said[-2:]]
     return len(last) == 2 and all(last)
 

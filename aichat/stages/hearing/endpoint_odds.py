@@ -1,9 +1,9 @@
-"""Whether it is worth answering ahead: what each sign of an end has been worth so far.
+"""Endpoint probabilities: what each sign of an end has been worth so far.
 
 A sign is what speaks for an end when a transcript comes: how finished the words look, how long it
 has been quiet, how it sounded. Every sign that is seen is checked against what the user said in the
-end, whether an answer was begun or not; so a recogniser that puts a full stop after every guess is
-soon believed no more, and one that knows the end before the voice stops is believed at once.
+end, whether an answer was begun or not; so a recogniser that puts a full stop after every interim
+is soon believed no more, and one that knows the end before the voice stops is believed at once.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from attrs import define, field, frozen
 from .completeness import UNKNOWN, fused
 
 SHARE = 0.25
-"""Of the answers that are begun ahead, no more than this share is to be in vain."""
+"""Largest share of the speculative turns that may be revoked."""
 CREDIT = 1.5
-"""So many more may be in vain than that, so that a conversation can begin."""
+"""Revoked turns allowed beyond that share, so that a conversation can begin."""
 LIKELY = 0.4
-"""Nothing is answered ahead whose end is less likely than this."""
+"""Lowest endpoint probability at which a speculative turn is begun."""
 IN_VOICE, PARTIAL = 0.1, 0.3
 """How likely an end is of which nothing shows in the words: while the voice goes on; while the
 transcript does not cover all of it."""
 SHORT_MS = 150
-"""A silence may be within a word, or between two, up to here."""
+"""Longest silence (ms) that may be within a word, or between two."""
 BELIEF = 4.0
-"""What is thought of a sign beforehand counts as much as so many that were seen."""
+"""Observations of a sign that its prior weighs as much as."""
 FADES, BUDGET_FADES = 0.95, 0.98
-"""With each new sign of a kind, the older ones count so much less; with each utterance, the answers
-that were begun before."""
+"""Factor by which older signs fade with each new one of their kind; factor by which the speculative
+turns fade with each utterance."""
 
 
 class Kind(NamedTuple):
@@ -59,14 +59,14 @@ class Sign:
 
     @property
     def kind(self) -> Kind:
-        """What is told apart when signs are counted."""
+        """The kind under which the sign is counted."""
         sounds = None if self.sound is None else self.sound >= UNKNOWN
         quiet, long = self.silence_ms > 0, self.silence_ms > SHORT_MS
         return Kind(self.looks, quiet, long, self.is_whole, sounds)
 
     @property
     def thought(self) -> float:
-        """How likely it is the end, as long as no such sign has been seen."""
+        """The prior: how likely it is the end while no such sign has been seen."""
         looks = self.looks
         if looks == UNKNOWN and not self.is_whole:
             looks = PARTIAL if self.silence_ms else IN_VOICE
@@ -90,14 +90,14 @@ class Tally:
 
 
 @define
-class Odds:
-    """What one user's signs are worth, and what has been begun in vain."""
+class EndpointOdds:
+    """What one user's signs are worth, and how many speculative turns were kept."""
 
     tallies: defaultdict[Kind, Tally] = field(factory=lambda: defaultdict(Tally))
     open: dict[str, dict[tuple[Kind, tuple[str, ...]], None]] = field(factory=dict)
     """The signs seen in each utterance whose final transcript has not come, by its key."""
     begun: Tally = field(factory=Tally)
-    """Answers; right are those that were kept."""
+    """Speculative turns; right are those that were committed."""
     shows_early: bool = False
     """An end has shown in the words before the voice stopped."""
 
@@ -119,14 +119,14 @@ class Odds:
         self.begun.fade(BUDGET_FADES)  # so that what went wrong once is tried again some day
 
     def likelihood(self, sign: Sign) -> float:
-        """Tell how likely the user has said all."""
+        """Return the probability that the user has finished."""
         tally = self.tallies[sign.kind]
         return (sign.thought * BELIEF + tally.right) / (BELIEF + tally.seen)
 
     def is_worth(self, sign: Sign) -> bool:
-        """Tell whether an answer may be begun: likely enough, and not too many were in vain.
+        """Return whether a speculative turn may be begun: likely enough, and few were revoked.
 
-        What is likelier than the share of those in vain may be begun always: it makes that smaller.
+        An end likelier than the allowed share demands may always be tried: it lowers the share.
         """
         likely = self.likelihood(sign)
         vain = self.begun.seen - self.begun.right + 1 - likely

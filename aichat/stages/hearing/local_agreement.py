@@ -1,4 +1,4 @@
-"""Live transcripts that do not flicker: a word stands once two hypotheses in a row agree on it.
+"""Interim transcripts that do not flicker: a word stands once two hypotheses in a row agree on it.
 
 (Local agreement, as in Whisper-Streaming.) What stands is never taken back while the utterance
 goes on; the final transcript may still correct it.
@@ -12,7 +12,7 @@ from attrs import define
 
 
 def bare(word: str) -> str:
-    """Return a word without its case and punctuation, which change from guess to guess."""
+    """Return a word without its case and punctuation, which change between interims."""
     return "".join(letter for letter in word.casefold() if letter.isalnum()) or word
 
 
@@ -23,10 +23,10 @@ def words(text: str) -> list[str]:
 
 @define
 class Agreement:
-    """One utterance's hypotheses."""
+    """The agreement between one utterance's hypotheses."""
 
     stable: tuple[str, ...] = ()
-    """The words that stand."""
+    """Words that two hypotheses agreed on."""
     latest: tuple[str, ...] = ()
     """The newest hypothesis."""
 
@@ -39,7 +39,7 @@ class Agreement:
 
     @property
     def text(self) -> str:
-        """What stands."""
+        """The stable words as text."""
         return " ".join(self.stable)
 
     @property
@@ -49,7 +49,7 @@ class Agreement:
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many words at the beginning are the same."""
+    """Return the number of words at the beginning that are the same."""
     pairs = zip(one, other, strict=False)
     differs = (place for place, (a, b) in enumerate(pairs) if bare(a) != bare(b))
     return next(differs, min(len(one), len(other)))

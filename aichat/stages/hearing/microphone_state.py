@@ -1,4 +1,4 @@
-"""What the stage keeps of one microphone."""
+"""The state of one conversation's microphone."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from aichat.core import Pause, VadStream
 from aichat.core.events import MIC_RATE, UtterancePaused
 
 from . import completeness
-from .endpoint_odds import Odds, Sign
+from .endpoint_odds import EndpointOdds, Sign
 from .local_agreement import Agreement
-from .pause_stats import Rhythm
+from .pause_stats import PauseStats
 
-GUESSED_MS = 200
-"""A recogniser guesses a word's end when no more than this of it is missing."""
+COVERED_TO_MS = 200
+"""Audio (ms) that a transcript may lack: recognisers complete a word that is nearly whole."""
 REPORT_SECONDS = 60.0
-"""The same kind of trouble is reported no more often than this in a conversation."""
+"""Seconds between two reports of the same kind of error in a conversation."""
 SYLLABLE_MS = 150
-"""While there is no transcript, so much voice counts as a word."""
+"""Voice (ms) that counts as a word while there is no transcript."""
 
 
 def ms(pcm_bytes: int) -> int:
-    """Length of 16 kHz PCM16 in ms."""
+    """Return the length of 16 kHz PCM16 in ms."""
     return pcm_bytes * 1000 // (2 * MIC_RATE)
 
 
 def size(milliseconds: int) -> int:
-    """Bytes of 16 kHz PCM16 of that length."""
+    """Return the bytes of 16 kHz PCM16 of that length."""
     return milliseconds * 2 * MIC_RATE // 1000
 
 
 @define
-class Ear:
-    """One conversation's microphone: what is being said, and how long it has been quiet."""
+class MicrophoneState:
+    """What is being said into one conversation's microphone, and how long it has been quiet."""
 
     vad: VadStream | None = None
     frame_bytes: int = 0
@@ -45,9 +45,9 @@ class Ear:
     stumbled: bool = False
     """The detector has failed, and has judged no frame since."""
     trouble: Exception | None = None
-    """What a detector failed with just now;"""
+    """The error that a detector has just raised;"""
     reported: dict[str, float] = field(factory=dict)
-    """and when each kind of it was last reported, on the bus clock."""
+    """when each kind of error was last reported, in seconds of the bus clock."""
     before: deque[bytes] = field(factory=deque)
     said: bytearray = field(factory=bytearray)
     key: str = ""
@@ -55,34 +55,34 @@ class Ear:
     silent_bytes: int = 0
     speech_bytes: int = 0
     voiced: int = 0
-    """Where in *said* the voice was last heard."""
+    """Byte in *said* up to which there was voice."""
     last_audio: float = 0.0
     voice_ended: float = 0.0
     over: anyio.Event = field(factory=anyio.Event)
-    guesses: list[anyio.CancelScope] = field(factory=list)
-    """The live transcripts that are being made."""
+    interims: list[anyio.CancelScope] = field(factory=list)
+    """Cancel scopes of the interim transcripts in flight."""
     asked: int = 0
-    """So many live transcripts were asked for of this utterance;"""
+    """Interim transcripts requested of this utterance."""
     came: int = 0
-    """so many have come, one that failed not among them."""
+    """Interim transcripts received; one that failed does not count."""
     asked_at: int = 0
-    """How much of the utterance the latest one that was asked for covers,"""
+    """Bytes of the utterance that the latest requested interim transcript covers."""
     covered: int = 0
-    """and how much the newest one that has come."""
+    """Bytes that the newest received one covers."""
     words: Agreement = field(factory=Agreement)
     transcript: str = ""
     """The newest hypothesis."""
-    rhythm: Rhythm = field(factory=Rhythm)
-    odds: Odds = field(factory=Odds)
+    pauses: PauseStats = field(factory=PauseStats)
+    odds: EndpointOdds = field(factory=EndpointOdds)
     sound: float | None = None
-    """How likely the user has finished, by the sound of it; None where nobody has judged that."""
-    is_told: bool = False
-    """It was told that the user may have finished."""
+    """Endpoint probability by sound; None where no detector has judged it."""
+    may_have_ended: bool = False
+    """``UtterancePaused`` was published for this pause."""
     names: tuple[str, ...] = ()
-    """Who may be addressed."""
+    """Names of the cast, which the recogniser should expect."""
 
     def is_news(self, error: Exception, now: float) -> bool:
-        """Tell whether a detector's trouble is to be reported: not each frame, nor each second."""
+        """Return whether a detector's error is to be reported: not each frame, nor each second."""
         kind = type(error).__name__
         if now < self.reported.get(kind, -math.inf) + REPORT_SECONDS:
             return False
@@ -91,25 +91,25 @@ class Ear:
 
     @property
     def is_open(self) -> bool:
-        """An utterance has begun and not ended."""
+        """Whether an utterance has begun and not ended."""
         return bool(self.key)
 
     def is_still_in(self, pause: UtterancePaused) -> bool:
-        """Nothing was said since, and the end is not decided."""
+        """Return whether the pause lasts: nothing was said since, and the end is not decided."""
         return self.key == pause.key and self.voiced <= len(pause.pcm)
 
     @property
     def hypothesis(self) -> str:
         """The newest transcript if it may be all that was said, else nothing."""
-        return self.transcript if self.voiced - self.covered <= size(GUESSED_MS) else ""
+        return self.transcript if self.voiced - self.covered <= size(COVERED_TO_MS) else ""
 
     def sign(self) -> Sign:
-        """Say what speaks for an end just now."""
+        """Return the current evidence that the utterance is over."""
         looks = completeness.finished(self.transcript)
         return Sign(looks, ms(self.silent_bytes), self.sound, self.covered >= self.voiced)
 
     def pause(self) -> Pause:
-        """Say what is known while the user is silent."""
+        """Return what the turn detector needs while the user is silent."""
         text = self.transcript
         return Pause(
             silence_ms=ms(self.silent_bytes),
@@ -117,7 +117,7 @@ class Ear:
             transcript=text,
             has_words=self._has_words(),
             finished=completeness.fused(completeness.finished(text), self.sound),
-            usual_ms=self.rhythm.usual_ms,
+            usual_ms=self.pauses.usual_ms,
         )
 
     def _has_words(self) -> bool:

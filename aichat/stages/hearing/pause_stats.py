@@ -7,29 +7,29 @@ from collections import deque
 from attrs import define, field
 
 KEPT = 20
-"""So many of the latest pauses count."""
+"""Latest pauses that count."""
 NEEDED = 4
-"""With fewer, nothing is known yet."""
+"""Pauses needed before anything is known."""
 SHORTEST_MS, LONGEST_MS = 100, 3_000
-"""A shorter gap is part of a word; a longer one says nothing about the rhythm."""
+"""Bounds of a pause in ms: a shorter gap is part of a word; a longer one is no habit."""
 QUANTILE = 0.9
 MARGIN = 1.25
 
 
 @define
-class Rhythm:
-    """A running quantile."""
+class PauseStats:
+    """A running quantile of the user's pauses."""
 
     pauses: deque[int] = field(factory=lambda: deque(maxlen=KEPT))
 
     def note(self, pause_ms: int) -> None:
-        """The user paused so long, and went on."""
+        """Note a pause after which the user went on."""
         if SHORTEST_MS <= pause_ms <= LONGEST_MS:
             self.pauses.append(pause_ms)
 
     @property
     def usual_ms(self) -> int:
-        """After so long a silence this user does not go on, as a rule; 0 while it is not known."""
+        """Silence (ms) after which this user rarely goes on; 0 while it is not known."""
         if len(self.pauses) < NEEDED:
             return 0
         ordered = sorted(self.pauses)

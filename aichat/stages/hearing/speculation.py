@@ -1,7 +1,7 @@
-"""Working ahead: a pause that may be the end is written down and answered before it is certain.
+"""Speculation: a pause that may be the end is transcribed and answered before it is certain.
 
-The answer is a provisional turn: the bus keeps it from everybody but those who make it. It becomes
-the turn if the end is decided and the final transcript has the same words; else it never was.
+The answer is a speculative turn: only speculative subscribers see its events. It is committed if
+the end is decided and the final transcript has the same words; else it is revoked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aichat.core import Bus, NotReady, Parts, charges, new_id
 from aichat.core.events import Speculated, TranscriptUpdated, Turn, UserSaid
 
 from .completeness import has_words
-from .endpoint_odds import Odds, Sign
+from .endpoint_odds import EndpointOdds, Sign
 from .local_agreement import words
 
 
@@ -37,29 +37,29 @@ class Final:
 
 
 @define(eq=False)
-class Supposed:
-    """What is being answered ahead."""
+class SpeculativeAnswer:
+    """A speculative turn and the text that it answers."""
 
     turn: Turn
     text: str
     began: float
-    odds: Odds
+    odds: EndpointOdds
 
 
 @define
-class Ahead:
-    """Supposes, of each conversation, at most one end at a time."""
+class Speculation:
+    """Keeps at most one speculative turn in each conversation."""
 
     bus: Bus
     parts: Parts
-    supposed: dict[str, Supposed] = field(factory=dict)
+    answers: dict[str, SpeculativeAnswer] = field(factory=dict)
 
     def may_write(self) -> bool:
-        """Tell whether transcripts may be made in vain."""
+        """Return whether transcripts may be made speculatively."""
         return self._may(lambda: [self.parts.stt])
 
     def may_answer(self) -> bool:
-        """Tell whether answers may be made in vain, and who makes them is ready."""
+        """Return whether answers may be made speculatively, and their backends are ready."""
         return self._may(lambda: [self.parts.stt, self.parts.llm, self.parts.tts])
 
     def _may(self, who: Callable[[], list[object]]) -> bool:
@@ -72,39 +72,39 @@ class Ahead:
             return False
         return wanted == "on" or not any(map(charges, backends))
 
-    async def suppose(self, conversation: str, text: str, odds: Odds, sign: Sign) -> None:
-        """Let *text* be answered as if it were all, if that is worth while.
+    async def speculate(self, conversation: str, text: str, odds: EndpointOdds, sign: Sign) -> None:
+        """Begin a speculative turn for *text*, if that is worth while.
 
-        What was supposed before is revoked, unless it has the same words.
+        An earlier one is revoked, unless it has the same words.
         """
-        known = self.supposed.get(conversation)
+        known = self.answers.get(conversation)
         if known and words(known.text) == words(text):
             return
         self.revoke(conversation)
         is_idle = self.bus.live_turn(conversation) is None
         if is_idle and has_words(text) and odds.is_worth(sign) and self.may_answer():
             turn = self.bus.speculative_turn(conversation)
-            self.supposed[conversation] = Supposed(turn, text, self.bus.clock.now(), odds)
+            self.answers[conversation] = SpeculativeAnswer(turn, text, self.bus.clock.now(), odds)
             self.bus.post(TranscriptUpdated(turn, text, final=True))
             await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
 
     def commit(self, conversation: str, text: str) -> bool:
-        """The user has said *text*: go on with what was supposed if it was that."""
-        known = self.supposed.get(conversation)
+        """Commit the speculative turn if the user has said the words that it answers."""
+        known = self.answers.get(conversation)
         if known and words(known.text) == words(text) and self.bus.commit(known.turn):
-            del self.supposed[conversation]
-            self._tell(known, known.turn, kept=True)
+            del self.answers[conversation]
+            self._report(known, known.turn, kept=True)
             return True
         self.revoke(conversation)
         return False
 
     def revoke(self, conversation: str) -> None:
-        """It was not the end, or not these words."""
-        if known := self.supposed.pop(conversation, None):
+        """Revoke the speculative turn: it was not the end, or not these words."""
+        if known := self.answers.pop(conversation, None):
             self.bus.revoke(known.turn)
-            self._tell(known, self.bus.turn(conversation), kept=False)
+            self._report(known, self.bus.turn(conversation), kept=False)
 
-    def _tell(self, known: Supposed, turn: Turn, *, kept: bool) -> None:
+    def _report(self, known: SpeculativeAnswer, turn: Turn, *, kept: bool) -> None:
         known.odds.begun.add(kept)
         seconds = self.bus.clock.now() - known.began
         self.bus.post(Speculated(turn, kept, seconds))

@@ -1,8 +1,8 @@
-"""One recogniser for all sessions: finals before guesses, and guesses fairly among the sessions.
+"""One recogniser for all sessions: finals before interims, and interims fairly among the sessions.
 
-A recogniser that serves only so many at once says so (``max_concurrent``). Of these one place is
-kept for finals, so that a guess, which cannot be stopped half-way in every engine, does not hold up
-the words that somebody waits for.
+A recogniser may limit its concurrent calls (``max_concurrent``). One of the places is
+kept for finals, so that an interim transcript, which not every engine can stop half-way, does not
+hold up the words that the user waits for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attrs import define, field
 
 @define(eq=False)
 class Ticket:
-    """Somebody who waits."""
+    """A request that waits for a place."""
 
     session: str
     final: bool
@@ -25,22 +25,22 @@ class Ticket:
 
 
 @define(eq=False)
-class Sharing:
-    """Lets *limit* in at once; ``None``: everybody."""
+class SttQueue:
+    """Admits at most *limit* requests at once; ``None``: no limit."""
 
     limit: int | None
     finals: deque[Ticket] = field(factory=deque)
-    guesses: list[Ticket] = field(factory=list)
+    interims: list[Ticket] = field(factory=list)
     inside: list[Ticket] = field(factory=list)
     served: dict[str, int] = field(factory=dict)
-    """When each session's latest guess was let in, as a running number."""
+    """When each session's latest interim was admitted, as a running number."""
     number: int = 0
 
     @asynccontextmanager
     async def place(self, session: str, *, final: bool) -> AsyncIterator[None]:
         """Wait for a place and keep it for the block."""
         ticket = Ticket(session, final)
-        (self.finals if final else self.guesses).append(ticket)
+        (self.finals if final else self.interims).append(ticket)
         self._call()
         try:
             await ticket.called.wait()
@@ -52,11 +52,11 @@ class Sharing:
         if ticket in self.inside:
             self.inside.remove(ticket)
         else:
-            (self.finals if ticket.final else self.guesses).remove(ticket)
+            (self.finals if ticket.final else self.interims).remove(ticket)
         self._call()
 
     def _call(self) -> None:
-        """Let in whoever may."""
+        """Admit the requests for which there is room."""
         while ticket := self._next():
             self.inside.append(ticket)
             ticket.called.set()
@@ -66,21 +66,21 @@ class Sharing:
             return None
         if self.finals:
             return self.finals.popleft()
-        if not self.guesses or not self._may_guess():
+        if not self.interims or not self._may_admit_interim():
             return None
-        ticket = min(self.guesses, key=lambda ticket: self.served.get(ticket.session, 0))
-        self.guesses.remove(ticket)
+        ticket = min(self.interims, key=lambda ticket: self.served.get(ticket.session, 0))
+        self.interims.remove(ticket)
         self.number += 1
         self.served[ticket.session] = self.number
         return ticket
 
-    def _may_guess(self) -> bool:
+    def _may_admit_interim(self) -> bool:
         guessing = sum(not ticket.final for ticket in self.inside)
         return self.limit is None or guessing < max(1, self.limit - 1)
 
     @property
     def has_room(self) -> bool:
-        """One more guess, and a final beside it, would be let in at once."""
+        """Whether one more interim, and a final beside it, would be admitted at once."""
         return self.limit is None or len(self.inside) + 2 <= self.limit
 
     def forget(self, session: str) -> None:

@@ -1,6 +1,7 @@
-"""What is heard becomes text: guesses while the user speaks, the final transcript at the end.
+"""Speech to text: interim transcripts while the user speaks, the final transcript at the end.
 
-In a pause that may be the end, the final transcript and the answer are begun ahead of the decision.
+In a pause that may be the end, the final transcript and a speculative turn are begun before the
+decision.
 """
 
 from __future__ import annotations
@@ -27,35 +28,35 @@ from aichat.core.registry.standby import Standby
 from aichat.toolkit.transcript_check import transcript
 from aichat.toolkit.transcript_filter import spoken
 
-from .barge_in import Gate
+from .barge_in import BargeInDetector
 from .local_agreement import words
-from .microphone_state import Ear
-from .speculation import Ahead, Final
-from .stt_queue import Sharing
+from .microphone_state import MicrophoneState
+from .speculation import Final, Speculation
+from .stt_queue import SttQueue
 
 log = logging.getLogger(__name__)
 
-GUESS_SECONDS = 5.0
-"""A live transcript that takes longer is given up."""
+INTERIM_SECONDS = 5.0
+"""Timeout (s) of an interim transcript."""
 STT_SECONDS = 30.0
-"""The longest wait for a final transcript."""
+"""Timeout (s) of a final transcript."""
 JUDGE_SECONDS = 5.0
-"""How the end sounded is of no use later than this."""
+"""Timeout (s) of judging by sound whether the utterance is over."""
 AT_ONCE = 2
-"""So many live transcripts of one utterance may be made at once, where the recogniser has room."""
-GUESSES = f"{__name__}.Writing.guess"
-"""Under this name the bus counts guesses that were given up."""
+"""Most interim transcripts of one utterance in flight, where the recogniser has room."""
+INTERIM_HANDLER = f"{__name__}.Transcription.transcribe_interim"
+"""The handler name under which the bus counts interim transcripts that were given up."""
 
 
 @define
 class Recogniser:
-    """What writes speech down now, and who may use it."""
+    """A recogniser and the queue of requests for it."""
 
     stt: Stt
-    sharing: Sharing
+    queue: SttQueue
 
     async def written(self, utterance: Utterance) -> str:
-        """Return the words of an utterance: what a recogniser makes up where nobody speaks is none.
+        """Return the words of an utterance, without those that a recogniser makes up in silence.
 
         Here, and not in the backends, so that it holds for every one of them. Raises
         :class:`BackendFailed` for what is no transcript.
@@ -64,70 +65,72 @@ class Recogniser:
 
 
 @define
-class Writing:
-    """Asks the recogniser, for every conversation."""
+class Transcription:
+    """Requests transcripts for every conversation, and opens the turns that they make."""
 
     bus: Bus
     parts: Parts
-    ear: Callable[[str], Ear]
-    gate: Gate
+    microphone: Callable[[str], MicrophoneState]
+    barge_in: BargeInDetector
     recognisers: list[Recogniser] = field(factory=list)
-    """Those that were asked, as long as they may."""
+    """Recognisers that were asked and are still ready."""
     standby: Standby = field(
         default=Factory(lambda self: Standby(self.bus.clock, self.parts, "stt"), takes_self=True)
     )
-    ahead: Ahead = field(default=Factory(lambda self: Ahead(self.bus, self.parts), takes_self=True))
+    speculation: Speculation = field(
+        default=Factory(lambda self: Speculation(self.bus, self.parts), takes_self=True)
+    )
     finals: dict[str, Final] = field(factory=dict)
-    """Of utterances whose end is probable, by their keys."""
+    """Final transcripts begun before the end was decided, by utterance key."""
 
     async def meet(self, event: UserStartedSpeaking) -> None:
-        """Learn the names that may be said, so that the recogniser expects them."""
-        ear = self.ear(event.turn.conversation)
+        """Look up the names of the cast, so that the recogniser expects them."""
+        mic = self.microphone(event.turn.conversation)
         with suppress(NotFound):  # a conversation that is not kept has no cast
             _, cast = await self.parts.storage.cast(event.turn.conversation)
-            ear.names = tuple(character.name for character in cast)
+            mic.names = tuple(character.name for character in cast)
 
-    async def guess(self, event: UtteranceGrew) -> None:
-        """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
+    async def transcribe_interim(self, event: UtteranceGrew) -> None:
+        """Publish an interim transcript; cancelled when the utterance ends."""
         conversation = event.turn.conversation
-        ear = self.ear(conversation)
+        mic = self.microphone(conversation)
         if not getattr(self._recogniser().stt, "guesses", True):
             return  # also for the rest of this utterance
-        if ear.key == event.key:  # else it is over; its final transcript comes next
-            with anyio.move_on_after(GUESS_SECONDS) as scope:
-                ear.guesses.append(scope)
+        if mic.key == event.key:  # else it is over; its final transcript comes next
+            with anyio.move_on_after(INTERIM_SECONDS) as scope:
+                mic.interims.append(scope)
                 try:
-                    await self._guess(conversation, ear)
+                    await self._interim(conversation, mic)
                 finally:
-                    ear.guesses.remove(scope)
+                    mic.interims.remove(scope)
             if scope.cancelled_caught:
-                self.bus.dropped[GUESSES] += 1
-        if ear.key == event.key:  # not after a failure: then this utterance gets no more of them
-            ear.came += 1
+                self.bus.dropped[INTERIM_HANDLER] += 1
+        if mic.key == event.key:  # not after a failure: then this utterance gets no more of them
+            mic.came += 1
 
-    async def _guess(self, conversation: str, ear: Ear) -> None:
-        recogniser, key = self._recogniser(), ear.key
-        async with recogniser.sharing.place(conversation, final=False):
-            pcm = bytes(ear.said)  # what came while waiting is heard too
-            ear.asked_at = covered = len(pcm)
-            utterance = Utterance(key, pcm, final=False, hotwords=ear.names)
+    async def _interim(self, conversation: str, mic: MicrophoneState) -> None:
+        recogniser, key = self._recogniser(), mic.key
+        async with recogniser.queue.place(conversation, final=False):
+            pcm = bytes(mic.said)  # what came while waiting is heard too
+            mic.asked_at = covered = len(pcm)
+            utterance = Utterance(key, pcm, final=False, hotwords=mic.names)
             text = await recogniser.written(utterance)
-        if key != ear.key or covered < ear.covered:
+        if key != mic.key or covered < mic.covered:
             return  # a newer one, or the final transcript, came first
-        ear.transcript, ear.covered = text, covered
-        ear.words.add(text)
+        mic.transcript, mic.covered = text, covered
+        mic.words.add(text)
         turn = self.bus.turn(conversation)
-        self.bus.post(TranscriptUpdated(turn, ear.words.text, tail=ear.words.tail))
-        await self._suppose(conversation, ear)
+        self.bus.post(TranscriptUpdated(turn, mic.words.text, tail=mic.words.tail))
+        await self._speculate(conversation, mic)
 
     async def expect(self, event: UtterancePaused) -> None:
-        """Make the final transcript, and let it be answered, before the end is decided."""
+        """Make the final transcript, and a speculative turn of it, before the end is decided."""
         conversation = event.turn.conversation
-        ear = self.ear(conversation)
-        if not (ear.is_still_in(event) and self.ahead.may_write()):
+        mic = self.microphone(conversation)
+        if not (mic.is_still_in(event) and self.speculation.may_write()):
             return
         final = self.finals[event.key] = Final()
-        await self._suppose(conversation, ear)
+        await self._speculate(conversation, mic)
         try:
             with final.scope:
                 final.text = await self._transcribed(conversation, event.key, event.pcm)
@@ -135,40 +138,40 @@ class Writing:
             final.failure = error  # raised where the text is needed, if it is
         finally:
             final.done.set()
-        if ear.is_still_in(event) and not final.failure:
-            ear.transcript, ear.covered = final.text, len(event.pcm)
-            if not final.text:  # a live transcript had words that nobody said
-                self.ahead.revoke(conversation)
-            await self._suppose(conversation, ear)
+        if mic.is_still_in(event) and not final.failure:
+            mic.transcript, mic.covered = final.text, len(event.pcm)
+            if not final.text:  # an interim transcript had words that nobody said
+                self.speculation.revoke(conversation)
+            await self._speculate(conversation, mic)
 
-    async def _suppose(self, conversation: str, ear: Ear) -> None:
-        if (text := ear.hypothesis) and not ear.held:
-            sign = ear.sign()
-            ear.odds.see(ear.key, sign, words(text))
-            await self.ahead.suppose(conversation, text, ear.odds, sign)
+    async def _speculate(self, conversation: str, mic: MicrophoneState) -> None:
+        if (text := mic.hypothesis) and not mic.held:
+            sign = mic.sign()
+            mic.odds.see(mic.key, sign, words(text))
+            await self.speculation.speculate(conversation, text, mic.odds, sign)
 
     async def judge(self, event: UtterancePaused) -> None:
-        """Ask the detector how the end sounded, if it can tell."""
-        detector, ear = self.parts.turn, self.ear(event.turn.conversation)
+        """Ask the turn detector how the end sounded, if it judges sound."""
+        detector, mic = self.parts.turn, self.microphone(event.turn.conversation)
         if not isinstance(detector, SoundJudge):
             return
         try:
             with anyio.fail_after(JUDGE_SECONDS):
                 judged = float(await detector.finished(event.pcm))
         except Exception as error:  # the silence decides without it
-            if ear.is_news(error, self.bus.clock.now()):
+            if mic.is_news(error, self.bus.clock.now()):
                 raise _late_to_judge(error) from error
             return
-        if ear.is_still_in(event):
-            ear.sound = judged
-            await self._suppose(event.turn.conversation, ear)
+        if mic.is_still_in(event):
+            mic.sound = judged
+            await self._speculate(event.turn.conversation, mic)
 
     def may_overlap(self) -> bool:
-        """Tell whether a guess may be begun while another is on its way: nobody waits for it."""
-        return self.ahead.may_answer() and self._recogniser().sharing.has_room
+        """Return whether an interim transcript may be begun while another is in flight."""
+        return self.speculation.may_answer() and self._recogniser().queue.has_room
 
     def _recogniser(self) -> Recogniser:
-        """Return who is asked now: the best that is ready and has not just stalled."""
+        """Return the best recogniser that is ready and has not just stalled."""
         stt = self.standby.choose()
         for one in self.recognisers:
             if one.stt is stt:
@@ -176,7 +179,7 @@ class Writing:
         ready = self.parts.roles["stt"].ready()
         self.recognisers = [one for one in self.recognisers if any(one.stt is r for r in ready)]
         self.recognisers.append(
-            new := Recogniser(stt, Sharing(getattr(stt, "max_concurrent", None)))
+            new := Recogniser(stt, SttQueue(getattr(stt, "max_concurrent", None)))
         )
         return new
 
@@ -188,12 +191,12 @@ class Writing:
                 text = await self._final(event)
         finally:
             if not text:  # also after a failure: the page stops waiting
-                self.ahead.revoke(conversation)
+                self.speculation.revoke(conversation)
                 self.bus.post(TranscriptUpdated(event.turn, "", final=True))
-        self.ear(conversation).odds.learn(event.key, words(text))
-        if text and self.gate.settles(event.turn, text):
-            self.ahead.revoke(conversation)
-        elif text and not self.ahead.commit(conversation, text):
+        self.microphone(conversation).odds.learn(event.key, words(text))
+        if text and self.barge_in.settles(event.turn, text):
+            self.speculation.revoke(conversation)
+        elif text and not self.speculation.commit(conversation, text):
             turn = self.bus.new_turn(conversation)
             self.bus.post(TranscriptUpdated(turn, text, final=True))
             await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
@@ -205,13 +208,13 @@ class Writing:
 
     async def _transcribed(self, conversation: str, key: str, pcm: bytes) -> str:
         """Ask for the final transcript; after a stall ask the next recogniser that is ready."""
-        utterance = Utterance(key, pcm, final=True, hotwords=self.ear(conversation).names)
+        utterance = Utterance(key, pcm, final=True, hotwords=self.microphone(conversation).names)
         asked: list[Stt] = []
         while True:
             recogniser = self._recogniser()
             try:
                 with anyio.fail_after(STT_SECONDS):
-                    async with recogniser.sharing.place(conversation, final=True):
+                    async with recogniser.queue.place(conversation, final=True):
                         return await recogniser.written(utterance)
             except (TimeoutError, TimedOut) as error:
                 asked.append(recogniser.stt)
@@ -223,19 +226,19 @@ class Writing:
     # -- by tap ------------------------------------------------------------------------------
 
     def resume(self, event: UserResumed) -> None:
-        """The user goes on: what was done ahead is given up, but for a gap within a word."""
-        if self.ear(event.turn.conversation).is_told:
+        """Revoke the speculation when the user goes on, but for a gap within a word."""
+        if self.microphone(event.turn.conversation).may_have_ended:
             self._revoke(event.turn.conversation)
 
     def close(self, event: ConversationClosed) -> None:
         """Give up what is being done for a conversation."""
         self._revoke(event.turn.conversation)
         for recogniser in self.recognisers:
-            recogniser.sharing.forget(event.turn.conversation)
+            recogniser.queue.forget(event.turn.conversation)
 
     def _revoke(self, conversation: str) -> None:
-        self.ahead.revoke(conversation)
-        if final := self.finals.pop(self.ear(conversation).key, None):
+        self.speculation.revoke(conversation)
+        if final := self.finals.pop(self.microphone(conversation).key, None):
             final.scope.cancel()
 
 
@@ -243,7 +246,7 @@ def _late(error: Exception) -> TimedOut:
     if isinstance(error, TimedOut):  # it says so itself
         return error
     return TimedOut(
-        f"What you said was not written down within {STT_SECONDS:g} seconds.",
+        f"What you said was not transcribed within {STT_SECONDS:g} seconds.",
         "Say it again, or choose another recogniser under [stt] in plugins.toml.",
     )
 

@@ -2,8 +2,8 @@
 
 A line becomes a message when it is over: whole when it was played, cut to what was heard when it
 was interrupted, nothing when it had not begun. The message is published at once (``MessageAdded``)
-and stored meanwhile (``storing.py``), so that nobody waits for a disk. What is not over yet is
-stored as it grows (``drafting.py``).
+and stored meanwhile (``storage_queue.py``), so that no turn waits for a disk. What is not over yet
+is stored as it grows (``unfinished_lines.py``).
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from aichat.core.events import (
 )
 from aichat.toolkit.message_versions import rewritten
 
-from .ledger import Spoken
-from .replays import Reviving
-from .storage_queue import Storing
-from .unfinished_lines import Drafting, left_by
-from .unheard import Rest
+from .ledger import LineLedger
+from .replays import Replays
+from .storage_queue import StorageQueues
+from .unfinished_lines import UnfinishedLines, left_by
+from .unheard import UnheardLines
 
 
 @define
@@ -51,21 +51,23 @@ class Remembering:
 
     bus: Bus
     parts: Parts
-    ledgers: dict[str, dict[Line, Spoken]] = field(factory=dict)
+    ledgers: dict[str, dict[Line, LineLedger]] = field(factory=dict)
     cut: set[Line] = field(factory=set)
     """Interrupted lines whose loudspeakers may yet say where they stopped."""
     paused: dict[Turn, set[str]] = field(factory=dict)
     """Why the loudspeakers of a turn hold their position."""
-    rests: dict[str, Rest] = field(factory=dict)
+    rests: dict[str, UnheardLines] = field(factory=dict)
     """What was cut off of each conversation's last turns."""
     replaced: dict[Line, Message] = field(factory=dict)
     """The messages of which lines are another version."""
-    storing: Storing = field(init=False)
-    drafting: Drafting = field(init=False)
+    storage_queues: StorageQueues = field(init=False)
+    unfinished: UnfinishedLines = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.storing = Storing(self.bus, self.parts)
-        self.drafting = Drafting(self.bus, self.storing, self._ledger, self.replaced)
+        self.storage_queues = StorageQueues(self.bus, self.parts)
+        self.unfinished = UnfinishedLines(
+            self.bus, self.storage_queues, self._ledger, self.replaced
+        )
 
     # -- what is said ------------------------------------------------------------------------
 
@@ -76,7 +78,7 @@ class Remembering:
     def begin(self, event: SpeakersChosen) -> None:
         """Open a ledger for each line, and forget the turn before."""
         self._forget_turn(event.turn.conversation, but=event.turn)
-        self.ledgers[event.turn.conversation] = {line: Spoken() for line in event.lines}
+        self.ledgers[event.turn.conversation] = {line: LineLedger() for line in event.lines}
         if event.turn in self.paused:
             for spoken in self._of(event.turn):
                 spoken.pause(self.bus.clock.now())
@@ -114,7 +116,7 @@ class Remembering:
         else:
             spoken.note_figures(event)
         if has_grown and not event.line.is_again:
-            self.drafting.note(event.line, spoken)
+            self.unfinished.note(event.line, spoken)
 
     def note_played(self, event: LinePlayed) -> None:
         """Enter how far a loudspeaker is; after an interruption this is the truth."""
@@ -145,7 +147,7 @@ class Remembering:
             for spoken in self._of(event.turn):
                 spoken.resume(self.bus.clock.now())
 
-    def _of(self, turn: Turn) -> list[Spoken]:
+    def _of(self, turn: Turn) -> list[LineLedger]:
         lines = self.ledgers.get(turn.conversation, {})
         return [spoken for line, spoken in lines.items() if line.turn == turn]
 
@@ -167,7 +169,7 @@ class Remembering:
         self._interrupt(event, event.line)
 
     def interrupt(self, event: Interrupted) -> None:
-        """Everybody was stopped; whoever was not heard leaves no message."""
+        """All characters were stopped; a line that was not heard leaves no message."""
         for line in list(self.ledgers.get(event.turn.conversation, ())):
             if line.turn.number <= event.turn.number:
                 self._interrupt(event, line)
@@ -186,7 +188,7 @@ class Remembering:
         self._cut(event, line, spoken)
 
     def _cut(
-        self, event: Interrupted | LineInterrupted | LinePlayed, line: Line, spoken: Spoken
+        self, event: Interrupted | LineInterrupted | LinePlayed, line: Line, spoken: LineLedger
     ) -> None:
         rest = self._rest(line.turn.conversation)
         heard = spoken.heard(self.bus.clock.now())
@@ -199,10 +201,10 @@ class Remembering:
             rest.note(self._leave(event, line, message, spoken))
 
     @staticmethod
-    def _message(line: Line, spoken: Spoken) -> Message:
+    def _message(line: Line, spoken: LineLedger) -> Message:
         return evolve(line.message(spoken.written.strip()), extensions=dict(spoken.figures))
 
-    def _leave(self, event: Event, line: Line, message: Message, spoken: Spoken) -> Message:
+    def _leave(self, event: Event, line: Line, message: Message, spoken: LineLedger) -> Message:
         """Publish the message that a line leaves; another version has the old ones beside it."""
         if (before := self.replaced.get(line)) is not None:
             message = rewritten(before, message)
@@ -210,27 +212,27 @@ class Remembering:
         self._add(event, message)
         return message
 
-    def _restore(self, event: Event, line: Line, spoken: Spoken) -> None:
+    def _restore(self, event: Event, line: Line, spoken: LineLedger) -> None:
         """Nothing came of a line; of another version: the message is again what it was."""
         if (before := self.replaced.get(line)) is not None:
             self._add(event, before)
         elif spoken.draft and not spoken.edited:
-            self.storing.delete(line.turn, line.message_id)
+            self.storage_queues.delete(line.turn, line.message_id)
 
     def _has_left(self, line: Line) -> bool:
         return line.message_id in self._rest(line.turn.conversation).messages
 
-    def _ledger(self, line: Line) -> Spoken | None:
+    def _ledger(self, line: Line) -> LineLedger | None:
         return self.ledgers.get(line.turn.conversation, {}).get(line)
 
-    def _rest(self, conversation: str) -> Rest:
-        return self.rests.setdefault(conversation, Rest())
+    def _rest(self, conversation: str) -> UnheardLines:
+        return self.rests.setdefault(conversation, UnheardLines())
 
     def _add(self, event: Event, message: Message) -> None:
         self.bus.post(MessageAdded(event.turn, message))
 
     def correct(self, event: MessageAdded | MessageDeleted) -> None:
-        """Somebody has changed a message: what is left to say of it is another text, or none."""
+        """A message was edited or deleted: the unheard rest of it changes, or goes."""
         rest, lines = self._rest(event.turn.conversation), self.ledgers.get(event.turn.conversation)
         if isinstance(event, MessageDeleted):
             rest.messages.pop(event.message_id, None)
@@ -250,9 +252,9 @@ class Remembering:
     def store(self, event: MessageAdded | MessageDeleted) -> None:
         """Have the message written, or taken away."""
         if isinstance(event, MessageAdded):
-            self.storing.add(event.turn, event.message)
+            self.storage_queues.add(event.turn, event.message)
         else:
-            self.storing.delete(event.turn, event.message_id)
+            self.storage_queues.delete(event.turn, event.message_id)
 
     def forget(self, event: ConversationClosed) -> None:
         """Drop the ledgers of a conversation."""
@@ -285,10 +287,10 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(remembering.interrupt)
     bus.tap(remembering.forget)
     bus.tap(remembering.correct)
-    reviving = Reviving(bus, parts, remembering.rests, remembering.replaced)
-    bus.subscribe(reviving.revive, interruptible=True)
+    replays = Replays(bus, parts, remembering.rests, remembering.replaced)
+    bus.subscribe(replays.revive, interruptible=True)
     bus.tap(remembering.store)
-    bus.tap(remembering.drafting.store)
-    bus.tap(remembering.drafting.forget)
-    bus.tap(remembering.storing.forget)
-    bus.subscribe(remembering.storing.write, keeps=True)
+    bus.tap(remembering.unfinished.store)
+    bus.tap(remembering.unfinished.forget)
+    bus.tap(remembering.storage_queues.forget)
+    bus.subscribe(remembering.storage_queues.write, keeps=True)

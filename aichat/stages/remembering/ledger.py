@@ -1,4 +1,4 @@
-"""What of a line was written, spoken and heard.
+"""The ledger of a line: what of it was written, spoken and heard.
 
 Positions are samples at 24 kHz. How far the loudspeakers are comes from the clients' reports, of
 which the furthest counts; while there are none, from the moments at which the audio sent so far was
@@ -25,7 +25,7 @@ from aichat.core.events import (
 )
 
 SMALL, NEAR = 3, 24
-"""A word of so few letters is looked for within so many of the one before it."""
+"""Most letters of a small word; most letters between it and the word before it."""
 
 
 @define
@@ -39,7 +39,7 @@ class Clause:
     is_complete: bool = False
 
     def heard(self, samples: int) -> str:
-        """Return what of the shown text was heard after so many samples of the clause."""
+        """Return what of the shown text was heard after *samples* of the clause."""
         if self.is_complete and samples >= self.samples:
             return self.shown
         return shown_up_to(self.shown, self.text[: self._letters(samples)])
@@ -87,7 +87,7 @@ class Report:
 
 
 @define
-class Spoken:
+class LineLedger:
     """One line's ledger."""
 
     written: str = ""
@@ -105,13 +105,13 @@ class Spoken:
     figures: dict[str, Any] = field(factory=dict)
     """What is known of the reply beside its text, as a message's extensions have it."""
     paused_at: float | None = None
-    """Since when the loudspeaker holds its position."""
+    """When the loudspeaker began to hold its position."""
     clause: int = -1
     """The clause whose audio went out last."""
     draft: Message | None = None
-    """What the store has of it while it goes on."""
+    """The unfinished line as it was last stored."""
     edited: Message | None = None
-    """What somebody has made of that meanwhile."""
+    """That draft as it was edited meanwhile."""
 
     def note_figures(self, event: ReplyUsage | ToolUsed) -> None:
         """Take in what the reply took, and the tools that it used."""
@@ -120,8 +120,8 @@ class Spoken:
             self.figures["usage"] = {name: getattr(event, name) for name in names}
         else:
             used = {"name": event.name, "arguments": event.arguments}
-            told = {**used, "result": event.result, "failed": event.failed}
-            self.figures.setdefault("tools", []).append(told)
+            outcome = {**used, "result": event.result, "failed": event.failed}
+            self.figures.setdefault("tools", []).append(outcome)
 
     def note_clause(self, event: ReplyClause) -> None:
         """Take in a clause's text."""
@@ -176,7 +176,7 @@ class Spoken:
             self.paused_at = now
 
     def resume(self, now: float) -> None:
-        """The loudspeaker goes on: what was yet to be played comes so much later."""
+        """The loudspeaker goes on: what was yet to be played comes later by the pause."""
         if self.paused_at is None:
             return
         paused, self.paused_at = self.paused_at, None
@@ -235,7 +235,7 @@ class Spoken:
         return self._text(self.sent[-1][1] if self.sent else 0)
 
     def _text(self, left: int) -> str:
-        """Return what is heard within so many samples of the line."""
+        """Return what is heard within *samples* of the line."""
         text = ""
         for _, clause in sorted(self.clauses.items()):
             if left <= 0 and clause.samples:

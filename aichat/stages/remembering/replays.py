@@ -1,4 +1,4 @@
-"""What was said before is said again, anew or after all: which lines, with which texts."""
+"""Replays: lines said again, rewritten, or finished after an interruption, and their texts."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from attrs import define, evolve
 from aichat.core import Bus, Message, NotFound, Parts, new_id
 from aichat.core.events import Line, LinesRevived, ReplayWanted, RestWanted, RewriteWanted
 
-from .unheard import Rest, unheard
+from .unheard import UnheardLines, unheard
 
 Wanted = RestWanted | ReplayWanted | RewriteWanted
 
 
 @define
-class Reviving:
-    """Finds what the user wants to hear. *rests* and *replaced* are those of the stage."""
+class Replays:
+    """Finds the lines that the user wants. *rests* and *replaced* are those of the stage."""
 
     bus: Bus
     parts: Parts
-    rests: dict[str, Rest]
+    rests: dict[str, UnheardLines]
     replaced: dict[Line, Message]
 
     async def revive(self, event: Wanted) -> None:
-        """Have it said; answering leads through the lines."""
+        """Publish the lines to be said; the answering stage says them."""
         said: list[tuple[Line, str]] = []
         try:
             if isinstance(event, RestWanted):
@@ -35,7 +35,7 @@ class Reviving:
 
     async def _rest(self, event: RestWanted) -> list[tuple[Line, str]]:
         """Return the unheard rest of a message, and the lines of its turn that left none."""
-        rests = self.rests.get(event.turn.conversation, Rest())
+        rests = self.rests.get(event.turn.conversation, UnheardLines())
         message = rests.messages.get(event.message_id) or await self._message(event)
         if not message.interrupted:
             raise NotFound("There is nothing left to say of that message.", "Ask for it in words.")

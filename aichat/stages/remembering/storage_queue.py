@@ -1,6 +1,6 @@
 """Messages on their way to the store: one queue for each conversation.
 
-Nobody waits for a disk, and no conversation for another. A queue holds the newest version of each
+No turn waits for a disk, and no conversation for another. A queue holds the newest version of each
 message, in the order in which the messages began; so a slow store is never flooded. What the store
 refuses is tried again with the next message, after a pause that grows, and once more when aichat
 stops. Adding a message again is harmless, so one that was written although the store said
@@ -22,12 +22,12 @@ from aichat.core.events import ConversationClosed, Event, Turn
 log = logging.getLogger(__name__)
 
 WAITING = 1_000
-"""So many messages of a conversation wait for a store that refuses; then the oldest is given up."""
+"""Most messages of a conversation that wait for a failing store; then the oldest is given up."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds until the store is tried again; the pause doubles each time."""
 TRIES = 5
-"""What fails with an error of no known kind is given up after so many pauses."""
+"""Retries of a write that fails with an unknown error before it is given up."""
 
 
 @define(eq=False)
@@ -50,20 +50,20 @@ class Queue:
     """The latest turn that brought something."""
     changes: dict[str, Change] = field(factory=dict)
     is_served: bool = False
-    """Somebody writes, or is about to."""
+    """Whether a worker writes its changes, or is about to."""
     is_paused: bool = False
-    """The store has refused, and is tried again after a pause."""
+    """Whether the store has refused; it is tried again after a pause."""
     pause: float = FIRST_PAUSE
     given_up: int = 0
-    """Changes that found no room since that was reported last."""
+    """Changes dropped for lack of room since the last report."""
     is_gone: bool = False
-    """The conversation is not there any more, which was reported."""
+    """Whether the conversation was deleted, which was reported."""
     refusal: Unreachable | None = None
     """Why nothing was written at the last try."""
     tried: anyio.Event = field(factory=anyio.Event)
     """Set, and replaced, after every try."""
     is_closed: bool = False
-    """Nobody is in the conversation."""
+    """Whether the conversation has been closed."""
 
     def put(self, turn: Turn, change: Change) -> int:
         """Take in a change; return how many were given up for it."""
@@ -93,7 +93,7 @@ class StoreDue(Event):
 
 
 @define(eq=False)
-class Storing:
+class StorageQueues:
     """Writes what happens to messages into the store."""
 
     bus: Bus
@@ -117,7 +117,7 @@ class Storing:
             queue = self.queues[turn.conversation] = Queue(turn)
         queue.is_closed = False
         if given_up := queue.put(turn, change):
-            self.bus.dropped[f"{__name__}.Storing.write"] += given_up
+            self.bus.dropped[f"{__name__}.StorageQueues.write"] += given_up
         if hurry or not queue.is_paused:
             self._serve(queue)
 
@@ -215,7 +215,7 @@ class Storing:
         queue = event.queue
         try:
             if change.message is None:
-                with suppress(NotFound):  # whoever asked for it has deleted it
+                with suppress(NotFound):  # the user has deleted it
                     await self.parts.storage.delete_message(change.message_id)
             else:
                 await self._keep(change.message)

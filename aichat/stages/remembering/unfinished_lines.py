@@ -1,7 +1,7 @@
 """Lines that go on are stored clause by clause, so that a crash loses at most a clause of them.
 
 A draft looks as if its line had been interrupted just now: ``interrupted``, with what was written,
-and what went to the loudspeaker as ``heard``. Nobody is sent it (there is no ``MessageAdded``);
+and what went to the loudspeaker as ``heard``. It is not published (there is no ``MessageAdded``);
 when the line is over, its message takes the draft's place.
 """
 
@@ -16,36 +16,36 @@ from aichat.core import Bus, Message
 from aichat.core.events import ConversationClosed, Event, Line
 from aichat.toolkit.message_versions import rewritten
 
-from .ledger import Spoken
-from .storage_queue import Storing
+from .ledger import LineLedger
+from .storage_queue import StorageQueues
 
 DRAFT_SECONDS = 0.02
-"""So long after a clause a draft is stored: the first audio goes before, and others may join."""
+"""Seconds after a clause at which the unfinished line is stored: the first audio goes before."""
 LETTERS_A_SECOND = 100_000
-"""A long draft waits longer: so much text is written to the store in a second, more or less."""
+"""Letters written to the store per second, about: a long unfinished line waits longer."""
 
 
 @frozen
 class DraftDue(Event):
-    """The lines of a conversation have got further, and are to be stored."""
+    """Unfinished lines of a conversation have grown, and are to be stored."""
 
     urgent: ClassVar[bool] = True
     internal: ClassVar[bool] = True
 
 
 @define(eq=False)
-class Drafting:
-    """Knows which lines have got further. *ledger* finds a line's, if it goes on."""
+class UnfinishedLines:
+    """Stores the lines that have grown. *ledger* returns the ledger of a line that goes on."""
 
     bus: Bus
-    storing: Storing
-    ledger: Callable[[Line], Spoken | None]
+    storage_queues: StorageQueues
+    ledger: Callable[[Line], LineLedger | None]
     replaced: dict[Line, Message]
     grown: dict[str, dict[Line, None]] = field(factory=dict)
     """By conversation."""
 
-    def note(self, line: Line, spoken: Spoken) -> None:
-        """A line has got further."""
+    def note(self, line: Line, spoken: LineLedger) -> None:
+        """Note that a line has grown; it is stored after a pause."""
         grown = self.grown.get(line.turn.conversation)
         if grown is not None:
             grown[line] = None
@@ -63,9 +63,9 @@ class Drafting:
             if not spoken.written.strip():
                 continue
             spoken.draft = left_by(self._draft(line, spoken), spoken)
-            self.storing.add(line.turn, spoken.draft, is_final=False)
+            self.storage_queues.add(line.turn, spoken.draft, is_final=False)
 
-    def _draft(self, line: Line, spoken: Spoken) -> Message:
+    def _draft(self, line: Line, spoken: LineLedger) -> Message:
         draft = evolve(
             line.message(spoken.written.strip()),
             extensions=dict(spoken.figures),
@@ -80,8 +80,8 @@ class Drafting:
         self.grown.pop(event.turn.conversation, None)
 
 
-def left_by(message: Message, spoken: Spoken) -> Message:
-    """Return the message that a line leaves: what somebody has made of its draft stands."""
+def left_by(message: Message, spoken: LineLedger) -> Message:
+    """Return the message that a line leaves: an edit of its draft stands."""
     if spoken.edited is None:
         return message
     if spoken.is_replaced:

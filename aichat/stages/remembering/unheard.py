@@ -1,4 +1,4 @@
-"""What interruptions cut off, so that it can be said after all."""
+"""Lines that interruptions cut off, kept so that they can be finished."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from attrs import define, field
 from aichat.core import Message
 from aichat.core.events import Line
 
-from .ledger import Spoken
+from .ledger import LineLedger
 
 CLOSING = " \n\t.,;:!?…)]}»”’"
 """What closes the word before it."""
 TURNS = 4
-"""The lines of so many interrupted turns of a conversation are kept."""
+"""Interrupted turns of a conversation whose lines are kept."""
 
 
 @define
-class Rest:
+class UnheardLines:
     """One conversation's lines that were cut off, by turn."""
 
-    turns: dict[str, dict[Line, Spoken]] = field(factory=dict)
+    turns: dict[str, dict[Line, LineLedger]] = field(factory=dict)
     messages: dict[str, Message] = field(factory=dict)
     """The messages that some of them left, in their truest version."""
 
-    def keep(self, line: Line, spoken: Spoken) -> None:
+    def keep(self, line: Line, spoken: LineLedger) -> None:
         """A line was cut off, perhaps before it had begun."""
         self.turns.setdefault(line.turn.id, {})[line] = spoken
         while len(self.turns) > TURNS:

@@ -1,4 +1,4 @@
-"""Stage: clauses become speech, every character in a lane of its own, at most so many at once.
+"""Stage: clauses become speech, every character in a lane of its own, within the engine's limit.
 
 Audio leaves here at 24 kHz whatever the engine's rate: it is resampled once, on the way.
 """
@@ -43,28 +43,28 @@ from aichat.core.registry.standby import Standby
 from aichat.toolkit.speech_check import LETTER_SECONDS, Sound
 from aichat.toolkit.voice_cloning import introduce
 
-from .cache import Takes, key_of
+from .cache import SpeechCache, key_of
 from .clause_audio import Clause, Rate
-from .slots import Need, Slots
+from .slots import Deadline, TtsScheduler
 
 CHUNK_SECONDS = 20.0
-"""A voice of which nothing is heard for so long has failed."""
+"""Timeout (s) of a voice from which no audio comes."""
 LEARN_SECONDS = 60.0
-"""An engine gets to know a voice within this time, or speaks as it can."""
+"""Timeout (s) for an engine to learn a voice; after it, the engine speaks as it can."""
 WAITING_CLAUSES = 8
-"""So many clauses of a line may wait to be spoken; then the language model is held back."""
+"""Most clauses of a line that wait to be spoken; then back-pressure stops the language model."""
 
 
 @define
 class Engine:
     """The voice synthesiser that serves now, and how many clauses it may speak at once.
 
-    An engine may lower that when it finds that it cannot do so much.
+    An engine may lower that limit while it runs.
     """
 
     tts: Tts
     count: int
-    slots: Slots
+    scheduler: TtsScheduler
 
 
 Scope = tuple[()] | tuple[int] | tuple[int, int]
@@ -74,7 +74,7 @@ BAD = (TimedOut, BadAudio, CannotRead)
 
 
 def scope_of(error: Exception, event: ReplyClause) -> Scope:
-    """Say for what an engine is given up."""
+    """Return the scope for which an engine is given up."""
     if isinstance(error, TimedOut):
         return ()
     place = event.line.place
@@ -83,7 +83,7 @@ def scope_of(error: Exception, event: ReplyClause) -> Scope:
 
 @define
 class Plan:
-    """When each clause of a turn is needed, in seconds of the bus clock, as far as one can tell."""
+    """When each clause of a turn is needed, in seconds of the bus clock, as far as is known."""
 
     turn: Turn
     next: float
@@ -102,8 +102,8 @@ class Plan:
         scopes = ((), (event.line.place,), (event.line.place, event.index))
         return [tts for tts, scope in self.given_up if scope in scopes]
 
-    def need(self, event: ReplyClause) -> Need:
-        """Say how soon a clause is needed."""
+    def deadline(self, event: ReplyClause) -> Deadline:
+        """Return the deadline of a clause."""
         at = (event.line.place, event.index)
         return self.needed.pop(at, self.next), *at
 
@@ -118,16 +118,16 @@ class Speaking:
         default=Factory(lambda self: Standby(self.bus.clock, self.parts, "tts"), takes_self=True)
     )
     engines: list[Engine] = field(factory=list)
-    """Those that were asked, as long as they may."""
+    """Engines that were asked and are still ready."""
     voices: dict[str, dict[str, Voice]] = field(factory=dict)
     """The voices of each conversation's characters, read once a turn."""
     looking: dict[str, anyio.Lock] = field(factory=dict)
-    """Who holds a conversation's lock looks for its voices."""
+    """Locks of the conversations, held while voices are looked up."""
     plans: dict[str, Plan] = field(factory=dict)
     """The plan of each conversation's latest turn."""
     unread: dict[str, set[str]] = field(factory=dict)
-    """What each conversation was told that a voice cannot read."""
-    takes: Takes = field(factory=Takes)
+    """Problems already reported to each conversation of what a voice cannot read."""
+    cache: SpeechCache = field(factory=SpeechCache)
     void: dict[Line, int] = field(factory=dict)
     """Of lines whose first words were withdrawn: up to which clause nothing is spoken."""
 
@@ -178,14 +178,14 @@ class Speaking:
     async def _speak(self, event: ReplyClause) -> None:
         voice = await self._voice(event.line)
         key = key_of(event, voice)
-        if speech := self.takes.of(event, key):
+        if speech := self.cache.of(event, key):
             for piece in speech:
                 await self.bus.publish(piece)
             return
         plan = self._plan(event.turn)
-        need = plan.need(event)
+        deadline = plan.deadline(event)
         while engine := self._engine(plan, event):  # none is left: that was reported
-            async with engine.slots.taken(need):
+            async with engine.scheduler.slot(deadline):
                 if engine is not self._engine(plan, event):
                     continue  # it failed while this clause waited for it
                 clause = Clause(self.bus, event)
@@ -200,8 +200,8 @@ class Speaking:
     def _give_up(self, tts: Tts, plan: Plan, event: ReplyClause, error: AichatError) -> None:
         """Do without an engine that stalls for the turn, that sends no speech for the line.
 
-        That is reported once; which script it cannot read, once a conversation. Who stalled rests
-        for a while: the next turn begins with another.
+        That is reported once; which script it cannot read, once a conversation. An engine that
+        stalled rests for a while: the next turn begins with another.
         """
         known = self.unread.setdefault(event.turn.conversation, set())
         is_news = not any(tts is one for one in plan.without(event)) and error.problem not in known
@@ -228,7 +228,7 @@ class Speaking:
         if failure:
             raise failure
         sound.end()
-        self.takes.keep(key_of(clause.event, voice), clause.pieces)
+        self.cache.keep(key_of(clause.event, voice), clause.pieces)
 
     async def _read(self, tts: Tts, voice: Voice, clause: Clause, sound: Sound, rate: Rate) -> None:
         async with closing(tts.speak(clause.event.text, voice)) as chunks:
@@ -263,11 +263,11 @@ class Speaking:
         self.engines = [
             e for e in self.engines if e.tts is not tts and any(e.tts is one for one in ready)
         ]
-        self.engines.append(engine := Engine(tts, count, Slots(count)))
+        self.engines.append(engine := Engine(tts, count, TtsScheduler(count)))
         return engine
 
     async def _voice(self, line: Line) -> Voice:
-        """Return a line's voice, which the engine knows; who asks meanwhile waits for that."""
+        """Return a line's voice, introduced to the engine; concurrent calls wait for that."""
         known = self.voices.setdefault(line.turn.conversation, {})
         lock = self.looking.setdefault(line.turn.conversation, anyio.Lock(fast_acquire=True))
         async with lock:
@@ -279,7 +279,7 @@ class Speaking:
                 try:
                     known[line.character] = await self._introduced(voice)
                 except Exception:
-                    known[line.character] = voice  # told once; it speaks as well as it can
+                    known[line.character] = voice  # reported once; it speaks as well as it can
                     raise
         return known[line.character]
 
@@ -287,7 +287,7 @@ class Speaking:
         try:
             tts = self.standby.choose()
         except NotReady:
-            return voice  # which is told when there is something to speak
+            return voice  # reported when there is something to speak
         if self.standby.is_resting(tts):
             return voice
         try:
@@ -314,7 +314,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(speaking.forget)
     bus.tap(speaking.withdraw)
     bus.tap(speaking.drop)
-    bus.tap(speaking.takes.forget)
+    bus.tap(speaking.cache.forget)
     bus.subscribe(speaking.prepare, interruptible=True, speculative=True)
     bus.subscribe(
         speaking.speak,

@@ -16,7 +16,7 @@ from aichat.core.events import (
 )
 
 KEPT_BYTES = 24 * 2**20
-"""So much speech is kept, of all conversations together: about nine minutes."""
+"""Most bytes of speech kept, of all conversations together: about nine minutes."""
 
 Piece = tuple[bytes, tuple[SpokenWord, ...]]
 
@@ -38,7 +38,7 @@ def key_of(event: ReplyClause, voice: Voice) -> Key:
 
 
 @define
-class Takes:
+class SpeechCache:
     """The last clauses that were spoken to their end, by what was said; the oldest go first."""
 
     kept: dict[Key, tuple[Piece, ...]] = field(factory=dict)

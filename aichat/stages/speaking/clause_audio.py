@@ -35,7 +35,7 @@ class Rate:
         return bytes(self._stream.resample_chunk(samples, last=last).tobytes())
 
     def position(self, sample: int) -> int:
-        """Say where the engine's *sample* is at 24 kHz."""
+        """Return where the engine's *sample* is at 24 kHz."""
         return sample * SPEAKER_RATE // self._rate
 
 
@@ -50,7 +50,7 @@ class Clause:
     )
     words: list[SpokenWord] = field(factory=list)
     samples: int = 0
-    """How much was published,"""
+    """Samples that were published,"""
     began: float = 0.0
     """and when the first of it was, on the bus clock."""
     held: bytearray = field(factory=bytearray)
@@ -59,11 +59,11 @@ class Clause:
 
     @property
     def is_long(self) -> bool:
-        """No shorter clause is held back while it is spoken."""
+        """Whether it is long enough for back-pressure while it is spoken."""
         return self.samples > LONG_SECONDS * SPEAKER_RATE
 
     def add(self, pcm: bytes) -> bool:
-        """Take in audio; tell whether it is to be published now.
+        """Take in audio; return whether it is to be published now.
 
         It is gathered while the loudspeaker has enough to play meanwhile.
         """

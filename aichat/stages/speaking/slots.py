@@ -1,4 +1,4 @@
-"""Who may use the voice engine next: of all that wait, whoever is needed soonest."""
+"""The TTS scheduler: of all clauses that wait for the voice engine, earliest deadline first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import count
 import anyio
 from attrs import Factory, define, field
 
-Need = tuple[float, int, int]
+Deadline = tuple[float, int, int]
 """When a clause is needed (s of the bus clock), its line's place, its index; sooner is smaller."""
 
 _arrivals = count()
@@ -18,15 +18,15 @@ _arrivals = count()
 
 @define(order=True)
 class Waiting:
-    """Somebody who waits for a slot."""
+    """A clause that waits for a slot."""
 
-    need: Need
+    deadline: Deadline
     arrival: int = Factory(lambda: next(_arrivals))
     woken: anyio.Event = field(factory=anyio.Event, order=False)
 
 
-class Slots:
-    """A semaphore for *free* users at once, in the order of their need.
+class TtsScheduler:
+    """A semaphore of *free* slots that admits the earliest deadline first.
 
     A slot that comes free is not handed over at once: the line that gave it back asks for its next
     clause within a turn of the loop, and that may be needed sooner than what waits. Nobody owns a
@@ -38,20 +38,20 @@ class Slots:
         self._waiting: list[Waiting] = []
 
     @asynccontextmanager
-    async def taken(self, need: Need) -> AsyncIterator[None]:
+    async def slot(self, deadline: Deadline) -> AsyncIterator[None]:
         """Hold a slot for the length of the block."""
-        await self._take(need)
+        await self._take(deadline)
         try:
             yield
         finally:
             self.free += 1
             self._wake()
 
-    async def _take(self, need: Need) -> None:
-        if self.free and (not self._waiting or need < self._waiting[0].need):
+    async def _take(self, deadline: Deadline) -> None:
+        if self.free and (not self._waiting or deadline < self._waiting[0].deadline):
             self.free -= 1
             return
-        waiting = Waiting(need)
+        waiting = Waiting(deadline)
         heapq.heappush(self._waiting, waiting)
         try:
             await self._turn_of(waiting)
@@ -62,10 +62,10 @@ class Slots:
             self._wake()
 
     async def _turn_of(self, waiting: Waiting) -> None:
-        """Return when there is a slot that nobody needs sooner."""
+        """Return when there is a slot that no earlier deadline claims."""
         while True:
             await waiting.woken.wait()
-            await anyio.lowlevel.checkpoint()  # whoever gave the slot back may ask before us
+            await anyio.lowlevel.checkpoint()  # the line that gave the slot back may ask before us
             if self.free and self._waiting[0] is waiting:
                 return
             waiting.woken = anyio.Event()
