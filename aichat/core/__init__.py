@@ -1,4 +1,4 @@
-"""The public door: all that a plug-in needs, beside ``aichat.core.events`` and ``.testing``."""
+"""The public interface for plug-ins, beside ``aichat.core.events`` and ``.testing``."""
 
 from .auth import Actor, Connection
 from .backends import (

@@ -1,4 +1,4 @@
-"""A store that forgets at the end: for tests, benches, and as the model of what a store does.
+"""A store in memory: for tests, benches, and as the model implementation of a store.
 
 Nothing here awaits, so that it costs next to nothing.
 """

@@ -1,4 +1,4 @@
-"""What every recogniser must do, as tests to inherit."""
+"""Contract of speech recognisers, as tests to inherit."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ from aichat.core.events import (
     MIC_RATE,
     AudioReceived,
     ConversationClosed,
+    InterimAudio,
     TalkHeld,
     TalkReleased,
     UserPaused,
     UserResumed,
     UserStartedSpeaking,
-    UtteranceGrew,
     UtteranceHeard,
     UtterancePaused,
 )
@@ -213,7 +213,7 @@ class Hearing:
 
     def _ask(self, conversation: str, ear: Ear) -> None:
         turn = self.bus.turn(conversation)
-        self.bus.post(UtteranceGrew(turn, ear.key, bytes(ear.said), ear.asked))
+        self.bus.post(InterimAudio(turn, ear.key, bytes(ear.said), ear.asked))
         ear.asked_at = len(ear.said)
         ear.asked += 1
 

@@ -15,11 +15,11 @@ from attrs import Factory, define, field
 from aichat.core import Bus, NotFound, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id
 from aichat.core.events import (
     ConversationClosed,
+    InterimAudio,
     TranscriptUpdated,
     UserResumed,
     UserSaid,
     UserStartedSpeaking,
-    UtteranceGrew,
     UtteranceHeard,
     UtterancePaused,
 )
@@ -87,7 +87,7 @@ class Writing:
             _, cast = await self.parts.storage.cast(event.turn.conversation)
             ear.names = tuple(character.name for character in cast)
 
-    async def guess(self, event: UtteranceGrew) -> None:
+    async def guess(self, event: InterimAudio) -> None:
         """Ask the recogniser for the live transcript; cancelled when the utterance ends."""
         conversation = event.turn.conversation
         ear = self.ear(conversation)

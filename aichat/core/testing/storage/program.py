@@ -359,7 +359,7 @@ class Program:
 
 
 class Refused:
-    """Came of a call that may not be. Where two things are wrong, either may be told."""
+    """The result of an invalid call. Where two things are wrong, either may be raised."""
 
 
 async def _outcome(call: Awaitable[Any]) -> Any:
