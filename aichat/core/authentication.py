@@ -48,7 +48,7 @@ class Fault:
         """The fault and how to fix it, on one line."""
         return (
             f"The plug-in {self.plugin}: authenticate {self.what}. It must return an Actor or "
-            "None, or raise Denied; until it does, it lets nobody in."
+            "None, or raise Denied; until it does, every connection is refused."
         )
 
 

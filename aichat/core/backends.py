@@ -131,7 +131,7 @@ class TurnDetector(Protocol):
 
     @property
     def barge_in_ms(self) -> int:
-        """Speech (ms) that interrupts characters whatever the words. 0: the first frame does."""
+        """Speech (ms) that interrupts characters, with any words. 0: the first frame does."""
         ...
 
     def is_over(self, pause: Pause) -> bool:

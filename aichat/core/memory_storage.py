@@ -130,7 +130,7 @@ class MemoryStorage:
         return voice
 
     async def delete_voice(self, key: str) -> None:
-        """Remove a voice that nobody uses."""
+        """Remove a voice that no character uses."""
         voice = _find(self._voices, key, "voice")
         if users := [c.name for c in await self.characters() if c.voice == key]:
             raise in_use(key, users)

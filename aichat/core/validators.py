@@ -101,7 +101,7 @@ def are_once_each(_: object, attribute: Attribute[Any], values: Sequence[str]) -
     """The value is a list of texts, each there once."""
     are_texts(_, attribute, values)
     if len(set(values)) < len(values):
-        raise BadValue(f"{attribute.name} names somebody twice.", "Name each once.", attribute.name)
+        raise BadValue(f"{attribute.name} holds an id twice.", "List each id once.", attribute.name)
 
 
 def is_flag(_: object, attribute: Attribute[Any], value: object) -> None:

@@ -68,7 +68,7 @@ def test_a_file_is_read_as_it_is_written(path: Path) -> None:
 
 
 MISTAKES = [
-    ("[llm\nuse = 3", r"line 1: this is not TOML", "Mend that place"),
+    ("[llm\nuse = 3", r"line 1: this is not TOML", "Correct that line"),
     ('[llmm]\nuse = "x"', "'llmm' is not known", "Did you mean 'llm'?"),
     ('[xyzzy]\nuse = "x"', "'xyzzy' is not known", "Known: llm, plugins"),
     ('tts = "espeak"', "tts is not a table", r"Write \[tts\]"),

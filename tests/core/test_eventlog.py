@@ -45,7 +45,7 @@ entries = st.builds(
     event=st.text(min_size=1, max_size=20),
     turn=st.integers(0, 10**6),
     place=st.none() | st.integers(0, 100),
-    told=st.dictionaries(st.text(max_size=20), plain, max_size=4),
+    data=st.dictionaries(st.text(max_size=20), plain, max_size=4),
 )
 
 

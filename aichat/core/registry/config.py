@@ -336,7 +336,7 @@ def _from_text(where: str, key: str, text: str, hint: Any) -> Any:
             return text.lower() in ("true", "1")
         if kind in (str, Any) and text in choices(hint, text):
             return text
-    raise CannotStart(f"{where} {key} is {text!r}.", f"Mend the environment: {wanted(hint)}")
+    raise CannotStart(f"{where} {key} is {text!r}.", f"Correct the environment: {wanted(hint)}")
 
 
 def _refuse_unknown(

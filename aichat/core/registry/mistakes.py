@@ -76,7 +76,7 @@ class SeveralMistakes(BadSettings):
         if len(several) > MOST:
             listed.append(f"\n  and {len(several) - MOST} more.")
         problem = f"{path} has {len(several)} mistakes:{''.join(listed)}"
-        super().__init__(problem, "Mend all of them, then start again.")
+        super().__init__(problem, "Correct all of them, then start again.")
         self.several = list(several)
 
     @staticmethod

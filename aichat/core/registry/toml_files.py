@@ -49,7 +49,7 @@ def _raise_all(path: Path, text: str) -> None:
             line = _line_of(error, "\n".join(lines))
             found.places = {("",): line}
             what = str(error).partition(" (at ")[0]
-            found.add(("",), f"this is not TOML: {what}.", "Mend that place.")
+            found.add(("",), f"this is not TOML: {what}.", "Correct that line.")
             # without a header, or a part of a value, all that follows would seem wrong
             if lines[line - 1].lstrip().startswith("[") or "(at line" not in str(error):
                 break

@@ -115,7 +115,7 @@ class LlmContract:
 
     @pytest.mark.parametrize("place", ["in what the user said", "in the system prompt"])
     async def test_it_takes_10_000_characters(self, llm: Llm, place: str) -> None:
-        """Somebody pastes a page."""
+        """As when a user pastes a page."""
         prompt = ask(PAGE if place == "in what the user said" else "And now?")
         if place == "in the system prompt":
             prompt.messages[0] = PromptMessage("system", PAGE)  # type: ignore[index]
@@ -127,7 +127,7 @@ class LlmContract:
         assert (await whole(llm, Prompt(bare, [bare], [PromptMessage("user", "Hello.")]))).strip()
 
     async def test_a_character_may_begin(self, llm: Llm) -> None:
-        """Nobody has said anything yet."""
+        """Before the user has said anything."""
         prompt = ask("")
         first = Prompt(prompt.character, prompt.cast, prompt.messages[:1])
         assert (await whole(llm, first)).strip()

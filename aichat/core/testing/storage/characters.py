@@ -90,7 +90,7 @@ class CharacterExamples:
             assert [id for id in listed if id in ids] == expected
 
     async def test_a_deleted_character_leaves_its_words_behind(self, storage: Storage) -> None:
-        """It leaves every cast; its messages keep its name, and refer to nobody."""
+        """It leaves every cast; its messages keep its name, and refer to no character."""
         gone, stays = await somebody(storage, "Gone"), await somebody(storage, "Stays")
         conversation = await started(storage, gone, stays)
         for id, name in ((gone, "Gone"), (stays, "Stays")):

@@ -361,7 +361,7 @@ class SearchExamples:
         assert await found(storage, f"resume {word}") == []
 
     async def test_a_search_finds_the_newest_version(self, storage: Storage) -> None:
-        """And not the one before; it tells all of the message."""
+        """And not the one before; it holds the whole message."""
         old, new = unheard_of(), unheard_of()
         message = say(await started(storage), f"I said {old}")
         await storage.add_message(message)
