@@ -1,6 +1,6 @@
-"""Calls for tools that a model writes into its text, because its server does not read them out.
+"""Parses tool calls that a model writes into its text, when its server does not parse them.
 
-There are as many forms as families of models: JSON with a name and arguments, bare or between tags;
+The form depends on the family of models: JSON with a name and arguments, bare or between tags;
 a name with JSON behind it; ``<function=name><parameter=key>value``; ``<invoke name="name">``.
 """
 
@@ -18,7 +18,7 @@ from aichat.core.ids import new_id
 from aichat.core.tools import ToolCall
 
 MOST = 64
-"""Calls in one text, and values that are tried as one."""
+"""Most calls in one text, and most JSON values that are tried."""
 NAMES = ("name", "function_name", "tool_name", "tool", "recipient_name", "function")
 ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input")
 FUNCTION = re.compile(r"<(?:function|invoke)(?:=|\s+name\s*=\s*)[\"']?([\w.-]{1,64})[\"']?\s*>")
@@ -30,11 +30,11 @@ NAME_BEFORE = re.compile(
 )
 BARE = re.compile(r"\s*(?:functions[.:])?([\w-]{1,64})\s*(?:\(\s*\))?\s*\Z")
 LONGEST_BEFORE = 160
-"""Letters in front of arguments in which the name is looked for."""
+"""Letters before the arguments in which the name is searched."""
 
 
 def calls_in(text: str, offered: Collection[str]) -> list[ToolCall]:
-    """Read the calls for tools that were *offered*; all else in *text* is left out."""
+    """Return the calls of *offered* tools in *text*; everything else is ignored."""
     found = [*_tagged(text)] or [*_json(text, offered)]
     if not found and (bare := BARE.match(text)):
         found = [(bare[1], {})]
@@ -42,7 +42,7 @@ def calls_in(text: str, offered: Collection[str]) -> list[ToolCall]:
 
 
 def is_call(text: str) -> bool:
-    """Tell whether *text*, JSON and nothing else, is a call for a tool, offered or not."""
+    """Return whether *text*, JSON and nothing else, is a tool call, offered or not."""
     try:
         read = json.loads(text)
     except (ValueError, RecursionError):
@@ -65,7 +65,7 @@ def _plain(name: object) -> str:
 
 
 def _calls(read: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Yield the calls that an object is, or holds."""
+    """Yield the calls that an object represents or contains."""
     if isinstance(several := read.get("tool_calls"), list):
         for one in several[:MOST]:
             if isinstance(one, Mapping):
@@ -125,7 +125,7 @@ def _parameters(body: str) -> dict[str, Any]:
 
 
 def _pairs(body: str, key: re.Pattern[str], closing: str) -> dict[str, Any]:
-    """Read values behind their keys, as JSON where they are."""
+    """Return the values that follow their keys, parsed as JSON where they are JSON."""
     begins = list(key.finditer(body))[:MOST]
     ends = [begin.start() for begin in begins[1:]] + [len(body)][: len(begins)]
     values = {
@@ -151,7 +151,7 @@ class Balance:
     is_escaped: bool = False
 
     def end(self, text: str, at: int) -> int:
-        """Return where the value ends in *text*, from *at* on; -1 if it goes on."""
+        """Return the end of the value in *text*, from *at* on; -1 if it continues."""
         while mark := (ESCAPED if self.is_escaped else IN_TEXT if self.in_text else OUTSIDE).search(
             text, at
         ):
