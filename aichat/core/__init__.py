@@ -1,4 +1,4 @@
-"""The public door: all that a plug-in needs, beside ``aichat.core.events`` and ``.testing``."""
+"""The public interface for plug-ins, beside ``aichat.core.events`` and ``.testing``."""
 
 from .auth import Actor, Connection
 from .backends import (
@@ -33,7 +33,7 @@ from .backends import (
 )
 from .bus.bus import Bus, open_bus
 from .bus.clock import Clock
-from .bus.streams import CooperativeYield, IdleTimeout, closing, idle_timeout, next_within
+from .bus.streams import CooperativeYield, closing, idle_timeout, next_within
 from .bus.subscription import Overflow, Subscription
 from .errors import (
     AichatError,
@@ -56,7 +56,7 @@ from .models import Character, Conversation, Message, Prompt, PromptMessage, Voi
 from .plugins import cast_parts, load_plugins, open_chat
 from .registry.config import Config, Web, read_config
 from .registry.live_settings import Live, LiveSetting
-from .registry.selection import Parts, State, Status
+from .registry.selection import Parts, Status
 from .storage import Adjusts, BackedUp, Changes, Storage
 from .tools import Tool, ToolCall, tool
 from .validators import is_clean, require_json
@@ -88,7 +88,6 @@ __all__ = [
     "Conversation",
     "CooperativeYield",
     "Denied",
-    "IdleTimeout",
     "ListsModels",
     "Live",
     "LiveSetting",
@@ -107,7 +106,6 @@ __all__ = [
     "Sequenced",
     "Sequencer",
     "SoundJudge",
-    "State",
     "Status",
     "Storage",
     "Stt",

@@ -1,4 +1,4 @@
-"""Who asks, and who that is: what the hook ``authenticate`` is about."""
+"""Connections and actors: what the hook ``authenticate`` takes and returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs.validators import and_, instance_of, min_len
 
 @frozen
 class Actor:
-    """Somebody who may use aichat; routes find it as ``request.user``. The name is not empty."""
+    """An authenticated user; routes find it as ``request.user``. The name is not empty."""
 
     name: str = field(validator=and_(instance_of(str), min_len(1)))
 
@@ -20,10 +20,9 @@ class Actor:
 class Connection:
     """One HTTP request, or the handshake of one WebSocket.
 
-    *client* is the address at the other end of the line; None where there is none, as on a Unix
-    socket. What a header claims of it counts only where a trusted proxy has written it. The names
-    of *headers* are in lower case; the values of one that came several times are joined with commas
-    (cookies: with semicolons).
+    *client* is the peer's address; None where there is none, as on a Unix socket. A forwarding
+    header changes it only if a trusted proxy has written that header. The names of *headers* are in
+    lower case; the values of a repeated header are joined with commas (cookies: with semicolons).
     """
 
     kind: Literal["http", "websocket"]
@@ -36,6 +35,6 @@ class Connection:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies by name."""
+        """Cookies, by name."""
         pairs = (part.partition("=") for part in self.headers.get("cookie", "").split(";"))
         return {name.strip(): value.strip() for name, _, value in pairs}

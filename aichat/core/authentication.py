@@ -1,8 +1,8 @@
-"""Asking the plug-ins who somebody is: an answer counts, or it refuses.
+"""Authentication: calls the hook ``authenticate`` of the plug-ins and checks its result.
 
-An :class:`~aichat.core.auth.Actor` comes in, None passes the question on, ``Denied`` refuses.
-Anything else is a fault of the plug-in, and nobody comes in by a fault: whatever is true to Python
-(a name, a number, a coroutine that nobody awaits) would otherwise open the door to everybody.
+An :class:`~aichat.core.auth.Actor` is let in, None passes the connection to the next plug-in,
+``Denied`` refuses it. Anything else is a fault of the plug-in and refuses as well: otherwise every
+truthy value (a name, a number, a coroutine that is never awaited) would let everybody in.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from .auth import Actor, Connection
 from .errors import AichatError
 
 FAILED = (Exception, SystemExit, CancelledError)
-"""What a hook may raise. It is no coroutine, so that no cancellation of ours arrives in it."""
+"""What a hook may raise. Hooks are synchronous, so a CancelledError is never our own."""
 KNOWN_FAULTS = 1_000
-"""Kinds of faults that are remembered as reported; the log is not a place for a flood."""
+"""Most faults that are remembered as reported, so that each is logged once."""
 
 log = logging.getLogger(__name__)
 
 
 class BadAnswer(AichatError):
-    """A plug-in failed to say who asks; nobody comes in by that."""
+    """A plug-in's ``authenticate`` failed; the connection is refused."""
 
     code = "login_broken"
 
@@ -39,17 +39,17 @@ class BadAnswer(AichatError):
 
 @frozen
 class Fault:
-    """What a plug-in did instead of answering, as ``returned bool``."""
+    """What a plug-in did instead of returning an Actor or None, as ``returned bool``."""
 
     plugin: str
     what: str
 
     @property
     def line(self) -> str:
-        """The fault and its mend on one line."""
+        """The fault and how to fix it, on one line."""
         return (
             f"The plug-in {self.plugin}: authenticate {self.what}. It must return an Actor or "
-            "None, or raise Denied; until it does, it lets nobody in."
+            "None, or raise Denied; until it does, every connection is refused."
         )
 
 
@@ -61,14 +61,14 @@ class Authentication:
         self._reported: set[Fault] = set()
 
     def has_plugins(self) -> bool:
-        """Tell whether any plug-in answers beside aichat's own, which is one."""
+        """Return whether any plug-in beside aichat's own implements the hook."""
         return len(self._hook.get_hookimpls()) > 1
 
-    def who(self, connection: Connection) -> Actor | None:
-        """Return who asks; None: nobody knows them.
+    def actor(self, connection: Connection) -> Actor | None:
+        """Return the connection's actor; None if no plug-in knows it.
 
-        Raises what a plug-in refuses with, and :class:`BadAnswer` for whatever is no answer. The
-        plug-in is named in the log, once for each kind of fault.
+        Raises what a plug-in refuses with, and :class:`BadAnswer` for an invalid result. The
+        plug-in is named in the log, once for each fault.
         """
         try:
             answer: object = self._hook(connection=connection)
@@ -81,7 +81,7 @@ class Authentication:
         raise self._bad(connection, _returned(answer))
 
     def faults(self, connection: Connection) -> Iterator[Fault]:
-        """Ask each plug-in on its own; yield what is no answer."""
+        """Call each plug-in on its own; yield the faults."""
         for impl in reversed(self._hook.get_hookimpls()):
             if not (impl.wrapper or impl.hookwrapper) and (what := _fault_of(impl, connection)):
                 yield Fault(_name(impl), what)
@@ -96,18 +96,18 @@ class Authentication:
         return BadAnswer(fault)
 
     def _names(self) -> str:
-        """Name all: one of them answers differently each time, or wraps the others."""
+        """Return the names of all: one of them varies its result, or wraps the others."""
         return " or ".join(_name(impl) for impl in self._hook.get_hookimpls())
 
 
 def _name(impl: HookImpl) -> str:
-    """Name a plug-in; an object that was registered without a name has a number for one."""
+    """Return a plug-in's name; pluggy names an object registered without one by a number."""
     name = impl.plugin_name
     return type(impl.plugin).__qualname__ if name.isdecimal() else name
 
 
 def _fault_of(impl: HookImpl, connection: Connection) -> str | None:
-    """Say what one plug-in does instead of answering; None: it answers."""
+    """Return what one plug-in does wrong; None if its result is valid."""
     function = impl.function
     try:
         answer: object = function(*(connection for _ in impl.argnames))
@@ -129,7 +129,7 @@ def _raised(error: BaseException) -> str:
 
 def _returned(answer: object) -> str:
     if iscoroutine(answer):
-        answer.close()  # nobody will await it, and Python would complain of that
+        answer.close()  # it is never awaited, and Python would warn
         return "returned a coroutine (hooks are not async)"
     if isinstance(answer, type):
         return f"returned the class {answer.__name__}"

@@ -1,18 +1,18 @@
-"""The parts a backend can play. Each is one small protocol; a backend needs no base class.
+"""Protocols of the parts that a backend can fill. A backend needs no base class.
 
 (The largest, :class:`~aichat.core.storage.Storage`, has a module of its own.)
 
 A backend is any object that fits its protocol. Its settings are the parameters of its class. If it
-is an async context manager it is entered before it serves and left after the last event: models
+is an async context manager it is entered before it serves and exited after the last event: models
 load and pools close there, heavy packages are imported there (in a worker thread), and
 :class:`~aichat.core.errors.CannotStart` is raised there when something is missing. If it has an
-attribute ``report``, that is set to a function that takes one line about a start that takes long
-("weights: 12 of 75 MB"); call it on the event loop. If it needs files that no package brings, an
+attribute ``report``, that is set to a function that takes one line about a slow start
+("weights: 12 of 75 MB"); call it on the event loop. If it needs files that no package contains, an
 attribute ``weights`` lists them (:class:`~aichat.toolkit.weights.Weights`), already before it is
-entered, and :func:`~aichat.toolkit.weights.fetched` brings them.
+entered, and :func:`~aichat.toolkit.weights.fetched` downloads them.
 
 A recogniser, language model or voice whose use costs money has a true attribute ``charges``:
-nothing is asked of it then that may be thrown away, unless the user wants that.
+it gets no speculative calls then, whose results may be thrown away, unless the user wants that.
 
 Audio is mono PCM16 little-endian. Nothing here may block the event loop: a model runs in a worker
 thread, or in a process of its own when it holds the GIL.
@@ -45,7 +45,7 @@ Codes = Sequence[Sequence[int]]
 
 
 def charges(backend: object) -> bool:
-    """Tell whether a backend's use costs money."""
+    """Return whether a backend's use costs money."""
     return bool(getattr(backend, "charges", False))
 
 
@@ -53,12 +53,12 @@ Ability = Literal["clone", "describe", "word_times", "emotions", "seed"]
 
 
 def abilities(tts: object) -> frozenset[Ability]:
-    """Return what a voice backend says it can do, beside speaking."""
+    """Return the abilities that a voice backend declares."""
     return frozenset(getattr(tts, "abilities", ()))
 
 
 def languages(tts: object) -> tuple[str, ...]:
-    """Return the languages a voice backend says it speaks, as BCP 47 tags; none: any."""
+    """Return the languages that a voice backend declares, as BCP 47 tags; empty: any."""
     return tuple(getattr(tts, "languages", ()))
 
 
@@ -66,10 +66,10 @@ def languages(tts: object) -> tuple[str, ...]:
 
 
 class VadStream(Protocol):
-    """One microphone's voice activity detection."""
+    """Voice activity detection for one microphone."""
 
     def is_speech(self, pcm: bytes) -> bool:
-        """Judge the next frame of ``frame_samples`` samples at 16 kHz.
+        """Return whether the next frame of ``frame_samples`` samples at 16 kHz is speech.
 
         Called on the event loop for every frame: it must return within a millisecond.
         """
@@ -85,7 +85,7 @@ class Vad(Protocol):
         ...
 
     def stream(self) -> VadStream:
-        """Begin to listen to one microphone."""
+        """Start detection for one microphone."""
         ...
 
 
@@ -98,21 +98,21 @@ class Pause:
 
     silence_ms: int
     speech_ms: int
-    """How long the utterance has been, its own pauses included."""
+    """Length of the utterance so far in ms, pauses included."""
     transcript: str = ""
-    """The best guess so far; empty while there is none."""
+    """The best transcript so far; empty while there is none."""
     has_words: bool = True
-    """Something was said but a cough or an "um", as far as is known."""
+    """The utterance holds words, not just a cough or an "um", as far as is known."""
     finished: float = 0.5
-    """How likely the user has finished, by the words and, where it was judged, by the sound."""
+    """Endpoint probability, 0 to 1, from the words and, where it was judged, the sound."""
     usual_ms: int = 0
-    """After so long a silence this user does not go on, as a rule; 0 while that is not known."""
+    """Silence (ms) after which this user does not usually go on; 0 while that is not known."""
 
     def wait_ms(self, end_ms: int, shortest_ms: int, longest_ms: int) -> int:
-        """Return how long a silence ends the turn.
+        """Return the silence (ms) that ends the turn.
 
-        *end_ms* when nothing is known, else what is usual for this user; the surer it is that the
-        user has finished, the nearer to *shortest_ms*, that something follows, to *longest_ms*.
+        *end_ms* when nothing is known, else what is usual for this user; the higher the endpoint
+        probability, the nearer to *shortest_ms*, the lower, the nearer to *longest_ms*.
         """
         usual = min(max(self.usual_ms or end_ms, shortest_ms), longest_ms)
         surely = 2 * self.finished - 1
@@ -123,31 +123,31 @@ class Pause:
 class TurnDetector(Protocol):
     """Endpointing and barge-in: decides when the user's turn ends and when speech interrupts.
 
-    It may also have ``resume_ms`` (characters that held go on so long after the voice ended),
+    It may also have ``resume_ms`` (paused playback resumes this many ms after the voice ended),
     ``back_channels`` and ``stop_phrases`` (lists of phrases in place of aichat's own; None: those).
-    An attribute ``speculate`` says whether answers are begun in a pause that may be the end: "on",
-    "off", or "auto", which is the default: if that costs no money (``charges``).
+    An attribute ``speculate`` says whether speculative turns begin in a pause: "on", "off", or
+    "auto", which is the default: if that costs no money (``charges``).
     """
 
     @property
     def barge_in_ms(self) -> int:
-        """So much speech interrupts characters whatever the words. 0: the first frame does."""
+        """Speech (ms) that interrupts characters, with any words. 0: the first frame does."""
         ...
 
     def is_over(self, pause: Pause) -> bool:
-        """Judge whether the user has finished. Called for every silent frame; must be instant."""
+        """Return whether the user has finished. Called for every silent frame; must be instant."""
         ...
 
 
 @runtime_checkable
 class SoundJudge(Protocol):
-    """What a turn detector is as well that judges by the sound, as by a model."""
+    """Implemented as well by a turn detector that judges the sound, for example with a model."""
 
     async def finished(self, pcm: bytes) -> float:
-        """Return how likely the user has finished, 0 to 1, with the end of the utterance so far.
+        """Return the endpoint probability, 0 to 1, for the utterance so far (16 kHz).
 
-        Asked once in each pause, 16 kHz; ``Pause.finished`` has the answer in it from then on. May
-        be cancelled at any time.
+        Called once in each pause; ``Pause.finished`` includes the result from then on. May be
+        cancelled at any time.
         """
         ...
 
@@ -157,9 +157,9 @@ class SoundJudge(Protocol):
 
 @frozen
 class Utterance:
-    """What was said in one breath so far, 16 kHz. All stages of one utterance share its *key*.
+    """An utterance so far, 16 kHz. All its growing versions share its *key*.
 
-    *hotwords* are likely to be in it: the characters' names.
+    *hotwords* are words that are likely to be in it: the characters' names.
     """
 
     key: str
@@ -171,17 +171,17 @@ class Utterance:
 class Stt(Protocol):
     """Speech to text.
 
-    One that serves only so many calls at once says so in an attribute ``max_concurrent``; it is
-    then shared fairly, finals first. Without it, every call is made at once. One that must not be
-    asked before the user has finished, as it costs money, has a false attribute ``guesses``.
+    One with a limit on concurrent calls has an attribute ``max_concurrent``; calls then queue
+    fairly, finals first. Without it, every call is made at once. One that makes no interim
+    transcripts, as each call costs money, has a false attribute ``guesses``.
     """
 
     async def transcribe(self, utterance: Utterance) -> str:
-        """Write an utterance down; an empty string when there are no words in it.
+        """Return the transcript of an utterance; an empty string when there are no words in it.
 
-        Called for the growing beginnings of an utterance as well (``final`` is false), so that a
-        streaming recogniser can go on where it was. ``final`` asks for the best it can do: the
-        utterance is probably over, yet may go on. May be cancelled at any time.
+        Called for interim audio as well (``final`` is false), so that a streaming recogniser can
+        continue where it was. With ``final`` accuracy comes first: the utterance is probably over,
+        yet may go on. May be cancelled at any time.
         """
         ...
 
@@ -191,7 +191,7 @@ class Stt(Protocol):
 
 @frozen
 class Usage:
-    """What a reply took, as far as the backend knows: *cost* in USD; *model* is who wrote it."""
+    """Tokens and cost (USD) of a reply, as far as known; *model* is the one that wrote it."""
 
     model: str | None = None
     prompt_tokens: int | None = None
@@ -219,7 +219,7 @@ class Llm(Protocol):
     """
 
     def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
-        """Write the character's next message, piece by piece; and what it took, if that is known.
+        """Stream the character's next message, and its usage if that is known.
 
         What a model thinks before it answers is no part of that: for each thought, yield
         ``THINKING``, or it seems to be gone. A model that wants to use some of the ``prompt.tools``
@@ -230,7 +230,7 @@ class Llm(Protocol):
 
 @frozen
 class Model:
-    """A model that a server offers, as far as is known.
+    """A language model that a server offers, as far as is known.
 
     *context_length* is in tokens, prices are in USD for a million tokens (0: free).
     """
@@ -244,10 +244,10 @@ class Model:
 
 @runtime_checkable
 class ListsModels(Protocol):
-    """A language model backend that can also tell which models a setting may name."""
+    """A language model backend that can also list the models that a setting may name."""
 
     async def models(self) -> Sequence[Model]:
-        """Ask for them anew; takes as long as the server does."""
+        """Fetch the list from the server."""
         ...
 
 
@@ -256,7 +256,7 @@ class ListsModels(Protocol):
 
 @frozen
 class WordMark:
-    """Characters ``start:end`` of the text are spoken from sample *at* of this stream.
+    """A word time: characters ``start:end`` of the text are spoken from sample *at* of this stream.
 
     An engine that knows word times yields marks among its audio, each before the word is over.
     """
@@ -269,35 +269,35 @@ class WordMark:
 class Tts(Protocol):
     """Text to speech.
 
-    What else it can do is in an attribute ``abilities``, a frozenset of
+    Optional abilities are declared in an attribute ``abilities``, a frozenset of
 
     * "clone": a voice sounds like its clip (the backend also :class:`Clones`),
     * "describe": the description of a voice shapes how it sounds,
     * "word_times": it yields :class:`WordMark`,
-    * "emotions": it acts on tags as [laugh] in the text,
+    * "emotions": it acts on tags such as [laugh] in the text,
     * "seed": ``settings["seed"]`` of a voice makes another take of it;
 
-    and the languages it speaks in an attribute ``languages``, a tuple of BCP 47 tags (empty: any).
+    and languages in an attribute ``languages``, a tuple of BCP 47 tags (empty: any).
     """
 
     @property
     def sample_rate(self) -> int:
-        """Samples per second of what it speaks."""
+        """Samples per second of its audio."""
         ...
 
     @property
     def max_concurrent(self) -> int:
-        """How many clauses it may speak at once."""
+        """Most clauses that are synthesised at once."""
         ...
 
     def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
-        """Say *text* in *voice*, in chunks of whole samples, as soon as they exist."""
+        """Synthesise *text* in *voice*: stream chunks of whole samples as soon as they exist."""
         ...
 
 
 @frozen
 class Reference:
-    """What a voice is cloned from: mono PCM16 at *rate*, and the words in it ("" if not known)."""
+    """The clip a voice is cloned from: mono PCM16 at *rate*, and its words ("" if not known)."""
 
     pcm: bytes = field(repr=False)
     rate: int
@@ -306,21 +306,21 @@ class Reference:
 
 @runtime_checkable
 class Clones(Protocol):
-    """What a voice backend is as well that has to get to know a voice before it speaks in it.
+    """Implemented as well by a voice backend that has to learn a voice before it speaks in it.
 
-    It also speaks in a voice that it does not know, as well as it can.
-    :func:`~aichat.toolkit.voice_cloning.introduce` does what is to be done.
+    In a voice that it has not learnt it speaks as well as it can.
+    :func:`~aichat.toolkit.voice_cloning.introduce` calls these methods.
     """
 
     def knows(self, voice: Voice) -> bool:
-        """Tell, at once, whether *voice* has nothing to be learnt (any more)."""
+        """Return, at once, whether nothing of *voice* is (still) to be learnt."""
         ...
 
     async def learn(self, voice: Voice, reference: Reference | None) -> Codes | None:
-        """Get to know a voice; *reference* is None for one that was described.
+        """Learn a voice; *reference* is None for one that was described.
 
-        Return codes to be kept in ``Voice.audio_tokens``, which are there when the voice is spoken
-        with next, also after a restart; None if there are none. May be cancelled at any time.
+        Return codes, which are stored in ``Voice.audio_tokens`` and passed with the voice from then
+        on, also after a restart; None if there are none. May be cancelled at any time.
         """
         ...
 
@@ -335,7 +335,7 @@ class Sequencer(Protocol):
     """Decides what is played when. Plain and synchronous: events in, playable audio out."""
 
     def accept(self, event: Sequenced) -> Iterable[Playable]:
-        """Take in what happened; give back what may be played now, in playing order."""
+        """Take an event; return what may be played now, in playback order."""
         ...
 
 
@@ -346,7 +346,7 @@ PARTS = ("vad", "turn", "stt", "llm", "tts", "sequencer", "storage")
 
 @frozen
 class Backend(Generic[T]):
-    """An offer to play a part: *name* is what ``use = "..."`` in plugins.toml says.
+    """A backend that a plug-in offers: *name* is what ``use = "..."`` in plugins.toml says.
 
     *make* is a class or function; its parameters are the settings of ``[part.name]``. *notice* is
     shown to the user while this backend serves, when it is not the real thing.

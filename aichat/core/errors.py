@@ -1,4 +1,4 @@
-"""Every error aichat raises on purpose. The message says what is wrong, then how to mend it.
+"""Every error aichat raises on purpose. The message states the problem, then a hint.
 
 * AichatError
     * BusError
@@ -33,7 +33,7 @@ from .redaction import redacted
 class AichatError(Exception):
     """Base of all our errors. *hint* is one imperative sentence; *code* is stable, for programs.
 
-    Logins and keys in addresses are taken out of both sentences.
+    Credentials in addresses are redacted in both sentences.
     """
 
     code: ClassVar[str] = "error"
@@ -46,7 +46,7 @@ class AichatError(Exception):
 
     @property
     def line(self) -> str:
-        """Both sentences on one line, for people."""
+        """Problem and hint on one line, for people."""
         return f"{self.problem} {self.hint}"
 
 
@@ -61,7 +61,7 @@ class BusClosed(BusError):
 
 
 class BadHandler(BusError):
-    """A handler does not say which events it takes, or cannot take them."""
+    """A handler's annotation names no events, or its options contradict each other."""
 
 
 class PluginError(AichatError):
@@ -75,7 +75,7 @@ class UnknownBackend(PluginError):
 
 
 class BadSettings(PluginError):
-    """A table in plugins.toml does not fit."""
+    """A setting in plugins.toml is wrong."""
 
 
 class PluginFailed(PluginError):
@@ -90,13 +90,13 @@ class BackendError(AichatError):
 
 
 class CannotStart(BackendError):
-    """A backend lacks what it needs: a key, weights, a GPU, a package. The next one serves."""
+    """A backend lacks a key, weights, a GPU or a package. The next candidate serves."""
 
     code = "cannot_start"
 
 
 class NotReady(BackendError):
-    """No backend of a part serves yet, or any more."""
+    """No backend of a part is ready, or none any more."""
 
     code = "not_ready"
 
@@ -108,11 +108,11 @@ class BackendFailed(BackendError):
 
 
 class BadAudio(BackendFailed):
-    """What a voice sends is no speech: no PCM, silence, or without end."""
+    """A voice's output is not speech: not PCM, silent, or endless."""
 
 
 class CannotRead(BackendFailed):
-    """A voice does not know the script or the language of a text; others it reads."""
+    """A voice does not support the script or the language of a text; others it reads."""
 
     retryable = False
 
@@ -124,7 +124,7 @@ class TimedOut(BackendError):
 
 
 class StoreError(AichatError):
-    """The storage refuses."""
+    """The storage refused an operation."""
 
     code = "storage"
 
@@ -159,6 +159,6 @@ class BadValue(AichatError):
 
 
 class Denied(AichatError):
-    """Whoever asks may not come in."""
+    """The client is not authorised."""
 
     code = "denied"

@@ -1,9 +1,9 @@
-"""Every hook there is. A plug-in is a module (or object) that implements some of them.
+"""All hook specifications. A plug-in is a module (or object) that implements some of them.
 
-Hooks are questions, asked once at start-up (``authenticate``: for each request), answered at
-once: none is async. What happens while people talk travels over the bus instead. (pluggy calls
-hooks synchronously: an ``async def`` hook would hand back a coroutine, which no ``firstresult`` or
-wrapper understands, so it is refused.)
+Hooks are called once at start-up (``authenticate``: for each request), and are synchronous. What
+happens during a conversation travels over the bus instead. (pluggy calls hooks synchronously: an
+``async def`` hook would return a coroutine, which no ``firstresult`` or wrapper understands, so it
+is refused.)
 
     from aichat.core import Backend, hookimpl
 
@@ -37,7 +37,7 @@ def vad_backend() -> Backend[Vad]:  # type: ignore[empty-body]
 
 @hookspec
 def turn_backend() -> Backend[TurnDetector]:  # type: ignore[empty-body]
-    """Offer a way to tell when the user has finished."""
+    """Offer a turn detector: endpointing and barge-in."""
 
 
 @hookspec
@@ -57,25 +57,25 @@ def tts_backend() -> Backend[Tts]:  # type: ignore[empty-body]
 
 @hookspec
 def sequencer_backend() -> Backend[Sequencer]:  # type: ignore[empty-body]
-    """Offer a way to order playback."""
+    """Offer a sequencer: the order of playback."""
 
 
 @hookspec
 def storage_backend() -> Backend[Storage]:  # type: ignore[empty-body]
-    """Offer a place to remember."""
+    """Offer a store."""
 
 
 @hookspec
 def connect(bus: Bus, parts: Parts) -> None:
     """Subscribe to events. Called once, when storage is open, before the first event.
 
-    The other parts may still be starting: ask *parts* for one each time you use it.
+    The other parts may still be starting: get one from *parts* each time you use it.
     """
 
 
 @hookspec
 def speakable_filter() -> Callable[[str], str]:  # type: ignore[empty-body]
-    """Offer a function that turns a clause's text into what is to be read out.
+    """Offer a function that turns a clause's text into what is read out.
 
     Filters are chained; the text on the screen stays as it is. Yours gets the text as the model
     wrote it, before aichat's own takes out mark-up, code, emoji and *actions*; write
@@ -89,8 +89,8 @@ def speakable_filter() -> Callable[[str], str]:  # type: ignore[empty-body]
 def tools() -> list[Tool]:  # type: ignore[empty-body]
     """Offer tools that characters may use while they write: see :mod:`aichat.core.tools`.
 
-    A character has those that its ``extensions["tools"]`` names. They are called after the user's
-    turn is certain, never ahead of it, and each call and its result are shown in the chat.
+    A character has those that its ``extensions["tools"]`` names. They are never called in a
+    speculative turn, and each call and its result are shown in the chat.
     """
 
 
@@ -106,17 +106,17 @@ def web_routes() -> list[object]:  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def authenticate(connection: Connection) -> Actor | None:
-    """Say who asks; the one hook that is asked all the time.
+    """Return a connection's actor; the one hook that is called all the time.
 
-    It is asked for every HTTP request and WebSocket handshake (but /health, /static and /login,
-    which are everybody's), and again every second for each open WebSocket: a login that ends, ends
-    them too.
+    It is called for every HTTP request and WebSocket handshake (but /health, /static and /login,
+    which are public), and again every second for each open WebSocket: when a login ends, its
+    sockets are closed.
 
-    Return the actor to let them in. Return None if you do not know them: then the next plug-in is
-    asked, and last aichat's own, the one that ``[web] access`` in plugins.toml names. Raise
-    ``Denied`` to refuse them, whatever the others would say: so a plug-in replaces aichat's own.
-    Anything else, and any other exception, refuses as well, and is reported in the log.
-    ``@hookimpl(tryfirst=True)`` asks yours before those of other plug-ins.
+    Return the actor to let the client in. Return None if you do not know it: then the next plug-in
+    is called, and last aichat's own, the one that ``[web] access`` in plugins.toml names. Raise
+    ``Denied`` to refuse it, whatever the others would return: so a plug-in replaces aichat's own.
+    Any other result, and any other exception, refuses as well, and is reported in the log.
+    ``@hookimpl(tryfirst=True)`` calls yours before those of other plug-ins.
 
-    Answer from memory, within a fraction of a millisecond: everybody's sound waits for you.
+    Answer from memory, within a fraction of a millisecond: all audio waits for you.
     """

@@ -16,7 +16,7 @@ _random: Callable[[int], bytes] = os.urandom
 
 
 def new_id() -> str:
-    """Make a UUIDv7 that is greater than every one this process made before."""
+    """Return a UUIDv7 that is greater than every one this process made before."""
     global _last
     with _lock:
         # 48 bits of milliseconds and 12 bits of sub-milliseconds, kept strictly growing
@@ -29,7 +29,7 @@ def new_id() -> str:
 
 @contextmanager
 def ids_made_of(moment: Callable[[], int], random: Callable[[int], bytes]) -> Iterator[None]:
-    """Make ids of another clock (ns since 1970) and other random bytes: for repeatable runs."""
+    """Make ids from another clock (ns since 1970) and other random bytes: for repeatable runs."""
     global _last, _moment, _random
     before = _last, _moment, _random
     _last, _moment, _random = 0, moment, random

@@ -1,4 +1,4 @@
-"""A store that forgets at the end: for tests, benches, and as the model of what a store does.
+"""A store in memory: for tests, benches, and as the model implementation of a store.
 
 Nothing here awaits, so that it costs next to nothing.
 """
@@ -130,7 +130,7 @@ class MemoryStorage:
         return voice
 
     async def delete_voice(self, key: str) -> None:
-        """Remove a voice that nobody uses."""
+        """Remove a voice that no character uses."""
         voice = _find(self._voices, key, "voice")
         if users := [c.name for c in await self.characters() if c.voice == key]:
             raise in_use(key, users)

@@ -1,7 +1,7 @@
-"""The nouns of the application. Field names are those of the outside contract.
+"""The records of the application. Field names are those of the public API.
 
-Times are aware datetimes in UTC. What a field may hold is said in
-:mod:`~aichat.core.validators`, and refused there, whatever the store.
+Times are aware datetimes in UTC. What a field may hold is checked in
+:mod:`~aichat.core.validators`, whatever the store.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from .validators import (
 )
 
 TITLE_LETTERS = 60
-"""The longest title that is made of a message."""
+"""Most letters of a title that is made from a message."""
 TITLE_SOURCE = 1_000
-"""So many letters of a message are looked at for a title."""
+"""Letters at the beginning of a message that a title is made from."""
 
 Role = Literal["user", "assistant", "system"]
 Source = Literal["voice", "text"]
@@ -45,7 +45,7 @@ def _now() -> datetime:
 
 
 def slug(name: str) -> str:
-    """Make the letters of an id of a name: ``Olivia Barns`` is ``olivia-barns``.
+    """Return a name as the beginning of an id: ``Olivia Barns`` is ``olivia-barns``.
 
     At most 60 letters; a name without Latin letters or digits is ``character``.
     """
@@ -75,7 +75,7 @@ class Voice:
 
 @frozen
 class Character:
-    """Who may answer. *voice* is a key; *model* and *temperature* override the conversation's."""
+    """A character. *voice* is a key; *model* and *temperature* override the conversation's."""
 
     id: str = field(validator=is_text)
     name: str = field(validator=is_text)
@@ -94,7 +94,7 @@ class Character:
 
 @frozen
 class Conversation:
-    """Who talks, in which order, with which settings. *title* is null until the user speaks."""
+    """A conversation: its cast in order, and settings. *title* is null until the user speaks."""
 
     conversation_id: str = field(validator=is_text)
     title: str | None = field(default=None, validator=is_text_or_null)
@@ -106,9 +106,9 @@ class Conversation:
 
 @frozen
 class Message:
-    """One thing said. *heard* is what was played of it when it was interrupted, else null.
+    """One message. *heard* is what was played of it when it was interrupted, else null.
 
-    *extensions* are free JSON. aichat keeps there what it knows beside: ``versions`` (all texts of
+    *extensions* are free JSON. aichat keeps there: ``versions`` (all texts of
     a reply, with ``version``, the index of the one that is shown), ``usage`` and ``tools``.
     """
 
@@ -127,7 +127,7 @@ class Message:
 
     @property
     def title(self) -> str | None:
-        """What a conversation is called after it: the user's first words, as many as fit."""
+        """The title that it gives a conversation: the user's first words, as many as fit."""
         if self.role != "user":
             return None
         title = unmarked(in_words(self.content)[:TITLE_SOURCE])
@@ -138,15 +138,15 @@ class Message:
 
     @property
     def said(self) -> str:
-        """What the others know of it: all of it, or what was heard before the interruption."""
+        """What models see of it: all of it, or what was heard before the interruption."""
         return self.content if self.heard is None else self.heard
 
 
 @frozen
 class PromptMessage:
-    """One message for a model.
+    """One message of a prompt.
 
-    An assistant's may ask for tools (*calls*); what one of them gave is a message of the role
+    An assistant's may call tools (*calls*); the result of a call is a message of the role
     ``tool``, which names the call (*call_id*).
     """
 
@@ -159,13 +159,13 @@ class PromptMessage:
 
 @frozen
 class Prompt:
-    """All that a character is told before it answers.
+    """What a language model is sent for a character's reply.
 
     *messages* begin with the system prompt and are the conversation from its own point of view.
     *settings* hold what was chosen, for the character or else for the conversation: ``model``,
-    ``temperature``, ``max_tokens``, ``top_p``, ``stop`` (a list of texts). The model may ask for
-    *tools*, unless it has done so often enough and *must_answer* (the calls in the messages still
-    refer to them); a backend that cannot offer tools leaves them out.
+    ``temperature``, ``max_tokens``, ``top_p``, ``stop`` (a list of texts). The model may call
+    *tools*, unless it has reached the limit of calls and *must_answer* (the calls in the messages
+    still refer to them); a backend that cannot offer tools leaves them out.
     """
 
     character: Character

@@ -1,11 +1,11 @@
-"""Pictures of our own in what somebody writes: ``![what it shows](/images/KEY)``, KEY a clip's."""
+"""Uploaded pictures in messages: ``![what it shows](/images/KEY)``, with the key of a clip."""
 
 from __future__ import annotations
 
 import re
 
 IMAGES = "/images/"
-"""Where pictures are served: this and the key of a clip."""
+"""Path under which pictures are served; the key of a clip follows."""
 
 _PICTURE = re.compile(r"!\[((?:(?!!\[)[^\]\\]|\\.){0,1000}+)\]\(/images/[\w.-]{1,100}\)")
 _KEY = re.compile(r"/images/([0-9a-f]{64}\.[a-z0-9]{1,8})(?![\w.-])")
@@ -18,10 +18,10 @@ def picture_keys(text: str) -> set[str]:
 
 
 def in_words(text: str) -> str:
-    """Return *text* for those who cannot see: what each picture shows, in place of its address."""
-    return _PICTURE.sub(_told, text) if IMAGES in text else text
+    """Return *text* with what each picture shows in place of the picture."""
+    return _PICTURE.sub(_in_words, text) if IMAGES in text else text
 
 
-def _told(picture: re.Match[str]) -> str:
+def _in_words(picture: re.Match[str]) -> str:
     shows = " ".join(_ESCAPED.sub(r"\1", picture[1]).split())
     return f"[picture: {shows}]" if shows else "[picture]"

@@ -1,7 +1,7 @@
-"""Finding plug-ins, and opening a chat with them.
+"""Loads plug-ins, and runs a chat with them.
 
-Built-in plug-ins come in by the same door as installed ones, the entry-point group ``aichat``, and
-can be left out in plugins.toml. There is no global plug-in manager.
+Built-in plug-ins are found as installed ones are, in the entry-point group ``aichat``, and can be
+disabled in plugins.toml. There is no global plug-in manager.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from .backends import PARTS, Backend
 from .bus.bus import Bus, open_bus
 from .bus.clock import Clock
 from .errors import PluginFailed, UnknownBackend
-from .registry.config import Config, Part, build, check_settings, mend_name
+from .registry.config import Config, Part, build, check_settings, name_hint
 from .registry.live_settings import live_settings
 from .registry.mistakes import Mistakes
-from .registry.selection import Candidate, Parts, Role, perform
+from .registry.selection import Candidate, Parts, Role, run_parts
 from .tools import Tool
 
 KEEP_SECONDS = 5.0
-"""A store gets so long to take in what it has not yet."""
+"""Timeout for the store to write what is pending when a chat ends."""
 REST_SECONDS = 0.2
+"""Timeout for other work when a chat ends; then it is cancelled."""
 HOOKS = tuple(name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "aichat_spec"))
 
 
@@ -49,8 +50,8 @@ def load_plugins(
             continue
         problem = f"[plugins] disable names {name!r}, which is no plug-in."
         if mistakes is None:
-            raise PluginFailed(problem, mend_name(name, found))
-        mistakes.add(("plugins", "disable"), problem, mend_name(name, found))
+            raise PluginFailed(problem, name_hint(name, found))
+        mistakes.add(("plugins", "disable"), problem, name_hint(name, found))
     for name, entry in sorted(found.items()):
         if not manager.is_blocked(name):
             _register(manager, _imported(name, entry), name)
@@ -102,13 +103,13 @@ def cast_parts(config: Config, manager: pluggy.PluginManager) -> Parts:
 async def open_chat(
     config: Config, manager: pluggy.PluginManager, clock: Clock | None = None
 ) -> AsyncIterator[tuple[Bus, Parts]]:
-    """Cast the parts, connect every plug-in, and run until the block ends.
+    """Select the backends, connect every plug-in, and run until the block ends.
 
-    Then turns are interrupted, and what happened is kept, for ``KEEP_SECONDS`` at most; other work
-    is cancelled when it takes ``REST_SECONDS`` longer.
+    Then turns are interrupted, and what happened is stored, within ``KEEP_SECONDS``; other work is
+    cancelled when it takes ``REST_SECONDS`` longer.
     """
     parts = cast_parts(config, manager)
-    async with perform(parts), open_bus(REST_SECONDS, clock) as bus:
+    async with run_parts(parts), open_bus(REST_SECONDS, clock) as bus:
         manager.hook.connect(bus=bus, parts=parts)
         try:
             yield bus, parts
@@ -119,7 +120,7 @@ async def open_chat(
 
 
 def _tools(manager: pluggy.PluginManager) -> dict[str, Tool]:
-    """Gather the tools, each with the name of its plug-in."""
+    """Return the tools by name, each with the name of its plug-in."""
     found: dict[str, Tool] = {}
     for offer in manager.hook.tools.get_hookimpls():
         offered: list[Tool] = offer.function()  # type: ignore[assignment]
@@ -145,7 +146,7 @@ def _role(part: str, config: Config, manager: pluggy.PluginManager) -> Role:
         )
     table, found = config.parts[part], Mistakes(config.path, config.places)
     use = [name for name in table.use if name in by_name or not table.shipped_use]
-    _refuse_strangers(found, part, table, use, by_name)
+    _note_unknown_backends(found, part, table, use, by_name)
     candidates = []
     for name in dict.fromkeys((*use, *table.settings)):
         if offer := by_name.get(name):
@@ -158,13 +159,13 @@ def _role(part: str, config: Config, manager: pluggy.PluginManager) -> Role:
     return Role(part, candidates)
 
 
-def _refuse_strangers(
+def _note_unknown_backends(
     found: Mistakes, part: str, table: Part, use: Sequence[str], by_name: Mapping[str, object]
 ) -> None:
-    """Note what is named and that nobody offers."""
+    """Note the backends that are named in plugins.toml and offered by no plug-in."""
     if not use:
-        mend = f'Add `use = "NAME"`. {mend_name("", by_name)}'
-        found.add((part,), f"[{part}] names no backend.", mend, UnknownBackend)
+        hint = f'Add `use = "NAME"`. {name_hint("", by_name)}'
+        found.add((part,), f"[{part}] names no backend.", hint, UnknownBackend)
     for name in (*use, *(set(table.settings) - set(use) - table.shipped_tables)):
         if name not in by_name:
             is_used = name in use
@@ -172,7 +173,7 @@ def _refuse_strangers(
             found.add(
                 (part, "use" if is_used else name),
                 f"[{part}] has {what}, but no plug-in offers that.",
-                f"{mend_name(name, by_name)} Or install the plug-in that does.",
+                f"{name_hint(name, by_name)} Or install the plug-in that does.",
                 UnknownBackend,
             )
 

@@ -1,4 +1,4 @@
-"""Secrets are taken out of all that people read: errors, logs, pages, the doctor's report.
+"""Redacts secrets in all that people read: errors, logs, pages, the doctor's report.
 
 Addresses hold them as ``https://user:password@host`` and ``?api_key=…``. All our errors and every
 line of the log pass :func:`redacted`; what shows an address by itself uses :func:`shown_url`.
@@ -25,11 +25,11 @@ WORDS = re.compile(
     r"|(\bsk-)[\w\-]{8,}"
 )
 LONGEST = 100_000
-"""Letters; more of a text than this is nothing that people read."""
+"""Most letters of a text; the rest is cut off."""
 
 
 def redacted(text: str) -> str:
-    """Return *text* without the names, passwords and keys that its addresses hold."""
+    """Return *text* without the credentials that its addresses hold."""
     text = text[:LONGEST]
     if "://" in text:
         text = LOGIN.sub(_without_login, text)
@@ -47,8 +47,8 @@ def shown_url(url: object) -> str:
     return text if "://" in text else text.rpartition("@")[2]
 
 
-class Discreet(logging.Formatter):
-    """Writes log lines as another formatter does, without secrets; tracebacks as well."""
+class RedactingFormatter(logging.Formatter):
+    """Redacts secrets in what another formatter writes, tracebacks included."""
 
     def __init__(self, inner: logging.Formatter | None) -> None:
         super().__init__()

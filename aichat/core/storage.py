@@ -1,17 +1,17 @@
-"""The part ``storage``: what a place to remember must do.
+"""The part ``storage``: the protocol of a store.
 
 Four verbs: *add* makes a record (:class:`~aichat.core.errors.Conflict` when its key is taken),
-*change* takes the fields to be changed and returns the whole record, *delete* removes one, and the
-noun itself reads. Each call is atomic, and what it has acknowledged survives a crash.
+*change* takes the fields to change and returns the whole record, *delete* removes one, and the noun
+itself reads. Each call is atomic, and what it has acknowledged survives a crash.
 
 Every call raises :class:`~aichat.core.errors.NotFound` for unknown ids, its own and those that a
 record refers to (no reference ever dangles), :class:`~aichat.core.errors.BadValue` for a value
 that breaks a rule of :mod:`~aichat.core.validators`, and
 :class:`~aichat.core.errors.Unreachable` when the store cannot read or write. Where two
-things are wrong, either may be told. A count below zero is zero, and none is too large.
+things are wrong, either may be raised. A count below zero is zero, and none is too large.
 
-Who writes a store finds the rules that all share in :mod:`~aichat.core.store_rules`, its tests in
-:class:`~aichat.core.testing.storage.contract.StorageContract`, and the model in
+For authors of stores: the shared rules are in :mod:`~aichat.core.store_rules`, the tests in
+:class:`~aichat.core.testing.storage.contract.StorageContract`, and a model implementation is
 :class:`~aichat.core.memory_storage.MemoryStorage`.
 """
 
@@ -41,7 +41,7 @@ class Storage(Protocol):
         ...
 
     async def add_character(self, character: Character) -> Character:
-        """Add a character, and return it. Without an id it gets the next of its name.
+        """Add a character, and return it. Without an id it gets the next one for its name.
 
         That is :func:`~aichat.core.models.slug` of the name with a number (``olivia-barns-001``)
         that no character of that slug has had before, deleted ones included.
@@ -85,7 +85,7 @@ class Storage(Protocol):
         ...
 
     async def add_clip(self, data: bytes, extension: str) -> str:
-        """Keep bytes, and return their key: their SHA-256 in hex, a dot, and *extension*.
+        """Store bytes, and return their key: their SHA-256 in hex, a dot, and *extension*.
 
         Adding the same again changes nothing. *extension* is up to 8 lower-case letters and digits.
         A clip that no voice has taken may be swept after a day, unless a character shows it
@@ -113,7 +113,7 @@ class Storage(Protocol):
         ...
 
     async def add_conversation(self, conversation: Conversation) -> Conversation:
-        """Add a conversation. Its characters must exist, and be there once each."""
+        """Add a conversation. Its characters must exist, and be named once each."""
         ...
 
     async def change_conversation(self, id: str, changes: Changes) -> Conversation:
@@ -137,7 +137,7 @@ class Storage(Protocol):
     async def add_message(self, message: Message) -> None:
         """Append to a conversation. A message with a known id replaces that version in place.
 
-        So adding again is harmless, and a truer version (what was heard) takes its place. An id
+        So adding again is harmless, and a corrected version (what was heard) takes its place. An id
         that is taken in another conversation is a :class:`~aichat.core.errors.Conflict`. The first
         words of a user name a conversation whose title is null (:attr:`Message.title`); every
         message makes its conversation the one with the newest activity.
@@ -159,7 +159,7 @@ class Storage(Protocol):
     async def messages(
         self, conversation: str, limit: int = 50, offset: int = 0, after: str | None = None
     ) -> Sequence[Message]:
-        """Return messages, oldest first; those behind the message *after*, if it is given.
+        """Return messages, oldest first; those that follow the message *after*, if it is given.
 
         *after* finds its page without counting (a keyset); *offset* counts from there.
         """
@@ -176,45 +176,45 @@ class Storage(Protocol):
     ) -> Sequence[Message]:
         """Return messages whose content holds every word of *query*, newest first.
 
-        Whole words count, in any case, with their accents; whatever is no letter or digit separates
-        words (:func:`~aichat.core.store_rules.words`). Nothing is found without a word.
+        It matches whole words, ignoring case but not accents; anything but letters and digits
+        separates words (:func:`~aichat.core.store_rules.words`). Without a word, nothing is found.
         """
         ...
 
     # -- settings of the application ---------------------------------------------------------
 
     async def settings(self) -> Mapping[str, Any]:
-        """Return what was set: JSON values by name."""
+        """Return the settings: JSON values by name."""
         ...
 
     async def change_settings(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Set some, and return all. A value of null takes that one away."""
+        """Change some, and return all. A value of null removes that setting."""
         ...
 
 
 @runtime_checkable
 class Adjusts(Protocol):
-    """What a store may do beside: change single settings of a conversation, also for two processes.
+    """Optional for a store: change single settings of a conversation atomically.
 
-    In a store that cannot, one process reads them, changes some, and writes all back.
+    With a store that cannot, one process reads them, changes some, and writes all back.
     """
 
     async def adjust_conversation(
         self, id: str, settings: Mapping[str, Any], changes: Changes
     ) -> Conversation:
-        """Set some of its settings, null takes one away; and change fields. This is activity.
+        """Change some of its settings (null removes one), and fields. This is activity.
 
-        It is one step: settings that are not named stay as others have set them meanwhile.
+        It is atomic: settings that are not named keep what others have set meanwhile.
         """
         ...
 
 
 @runtime_checkable
 class BackedUp(Protocol):
-    """What a store may do beside: ``litestar aichat backup FILE`` asks for it."""
+    """Optional for a store: ``litestar aichat backup FILE`` uses it."""
 
     async def back_up(self, file: Path) -> str:
-        """Copy everything into a new file, while it is used; return one line about it.
+        """Copy everything into a new file while the store is in use; return one line about it.
 
         Raises :class:`~aichat.core.errors.Conflict` when there is such a file already.
         """

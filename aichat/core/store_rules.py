@@ -1,4 +1,4 @@
-"""For authors of stores: the rules that every store shares, and the words in which it refuses."""
+"""Rules that every store shares, and the errors it raises; for authors of stores."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _WORD = re.compile("[^\\W_](?:[^\\W_]|[\u0300-\u036f])*")
 
 
 def changed(record: R, changes: Mapping[str, Any]) -> R:
-    """Return *record* with other values, and ``updated_at`` now.
+    """Return *record* with its changes applied, and ``updated_at`` now.
 
-    Raises :class:`~aichat.core.errors.BadValue` for a field that is its key, a time, or none of its
-    own, and for a value that breaks a rule.
+    Raises :class:`~aichat.core.errors.BadValue` for a field that is its key, a time, or unknown,
+    and for a value that breaks a rule.
     """
     names = [field.name for field in attrs.fields(type(record))]
     known = set(names[1:]) - _TIMES  # the first field is the key
@@ -39,19 +39,19 @@ def changed(record: R, changes: Mapping[str, Any]) -> R:
 
 
 def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with others set, and without those that are null."""
+    """Return the settings with *changes* applied, and without those that are null."""
     require_json("settings", changes)
     return {name: value for name, value in {**settings, **changes}.items() if value is not None}
 
 
 def numbered(id: str) -> tuple[str, int] | None:
-    """Split a character's id into slug and number: those of that slug must be given higher ones."""
+    """Split a character's id into slug and number: later ids of that slug need higher ones."""
     match = _NUMBERED.fullmatch(id)
     return (match[1], int(match[2])) if match else None
 
 
 def words(text: str) -> list[str]:
-    """Split *text* into the words that a search compares in any case: letters and digits."""
+    """Return the words of *text* that a search compares, ignoring case: letters and digits."""
     return _WORD.findall(text)
 
 
@@ -77,25 +77,25 @@ def image_keys(character: Character) -> set[str]:
 
 
 def missing(noun: str, key: str) -> NotFound:
-    """Say that there is no such record."""
+    """Return the error for a record that does not exist."""
     return NotFound(f"There is no {noun} {key!r}.", f"Check the id of the {noun}.")
 
 
 def absent(character: str) -> NotFound:
-    """Say that a character cannot leave a conversation."""
+    """Return the error for a character that is not in the conversation."""
     return NotFound(f"Character {character!r} is not in this conversation.", "Look at its cast.")
 
 
 def taken(noun: str, key: str) -> Conflict:
-    """Say that there is such a record already."""
+    """Return the error for a key that is taken."""
     return Conflict(f"There is a {noun} {key!r} already.", "Choose another, or change that one.")
 
 
 def elsewhere(message: str) -> Conflict:
-    """Say that a message's id is taken in another conversation."""
+    """Return the error for a message id that is taken in another conversation."""
     return Conflict(f"Message {message!r} is in another conversation.", "Make a new id.")
 
 
 def in_use(voice: str, users: Iterable[str]) -> Conflict:
-    """Say by whom a voice is used."""
+    """Return the error for a voice that characters use."""
     return Conflict(f"The voice {voice!r} is used by {', '.join(users)}.", "Change theirs first.")

@@ -1,4 +1,4 @@
-"""Markdown in a line of plain words: a title, what was said last."""
+"""Markdown as one line of plain text: for titles and previews."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _RULES = tuple(
 
 
 def unmarked(text: str) -> str:
-    """Return the words of a short *text* on one line, without the marks of CommonMark.
+    """Return a short *text* on one line, without the marks of CommonMark.
 
-    What it does not know stays as it is. Its time grows with the square of a text that is made to
-    slow it: cut long ones first.
+    Unknown marks stay as they are. In the worst case its time grows with the square of the length:
+    cut long texts first.
     """
     for pattern, instead in _RULES:
         text = pattern.sub(instead, text)

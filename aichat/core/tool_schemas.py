@@ -1,8 +1,8 @@
-"""JSON schemas of functions, and values that are checked against them.
+"""JSON schemas of functions, and checks of values against them.
 
-Known to :func:`schema_of`: str, int, float, bool, None, Any, Literal, lists, mappings, unions,
-attrs classes, and ``Annotated[kind, "what it is"]``. :func:`problems` checks the keywords that come
-of these, and limits; it does not look at others, which a schema written by hand may have.
+:func:`schema_of` supports str, int, float, bool, None, Any, Literal, lists, mappings, unions,
+attrs classes, and ``Annotated[kind, "what it is"]``. :func:`problems` checks the keywords of these,
+and limits; it ignores others, which a schema written by hand may have.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 def schema_of(function: Callable[..., object]) -> dict[str, Any]:
-    """Describe what *function*, or an attrs class, takes. Raises :class:`PluginFailed`."""
+    """Return the schema of the parameters of *function*, or of an attrs class.
+
+    Raises :class:`PluginFailed`.
+    """
     hints, properties, required = _hints(function), {}, []
     for name, parameter in signature(function).parameters.items():
         if parameter.kind not in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY):
@@ -53,7 +56,7 @@ def schema_of(function: Callable[..., object]) -> dict[str, Any]:
 
 
 def shaped(function: Callable[..., object], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Make of checked JSON what *function* takes: attrs objects, and whole numbers."""
+    """Convert checked JSON to what *function* takes: attrs objects, and whole numbers."""
     hints = _hints(function)
     return {name: _shaped(hints.get(name, Any), value) for name, value in given.items()}
 
@@ -78,7 +81,7 @@ def problems(schema: Mapping[str, Any], value: object, where: str) -> Iterator[s
 
 
 def _is_of(types: object, value: object) -> bool:
-    """Tell whether *value* is of one of the *types*; true and false are no numbers."""
+    """Return whether *value* is of one of the *types*; true and false are no numbers."""
     names = [types] if isinstance(types, str) else types
     if not isinstance(names, list):
         return True
@@ -168,8 +171,8 @@ def _shaped(hint: Any, value: Any) -> Any:
 
 
 def _unfit(function: Callable[..., object], name: str, why: str) -> PluginFailed:
-    told = getattr(function, "__name__", repr(function))
+    name_of_tool = getattr(function, "__name__", repr(function))
     return PluginFailed(
-        f"The parameter {name} of the tool {told} {why}.",
+        f"The parameter {name} of the tool {name_of_tool} {why}.",
         "Annotate it with str, int, float, bool, Literal, list, dict or an attrs class.",
     )

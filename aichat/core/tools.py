@@ -1,16 +1,16 @@
 """Tools: functions that a character may use while it writes, by way of its language model.
 
     def roll(dice: Annotated[str, "How many of which, as 2d6+1"]) -> str:
-        '''Roll dice and tell what fell.'''
+        '''Roll dice and return the result.'''
 
     @hookimpl
     def tools():
         return [tool(roll)]
 
-A function is plain (then it runs in a worker thread) or async. Its docstring tells the model what
-it is for, its annotations which arguments it takes. What it returns is told to the model: text as
-it is, anything else as JSON. An :class:`~aichat.core.errors.AichatError` that it raises is told to
-the model as well, which can then ask in another way; other errors are faults: the user is told.
+A function is plain (then it runs in a worker thread) or async. Its docstring describes it to the
+model, its annotations describe its arguments. Its result is sent to the model: text as it is,
+anything else as JSON. An :class:`~aichat.core.errors.AichatError` that it raises is sent to the
+model as well, which can then call it in another way; other errors are shown to the user.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ from .tool_schemas import problems, schema_of, shaped
 from .validators import require_json
 
 SECONDS = 10.0
-"""So long a call may take, unless its tool says otherwise."""
+"""Timeout of a call, unless its tool sets another."""
 LONGEST_ARGUMENTS = 20_000
+"""Most letters of the arguments of a call."""
 LONGEST_RESULT = 4_000
-"""Letters of a result; a model reads all of them again in every round."""
+"""Most letters of a result; the model is sent all of them again in every round."""
 NAME = re.compile("[a-zA-Z0-9_-]{1,64}")
 
 
 @frozen
 class ToolCall:
-    """A model asks for a tool. *arguments* are JSON, as the model wrote it, right or wrong."""
+    """A model's call of a tool. *arguments* are JSON as the model wrote it, valid or not."""
 
     id: str
     name: str
@@ -48,7 +49,7 @@ class ToolCall:
 
 @frozen
 class Tool:
-    """One tool. *parameters* is the JSON schema of its arguments, an object; make it with `tool`.
+    """A tool. *parameters* is the JSON schema of its arguments, an object; make it with `tool`.
 
     A call is cancelled after *seconds*; a worker thread cannot be, and its result is dropped.
     """
@@ -59,10 +60,10 @@ class Tool:
     function: Callable[..., object] = field(repr=False)
     seconds: float = SECONDS
     plugin: str = ""
-    """The plug-in that offers it; the registry notes it."""
+    """The plug-in that offers it; set by the registry."""
 
     def arguments(self, text: str) -> dict[str, Any]:
-        """Read what a model wrote. Raises :class:`BadValue` that says what is wrong with it."""
+        """Parse and check the arguments that a model wrote. Raises :class:`BadValue`."""
         if len(text) > LONGEST_ARGUMENTS:
             raise BadValue(f"The arguments of {self.name} are too long.", "Write shorter ones.")
         try:
@@ -73,18 +74,18 @@ class Tool:
             ) from None
         require_json("arguments", read)  # they are stored with the message
         if wrong := list(problems(self.parameters, read, "arguments")):
-            told = "; ".join(wrong[:5])
-            raise BadValue(f"{self.name} cannot be used so: {told}.", "Write other arguments.")
+            problem = f"{self.name} cannot be used so: {'; '.join(wrong[:5])}."
+            raise BadValue(problem, "Write other arguments.")
         given: dict[str, Any] = read
         return given
 
     async def use(self, arguments: Mapping[str, Any]) -> str:
-        """Call it with arguments that :meth:`arguments` has read; return what to tell the model.
+        """Call it with arguments that :meth:`arguments` has parsed; return the text for the model.
 
         Raises :class:`TimedOut`, and whatever the function raises.
         """
         with anyio.move_on_after(self.seconds):
-            return _told(await self._call(shaped(self.function, arguments)))
+            return _as_text(await self._call(shaped(self.function, arguments)))
         raise TimedOut(
             f"{self.name} did not answer within {self.seconds:g} seconds.", "Try again later."
         )
@@ -108,7 +109,7 @@ def tool(
 ) -> Tool:
     """Make a tool of a function; what is not given is taken from its name, docstring, annotations.
 
-    Raises :class:`PluginFailed` when it cannot be.
+    Raises :class:`PluginFailed` when that is not possible.
     """
     name = name or getattr(function, "__name__", "")
     if not NAME.fullmatch(name):
@@ -125,8 +126,8 @@ def tool(
     return Tool(name, description, schema, function, seconds)
 
 
-def _told(result: object) -> str:
-    """Write a result for a model, in letters that every store keeps."""
+def _as_text(result: object) -> str:
+    """Return a result as text for a model, in characters that every store can keep."""
     text = (
         result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
     )

@@ -1,7 +1,7 @@
-"""What the fields of records may hold, so that every store can keep it, and any program read it.
+"""Validators of the fields of records: what every store can keep and any program can read.
 
 Text never holds U+0000 or lone surrogates, which PostgreSQL and UTF-8 cannot carry; free values are
-plain JSON, whose whole numbers have at most 64 bits; times know their zone. Each breach is a
+plain JSON, whose whole numbers have at most 64 bits; times have a zone. A violation raises a
 :class:`~aichat.core.errors.BadValue` that names the field.
 """
 
@@ -17,11 +17,11 @@ from attrs import Attribute
 from .errors import BadValue
 
 DEEPEST = 100
-"""So many lists and mappings may be within each other in free JSON."""
+"""Most levels of lists and mappings in free JSON."""
 
 
 def is_clean(text: str) -> bool:
-    """Tell whether every store can keep *text*."""
+    """Return whether every store can keep *text*."""
     if "\0" in text:
         return False
     try:
@@ -101,7 +101,7 @@ def are_once_each(_: object, attribute: Attribute[Any], values: Sequence[str]) -
     """The value is a list of texts, each there once."""
     are_texts(_, attribute, values)
     if len(set(values)) < len(values):
-        raise BadValue(f"{attribute.name} names somebody twice.", "Name each once.", attribute.name)
+        raise BadValue(f"{attribute.name} holds an id twice.", "List each id once.", attribute.name)
 
 
 def is_flag(_: object, attribute: Attribute[Any], value: object) -> None:

@@ -1,9 +1,9 @@
-"""Answers over HTTP have an end: so many bytes and no more, counted after they are unpacked.
+"""Limits the size of HTTP responses, counted after decompression.
 
-Packed zeros shrink to a thousandth, so what comes over the wire tells nothing of the memory that it
-takes. An HTTP client of the httpx family gets :func:`bounds` and :data:`ASK`: it asks for gzip
-alone, which is unpacked here in small pieces, and an answer that is too large is ended. The
-client's package is handed in, so that the core needs none.
+Compressed zeros shrink to a thousandth, so the bytes on the wire say nothing of the memory that
+they take. An HTTP client of the httpx family uses :func:`bounds` and :data:`ASK`: it accepts gzip
+alone, which is decompressed here in small pieces, and a response that is too large is cut off. The
+client's package is passed in, so that the toolkit needs none.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from aichat.core.errors import BackendFailed
 
 MB = 1 << 20
 PIECE = 1 << 16
-"""Bytes that are unpacked at a time."""
+"""Most bytes that are decompressed at a time."""
 GZIP = 16 + zlib.MAX_WBITS
 MOST_MEMBERS = 100
-"""An answer in gzip has one part; nobody packs it in more than these."""
+"""Most members of a gzip response; usually there is one."""
 ASK = {"Accept-Encoding": "gzip"}
-"""The header by which a client asks for what can be unpacked here."""
+"""Request header: the compression that is supported here."""
 REFUSAL_BYTES = MB
-"""An answer that says no may be so large."""
+"""Most bytes of an error response."""
 
 
 @define
 class Unpacking:
-    """Takes the gzip off an answer, piece by piece."""
+    """Decompresses a gzip response, piece by piece."""
 
     work: Any = field(factory=lambda: zlib.decompressobj(GZIP))
     members: int = 1
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Yield what *data* unpacks to. Raises :class:`zlib.error` for what is no gzip."""
+        """Yield the decompressed *data*. Raises :class:`zlib.error` if it is not gzip."""
         while data:
             if self.work.eof:  # another member follows
                 self.members += 1
@@ -50,13 +50,14 @@ class Unpacking:
             yield rest
 
 
-def bounds(http: Any, most: Callable[[Any], float], what: str, mend: str) -> Callable[[Any], Any]:
+def bounds(http: Any, most: Callable[[Any], float], what: str, hint: str) -> Callable[[Any], Any]:
     """Return a response hook for an ``AsyncClient`` of the package *http*.
 
-    *most* says how many bytes the answer to a request may have; *what* names who answers, *mend*
-    says what to do. What is larger, or packed in another way, raises :class:`BackendFailed`.
+    *most* returns the limit in bytes for the response to a request; *what* names the server and
+    *hint* is that of the error. A larger response, or another compression, raises
+    :class:`BackendFailed`.
     """
-    bound = bounds_in_threads(http, most, what, mend)
+    bound = bounds_in_threads(http, most, what, hint)
 
     async def hook(response: Any) -> None:
         bound(response)
@@ -65,7 +66,7 @@ def bounds(http: Any, most: Callable[[Any], float], what: str, mend: str) -> Cal
 
 
 def bounds_in_threads(
-    http: Any, most: Callable[[Any], float], what: str, mend: str
+    http: Any, most: Callable[[Any], float], what: str, hint: str
 ) -> Callable[[Any], None]:
     """Return a response hook as :func:`bounds` does, for a ``Client``."""
 
@@ -82,7 +83,7 @@ def bounds_in_threads(
             async for data in self.stream:
                 for piece in self.pieces(data):
                     yield piece
-                    await anyio.lowlevel.checkpoint()  # others work meanwhile
+                    await anyio.lowlevel.checkpoint()  # let other tasks run
 
         def pieces(self, data: bytes) -> Iterator[bytes]:
             self.packed += len(data)
@@ -93,7 +94,7 @@ def bounds_in_threads(
                         raise too_large(self.limit)
                     yield piece
             except zlib.error:
-                raise BackendFailed(f"The answer of {what} is broken gzip.", mend) from None
+                raise BackendFailed(f"The answer of {what} is broken gzip.", hint) from None
 
         def close(self) -> None:
             self.stream.close()
@@ -102,15 +103,15 @@ def bounds_in_threads(
             await self.stream.aclose()
 
     def too_large(limit: float) -> BackendFailed:
-        return BackendFailed(f"The answer of {what} is larger than {limit / MB:.0f} MB.", mend)
+        return BackendFailed(f"The answer of {what} is larger than {limit / MB:.0f} MB.", hint)
 
     def hook(response: Any) -> None:
         headers = response.headers
         limit = most(response.request) if response.is_success else REFUSAL_BYTES
         packed = headers.get("content-encoding", "identity").strip().lower()
         if packed not in ("identity", "gzip", "x-gzip", ""):
-            problem = f"The answer of {what} is packed in a way that nobody asked for ({packed})."
-            raise BackendFailed(problem, mend)
+            problem = f"The answer of {what} has a compression that was not requested ({packed})."
+            raise BackendFailed(problem, hint)
         length = headers.get("content-length", "")
         has_body = response.request.method != "HEAD"
         if has_body and length.isdecimal() and int(length) > limit:

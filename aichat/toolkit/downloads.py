@@ -1,6 +1,6 @@
-"""One large file over HTTP, in pieces that are kept: a cut costs only what had not come yet.
+"""Downloads a large file over HTTP, and resumes after an interruption.
 
-The file is named for its SHA-256. Until it is whole and checked it is called ``NAME.incomplete``.
+The file is named after its SHA-256. Until it is complete and checked it is ``NAME.incomplete``.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from attrs import define, frozen
 
 PIECE = 1 << 20
 SILENCE_SECONDS = 30.0
-"""A server that sends nothing for so long is asked again."""
+"""Idle timeout, after which the download is retried."""
 ATTEMPTS = 5
-"""After so many tries in a row that brought nothing it is given up."""
+"""Most attempts in a row without progress."""
 PAUSE_SECONDS = 1.0
+"""Wait between two attempts."""
 DAY_SECONDS = 24 * 3600
 
 
 class Stopped(Exception):
-    """The download was stopped; what came is kept."""
+    """The download was stopped; the partial file is kept."""
 
 
 @frozen
 class Source:
-    """Where a file is now, and what it is. *size* in bytes."""
+    """The current address of a file, its hash, and its *size* in bytes."""
 
     url: str
     headers: Mapping[str, str]
@@ -41,10 +42,10 @@ class Source:
 
 @define
 class Download:
-    """Fetches one file into *folder*, going on where an earlier try ended.
+    """Downloads one file into *folder*, resuming where an earlier attempt ended.
 
-    *ask* is called for each try, since addresses expire. *add* gets the number of bytes that are
-    here already, then of each piece, and a negative one when they have to be thrown away.
+    *ask* is called for each attempt, since addresses expire. *add* is called with the number of
+    bytes on disk, then of each piece, and with a negative number when they are discarded.
     """
 
     ask: Callable[[], Source]
@@ -54,10 +55,10 @@ class Download:
     counted: int = 0
 
     def run(self) -> Path:
-        """Return the whole file. Blocks.
+        """Return the path of the complete file. Blocks.
 
-        Raises :class:`Stopped` soon after *stop* is set, :class:`ValueError` for a file that is
-        not what it should be, and else what the network raised last.
+        Raises :class:`Stopped` soon after *stop* is set, :class:`ValueError` for a file with a
+        wrong hash or size, and else the last error of the network.
         """
         fruitless = 0
         while True:
@@ -76,8 +77,8 @@ class Download:
         path = self.folder / source.sha256
         if not path.exists():
             partial = path.with_name(f"{path.name}.incomplete")
-            with _alone(partial, self.stop) as file:
-                if not path.exists():  # else somebody has brought it while we waited
+            with _locked(partial, self.stop) as file:
+                if not path.exists():  # else another process downloaded it while we waited
                     self._go_on(file, source)
                     self._check(file, source, partial)
             if not path.exists():
@@ -129,7 +130,7 @@ class Download:
 
 
 def _is_hopeless(error: Exception) -> bool:
-    """Tell whether another try would end in the same way."""
+    """Return whether another attempt would fail in the same way."""
     if isinstance(error, (Stopped, ValueError)):
         return True
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
@@ -140,10 +141,10 @@ def _is_hopeless(error: Exception) -> bool:
 
 
 def sweep_incomplete(folder: Path) -> None:
-    """Remove pieces that no try will go on with: of files that nobody wants now, for a day.
+    """Remove partial files that are over a day old and that no download will resume.
 
-    Those that are here whole have none, so call it when all that is wanted is. A piece that some
-    process has open and locked stays. Blocks: reads the disk; what cannot be removed stays.
+    Call it when all wanted files are complete. A partial file that a process has locked stays, and
+    so does one that cannot be removed. Blocks: reads the disk.
     """
     with suppress(OSError):
         for piece in folder.glob("*.incomplete"):
@@ -152,7 +153,7 @@ def sweep_incomplete(folder: Path) -> None:
 
 
 def _is_free(path: Path) -> bool:
-    """Tell that no other process is writing to a piece."""
+    """Return whether no other process is writing to a partial file."""
     try:
         import fcntl
     except ImportError:
@@ -166,8 +167,8 @@ def _is_free(path: Path) -> bool:
 
 
 @contextmanager
-def _alone(path: Path, stop: threading.Event) -> Iterator[BinaryIO]:
-    """Open *path* to go on writing; wait while another thread or process does."""
+def _locked(path: Path, stop: threading.Event) -> Iterator[BinaryIO]:
+    """Open *path* for appending, locked; wait while another thread or process has the lock."""
     with path.open("a+b") as file:
         try:
             import fcntl

@@ -1,13 +1,13 @@
-"""A conversation's events as lines of JSON: written as they happen, read back to be replayed.
+"""Event log: a conversation's events as lines of JSON, written as they happen, for replay.
 
-The first line is the header: what the conversation was when the recording began. Each other line
-is one event, in the order in which they were published:
+The first line is the header: the conversation when the recording began. Each other line is one
+event, in the order in which they were published, with its own fields under ``told``:
 
     {"at": 1.25, "event": "ReplyText", "turn": 2, "place": 0, "told": {"text": "Hi", "index": 0}}
 
 *at* counts seconds from the first event. Turns are counted from 0 in the order in which they
 appear; *place* is the line's place in its turn. There are no ids, so that two recordings of the
-same run are alike. Audio is left out but for its length, and for the sha256 of what came from the
+same run are equal. Of audio there is only the length, and the SHA-256 of what came from the
 microphone and what went to the loudspeaker. The microphone's audio may be kept in a second file:
 then *start* says where in it the samples are.
 """
@@ -27,25 +27,27 @@ from aichat.core.events import AudioReady, AudioReceived, Event, Line, LineEvent
 from aichat.core.models import Character, Conversation, Message, Voice
 
 VERSION = 1
-UNTOLD = ("turn", "line", "key", "message_id")
-"""Fields that are told another way, or are ids."""
+FIELDS = "told"
+"""The key of an event's own fields in its line: part of the file format."""
+OMITTED = ("turn", "line", "key", "message_id")
+"""Fields that are left out: ids, and those that have a key of their own."""
 MOMENTS = ("ended", "due", "began")
-"""Fields that are seconds of the bus clock."""
+"""Fields that are times in seconds of the bus clock."""
 TURNS = 64
-"""An event of a turn older than so many turns is entered as a new one."""
+"""Most turns that are remembered; an event of an older one gets a new number."""
 CHUNKS = 4_096
-"""Audio that was kept within so many chunks is not kept twice: digital silence above all."""
+"""Most chunks that are remembered to store equal audio once, such as digital silence."""
 
 
 @frozen
 class Entry:
-    """One event as the log has it."""
+    """One event in the log."""
 
     at: float
     event: str
     turn: int
     place: int | None = None
-    told: Mapping[str, Any] = field(factory=dict)
+    data: Mapping[str, Any] = field(factory=dict)
     """The event's own fields."""
 
     def to_line(self) -> str:
@@ -53,12 +55,12 @@ class Entry:
         head: dict[str, Any] = {"at": self.at, "event": self.event, "turn": self.turn}
         if self.place is not None:
             head["place"] = self.place
-        return json.dumps({**head, "told": dict(self.told)}, ensure_ascii=False)
+        return json.dumps({**head, FIELDS: dict(self.data)}, ensure_ascii=False)
 
 
 @frozen
 class Header:
-    """What a recording needs to be played again: who was there and what had been said."""
+    """What a replay needs: the conversation, its characters, voices and earlier messages."""
 
     conversation: Conversation
     characters: tuple[Character, ...] = ()
@@ -68,8 +70,8 @@ class Header:
 
     def to_line(self) -> str:
         """Write it as JSON, without the line's end."""
-        told = {"aichat_log": VERSION, **asdict(self)}
-        return json.dumps(told, ensure_ascii=False, default=lambda moment: moment.isoformat())
+        header = {"aichat_log": VERSION, **asdict(self)}
+        return json.dumps(header, ensure_ascii=False, default=lambda moment: moment.isoformat())
 
 
 @frozen
@@ -87,26 +89,26 @@ class LogWriter:
     zero: float
     keeps_audio: bool = False
     audio: bytearray = field(factory=bytearray)
-    """What is to be added to the file of kept audio; whoever writes that empties it."""
+    """Audio to append to the audio file; the writer of that file clears it."""
     kept: int = 0
-    """Bytes of audio kept since the beginning."""
+    """Bytes of audio stored since the beginning."""
     turns: dict[Turn, int] = field(factory=dict)
     begun: int = 0
     places: dict[str, int] = field(factory=dict)
-    """Where audio with a certain hash begins."""
+    """The offset of stored audio, by its hash."""
     loudspeakers: dict[str, int] = field(factory=dict)
-    """They are numbered in the order in which they were first heard of."""
+    """Numbers of loudspeakers, in the order in which they first appeared."""
 
     def entry(self, event: Event, now: float) -> Entry:
-        """Describe an event that happens *now*."""
-        told = {
+        """Return the entry of an event that happens *now*."""
+        data = {
             one.name: self._value(event, one.name, getattr(event, one.name))
             for one in fields(type(event))
-            if one.name not in UNTOLD
+            if one.name not in OMITTED
         }
         place = event.line.place if isinstance(event, LineEvent) else None
         name = type(event).__name__
-        return Entry(max(0.0, now - self.zero), name, self._turn(event.turn), place, told)
+        return Entry(max(0.0, now - self.zero), name, self._turn(event.turn), place, data)
 
     def _turn(self, turn: Turn) -> int:
         if turn not in self.turns:
@@ -125,14 +127,14 @@ class LogWriter:
         return _plain(value)
 
     def _audio(self, event: Event, pcm: bytes) -> dict[str, Any]:
-        told: dict[str, Any] = {"bytes": len(pcm)}
+        described: dict[str, Any] = {"bytes": len(pcm)}
         if isinstance(event, AudioReceived | AudioReady):
-            from hashlib import sha256  # only who records needs it
+            from hashlib import sha256  # only a recording needs it
 
-            told["sha256"] = sha256(pcm).hexdigest()
+            described["sha256"] = sha256(pcm).hexdigest()
             if self.keeps_audio and isinstance(event, AudioReceived):
-                told["start"] = self._keep(told["sha256"], pcm)
-        return told
+                described["start"] = self._keep(described["sha256"], pcm)
+        return described
 
     def _keep(self, digest: str, pcm: bytes) -> int:
         if (start := self.places.get(digest)) is None:
@@ -145,14 +147,14 @@ class LogWriter:
 
 
 def _plain(value: Any) -> Any:
-    """Make JSON of a field: our own records as far as they are told, of strangers the type."""
+    """Return a field as JSON: chosen fields of our own records, else the name of the type."""
     if isinstance(value, Line):
         return {"character": value.character, "name": value.name, "place": value.place}
     if isinstance(value, SpokenWord):
         return list(astuple(value))
     if isinstance(value, Message):
-        told = ("role", "content", "name", "character_id", "interrupted", "heard", "source")
-        return {name: getattr(value, name) for name in told}
+        names = ("role", "content", "name", "character_id", "interrupted", "heard", "source")
+        return {name: getattr(value, name) for name in names}
     if isinstance(value, AichatError):
         return value.code
     if isinstance(value, Mapping):
@@ -192,7 +194,7 @@ def read_entry(line: str, where: str = "the line") -> Entry:
     """Read one event's line. Raises :class:`BadValue` that says *where*."""
     read = _object(line, where)
     at, event, turn = read.get("at"), read.get("event"), read.get("turn")
-    place, told = read.get("place"), read.get("told")
+    place, data = read.get("place"), read.get(FIELDS)
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < math.inf:
         raise _wrong(where, "at", at, "seconds from the beginning")
     if not isinstance(event, str) or not event:
@@ -201,14 +203,14 @@ def read_entry(line: str, where: str = "the line") -> Entry:
         raise _wrong(where, "turn", turn, "the turn's number")
     if place is not None and (type(place) is not int or place < 0):
         raise _wrong(where, "place", place, "the line's place in the turn")
-    if not isinstance(told, dict):
-        raise _wrong(where, "told", told, "an object, the event's own fields")
-    return Entry(float(at), event, turn, place, told)
+    if not isinstance(data, dict):
+        raise _wrong(where, FIELDS, data, "an object, the event's own fields")
+    return Entry(float(at), event, turn, place, data)
 
 
 def _read_header(line: str, where: str) -> Header:
-    told = _object(line, where)
-    version = told.get("aichat_log")
+    header = _object(line, where)
+    version = header.get("aichat_log")
     if version != VERSION:
         raise BadValue(
             f"{where}: this is no recording that can be read here (aichat_log is {version!r}).",
@@ -216,11 +218,11 @@ def _read_header(line: str, where: str) -> Header:
         )
     try:
         return Header(
-            _record(Conversation, told["conversation"]),
-            tuple(_record(Character, one) for one in told["characters"]),
-            tuple(_record(Voice, one) for one in told["voices"]),
-            tuple(_record(Message, one) for one in told["messages"]),
-            bool(told["has_audio"]),
+            _record(Conversation, header["conversation"]),
+            tuple(_record(Character, one) for one in header["characters"]),
+            tuple(_record(Voice, one) for one in header["voices"]),
+            tuple(_record(Message, one) for one in header["messages"]),
+            bool(header["has_audio"]),
         )
     except (AichatError, AttributeError, KeyError, TypeError) as error:
         raise BadValue(
@@ -229,24 +231,24 @@ def _read_header(line: str, where: str) -> Header:
         ) from error
 
 
-def _record(kind: Any, told: Mapping[str, Any]) -> Any:
-    """Make a record of the fields that it has today; its times are those of the replay."""
+def _record(kind: Any, values: Mapping[str, Any]) -> Any:
+    """Return a record with the fields that it has today; its times are those of the replay."""
     assert has(kind)  # noqa: S101  (a programming error, not the file's)
     known = {one.name for one in fields(kind)} - {"created_at", "updated_at"}
-    return kind(**{name: value for name, value in told.items() if name in known})
+    return kind(**{name: value for name, value in values.items() if name in known})
 
 
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
-        told = json.loads(line)
+        read = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise BadValue(
             f"{where} is not JSON ({error}).",
             "The file may have been cut off: remove that line, or use a whole copy.",
         ) from error
-    if not isinstance(told, dict):
+    if not isinstance(read, dict):
         raise BadValue(f"{where} is not a JSON object.", "Remove that line.")
-    return told
+    return read
 
 
 def _wrong(where: str, name: str, value: object, wanted: str) -> BadValue:

@@ -1,4 +1,4 @@
-"""Files that only their owner may read."""
+"""Permissions of files that only their owner may read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ READ_OR_WRITE = 0o066
 
 
 def tighten(path: Path) -> bool:
-    """Take a file or folder of ours from all others; return whether it was theirs to use before.
+    """Remove all access of others to a file or folder of ours; return whether they had any.
 
     Raises OSError.
     """
@@ -25,7 +25,7 @@ def tighten(path: Path) -> bool:
 
 
 def exposed(folder: Path) -> str:
-    """Say that others may read a folder, or write into it; empty where they may not."""
+    """Return a warning if others may read or write a folder; empty if not."""
     try:
         mode = stat.S_IMODE(folder.stat().st_mode)
     except OSError:
@@ -39,7 +39,7 @@ def exposed(folder: Path) -> str:
 
 
 def way_to_use(path: Path) -> str:
-    """Say how a file or folder that may not be used becomes usable again."""
+    """Return a hint on how to make a file or folder usable again."""
     letters = "rwx" if path.is_dir() else "rw"
     if os.name != "posix":
         return f"Allow your user to write to {path}"

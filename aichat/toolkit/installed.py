@@ -1,4 +1,4 @@
-"""What is installed: every backend that a plug-in offers, whether plugins.toml uses it or not."""
+"""Installed backends: all that plug-ins offer, whether plugins.toml uses them or not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Installed:
     """A backend, and what it needs with the settings that it has in plugins.toml.
 
     *place* is its place in ``use``, from 0; None when it is not named there. *problem* is why it
-    cannot even be made.
+    cannot be constructed.
     """
 
     part: str
@@ -31,9 +31,9 @@ class Installed:
 
 
 def installed(config: Config, manager: pluggy.PluginManager) -> list[Installed]:
-    """Look at every offer without starting it; parts in their order, those in use first.
+    """Return all installed backends, without starting them; sorted by part, those in use first.
 
-    Blocks: backends are made, which reads the disk.
+    Blocks: backends are constructed, which reads the disk.
     """
     found = [
         _look(config, part, offer)
@@ -48,9 +48,9 @@ def installed(config: Config, manager: pluggy.PluginManager) -> list[Installed]:
 
 
 def weights_of_model(manager: pluggy.PluginManager, model: str) -> Weights | None:
-    """Return the weights of a model that some backend knows by this name, though none uses it.
+    """Return the weights of a model that some backend knows by this name, used or not.
 
-    Not of a repository: any backend would take that, whatever is in it.
+    None for a repository: any backend would accept that, whatever it holds.
     """
     if "/" in model:
         return None

@@ -1,8 +1,8 @@
-"""What models on this machine have in common: packages, weights, loading, threads, the end.
+"""Base class of backends that run a model on this machine: packages, weights, worker threads.
 
-A backend inherits :class:`LocalModel`, says which weights it needs, and loads them in ``_load``;
-its calls hand work to ``_streamed`` and ``_done``. ``plugins/transformers/`` is a short one.
-Libraries such as torch are handed in, so that the core needs none.
+A backend inherits :class:`LocalModel`, declares its weights, and loads them in ``_load``; its calls
+run work with ``_streamed`` and ``_done``. ``plugins/transformers/`` is a short example. Libraries
+such as torch are passed in, so that the toolkit needs none.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ R = TypeVar("R")
 
 
 class LocalModel:
-    """Inherit; ``_load`` is what differs. *download* says whether weights may be brought."""
+    """Inherit, and override ``_load``. *download*: whether weights may be downloaded."""
 
     part: ClassVar[str]
     name: ClassVar[str]
-    """As in ``plugins.toml``."""
+    """The backend's name in ``plugins.toml``."""
     what: ClassVar[str]
-    """As messages call it."""
+    """Its name in messages."""
     extra: ClassVar[str] = ""
-    """Of aichat, that brings the *packages*; its name if it is not told."""
+    """The extra of aichat that installs the *packages*; empty: the backend's name."""
     packages: ClassVar[Sequence[str]]
     by_hand: ClassVar[str]
-    """How the weights can be had without a network: the end of a sentence."""
+    """How to get the weights without a network: the end of a sentence."""
 
     def __init__(self, max_concurrent: int, download: bool) -> None:
         self.download = download
@@ -49,12 +49,12 @@ class LocalModel:
 
     @property
     def weights(self) -> Sequence[Weights]:
-        """What it needs. Raises :class:`CannotStart` where that cannot be told."""
+        """The weights it needs. Raises :class:`CannotStart` if they cannot be determined."""
         raise NotImplementedError
 
     @property
     def max_concurrent(self) -> int:
-        """How much work it does at once."""
+        """Most calls that it works on at once."""
         return self._workers.count
 
     async def __aenter__(self) -> Self:
@@ -81,11 +81,11 @@ class LocalModel:
             self._engine = None
 
     def _load(self, folders: Sequence[Path]) -> Any:
-        """Return what was loaded from where each of the weights is. Called in a thread."""
+        """Load the model from the paths of its weights, and return it. Called in a thread."""
         raise NotImplementedError
 
     def _running(self) -> Any:
-        """Return what was loaded. Raises :class:`NotReady`."""
+        """Return the loaded model. Raises :class:`NotReady`."""
         if self._engine is None:
             raise NotReady(f"{self.what} is not loaded.", "Start it first.")
         return self._engine
@@ -93,22 +93,22 @@ class LocalModel:
     async def _streamed(
         self, work: Callable[[Listener[T]], None], ahead: int = 8
     ) -> AsyncIterator[T]:
-        """Yield what *work* hands over; what goes wrong is raised as a sentence."""
+        """Yield the items of *work*, run in a thread; errors are raised as an AichatError."""
         try:
             async with closing(self._workers.stream(work, ahead)) as pieces:
                 async for piece in pieces:
                     yield piece
         except Exception as error:
-            raise await self._told(error) from error
+            raise await self._explained(error) from error
 
     async def _done(self, work: Callable[[Callable[[], bool]], R]) -> R:
-        """Return what *work* returns; what goes wrong is raised as a sentence."""
+        """Return the result of *work*, run in a thread; errors are raised as an AichatError."""
         try:
             return await self._workers.run(work)
         except Exception as error:
-            raise await self._told(error) from error
+            raise await self._explained(error) from error
 
-    async def _told(self, error: Exception) -> AichatError:
+    async def _explained(self, error: Exception) -> AichatError:
         if isinstance(error, AichatError):
             return error
         return BackendFailed(
@@ -128,7 +128,7 @@ def require(extra: str, packages: Sequence[str]) -> None:
 
 
 def weights_at(name: str, path: str, files: tuple[str, ...], main: str) -> Weights:
-    """Say what is needed: a folder, or a repository of the hub, which is written OWNER/NAME."""
+    """Return the weights at a path: a folder, or a repository of the hub, as OWNER/NAME."""
     is_repository = path.count("/") == 1 and not path.startswith(("/", ".", "~"))
     if is_repository and not Path(path).is_dir():
         return Weights(name, path, files, main)
@@ -136,9 +136,9 @@ def weights_at(name: str, path: str, files: tuple[str, ...], main: str) -> Weigh
 
 
 def device_of(torch: Any, device: str, setting: str) -> Any:
-    """Choose where torch computes; "auto" is the best there is.
+    """Return the device that torch computes on; "auto" is the best available.
 
-    Raises :class:`CannotStart`, which names the *setting*, when that device is not there.
+    Raises :class:`CannotStart`, which names the *setting*, when that device is missing.
     """
     if device == "auto":
         has_mps = torch.backends.mps.is_available()
@@ -153,14 +153,14 @@ def device_of(torch: Any, device: str, setting: str) -> Any:
 
 
 def precision_of(torch: Any, dtype: str, place: Any) -> Any:
-    """Return torch's type of that name; "auto" is what suits the device."""
+    """Return the torch dtype of that name; "auto" is the one that suits the device."""
     return getattr(torch, dtype if dtype != "auto" else USUAL.get(place.type, "bfloat16"))
 
 
 USUAL = {"cpu": "float32"}
-"""What a device computes with at the usual speed, where that is not bfloat16."""
+"""The fast dtype of a device, where that is not bfloat16."""
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error tells, without the pages that libraries add."""
+    """Return the first line of an error's message; libraries add pages."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

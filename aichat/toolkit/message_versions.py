@@ -1,7 +1,7 @@
-"""The texts that a message has had: a reply may be written anew, and the user chooses among them.
+"""Versions of a message: a reply may be rewritten, and the user chooses among its texts.
 
-They are kept in the message's ``extensions``: ``versions``, oldest first, and ``version``, the
-index of the one that is shown. Clients may write anything there; what is no version is passed over.
+They are stored in the message's ``extensions``: ``versions``, oldest first, and ``version``, the
+index of the one that is shown. Clients may write anything there; invalid versions are ignored.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from aichat.core.errors import BadValue
 from aichat.core.models import Message
 
 MOST = 20
-"""So many texts of a message are kept; the oldest go first."""
+"""Most versions of a message; the oldest are dropped."""
 OWN = ("usage", "tools")
-"""What is known of one version alone."""
+"""Extensions that belong to a single version."""
 
 
 def versions(message: Message) -> list[dict[str, Any]]:
-    """Return all texts of a message, oldest first: one at least."""
+    """Return all versions of a message, oldest first: at least one."""
     kept = message.extensions.get("versions")
     texts = kept if isinstance(kept, (list, tuple)) else ()
     known = [dict(one) for one in texts if isinstance(one, Mapping) and _is_text(one)]
@@ -30,13 +30,13 @@ def versions(message: Message) -> list[dict[str, Any]]:
 
 
 def shown(message: Message) -> int:
-    """Return the index of the text that is shown."""
+    """Return the index of the version that is shown."""
     number, count = message.extensions.get("version"), len(versions(message))
     return number if isinstance(number, int) and 0 <= number < count else count - 1
 
 
 def rewritten(before: Message, after: Message) -> Message:
-    """Return *after* in the place of *before*, whose texts are kept beside it."""
+    """Return *after* in the place of *before*, with the versions of *before*."""
     texts = [*versions(before), _version(after, after.created_at)][-MOST:]
     rest = {name: value for name, value in before.extensions.items() if name not in OWN}
     kept = {**rest, **after.extensions, "versions": texts, "version": len(texts) - 1}
@@ -44,7 +44,7 @@ def rewritten(before: Message, after: Message) -> Message:
 
 
 def chosen(message: Message, number: int) -> Message:
-    """Show another text of a message. Raises BadValue if it has not so many."""
+    """Return a message that shows another version. Raises BadValue if there is none."""
     texts = versions(message)
     if not 0 <= number < len(texts):
         raise BadValue(f"There is no version {number}.", f"There are {len(texts)}.", "version")
@@ -65,7 +65,7 @@ def chosen(message: Message, number: int) -> Message:
 def edited(message: Message, content: str) -> Message:
     """Return a message with another text in the place of the one that is shown.
 
-    What somebody has written down stands as it is: nothing of it is unheard.
+    An edited text counts as heard to its end.
     """
     after = evolve(message, content=content, heard=None, interrupted=False)
     if "versions" not in message.extensions:

@@ -1,7 +1,7 @@
-"""What of a model's text is its reply: no thoughts, no tokens of its template, no other's turn.
+"""Filters a model's text to its reply: no reasoning, no template tokens, no other speaker's turn.
 
-Text streams in, cut anywhere; what may still become a token is held back, never more than a few
-letters, and each letter is looked at once. Within code (between backticks) everything is literal.
+Text streams in, cut anywhere; the beginning of a possible token is buffered, never more than a few
+letters, and each letter is read once. Within code (between backticks) everything is literal.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from .tool_calls_in_text import Balance, calls_in, is_call
 from .visible_text import FENCE, Shown, Withdrawn
 
 LONGEST_CALL: Final = 100_000
-"""Letters of a call; one that is longer is left out."""
+"""Most letters of a call; a longer one is dropped."""
 LONGEST_JSON: Final = 20_000
-"""Letters of bare JSON that may be a call; what is longer is text."""
+"""Most letters of bare JSON that may be a call; longer JSON is text."""
 LONGEST_HEADER: Final = 200
 DEEPEST: Final = 16
-"""What surrounds hidden text may be nested so deep; beyond that, tags are ignored."""
+"""Most nested tags around hidden text; deeper ones are ignored."""
 SHOWN_CHANNELS = ("final", "commentary", "answer", "response")
 RECIPIENT = re.compile(r"\bto=(?:functions\.)?([\w-]{1,64})")
 OPENING_FENCE = re.compile(r"\s*```\w*\s*")
@@ -51,7 +51,7 @@ CALL_KEYS = re.compile(r"\"(?:arguments|parameters)\"")
 
 @define
 class Pending:
-    """A call that is being written; *name* is known from what came before it."""
+    """A call that is being written; *name* is set if it came before the arguments."""
 
     kind: str
     name: str = ""
@@ -59,43 +59,43 @@ class Pending:
     size: int = 0
 
     def add(self, text: str) -> None:
-        """Write on."""
+        """Append text."""
         self.size += len(text)
         if self.size <= LONGEST_CALL:
             self.pieces.append(text)
 
     @property
     def text(self) -> str:
-        """All of it; nothing if that is too much."""
+        """The whole call; empty if it is too long."""
         whole = "".join(self.pieces) if self.size <= LONGEST_CALL else ""
         return f"{self.name}\n{whole}" if self.name else whole
 
 
 @define
 class ModelText:
-    """Reads one reply of the character *name*, to whom the tools *offered* were offered.
+    """Filters one reply of the character *name*, whose prompt offered the tools *offered*.
 
-    *waits*: nothing is shown before it is known whether it was thoughts.
+    *waits*: text is withheld until it is known not to be reasoning.
     """
 
     name: str = ""
     offered: Collection[str] = ()
     waits: bool = False
     is_over: bool = False
-    """Another's turn began: nothing that follows is part of the reply."""
+    """Another speaker's turn began: nothing that follows is part of the reply."""
     shown: Shown = field(init=False)
     held: str = ""
     hidden: list[Mark] = field(factory=list)
-    """What surrounds the text at hand and hides it, the innermost last."""
+    """Open tags that hide the current text, the innermost last."""
     call: Pending | None = None
     json: Pending | None = None
     balance: Balance = field(factory=Balance)
     header: str | None = None
     header_kind: str = ""
     recipient: str = ""
-    """The tool to which the turn is addressed."""
+    """The tool that the turn is addressed to."""
     is_between: bool = False
-    """A turn has ended, and no other has begun."""
+    """A turn has ended, and no other one has begun."""
     is_struck: bool = False
     is_wrapped: bool = False
     """The whole reply stands between tags."""
@@ -105,14 +105,14 @@ class ModelText:
         self.shown = Shown(self.waits)
 
     def feed(self, text: str) -> list[str | ToolCall | Withdrawn]:
-        """Return what is certain by now: text, calls, or that what came before is withdrawn."""
+        """Return what is certain so far: text, calls, or the withdrawal of earlier text."""
         if not self.is_over:
             text, self.held = self.held + text, ""
             self._read(text)
         return self.shown.taken()
 
     def flush(self) -> list[str | ToolCall | Withdrawn]:
-        """Return what was held back, at the end of the stream."""
+        """Return the buffered rest, at the end of the stream."""
         held, self.held = self.held, ""
         if held and not self.is_over and not held.startswith(("<|", "<｜", "◁")):
             token = TOKEN.fullmatch(held)
@@ -131,7 +131,7 @@ class ModelText:
 
     @property
     def only_thought(self) -> bool:
-        """The reply ended within thoughts, before its first word."""
+        """Whether the reply ended within reasoning, before its first word."""
         thinks = any(mark.kind == "thoughts" for mark in self.hidden)
         return thinks and not (self.shown.has_any or self.is_over)
 
@@ -242,7 +242,7 @@ class ModelText:
 
     @property
     def _hides(self) -> bool:
-        """The text at hand is not shown."""
+        """Whether the current text is hidden."""
         is_header = self.header is not None
         return bool(is_header or self.call or self.hidden or self.is_between)
 
@@ -260,7 +260,7 @@ class ModelText:
             self.shown.add(text)
 
     def _follow(self, mark: Mark, text: str) -> None:
-        """Do what a token means."""
+        """Apply a token."""
         if self.header is not None:
             if mark.kind == "dropped":
                 self.header += " "
@@ -294,7 +294,7 @@ class ModelText:
             self.hidden.append(mark)
 
     def _close(self, mark: Mark) -> None:
-        """End what is hidden; what nothing has begun was thoughts from the first word on."""
+        """Close a hidden section; without an opening tag, all text so far was reasoning."""
         if not self.hidden:
             if mark.kind == "thoughts":
                 self.shown.withdraw()
@@ -333,7 +333,7 @@ class ModelText:
         self.is_over = bool(role) and role not in OWN_ROLES | names
 
     def _read_header(self, text: str) -> None:
-        """Read whose turn it is, up to the end of the line."""
+        """Read the header of a turn, up to the end of the line."""
         assert self.header is not None  # noqa: S101  (it is asked before)
         before, newline, rest = text.partition("\n")
         self.header += before[:LONGEST_HEADER]
@@ -370,7 +370,7 @@ class ModelText:
             self.shown.has_gap = True
 
     def _may_be_json(self, text: str, at: int) -> bool:
-        """Tell whether a call may begin that is JSON, on a line of its own."""
+        """Return whether a call in JSON, on a line of its own, may begin here."""
         if text[at] not in "`{[" or self._hides or not self.shown.at_line_start:
             return False
         if text[at] != "`" and self.shown.in_code:
@@ -398,7 +398,7 @@ class ModelText:
         return len(text)
 
     def _end_json(self) -> None:
-        """Pass a call on, and show what is none; half a call is left out."""
+        """Emit a call, or show the JSON if it is none; drop half a call."""
         assert self.json is not None  # noqa: S101  (it is asked before)
         text, is_half, self.json = self.json.text, self.balance.depth > 0, None
         fence = OPENING_FENCE.match(text)

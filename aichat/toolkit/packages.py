@@ -1,6 +1,6 @@
-"""The distribution that aichat was installed as, and how its extras are installed.
+"""The installed distribution of aichat, and hints for installing its extras.
 
-It is called ``aichat-voice``: on the package index, ``aichat`` is somebody else's. The package to
+It is called ``aichat-voice``: on the package index, ``aichat`` is another project. The package to
 import, the entry-point group and the command are called ``aichat``.
 """
 
@@ -19,13 +19,13 @@ BUILT_IN = "aichat.stages.answering"
 
 
 def version() -> str:
-    """Return the version that is installed; "unknown" where modules are imported as they lie."""
+    """Return the installed version; "unknown" if aichat is not installed."""
     found = distribution()
     return str(found.version) if found else "unknown"
 
 
 def installs(extra: str) -> str:
-    """Return the sentence that says how to install an *extra*, as ``"higgs"``, here."""
+    """Return a hint on how to install an *extra* such as ``"higgs"``."""
     if _is_checkout():
         return f'Run `pip install -e ".[{extra}]"` in your checkout of aichat.'
     return f'Run `pip install "{DISTRIBUTION}[{extra}]"`.'
@@ -33,7 +33,7 @@ def installs(extra: str) -> str:
 
 @cache
 def distribution() -> Any:
-    """Return the installed distribution that this package is of, or None."""
+    """Return the installed distribution of this package, or None."""
     from importlib.metadata import Distribution, PackageNotFoundError, entry_points  # slow
 
     try:
@@ -53,7 +53,7 @@ def require_installed() -> None:
 
 
 def _is_checkout() -> bool:
-    """Tell whether what runs here was installed as editable, or not at all."""
+    """Return whether aichat is installed as editable, or not at all."""
     if (found := distribution()) is None:
         return Path(__file__).parents[2].joinpath("pyproject.toml").is_file()
     about = json.loads(found.read_text("direct_url.json") or "{}")

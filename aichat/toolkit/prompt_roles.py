@@ -1,4 +1,4 @@
-"""The messages of a prompt in the order that every chat template takes.
+"""Reorders the messages of a prompt so that every chat template accepts them.
 
 Many templates refuse a conversation in which one role speaks twice in a row, in which the character
 begins, or whose system prompt is not at the beginning; some know no system prompt at all.
@@ -13,18 +13,18 @@ from attrs import evolve
 from aichat.core.models import PromptMessage
 
 GO_ON = PromptMessage("user", "Please go on.")
-"""Said to a character that is to speak twice in a row: most models only answer somebody."""
+"""Inserted when a character speaks twice in a row: most models only answer a user."""
 BEGINNING = PromptMessage("user", "(The conversation begins.)")
-"""Stands before the first words of a character that nobody has spoken to."""
+"""Inserted when a character speaks first."""
 NO_RESULT = "There is no result."
 
 
 def in_turns(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
     """Return *messages* so that user and assistant take turns, the user first and last.
 
-    Neighbours of one role are joined; blank messages are left out. One system prompt may come
-    first, and what the system says later comes from the user. Each call for a tool is followed by
-    one result. A prompt that is in order already stays as it is.
+    Adjacent messages of one role are joined; blank messages are left out. One system prompt may
+    come first, later system messages become the user's. Each tool call is followed by one result. A
+    prompt that is in order already is returned unchanged.
     """
     given = [message for message in messages if _says_something(message)]
     if _takes_turns(given):

@@ -1,4 +1,4 @@
-"""What a character is told about itself, and how its model is asked, whoever asks."""
+"""System prompt and model settings of a character, for the chat and for try-outs alike."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SETTINGS: Mapping[str, type | tuple[type, ...]] = {
     "top_p": (int, float),
     "stop": (list, tuple),
 }
-"""What a model can be told beside messages, and of which type it is."""
+"""Settings of a language model, and their types."""
 
 
 def briefing(character: Character, others: Iterable[str] = ()) -> str:
-    """Write a character's system prompt; *others* are the names of who else takes part."""
+    """Return a character's system prompt; *others* are the names of the other participants."""
     names = list(others)
     company = f", {' and '.join(names)}" if names else ""
     return (
@@ -31,10 +31,10 @@ def briefing(character: Character, others: Iterable[str] = ()) -> str:
 
 
 def asked_with(character: Character, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how *character*'s model is asked: by its own settings, else by those given.
+    """Return the model settings of *character*: its own ones, else those given.
 
-    Its own are its model and temperature, and the others in ``extensions["llm"]``. What is of the
-    wrong type there is left out: programs of all kinds write extensions.
+    Its own are its model and temperature, and the others in ``extensions["llm"]``. Values of the
+    wrong type there are ignored: any client may write extensions.
     """
     free = character.extensions.get("llm")
     own = dict(free) if isinstance(free, Mapping) else {}
@@ -42,7 +42,7 @@ def asked_with(character: Character, settings: Mapping[str, Any]) -> dict[str, A
     return {
         name: fitting[0]
         for name, kind in SETTINGS.items()
-        if (fitting := [told[name] for told in (own, settings) if _fits(told.get(name), kind)])
+        if (fitting := [some[name] for some in (own, settings) if _fits(some.get(name), kind)])
     }
 
 

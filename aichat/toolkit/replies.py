@@ -1,4 +1,4 @@
-"""The reply of a language model as it is meant to be read, whichever backend writes it."""
+"""Filtered replies of language models, whichever backend writes them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from .model_text import ModelText
 from .visible_text import Withdrawn
 
 SLICE = 2_000
-"""Letters that are read at once; others work between two slices."""
+"""Letters that are read at once; other tasks run between two slices."""
 MOST_MODELS = 1_000
 
 
 @define
 class Habits:
-    """What is known of models from their replies: which ones think aloud, and only then answer."""
+    """Remembers which models write their reasoning without a tag before they answer."""
 
     aloud: dict[str, None] = field(factory=dict)
 
     def waits(self, model: str) -> bool:
-        """Tell whether text of *model* may be thoughts for which no tag came."""
+        """Return whether text of *model* may be reasoning without an opening tag."""
         return model in self.aloud
 
     def note(self, model: str, text: ModelText) -> None:
-        """Learn from a reply; a model that no longer thinks aloud need not wait any more."""
+        """Learn from a reply; a model that no longer does so is no longer withheld."""
         if text.shown.thought_aloud:
             self.aloud[model] = None
         elif text.shown.waited_in_vain:

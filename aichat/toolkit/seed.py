@@ -1,4 +1,4 @@
-"""Three people to talk to, put into a brand-new store."""
+"""Three characters and their voices for a new store."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The marks that models are trained to write and readers should not see, and what each means.
+"""Tokens of chat templates that may appear in a model's text, and their meanings.
 
-Tags around thoughts and calls for tools, the control tokens of chat templates, and the headers in
-which a template names whose turn it is. Each family of models has its own.
+Tags around reasoning and tool calls, the control tokens of chat templates, and the headers in which
+a template names the role of a turn. Each family of models has its own.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ THOUGHTS = frozenset(
     | {"scratch_pad", "thought_process"}
     | {"inner_thoughts", "inner_monologue", "internal_monologue", "deliberation", "pondering"}
 )
-"""Names of tags around thoughts."""
+"""Names of tags around reasoning."""
 RESULTS = frozenset(
     {"tool_response", "tool_responses", "tool_result", "tool_results", "tool_output"}
     | {"tool_outputs", "function_results", "function_response", "available_tools", "tools"}
 )
-"""Names around what only a template or a tool says; hidden like thoughts."""
+"""Names of tags around results and lists of tools; hidden like reasoning."""
 CALLS = frozenset(
     {"tool_call", "tool_calls", "toolcall", "toolcalls", "function_call", "function_calls"}
     | {"functioncall", "tool_code", "tool_use", "function", "invoke"}
@@ -96,7 +96,7 @@ TRIGGER = re.compile(
     r"|<(?=[|｜/0A-Za-z_]|<[/S]|<?\Z)|\[(?=[/A-Za-z_\s{]|\Z)|◁(?=[/A-Za-z]|\Z)"
     r"|(?<!`)`|\{(?=[\s\"]|\Z)"
 )
-"""Where a token, or a call that is JSON, may begin, by the letter that follows."""
+"""Where a token, or a call in JSON, may begin, by the letter that follows."""
 TOKEN = re.compile(
     r"""
       <[|｜](?P<control>[^<>|｜\s]{1,64})[|｜]?>
@@ -134,7 +134,7 @@ CALL_BEGINS = re.compile(
     r"\"(?:name|function|function_name|tool|tool_name|tool_calls|arguments|parameters|type|id"
     r"|action|recipient_name)\"\s{0,4}:"
 )
-"""JSON that may be a call, bare or in a block of code."""
+"""JSON that may be a call, bare or in a code block."""
 CALL_BEGUN = re.compile(
     r"`{1,2}|(?:```\w{0,12}\s{0,8})?(?:\[?\s{0,8}(?:\{\s{0,8}(?:\"\w{0,16}(?:\"\s{0,4})?)?)?)?"
 )
@@ -145,7 +145,7 @@ LONGEST_BEGINNING = 80
 
 @frozen
 class Mark:
-    """What a token means.
+    """The meaning of a token.
 
     *kind*: ``thoughts``, ``hidden`` or ``call`` (begins, or *closes*), ``end`` (of a turn),
     ``header`` (begins), ``header_end``, ``role`` (whose turn it is), ``strike``, ``wrapper`` (of a
@@ -158,7 +158,7 @@ class Mark:
 
 
 def mark_of(token: re.Match[str]) -> Mark | None:
-    """Tell what a token means; None if it is ordinary text."""
+    """Return the meaning of a token; None if it is ordinary text."""
     if token["control"] is not None:
         return _control(token["control"])
     if token["tail"] is not None:
@@ -179,7 +179,7 @@ def mark_of(token: re.Match[str]) -> Mark | None:
 
 
 def may_begin(text: str, at: int) -> bool:
-    """Tell whether a token may begin at *at* whose end is still to come."""
+    """Return whether an unfinished token may begin at *at*."""
     if len(text) - at > LONGEST:
         return False
     begun = BEGUN.fullmatch(text, at)
@@ -237,7 +237,7 @@ def _is_thought(name: str) -> bool:
 
 
 def _control(text: str) -> Mark:
-    """Tell what ``<|text|>`` means; one that nobody knows is left out."""
+    """Return the meaning of ``<|text|>``; an unknown one is dropped."""
     name = re.sub(r"[\W_▁]+", "_", text.casefold()).strip("_")
     words = set(name.split("_"))
     closes = text.startswith("/") or bool(words & {"end", "close", "stop"})

@@ -1,8 +1,7 @@
-"""Temporary files and folders are named for the process that made them.
+"""Names temporary files and folders after their process, and removes those of dead ones.
 
-So what a killed process left behind can be swept, and nothing else: only names with our mark, of
-our user, from this machine, whose process is gone. The standard library is all that is needed here,
-as the build uses this module by its path.
+Only files of aichat, of this user and machine, whose process has ended, are removed. This module
+needs the standard library alone, as the build loads it by its path.
 """
 
 from __future__ import annotations
@@ -18,33 +17,33 @@ from pathlib import Path
 from secrets import token_hex
 
 HOST = blake2b(platform.node().encode(), digest_size=2).hexdigest()
-"""Process ids mean something on one machine, or in one container, only."""
+"""Identifies the machine or container: process ids are valid there only."""
 RUN = token_hex(4)
-"""Tells this process from an earlier one with its id, as each restart of a container has."""
+"""Distinguishes this process from an earlier one with its id, as in a restarted container."""
 MARK = re.compile(r"(?P<host>[0-9a-f]{4})-(?P<process>[0-9]{1,10})-(?P<run>[0-9a-f]{8})-")
 TEMPORARY = "aichat-"
-"""How the names of our folders in the folder for temporary files begin."""
+"""Prefix of the names of our folders among the temporary files."""
 
 
 def mark() -> str:
-    """Return what comes into a name, behind its beginning."""
+    """Return the part of a name that identifies this process."""
     return f"{HOST}-{os.getpid()}-{RUN}-"
 
 
 def folder_for(what: str) -> str:
-    """Make a folder for temporary files, as ``aichat-espeak-…``; return its path."""
+    """Create a folder for temporary files, such as ``aichat-espeak-…``; return its path."""
     return tempfile.mkdtemp(prefix=f"{TEMPORARY}{what}-{mark()}")
 
 
 def sweep_temporary() -> int:
-    """Sweep the folder for temporary files; return how many were removed."""
+    """Remove leftovers among the temporary files; return how many there were."""
     return sweep(Path(tempfile.gettempdir()), rf"{TEMPORARY}[a-z]+-")
 
 
 def sweep(folder: Path, beginning: str) -> int:
-    """Remove what processes that are gone have left in *folder*; return how many that were.
+    """Remove what dead processes have left in *folder*; return how many files that were.
 
-    *beginning* is a pattern for what stands before the mark. What cannot be removed stays.
+    *beginning* is a pattern for the part of the name before the mark. Errors are ignored.
     """
     swept = 0
     for path in _left(folder, re.compile(beginning + MARK.pattern)):
@@ -88,7 +87,7 @@ def _is_gone(name: re.Match[str]) -> bool:
 
 def _lives(process: int) -> bool:
     if os.name != "posix":
-        return True  # there is no way to ask that would not end it
+        return True  # any way to check would end it
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -1,4 +1,4 @@
-"""Long texts in pieces that a voice can say at a stretch."""
+"""Splits long texts into chunks that a voice can synthesise in one go."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 LONGEST = 300
-"""Letters: about 20 s of speech."""
+"""Most letters of a chunk: about 20 s of speech."""
 
 _SENTENCE = re.compile(r".+?(?:(?<![.!?;:])[.!?;:]++[\"')\]]*+(?=\s|$)|$)", re.DOTALL)
 
 
 def pieces(text: str, longest: int = LONGEST) -> Iterator[str]:
-    """Cut a text at the ends of sentences, else between words, else anywhere."""
+    """Yield a text in chunks, cut at the ends of sentences, else between words, else anywhere."""
     piece = ""
     for part in _parts(text, longest):
         if piece and len(piece) + 1 + len(part) > longest:

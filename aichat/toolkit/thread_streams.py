@@ -1,4 +1,4 @@
-"""Streams that blocking work makes in worker threads: the tokens of a model, the audio of a voice.
+"""Async streams of blocking work in worker threads: a model's tokens, a voice's audio.
 
     async with Workers(3) as workers:
         async with closing(workers.stream(work)) as pieces:
@@ -7,10 +7,10 @@
 
     def work(listener):                # in a thread
         for piece in model:            # in small steps
-            listener(piece)            # waits while the reader has enough
+            listener(piece)            # waits while the buffer is full
 
-When the reader closes the stream, the next hand-over raises :class:`Left`; work that takes long
-between two of them looks at ``listener.left`` in each step.
+When the reader closes the stream, the next call of the listener raises :class:`ReaderLeft`; work
+that takes long between two calls checks ``listener.left`` in each step.
 """
 
 from __future__ import annotations
@@ -33,33 +33,33 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Left(Exception):  # a fact, not a failure
-    """Nobody listens any more: end the work."""
+class ReaderLeft(Exception):  # a fact, not a failure
+    """The reader has closed the stream: the work should end."""
 
 
 class Listener(Generic[T]):
-    """Who waits for what a thread makes; called there."""
+    """Passes items from a worker thread to the reader of a stream; called in the thread."""
 
     def __init__(self, ahead: int) -> None:
         self._send: MemoryObjectSendStream[T]
         self._receive: MemoryObjectReceiveStream[T]
         self._send, self._receive = anyio.create_memory_object_stream(ahead)
         self.left = False
-        """Nobody listens any more; true within a turn of the loop after the stream was closed."""
+        """The reader has closed the stream; true within a turn of the loop after that."""
         self._failure: Exception | None = None
 
     def __call__(self, item: T) -> None:
-        """Hand *item* over, and wait while many wait. Raises :class:`Left`."""
+        """Send *item*, and wait while the buffer is full. Raises :class:`ReaderLeft`."""
         if self.left:
-            raise Left
+            raise ReaderLeft
         try:
             from_thread.run(self._send.send, item)
         except anyio.BrokenResourceError:
-            raise Left from None
+            raise ReaderLeft from None
 
     @property
     def waiting(self) -> int:
-        """How many items wait for the reader."""
+        """Items in the buffer."""
         return self._receive.statistics().current_buffer_used
 
     def _leave(self, failure: Exception | None = None) -> None:
@@ -69,13 +69,13 @@ class Listener(Generic[T]):
 
 
 class Workers:
-    """Threads for a backend's work, *count* at once; others wait their turn. *name* is told."""
+    """Worker threads of a backend, *count* at once; other calls queue. *name* is for errors."""
 
     def __init__(self, count: int, name: str) -> None:
         self.name = name
         self._count = count
         self.listeners: set[Listener[Any]] = set()
-        """Those whose work is not over, whether or not they listen."""
+        """Listeners whose work is not over, even if the reader has left."""
         self._tasks: TaskGroup | None = None
 
     async def __aenter__(self) -> Workers:
@@ -99,21 +99,21 @@ class Workers:
 
     @property
     def count(self) -> int:
-        """How much work goes on at once."""
+        """Most threads at once."""
         return self._count
 
     def limit(self, count: int) -> None:
-        """Change the count; what goes on already is not touched. Call it on the event loop."""
+        """Change the count; running work is not affected. Call it on the event loop."""
         self._count = count
         self._slots.total_tokens = count
 
     async def stream(
         self, work: Callable[[Listener[T]], None], ahead: int = 8
     ) -> AsyncGenerator[T, None]:
-        """Run *work* in a thread and yield what it hands over; *ahead* items may wait.
+        """Run *work* in a thread and yield its items; up to *ahead* items are buffered.
 
-        What it raises is raised here. A slot is free again when the thread has ended, which may be
-        a little after the stream was closed.
+        Its exceptions are raised here. A slot is free again when the thread has ended, which may
+        be a little after the stream was closed.
         """
         if self._tasks is None:
             raise self._not_running()
@@ -130,9 +130,9 @@ class Workers:
             raise listener._failure
 
     async def run(self, work: Callable[[Callable[[], bool]], R]) -> R:
-        """Run *work* in a thread that is free, and return what it returns.
+        """Run *work* in a free thread, and return its result.
 
-        It is given a function that tells whether nobody waits for that any more.
+        Its argument is a function that returns whether the caller has been cancelled.
         """
 
         def once(listener: Listener[R]) -> None:
@@ -153,11 +153,11 @@ class Workers:
     async def _work(
         self, work: Callable[[Listener[T]], None], listener: Listener[T], slot: object
     ) -> None:
-        """Outlives the reader: there is room for the next only when the thread has ended."""
+        """Run the thread. This outlives the reader: the slot is free when the thread has ended."""
         try:
             with listener._send:
                 await to_thread.run_sync(work, listener, limiter=self._threads)
-        except Left:
+        except ReaderLeft:
             pass  # which is how a stream ends early
         except Exception as error:
             listener._failure = listener._failure or error  # raised where the stream is read

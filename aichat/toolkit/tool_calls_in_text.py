@@ -1,4 +1,4 @@
-"""Calls for tools that a model writes into its text, because its server does not read them out.
+"""Parses tool calls that a model writes into its text, when its server does not parse them.
 
 There are as many forms as families of models: JSON with a name and arguments, bare or between tags;
 a name with JSON behind it; ``<function=name><parameter=key>value``; ``<invoke name="name">``;
@@ -37,7 +37,7 @@ GEMMA_KEY = re.compile(r"(?<=[{,])\s*(\w{1,64})\s*:")
 LONGEST_PYTHON = 5_000
 DIALECT = re.compile(r"(?<=[</])[|｜]DSML[|｜]")
 LONGEST_BEFORE = 160
-"""Letters in front of arguments in which the name is looked for."""
+"""Letters before the arguments in which the name is searched."""
 
 
 def calls_in(text: str, offered: Collection[str]) -> list[ToolCall]:
@@ -74,7 +74,7 @@ def _plain(name: object) -> str:
 
 
 def _calls(read: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Yield the calls that an object is, or holds."""
+    """Yield the calls that an object represents or contains."""
     if isinstance(several := read.get("tool_calls"), list):
         for one in several[:MOST]:
             if isinstance(one, Mapping):
@@ -177,7 +177,7 @@ def _parameters(body: str) -> dict[str, Any]:
 
 
 def _pairs(body: str, key: re.Pattern[str], closing: str) -> dict[str, Any]:
-    """Read values behind their keys, as JSON where they are."""
+    """Return the values that follow their keys, parsed as JSON where they are JSON."""
     begins = list(key.finditer(body))[:MOST]
     ends = [begin.start() for begin in begins[1:]] + [len(body)][: len(begins)]
     values = {
@@ -203,7 +203,7 @@ class Balance:
     is_escaped: bool = False
 
     def end(self, text: str, at: int) -> int:
-        """Return where the value ends in *text*, from *at* on; -1 if it goes on."""
+        """Return the end of the value in *text*, from *at* on; -1 if it continues."""
         while mark := (ESCAPED if self.is_escaped else IN_TEXT if self.in_text else OUTSIDE).search(
             text, at
         ):

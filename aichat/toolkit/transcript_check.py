@@ -1,4 +1,4 @@
-"""What a recogniser gives is checked before anybody acts on it: text, and no more than was said."""
+"""Checks a recogniser's output before it is used: it is text of a plausible length."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from aichat.core.events import MIC_RATE
 from aichat.core.validators import is_clean
 
 SHORTEST_LIMIT = 1_000
+"""Most letters for silence; each second of speech adds to it."""
 LETTERS_PER_SECOND = 60
-"""Nobody speaks a third as fast; a transcript may have so many letters, and the limit above."""
+"""Letters that each second may add: three times the fastest speech."""
 
-MEND = "Say it again, or choose another recogniser under [stt] in plugins.toml."
+HINT = "Say it again, or choose another recogniser under [stt] in plugins.toml."
 
 
 def transcript(text: object, utterance: Utterance) -> str:
-    """Return a transcript without blanks around it. Raises :class:`BackendFailed` for what is none.
+    """Return a checked transcript, stripped. Raises :class:`BackendFailed`.
 
-    What no store can keep is replaced.
+    Characters that a store cannot keep are replaced.
     """
     if not isinstance(text, str):
         kind = type(text).__name__
-        raise BackendFailed(f"The speech recogniser gave {kind}, not a text.", MEND)
+        raise BackendFailed(f"The speech recogniser gave {kind}, not a text.", HINT)
     seconds = len(utterance.pcm) / 2 / MIC_RATE
     if len(text) > SHORTEST_LIMIT + LETTERS_PER_SECOND * seconds:
         problem = (
             f"The speech recogniser wrote {len(text):,} letters for {seconds:.1f} s of speech."
         )
-        raise BackendFailed(problem, MEND)
+        raise BackendFailed(problem, HINT)
     if not is_clean(text):
         whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = whole.replace("\0", "\ufffd")

@@ -1,8 +1,8 @@
-"""What somebody said, of what a recogniser wrote: no notes on sounds, no credits of subtitles.
+"""Filters hallucinations out of transcripts: notes on sounds, and credits of subtitles.
 
-Recognisers learnt from subtitles. Where nobody speaks, they note sounds (``[BLANK_AUDIO]``,
-``(music)``, ``♪``) and write what subtitles end with. Credits count only when they are the whole
-utterance, so that "Thanks for watching my kids" stays.
+Recognisers are trained on subtitles. In silence they write notes on sounds (``[BLANK_AUDIO]``,
+``(music)``, ``♪``) and the credits that end subtitles. Credits are removed only when they are the
+whole utterance, so that "Thanks for watching my kids" stays.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from itertools import compress
 from operator import not_
 
 LONGEST = 10_000
-"""Characters of a transcript. A longer one is not examined: there are words in it."""
+"""Most characters of a transcript that is examined: a longer one holds words."""
 LONGEST_CREDIT = 160
-"""Characters. A longer sentence is no credit."""
+"""Most characters of a credit."""
 MOST_SENTENCES = 6
-"""An utterance of more sentences is not made of credits alone."""
+"""Most sentences of an utterance that may consist of credits alone."""
 LONGEST_NOTE = 80
-"""Characters between two brackets in the midst of words; more is no note on a sound."""
+"""Most characters of a note on a sound, between two brackets."""
 
 WORD = re.compile(r"[^\W_]")
 
 
 def _between(pairs: str, before: str = "", after: str = "") -> str:
-    """Return a pattern for text between any of these *pairs*; an open bracket runs to the end."""
+    """Return a pattern for text between any of these *pairs*; an unclosed one runs to the end."""
     return "|".join(
         rf"{before}\{pair[0]}{after}[^\{pair[0]}\{pair[1]}]{{0,{LONGEST_NOTE}}}(?:\{pair[1]}|$)"
         for pair in pairs.split()
@@ -36,7 +36,7 @@ ASIDE = re.compile(
     "|".join((_between("♪♪ ♫♫ ♬♬ ♩♩ 【】 ［］"), _between("[] {} <>", r"(?<!\w)", r"(?!\s)")))
     + rf"|(?<![\w*])\*+(?=[^\s*])[^*]{{0,{LONGEST_NOTE}}}(?:\*+(?!\w)|$)"
 )
-"""A note that may stand among words: in a transcript nothing else is written so."""
+"""A note that may stand among words: a transcript uses these brackets for nothing else."""
 NOTE = re.compile(f"{_between('() （） ** [] {} <>')}|{ASIDE.pattern}")
 """A note, if the utterance is nothing else: round brackets hold words of a sentence as well."""
 
@@ -115,7 +115,7 @@ CREDITS = re.compile(
     ),
     re.IGNORECASE,
 )
-"""Sentences, as :func:`_plain` writes them, that end subtitles and that nobody says to somebody."""
+"""Sentences, as :func:`_plain` returns them, that end subtitles and do not occur in speech."""
 
 BESIDE = re.compile(
     r"(thanks|thank you|bye|bye bye|goodbye|see you( \w+){0,2}|"
@@ -125,14 +125,14 @@ BESIDE = re.compile(
     r"ありがとうございました|감사합니다)( (so|very) much| guys| all)?",
     re.IGNORECASE,
 )
-"""What people do say, and subtitles have next to their credits."""
+"""Sentences that occur in speech, and in subtitles next to their credits."""
 
 
 def spoken(transcript: str) -> str:
-    """Return what of a recogniser's *transcript* somebody said; empty if nobody said anything.
+    """Return the spoken words of a *transcript*; empty if there are none.
 
     Notes on sounds are left out, and text without a word, and an utterance that consists of the
-    credits of subtitles. Its time is linear. Do not ask it about text that was typed.
+    credits of subtitles. Its time is linear. Do not use it for typed text.
     """
     if len(transcript) > LONGEST:
         return transcript.strip()
@@ -145,7 +145,7 @@ def spoken(transcript: str) -> str:
 
 
 def _is_credit(text: str) -> bool:
-    """Tell whether *text* is credits and what goes with them, and nothing else."""
+    """Return whether *text* is nothing but credits and what goes with them."""
     if len(text) > MOST_SENTENCES * LONGEST_CREDIT or "?" in text:
         return False
     text = NOTE.sub(" ", text)
@@ -159,6 +159,6 @@ def _ends_subtitles(plain: str) -> bool:
 
 
 def _plain(sentence: str) -> str:
-    """Return its words in small letters with one space between them, apostrophes kept."""
+    """Return its words in lower case, separated by single spaces, apostrophes kept."""
     text = unicodedata.normalize("NFKC", sentence).replace("’", "'").replace("İ", "i").lower()
     return " ".join(NO_WORD.sub(" ", text).split())

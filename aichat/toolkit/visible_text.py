@@ -1,8 +1,8 @@
-"""What is shown of a model's text, and what is withdrawn because it turns out to be thoughts.
+"""The visible part of a model's text, which is withdrawn if it turns out to be reasoning.
 
-Some models write their thoughts without a tag in front, and only the closing tag tells. What was
-shown until then is withdrawn. To spare that, text is held back once its first words are those of
-thoughts, and, of a model that has done so before, until its closing tag has come.
+Some models write their reasoning without an opening tag, so that only the closing tag reveals it.
+Text shown until then is withdrawn. To avoid that, text is withheld if its first words are typical
+of reasoning, and, for a model that has done so before, until its closing tag.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from attrs import define, field, frozen
 from aichat.core.tools import ToolCall
 
 LONGEST_OPENING = 120
+"""Letters at the beginning that are checked for words typical of reasoning."""
 LONGEST_WITHHELD = 100_000
-"""Letters of text that may be thoughts; when there are more, they are shown."""
+"""Most letters that are withheld; when there are more, they are shown."""
 THINKS_ALOUD = re.compile(
     r"(?:(?:okay|ok|alright|all right|hm+|well|so|now|first|wait|let's see)[,.:]?\s+)*"
     r"(?:the user(?:'s)?\b|user (?:says|asks|wants|is)\b|we need to (?:respond|reply|answer)\b)",
     re.IGNORECASE,
 )
-"""In a reply the user is "you": only who thinks aloud speaks of "the user"."""
+"""In a reply the user is "you": "the user" is typical of reasoning."""
 FENCE = 3
 """Backticks around a block of code."""
 OPENING_QUOTES = "\"'“‘„«(["
@@ -30,7 +31,7 @@ RUNS = re.compile(r"`+|[^`]+")
 
 @frozen
 class Withdrawn:
-    """All text before it was no part of the reply."""
+    """All earlier text was no part of the reply."""
 
 
 WITHDRAWN = Withdrawn()
@@ -38,15 +39,15 @@ WITHDRAWN = Withdrawn()
 
 @define
 class Code:
-    """Follows where code begins and ends in Markdown: blocks, and code within a line."""
+    """Tracks code in Markdown: code blocks, and code within a line."""
 
     ticks: int = 0
-    """Backticks at the end of what was read."""
+    """Backticks at the end of the text so far."""
     in_block: bool = False
     in_line: bool = False
 
     def follow(self, text: str) -> None:
-        """Read on."""
+        """Read more text."""
         if not (self.ticks or self.in_line or "`" in text):
             return
         for run in RUNS.findall(text):
@@ -57,7 +58,7 @@ class Code:
                 self.in_line = self.in_line and "\n" not in run
 
     def settle(self) -> bool:
-        """Tell whether what follows is code, if it is no backtick."""
+        """Return whether what follows is code, unless it is a backtick."""
         ticks, self.ticks = self.ticks, 0
         if ticks >= FENCE:
             self.in_block, self.in_line = not self.in_block, False
@@ -68,29 +69,29 @@ class Code:
 
 @define
 class Shown:
-    """Collects what is to be shown; if it *waits*, once it is known to be no thought."""
+    """Collects the visible text; if it *waits*, withholds all until it proves to be a reply."""
 
     waits: bool = False
     has_any: bool = False
     at_line_start: bool = True
     thought_aloud: bool = False
-    """Thoughts came without a tag in front."""
+    """There was reasoning without an opening tag."""
     waited_in_vain: bool = False
-    """All was held back, and none of it was thoughts."""
+    """All text was withheld, and none of it was reasoning."""
     texts: list[str] = field(factory=list)
     out: list[str | ToolCall | Withdrawn] = field(factory=list)
     was_taken: bool = False
-    """Some text is out already."""
+    """Some text has been emitted already."""
     last: str = ""
     last_seen: str = ""
     """The last letter that is no white space."""
     has_gap: bool = False
-    """Something was left out here."""
+    """Something was dropped here."""
     fence: int = 0
-    """Backticks to leave out that end a block around a call."""
+    """Backticks to drop: the end of a code block around a call."""
     code: Code = field(factory=Code)
     opening: str | None = ""
-    """The first words, while they may tell that they are thoughts."""
+    """The first words, while they may still prove to be reasoning."""
     withheld: list[str] | None = None
     size: int = 0
 
@@ -109,11 +110,11 @@ class Shown:
 
     @property
     def in_code(self) -> bool:
-        """What follows is code, if it is no backtick."""
+        """Whether what follows is code, unless it is a backtick."""
         return self.code.settle()
 
     def add(self, text: str) -> None:
-        """Show *text*, without white space in front of the reply."""
+        """Add *text*, without white space at the beginning of the reply."""
         text = self._joined(text)
         if not text:
             return
@@ -145,12 +146,12 @@ class Shown:
         return text
 
     def call(self, calls: list[ToolCall]) -> None:
-        """Pass calls on."""
+        """Emit calls."""
         self._put()
         self.out += calls
 
     def withdraw(self) -> None:
-        """Take back all text so far: it was thoughts."""
+        """Withdraw all text so far: it was reasoning."""
         if not self.has_any:
             return
         self.thought_aloud = True
@@ -162,13 +163,13 @@ class Shown:
         self.code = Code()
 
     def settle(self) -> None:
-        """Show what was held back: the reply is over, and it was no thought."""
+        """Show the withheld text: the reply is over, and it was no reasoning."""
         self.waited_in_vain = self.waits and self.withheld is not None
         self.texts += self.withheld or ()
         self.opening = self.withheld = None
 
     def taken(self) -> list[str | ToolCall | Withdrawn]:
-        """Hand over what is certain."""
+        """Return what is certain so far."""
         self._put()
         out, self.out = self.out, []
         self.was_taken = self.was_taken or any(isinstance(piece, str) for piece in out)
@@ -179,10 +180,10 @@ class Shown:
             self.out.append("".join(self.texts))
             self.texts = []
 
-    # -- thoughts without a tag --------------------------------------------------------------
+    # -- reasoning without a tag -------------------------------------------------------------
 
     def _begin(self, text: str) -> None:
-        """Show the first words, up to those that tell that they are thoughts."""
+        """Show the first words, unless they are typical of reasoning."""
         self.opening = f"{self.opening}{text[:LONGEST_OPENING]}"
         if THINKS_ALOUD.match(self.opening):
             self.opening, self.withheld = None, []

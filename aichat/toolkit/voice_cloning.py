@@ -1,8 +1,8 @@
-"""Making a voice known to the engine that is to speak in it.
+"""Teaches an engine a voice before it speaks in it.
 
-An engine that :class:`~aichat.core.backends.Clones` learns a voice once: from the clip it was
-cloned from, or, if it was described, by making up how that sounds. What it has learnt may be kept
-with the voice (``audio_tokens``), so that it sounds the same for ever and nobody waits again.
+An engine that :class:`~aichat.core.backends.Clones` learns a voice once: from its clip, or, if it
+was described, by inventing how it sounds. The result may be stored with the voice
+(``audio_tokens``), so that it always sounds the same and is not computed again.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from aichat.core.storage import Storage
 MADE_OF = frozenset(
     {"method", "speaker_desc", "scene_prompt", "audio_path", "text_path", "settings"}
 )
-"""Fields of a voice; ``audio_tokens`` are no longer right when one of them changes."""
+"""Fields of a voice that invalidate its ``audio_tokens`` when they change."""
 
 
 def with_tokens_dropped(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Add to *changes* of a voice that its codes go, if they would be of how it was before."""
+    """Return *changes* of a voice, with its ``audio_tokens`` cleared if they become invalid."""
     stale = changes.keys() & MADE_OF
     return {**({"audio_tokens": None} if stale else {}), **changes}
 
 
 async def introduce(voice: Voice, tts: Tts, storage: Storage) -> Voice:
-    """Let *tts* get to know *voice*, if it has to; return it with the codes, which are kept.
+    """Let *tts* learn *voice*, if necessary; return it with its codes, which are stored.
 
-    A voice that is not in *storage*, or is another there, only gets them. Raises
-    :class:`BadValue` for a clip that is no sound, and what the engine and the store raise.
+    The codes of a voice that is not in *storage*, or differs from the one there, are not stored.
+    Raises :class:`BadValue` for a clip that is no sound, and what engine and store raise.
     """
     if not isinstance(tts, Clones) or tts.knows(voice):
         return voice
@@ -65,7 +65,7 @@ async def _reference(voice: Voice, storage: Storage) -> Reference | None:
 
 
 def _read(clip: bytes, name: str) -> tuple[bytes, int]:
-    """Read a wav file; return its PCM16 and its rate."""
+    """Return the PCM16 and the sample rate of a WAV file."""
     try:
         with wave.open(io.BytesIO(clip)) as file:
             if (file.getnchannels(), file.getsampwidth()) != (1, 2):

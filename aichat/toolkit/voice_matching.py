@@ -1,6 +1,6 @@
-"""What engines without a voice of that kind can still make out of one: woman or man, and dice.
+"""Matches a voice to those of an engine that has no such voice: by gender, and by a stable hash.
 
-So a voice that was made for one engine falls back on another in a way that fits and never changes.
+So a voice that was made for one engine gets a fitting one on another, always the same.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _MAN = re.compile(
 _WOMANS_NAME = re.compile(
     r"(?!joshua|luca|ezra|nikita|noah|elijah|jonah|micah)\w+(?:ah?|ine|elle|ette|lyn)\b"
 )
-"""First names that are mostly women's, for a voice without a description, as a cloned one."""
+"""First names that are mostly women's, for a voice without a description, such as a clone."""
 
 
 def sounds_like(voice: Voice) -> Literal["woman", "man", ""]:
-    """Tell by the description, or by the name if there is none; "" when neither tells."""
+    """Return the gender by the description, or by the name if there is none; "" if unclear."""
     about = voice.speaker_desc.lower()
     if not about:
         return "woman" if _WOMANS_NAME.match(voice.voice.lower()) else ""
@@ -32,7 +32,7 @@ def sounds_like(voice: Voice) -> Literal["woman", "man", ""]:
     return "" if bool(woman) == bool(man) else "woman" if woman else "man"
 
 
-def dice(voice: Voice, *more: object) -> bytes:
-    """Throw 32 dice, 0 to 255, that fall the same way each time for a name, and *more*."""
-    thrown = "\n".join([voice.voice, *map(str, more)])
-    return hashlib.sha256(thrown.encode("utf-8", "replace")).digest()
+def stable_bytes(voice: Voice, *more: object) -> bytes:
+    """Return 32 pseudo-random bytes, always the same for the name of a voice, and *more*."""
+    seed = "\n".join([voice.voice, *map(str, more)])
+    return hashlib.sha256(seed.encode("utf-8", "replace")).digest()

@@ -1,10 +1,10 @@
-"""Weights: files that a backend needs and that no package brings. Found, or fetched with resume.
+"""Weights: files that a backend needs and no package contains. Finds and downloads them.
 
-They live in the cache of the Hugging Face client, which other programs share. That client throws
-away what has come when a download is cut. So large files are fetched here: they go on where they
-stopped, also after a restart, are checked, and are laid where the client finds them; names, small
-files and layout are left to it. It is handed in as *hub* (``import huggingface_hub``), so that the
-core needs no such package.
+They are in the cache of the Hugging Face client, which other programs share. That client discards
+the part of a file that came when a download is cut. So large files are downloaded here: they are
+resumed, also after a restart, checked, and put where the client finds them; names, small files and
+layout are left to it. It is passed in as *hub* (``import huggingface_hub``), so that the toolkit
+needs no such package.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ DISK = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC),
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
 )
-"""What the disk refuses with, not the network."""
+"""Error numbers of the disk, not the network."""
 LARGEST_LIST = 32 * MB
-"""Bytes in what the hub says of a repository."""
-Tell = Callable[[int, int], None]
-"""Takes the bytes that are here, and all that are needed; called from a worker thread."""
+"""Most bytes of the hub's answer about a repository."""
+Report = Callable[[int, int], None]
+"""Called with the bytes on disk and the bytes needed, in a worker thread."""
 
 
 @frozen
 class Weights:
-    """What a backend needs: *files* (patterns; none: all) of a *repository* on the hub.
+    """The weights of a backend: *files* (patterns; none: all) of a *repository* on the hub.
 
-    *name* is what people call it. Without a repository it is the path of a folder or file that the
-    user has set: that is neither fetched nor removed. *main* is the file without which the others
+    *name* is for display. Without a repository it is the path of a folder or file that the user has
+    set: that is neither downloaded nor removed. *main* is the file without which the others
     are of no use.
     """
 
@@ -60,23 +60,23 @@ class Weights:
     revision: str | None = None
 
     def includes(self, file: str) -> bool:
-        """Tell whether a file of the repository is needed."""
+        """Return whether a file of the repository is needed."""
         return not self.files or any(fnmatch(file, pattern) for pattern in self.files)
 
 
 def needed_weights(backend: object) -> Sequence[Weights]:
-    """Return what a backend (made, not entered) says it needs in an attribute ``weights``."""
+    """Return the attribute ``weights`` of a backend, which need not be entered."""
     return tuple(getattr(backend, "weights", ()))
 
 
 def find(weights: Weights, hub: Any) -> Path | None:
-    """Return where the weights are, if all of them are here. Blocks: reads the disk, no network."""
+    """Return the path of the weights, if all are on disk. Blocks: reads the disk, no network."""
     if not weights.repository:
         path = Path(weights.name).expanduser()
         return path if path.exists() else None
     try:
         return _snapshot(weights, hub, local_files_only=True)
-    except (OSError, ValueError):  # the client's way to say no
+    except (OSError, ValueError):  # which the client raises if they are missing
         return None
 
 
@@ -87,7 +87,7 @@ def cache_folder(weights: Weights, hub: Any) -> Path:
 
 
 def held_bytes(weights: Weights, hub: Any) -> int:
-    """Return how much of the weights is on this disk, pieces of downloads that were cut included.
+    """Return the bytes of the weights on this disk, partial downloads included.
 
     Blocks: reads the disk.
     """
@@ -98,10 +98,10 @@ def held_bytes(weights: Weights, hub: Any) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def fetch(weights: Weights, hub: Any, tell: Tell, stop: threading.Event) -> Path:
-    """Download what is not here yet. Blocks; ends soon after *stop* is set, with ``Stopped``.
+def fetch(weights: Weights, hub: Any, report: Report, stop: threading.Event) -> Path:
+    """Download what is missing. Blocks; ends soon after *stop* is set, with ``Stopped``.
 
-    Raises what the client and the network raise; what came stays, and the next call goes on there.
+    Raises what the client and the network raise; partial files stay, and the next call resumes.
     """
     _be_quiet(hub)
     _bound_lists(hub)
@@ -110,7 +110,7 @@ def fetch(weights: Weights, hub: Any, tell: Tell, stop: threading.Event) -> Path
     )
     wanted = [file for file in info.siblings if weights.includes(file.rfilename)]
     large = [file for file in wanted if file.lfs]
-    progress = _Progress(sum(file.size or 0 for file in large), tell)
+    progress = _Progress(sum(file.size or 0 for file in large), report)
     blobs = cache_folder(weights, hub) / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
     _check_room(blobs, progress.total - held_bytes(weights, hub))
@@ -129,7 +129,7 @@ async def fetched(
     allowed: bool = True,
     otherwise: str = "install them by hand.",
 ) -> Path:
-    """Return where the weights are, after a download if they are not here and it is *allowed*.
+    """Return the path of the weights, downloaded if they are missing and that is *allowed*.
 
     *report* gets lines on the event loop, as a backend's own ``report``. Raises
     :class:`CannotStart`, which says "Connect once, or *otherwise*", or how to ask for a download
@@ -154,7 +154,7 @@ async def fetched(
 
 
 def _found(weights: Weights, hub: Any) -> Path | None:
-    """Find the weights; where they are whole, pieces of older downloads go."""
+    """Return the path of the weights; if they are complete, remove old partial downloads."""
     folder = find(weights, hub)
     if folder and weights.repository:
         sweep_incomplete(cache_folder(weights, hub) / "blobs")
@@ -162,17 +162,17 @@ def _found(weights: Weights, hub: Any) -> Path | None:
 
 
 async def _fetched(weights: Weights, hub: Any, report: Callable[[str], None]) -> Path:
-    """Fetch in a daemon thread: a server that has gone silent holds up no end of the program."""
+    """Download in a daemon thread: a silent server does not delay the end of the program."""
     stop, done, loop = threading.Event(), anyio.Event(), current_token()
     come: list[Path | Exception] = []
 
-    def tell(done: int, total: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         line = f"weights: {done // MB} of {-(-total // MB)} MB"
         from_thread.run_sync(report, line, token=loop)
 
     def work() -> None:
         try:
-            come.append(fetch(weights, hub, tell, stop))
+            come.append(fetch(weights, hub, report_progress, stop))
         except Exception as error:
             come.append(error)  # raised where it is waited for
         with suppress(RuntimeError):  # the loop has ended meanwhile
@@ -191,17 +191,17 @@ async def _fetched(weights: Weights, hub: Any, report: Callable[[str], None]) ->
 @define
 class _Progress:
     total: int
-    tell: Tell
+    report: Report
     done: int = 0
-    told: int = -1
+    reported: int = -1
 
     def add(self, count: int) -> None:
-        """Count bytes; tell every megabyte, of large files every hundredth."""
+        """Count bytes; report every megabyte, for large files every hundredth."""
         self.done += count
         step = self.done // max(MB, self.total // 100)
-        if step != self.told or self.done == self.total:
-            self.told = step
-            self.tell(self.done, self.total)
+        if step != self.reported or self.done == self.total:
+            self.reported = step
+            self.report(self.done, self.total)
 
 
 def _snapshot(weights: Weights, hub: Any, **options: Any) -> Path:
@@ -218,7 +218,7 @@ def _snapshot(weights: Weights, hub: Any, **options: Any) -> Path:
 
 
 def _source(url: str, hub: Any) -> Source:
-    """Ask where a file is now."""
+    """Return the current address of a file."""
     meta = hub.get_hf_file_metadata(url)
     headers = _module(hub, "utils").build_hf_headers()
     if not meta.location.startswith(f"{_module(hub, 'constants').ENDPOINT}/"):
@@ -234,14 +234,14 @@ def _check_room(folder: Path, missing: int) -> None:
 
 
 def _be_quiet(hub: Any) -> None:
-    """We tell how it goes: no bars and no log lines of the client's."""
+    """Turn off the client's progress bars and log lines: aichat reports progress itself."""
     utils = _module(hub, "utils")
     utils.logging.set_verbosity_error()
     utils.disable_progress_bars()
 
 
 def _bound_lists(hub: Any) -> None:
-    """Let no list of the hub's fill the memory; files are counted where they are written."""
+    """Limit the size of the hub's lists in memory; files are counted where they are written."""
     client = _module(hub, "utils").get_session()
     hooks = getattr(client, "event_hooks", None)
     if hooks is None or any(hook.__module__ == bounded_http.__name__ for hook in hooks["response"]):
@@ -265,5 +265,5 @@ def _reason(error: BaseException) -> str:
         return "it was stopped"
     if isinstance(error, OSError) and error.errno in DISK and error.strerror:
         return error.strerror + (f": {error.filename}" if error.filename else "")
-    told = error.__cause__ or error
-    return redacted(str(told).strip() or type(told).__name__).split("\n")[0]
+    cause = error.__cause__ or error
+    return redacted(str(cause).strip() or type(cause).__name__).split("\n")[0]

@@ -80,14 +80,14 @@ def asked(*answers: Callable[[], object]) -> Authentication:
 
 def test_an_actor_comes_in_and_none_asks_the_next() -> None:
     ada = Actor("ada")
-    assert asked(lambda: None, lambda: ada).who(ASKS) == ada
-    assert asked(lambda: None).who(ASKS) is None
-    assert asked().who(ASKS) is None
+    assert asked(lambda: None, lambda: ada).actor(ASKS) == ada
+    assert asked(lambda: None).actor(ASKS) is None
+    assert asked().actor(ASKS) is None
 
 
 def test_who_is_denied_is_not_asked_about_further() -> None:
     with pytest.raises(Denied):
-        asked(raising(Denied("No.", "Go.")), lambda: Actor("ada")).who(ASKS)
+        asked(raising(Denied("No.", "Go.")), lambda: Actor("ada")).actor(ASKS)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -100,7 +100,7 @@ def test_anything_else_refuses_and_names_the_plugin_once(
         warnings.simplefilter("error")  # as of a coroutine that nobody has awaited
         for _ in range(50):
             with pytest.raises(BadAnswer) as refused:
-                authentication.who(ASKS)
+                authentication.actor(ASKS)
         gc.collect()
     assert refused.value.fault.plugin == "p1"
     assert refused.value.fault.what.startswith(what)
@@ -113,7 +113,7 @@ def test_each_plugin_that_fails_is_named(caplog: pytest.LogCaptureFixture) -> No
     with_both = asked(lambda: None if caplog.records else True, lambda: "bob")
     for _ in range(3):
         with pytest.raises(BadAnswer):
-            with_both.who(ASKS)
+            with_both.actor(ASKS)
     assert [r.getMessage().partition(":")[0] for r in caplog.records] == [
         "The plug-in p0",
         "The plug-in p1",
@@ -124,9 +124,9 @@ def test_one_that_answers_wrong_only_now_and_then_lets_nobody_in_either() -> Non
     answers = iter([True, None, None])
     fickle = asked(lambda: next(answers))
     with pytest.raises(BadAnswer) as refused:
-        fickle.who(ASKS)
+        fickle.actor(ASKS)
     assert refused.value.fault.plugin == "p0"
-    assert fickle.who(ASKS) is None
+    assert fickle.actor(ASKS) is None
 
 
 def test_a_wrapper_that_makes_something_else_of_the_answer_lets_nobody_in() -> None:
@@ -141,7 +141,7 @@ def test_a_wrapper_that_makes_something_else_of_the_answer_lets_nobody_in() -> N
 
     manager.register(Wrapper(), "wrapper")
     with pytest.raises(BadAnswer) as refused:
-        Authentication(manager).who(ASKS)
+        Authentication(manager).actor(ASKS)
     assert refused.value.fault.plugin == "wrapper"
 
 

@@ -10,9 +10,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from aichat.core import CannotStart, NotReady, Parts, State
+from aichat.core import CannotStart, NotReady, Parts
 from aichat.core.backends import PARTS
-from aichat.core.registry.selection import Candidate, Role, perform
+from aichat.core.registry.selection import Candidate, Role, State, run_parts
 
 pytestmark = pytest.mark.anyio
 
@@ -105,7 +105,7 @@ async def changed(parts: Parts) -> None:
 async def test_the_first_in_the_list_that_is_ready_serves() -> None:
     best, second = Actor("best"), Actor("second")
     parts = cast(llm=[best, second])
-    async with perform(parts):
+    async with run_parts(parts):
         await blocked()
         assert parts.llm is best  # type: ignore[comparison-overlap]
         assert parts.is_ready()
@@ -122,7 +122,7 @@ async def test_a_better_one_takes_over_when_it_is_ready_and_the_start_does_not_w
     best, second = Actor("best", slowly), Actor("second")
     parts = cast(stt=[best, second], vad=[Actor("slow", slowly)])
     with anyio.fail_after(NO_WAIT):
-        async with perform(parts):
+        async with run_parts(parts):
             await blocked()
             assert parts.stt is second  # type: ignore[comparison-overlap]
             assert not parts.is_ready()
@@ -136,7 +136,7 @@ async def test_a_better_one_takes_over_when_it_is_ready_and_the_start_does_not_w
 
 async def test_a_start_that_fails_falls_back_and_says_why() -> None:
     parts = cast(llm=[Actor("openai", fails("No key.")), Actor("demo")])
-    async with perform(parts):
+    async with run_parts(parts):
         await blocked()
         openai, demo = (status for status in parts.statuses() if status.part == "llm")
     assert (openai.state, openai.serving) == (State.FAILED, False)
@@ -149,7 +149,7 @@ async def test_a_part_that_nobody_can_play_names_every_reason() -> None:
         raise ZeroDivisionError("oops")
 
     parts = cast(tts=[Actor("a", fails("No weights.")), explodes])
-    async with perform(parts):
+    async with run_parts(parts):
         await blocked()
         assert not parts.is_ready()
         with pytest.raises(NotReady, match=r"a: No weights\..* maker: ZeroDiv") as caught:
@@ -167,19 +167,19 @@ async def test_storage_that_fails_stops_the_start_and_everybody_ends_in_peace() 
         anyio.fail_after(NO_WAIT),
         pytest.raises(CannotStart, match=r"storage part. a: Disk full. Mend it. b: No network."),
     ):
-        async with perform(parts):
+        async with run_parts(parts):
             raise AssertionError("never reached")
     assert vad.log == ["entered", "left"]
 
 
 async def test_the_next_store_is_a_stand_in_that_starts_only_when_the_first_cannot() -> None:
     first, second = Actor("first"), Actor("second")
-    async with perform(cast(storage=[first, second])) as _:
+    async with run_parts(cast(storage=[first, second])) as _:
         await blocked()
     assert first.log == ["entered", "left"]
     assert second.log == []
     parts = cast(storage=[Actor("broken", fails("No.")), second])
-    async with perform(parts):
+    async with run_parts(parts):
         assert parts.storage is second  # type: ignore[comparison-overlap]
 
 
@@ -188,7 +188,7 @@ async def test_a_backend_that_breaks_while_it_serves_has_failed_and_the_next_ser
 ) -> None:
     fire = anyio.Event()
     parts = cast(tts=[Actor("best", breaks=fire), Actor("second")])
-    async with perform(parts):
+    async with run_parts(parts):
         await blocked()
         assert parts.tts.name == "best"  # type: ignore[attr-defined]
         fire.set()
@@ -203,7 +203,7 @@ async def test_a_backend_that_breaks_while_it_serves_has_failed_and_the_next_ser
 async def test_storage_that_breaks_while_it_serves_is_not_said_to_be_starting() -> None:
     fire = anyio.Event()
     parts = cast(storage=[Actor("disk", breaks=fire), Actor("stand-in")])
-    async with perform(parts):
+    async with run_parts(parts):
         fire.set()
         await changed(parts)
         with pytest.raises(NotReady, match=r"No storage backend serves. disk: OSError"):
@@ -225,7 +225,7 @@ async def test_progress_is_told_and_ends_with_the_start() -> None:
         seen.append(next(status.detail for status in parts.statuses() if status.part == "stt"))
 
     parts.watchers.append(watch)
-    async with perform(parts):
+    async with run_parts(parts):
         await blocked()
         assert seen[-1] == "weights: 12 of 75 MB"
         gate.set()
@@ -243,7 +243,7 @@ async def test_a_watcher_that_raises_harms_no_backend() -> None:
         raise RuntimeError("watcher")
 
     parts.watchers += [broken, lambda: told.append(parts.is_ready())]
-    async with perform(parts):
+    async with run_parts(parts):
         await blocked()
         assert parts.is_ready()
     assert told[-1]
@@ -255,7 +255,7 @@ async def test_leaving_while_somebody_still_starts_does_not_hang() -> None:
 
     slow, ready = Actor("slow", for_ever), Actor("ready")
     with anyio.fail_after(NO_WAIT):
-        async with perform(cast(tts=[slow, ready])):
+        async with run_parts(cast(tts=[slow, ready])):
             await blocked()
     assert slow.log == []
     assert ready.log == ["entered", "left"]
@@ -264,7 +264,7 @@ async def test_leaving_while_somebody_still_starts_does_not_hang() -> None:
 async def test_the_only_candidate_says_itself_how_to_mend_it() -> None:
     actor = Actor("a", fails("Disk full."))
     with pytest.raises(CannotStart) as caught:
-        async with perform(cast(storage=[actor])):
+        async with run_parts(cast(storage=[actor])):
             raise AssertionError
     assert caught.value.problem == "Nothing can play the storage part. a: Disk full."
     assert caught.value.mend == "Mend it."
@@ -277,7 +277,7 @@ async def test_leaving_before_anybody_began_starts_nobody() -> None:
     actor = Actor("late")
     parts = cast(vad=[actor], sequencer=[explodes])
     with pytest.raises(CannotStart), anyio.fail_after(NO_WAIT):
-        async with perform(parts):
+        async with run_parts(parts):
             raise AssertionError
     assert actor.log in ([], ["entered", "left"])
 
@@ -288,7 +288,7 @@ async def test_cancelling_a_start_is_clean() -> None:
 
     with anyio.fail_after(NO_WAIT):
         with anyio.move_on_after(0.02) as scope:
-            async with perform(cast(storage=[Actor("slow", for_ever)])):
+            async with run_parts(cast(storage=[Actor("slow", for_ever)])):
                 raise AssertionError("never reached")
         assert scope.cancelled_caught
 
@@ -297,7 +297,7 @@ async def test_an_error_of_the_block_lets_the_backends_end_first_and_comes_out_u
     actor = Actor("tts")
 
     async def broken() -> None:
-        async with perform(cast(tts=[actor])):
+        async with run_parts(cast(tts=[actor])):
             await blocked()
             raise ValueError("mine")
 
@@ -319,7 +319,7 @@ async def test_a_backend_that_cannot_end_is_told_and_harms_nobody(
             raise OSError("will not close")
 
     other = Actor("other")
-    async with perform(cast(tts=[Sticky()], llm=[other])):
+    async with run_parts(cast(tts=[Sticky()], llm=[other])):
         await blocked()
     assert other.log == ["entered", "left"]
     assert "will not close" in caplog.text
@@ -350,7 +350,7 @@ async def test_a_download_is_told_to_users_while_another_serves() -> None:
 
     slow, quick = Candidate("stt", "slow", Slow), Candidate("stt", "quick", object)
     parts = Parts({"stt": Role("stt", [slow, quick])})
-    async with perform(parts):
+    async with run_parts(parts):
         with anyio.fail_after(NO_WAIT):
             await told.wait()
         line = "Better speech recognition is on its way: slow, weights: 12 of 75 MB."

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 
 from aichat.core import AichatError, BadSettings, CannotStart, Config, Web, read_config
-from aichat.core.registry.config import build, mend_name
+from aichat.core.registry.config import build, name_hint
 
 
 @frozen
@@ -68,7 +68,7 @@ def test_a_file_is_read_as_it_is_written(path: Path) -> None:
 
 
 MISTAKES = [
-    ("[llm\nuse = 3", r"line 1: this is not TOML", "Mend that place"),
+    ("[llm\nuse = 3", r"line 1: this is not TOML", "Correct that line"),
     ('[llmm]\nuse = "x"', "'llmm' is not known", "Did you mean 'llm'?"),
     ('[xyzzy]\nuse = "x"', "'xyzzy' is not known", "Known: llm, plugins"),
     ('tts = "espeak"', "tts is not a table", r"Write \[tts\]"),
@@ -243,9 +243,9 @@ def test_secrets_of_the_environment_are_not_in_the_repr(path: Path) -> None:
 
 
 def test_a_name_is_mended_by_the_nearest_or_by_all_there_are() -> None:
-    assert mend_name("espaek", ["espeak", "higgs"]) == "Did you mean 'espeak'?"
-    assert mend_name("q", ["espeak", "higgs"]) == "Known: espeak, higgs."
-    assert mend_name("q", []) == "Known: none."
+    assert name_hint("espaek", ["espeak", "higgs"]) == "Did you mean 'espeak'?"
+    assert name_hint("q", ["espeak", "higgs"]) == "Known: espeak, higgs."
+    assert name_hint("q", []) == "Known: none."
 
 
 def test_the_shipped_file_is_right() -> None:

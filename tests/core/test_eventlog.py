@@ -45,7 +45,7 @@ entries = st.builds(
     event=st.text(min_size=1, max_size=20),
     turn=st.integers(0, 10**6),
     place=st.none() | st.integers(0, 100),
-    told=st.dictionaries(st.text(max_size=20), plain, max_size=4),
+    data=st.dictionaries(st.text(max_size=20), plain, max_size=4),
 )
 
 
@@ -136,7 +136,7 @@ LINE = Line(TURN, "olivia", 1, "message-id", "Olivia")
 )  # fmt: skip
 def test_an_event_is_told_without_ids_and_at_its_moment(event: Event, told: Any) -> None:
     entry = LogWriter(100.0).entry(event, 102.0)
-    assert dict(entry.told) == told
+    assert dict(entry.data) == told
     assert (entry.at, entry.event, entry.turn) == (2.0, type(event).__name__, 0)
     assert read_entry(entry.to_line()) == entry
 
@@ -144,24 +144,24 @@ def test_an_event_is_told_without_ids_and_at_its_moment(event: Event, told: Any)
 def test_a_message_is_told_without_ids_and_an_unknown_error_by_its_type() -> None:
     writer = LogWriter(0.0)
     message = Message("m", "c", "assistant", "Well", "Olivia", "olivia", "turn", True, "We")
-    told = writer.entry(MessageAdded(TURN, message), 0).told["message"]
+    told = writer.entry(MessageAdded(TURN, message), 0).data["message"]
     assert set(told) == {
         "role", "content", "name", "character_id", "interrupted", "heard", "source",
     }  # fmt: skip
     failed = HandlerFailed(TURN, "a", UserSaid(TURN, "x"), KeyError("secret"))
-    assert writer.entry(failed, 0).told["error"] == "KeyError"
+    assert writer.entry(failed, 0).data["error"] == "KeyError"
 
 
 def test_the_microphones_audio_is_kept_once_and_found_by_its_hash() -> None:
     writer = LogWriter(0.0, keeps_audio=True)
     told = [
-        writer.entry(AudioReceived(TURN, pcm), 0).told["pcm"]
+        writer.entry(AudioReceived(TURN, pcm), 0).data["pcm"]
         for pcm in (b"aa", b"bb", b"aa")
     ]  # fmt: skip
     assert bytes(writer.audio) == b"aabb"
     assert [one["start"] for one in told] == [0, 2, 0]
     assert told[0]["sha256"] == told[2]["sha256"]
-    played = writer.entry(AudioReady(LINE, 0, b"cc"), 0).told["pcm"]
+    played = writer.entry(AudioReady(LINE, 0, b"cc"), 0).data["pcm"]
     assert "start" not in played
     assert bytes(writer.audio) == b"aabb"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import BackendFailed, CannotStart
-from aichat.core.redaction import Discreet, redacted, shown_url
+from aichat.core.redaction import RedactingFormatter, redacted, shown_url
 from aichat.core.registry.selection import Candidate, State
 from aichat.plugins.openai import OpenAiLlm, OpenAiStt, OpenAiTts
 from aichat.plugins.postgres.store import Postgres
@@ -170,8 +170,8 @@ def test_no_line_of_the_log_and_no_traceback_says_it(kept: Kept, address: str) -
 
 def test_handlers_are_wrapped_once(kept: Kept) -> None:
     keep_discreet()
-    assert isinstance(kept.formatter, Discreet)
-    assert not isinstance(kept.formatter.inner, Discreet)
+    assert isinstance(kept.formatter, RedactingFormatter)
+    assert not isinstance(kept.formatter.inner, RedactingFormatter)
 
 
 @pytest.mark.parametrize("name", ["httpx", "httpx2", "openai._base_client", "uvicorn.access"])

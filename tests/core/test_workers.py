@@ -10,7 +10,7 @@ import anyio.to_thread
 import pytest
 
 from aichat.core import NotReady, closing
-from aichat.toolkit.thread_streams import Left, Listener, Workers
+from aichat.toolkit.thread_streams import Listener, ReaderLeft, Workers
 
 pytestmark = pytest.mark.anyio
 
@@ -76,7 +76,7 @@ async def test_work_between_two_items_can_see_that_its_reader_left(workers: Work
         while not listener.left:
             saw.wait(0.001)
         saw.set()
-        raise Left
+        raise ReaderLeft
 
     async with closing(workers.stream(silent)) as numbers:
         await anext(numbers)

@@ -17,12 +17,12 @@ from aichat.core import (
     CannotStart,
     Config,
     NotReady,
-    State,
     Utterance,
     load_plugins,
     open_chat,
 )
 from aichat.core.registry.config import Part
+from aichat.core.registry.selection import State
 from aichat.core.testing import SttContract
 from aichat.core.testing.fakes import FakeStt
 from aichat.plugins import faster_whisper

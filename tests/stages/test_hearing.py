@@ -17,6 +17,7 @@ from aichat.core.events import (
     AudioReady,
     AudioReceived,
     HandlerFailed,
+    InterimAudio,
     Interrupted,
     TalkHeld,
     TalkReleased,
@@ -25,7 +26,6 @@ from aichat.core.events import (
     UserResumed,
     UserSaid,
     UserStartedSpeaking,
-    UtteranceGrew,
     UtteranceHeard,
 )
 from aichat.core.registry.selection import Candidate, State
@@ -109,7 +109,7 @@ async def test_a_guess_that_is_still_made_never_delays_the_final_transcript() ->
         await hear(chat, *[SPEECH] * 60, *[QUIET] * 16)
         await chat.until(UserSaid)
         assert chat.bus.clock.now() - began < 1.6
-        assert len(chat.heard.of(UtteranceGrew)) >= 1
+        assert len(chat.heard.of(InterimAudio)) >= 1
 
 
 class Deaf(FakeStt):

@@ -81,7 +81,7 @@ async def test_a_recording_holds_everything_that_happened_in_order(folder: Path)
     # the test's listener is the last to hear, so that events within events come in another place
     assert log.entries[0].event == UserSaid.__name__
     assert sorted(entry.event for entry in log.entries) == sorted(heard)
-    assert [e.told["text"] for e in log.entries if e.event == UserSaid.__name__] == [
+    assert [e.data["text"] for e in log.entries if e.event == UserSaid.__name__] == [
         "before the recording of another process", "@Olivia hi",
     ]  # fmt: skip
     assert [e.at for e in log.entries] == sorted(e.at for e in log.entries)
@@ -104,7 +104,7 @@ async def test_audio_is_left_out_unless_asked_for(folder: Path) -> None:
     assert not files(folder, "*.pcm")
     log = the_log(folder)
     assert not log.header.has_audio
-    pcm = next(e for e in log.entries if e.event == AudioReceived.__name__).told["pcm"]
+    pcm = next(e for e in log.entries if e.event == AudioReceived.__name__).data["pcm"]
     assert set(pcm) == {"bytes", "sha256"}
 
 
@@ -116,7 +116,7 @@ async def test_kept_audio_is_that_of_the_microphone(
         await speak(chat)
     assert contents(files(folder, "*.pcm")[0]) == SPEECH + QUIET  # each once: the rest is the same
     starts = [
-        entry.told["pcm"]["start"]
+        entry.data["pcm"]["start"]
         for entry in the_log(folder).entries
         if entry.event == AudioReceived.__name__
     ]

@@ -16,17 +16,8 @@ import pytest
 from chat import Given, a_chat, a_store
 from hub import a_hub
 
-from aichat.core import (
-    BackendFailed,
-    Connection,
-    Parts,
-    Prompt,
-    State,
-    Voice,
-    hookimpl,
-    load_plugins,
-)
-from aichat.core.registry.selection import Candidate, Role
+from aichat.core import BackendFailed, Connection, Parts, Prompt, Voice, hookimpl, load_plugins
+from aichat.core.registry.selection import Candidate, Role, State
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.web.app import Setup
 from aichat.web.cli.doctor import devices, examine

@@ -76,9 +76,9 @@ def by_kind(log: EventLog) -> dict[str, list[Any]]:
     """What happened, kind by kind: moments to the ms, and audio without its place in the file."""
     kinds = defaultdict(list)
     for entry in log.entries:
-        told = {name: value for name, value in entry.told.items() if name not in ("due", "began")}
+        told = {name: value for name, value in entry.data.items() if name not in ("due", "began")}
         if entry.event == AudioReceived.__name__:
-            told = {"sha256": entry.told["pcm"]["sha256"]}
+            told = {"sha256": entry.data["pcm"]["sha256"]}
         kinds[entry.event].append((round(entry.at, 3), entry.turn, entry.place, rounded(told)))
     return dict(kinds)
 
@@ -117,9 +117,9 @@ def test_other_engines_answer_what_was_said(
         "tts": FakeTts(),
     }
     again, _ = replayed(path, other)
-    texts = {entry.told["text"] for entry in again.entries if entry.event == "ReplyFinished"}
+    texts = {entry.data["text"] for entry in again.entries if entry.event == "ReplyFinished"}
     assert "Quite another model, I am." in {text.strip() for text in texts}
-    said = [e.told["text"] for e in again.entries if e.event == UserSaid.__name__]
+    said = [e.data["text"] for e in again.entries if e.event == UserSaid.__name__]
     assert set(said) == {"@Olivia something else", "a typed question"}
 
 
@@ -132,7 +132,7 @@ def test_without_audio_the_transcripts_are_said_again(
 
     def said(log: EventLog) -> list[tuple[float, str, str]]:
         return [
-            (round(e.at, 3), e.told["text"], e.told["source"])
+            (round(e.at, 3), e.data["text"], e.data["source"])
             for e in log.entries
             if e.event == UserSaid.__name__
         ]
@@ -142,7 +142,7 @@ def test_without_audio_the_transcripts_are_said_again(
 
     def broken(log: EventLog) -> int:
         stops = (Interrupted.__name__, LineInterrupted.__name__)
-        return sum(e.event in stops and e.told["reason"] != "new_turn" for e in log.entries)
+        return sum(e.event in stops and e.data["reason"] != "new_turn" for e in log.entries)
 
     assert broken(again) == broken(first) > 0
 

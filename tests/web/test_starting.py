@@ -21,7 +21,7 @@ from server import a_server
 from test_start import LITESTAR, environment, free_port
 
 from aichat.core import CannotStart, Parts
-from aichat.core.registry.selection import Candidate, Role, perform
+from aichat.core.registry.selection import Candidate, Role, run_parts
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.serving import download_log
 from aichat.web.serving.download_log import until_answerable
@@ -70,7 +70,7 @@ async def waiting(
         await until_answerable(parts, hurry)
         over.append("over")
 
-    async with perform(parts), anyio.create_task_group() as tasks:
+    async with run_parts(parts), anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         yield parts, hurry, over
         with anyio.fail_after(30):

@@ -3,12 +3,12 @@
 There are two ways to subscribe. A *subscription* is an async handler; it keeps one *lane* per
 conversation, or several when it gives ``lane_by``. A *tap* is a plain function, called at once
 when an event is published: it may only compute, and is what carries media. A handler's annotation
-names the events it gets. The bus promises:
+names the events it receives. The bus promises:
 
-* Order: every subscriber gets the events in the order in which they were published. A lane handles
+* Order: every subscriber receives events in the order in which they were published. A lane handles
   its events one at a time.
 * Bounds: a lane holds ``limit`` events; ``overflow`` says what happens to one more, and every
-  event given up is counted. A publisher that has to wait does so after every subscriber has the
+  dropped event is counted. A publisher under back-pressure waits after every subscriber has the
   event, so no subscriber is held up by another's full lane, and an event whose publisher is
   cancelled while it waits is not lost. A handler that feeds its own lane, directly or through
   others, never waits for itself. Urgent events never wait.
@@ -59,7 +59,7 @@ class Bus:
     def __init__(self, tasks: TaskGroup, clock: Clock) -> None:
         self.clock = clock
         self.dropped: Counter[str] = Counter()
-        """The number of events that each handler's lanes gave up because they were full."""
+        """Events that each handler's full lanes dropped."""
         self._conversations = Conversations()
         self._pool = TaskPool(tasks)
         self._observers: list[Callable[[Trace], None]] = []
@@ -88,8 +88,8 @@ class Bus:
         *speculative*: it gets the events of speculative turns at once, and must do nothing that
         cannot be undone. *conversation* limits the subscription to one. *lane_by* splits a
         conversation into lanes that run side by side, say one for each speaking character.
-        *keeps*: it writes down what happens, so aichat does not end before it has, within some
-        seconds. Raises :class:`BadHandler`.
+        *keeps*: it stores what happens, so aichat waits some seconds for it before it
+        ends. Raises :class:`BadHandler`.
         """
         subscriber = subscription(
             handler,
@@ -115,8 +115,8 @@ class Bus:
         """Call the plain function *handler* at once, inside ``publish``.
 
         It must return within a millisecond. It may return an async function without arguments,
-        which ``publish`` awaits: that is how a player slows down a producer that is faster than it
-        plays. Raises :class:`BadHandler`.
+        which ``publish`` awaits: back-pressure, by which a player slows down a producer that is
+        faster than it plays. Raises :class:`BadHandler`.
         """
         subscriber = subscription(
             handler, tap=True, interruptible=interruptible, conversation=conversation
@@ -146,10 +146,10 @@ class Bus:
     # -- publishing --------------------------------------------------------------------------
 
     async def publish(self, event: Event) -> None:
-        """Hand *event* to every tap and lane that wants it; then wait for the full ones.
+        """Deliver *event* to every tap and lane that wants it; then wait for the full ones.
 
-        Subscriptions that cannot be interrupted come first: the record never holds less than what
-        was acted upon.
+        Subscriptions that cannot be interrupted come first, so that what was acted upon is always
+        recorded as well.
         """
         pressures, full = self._hand_out(event)
         for lane in full:
@@ -217,7 +217,7 @@ class Bus:
         self.post(event)
 
     def forget(self, conversation: str) -> None:
-        """Drop what the bus knows of a conversation that is over; its late events are void.
+        """Drop the state of a conversation that is over; its late events are void.
 
         Interruptible work is cancelled; other work finishes first.
         """
@@ -235,7 +235,7 @@ class Bus:
         await self._unfinished.over()
 
     async def kept(self) -> None:
-        """Wait until subscribers that keep what happens have done so. Not for use in a handler."""
+        """Wait until the subscribers with *keeps* have finished. Not for use in a handler."""
         await self._unkept.over()
 
     def stop(self, reason: str = "stopped") -> None:
@@ -253,8 +253,8 @@ class Bus:
     def speculative_turn(self, conversation: str) -> Turn:
         """Begin a turn before it is certain that there is one; none may be going on.
 
-        Only speculative subscribers get its events. For the others they wait until
-        :meth:`commit`; after :meth:`revoke`, or another turn, they never come. Raises
+        Only speculative subscribers receive its events. The others receive them at
+        :meth:`commit`; after :meth:`revoke`, or another turn, never. Raises
         :class:`BusError` while a turn goes on.
         """
         state = self._conversations.keep(conversation)
@@ -266,7 +266,7 @@ class Bus:
         return state.speculative.turn
 
     def commit(self, turn: Turn) -> bool:
-        """Make a speculative turn the conversation's turn: every subscriber gets its events.
+        """Make a speculative turn the conversation's turn: every subscriber receives its events.
 
         Returns False, and does nothing, if it has been revoked.
         """
@@ -285,7 +285,7 @@ class Bus:
         return True
 
     def revoke(self, turn: Turn) -> bool:
-        """Cancel what is done for a speculative turn; other subscribers never learn of it."""
+        """Cancel the work of a speculative turn; other subscribers never receive its events."""
         state = self._conversations.peek(turn.conversation)
         if (waiting := state.speculative) is None or waiting.turn != turn:
             return False
@@ -308,7 +308,7 @@ class Bus:
     def _hand_out(
         self, event: Event
     ) -> tuple[list[tuple[Subscription, BackPressure]], list[Lane | SpeculativeTurn]]:
-        """Give *event* to its subscribers at once; return what its publisher has to wait for."""
+        """Deliver *event* at once; return what its publisher has to wait for."""
         if self._closing:
             self._refuse_if_closed(event)
         state = self._conversations.of(event)
@@ -325,7 +325,7 @@ class Bus:
     def _hold(
         self, state: ConversationState, waiting: SpeculativeTurn, event: Event
     ) -> tuple[list[tuple[Subscription, BackPressure]], list[Lane | SpeculativeTurn]]:
-        """Give *event* to speculative subscribers; for the others it waits."""
+        """Deliver *event* to speculative subscribers; hold it for the others."""
         waiting.held.append(event)
         self._trace(Step.HELD, event)
         pressures, full = self._deliver(state, event, speculative=True)
@@ -335,7 +335,7 @@ class Bus:
     def _deliver(
         self, state: ConversationState, event: Event, speculative: bool | None = None
     ) -> tuple[list[tuple[Subscription, BackPressure]], list[Lane]]:
-        """Give *event* to all its subscribers, to the speculative ones, or to the others."""
+        """Deliver *event* to all its subscribers, to the speculative ones, or to the others."""
         if isinstance(event, TurnFinished) and event.turn == state.latest:
             state.live = False
         if self._observers and not speculative:
@@ -394,7 +394,7 @@ class Bus:
             self._contain(tap, event, error)
 
     async def _pass_all(self, pressures: list[tuple[Subscription, BackPressure, Event]]) -> None:
-        """Await the back-pressure of a committed turn: its publishers have gone on."""
+        """Await the back-pressure of a committed turn, whose publishers no longer wait."""
         current_lane.set(None)
         try:
             for tap, pressure, event in pressures:

@@ -12,7 +12,7 @@ import anyio
 class Clock:
     """The running event loop's clock. On a virtual loop, time is virtual here as well.
 
-    Make one inside the loop: which clock it is, is found out once, because it is asked often.
+    Make one inside the loop: the loop's clock is looked up once, because it is read often.
     """
 
     def __init__(self) -> None:
@@ -25,9 +25,9 @@ class Clock:
             return
 
     def now(self) -> float:
-        """Seconds on the loop's monotonic clock: for measuring and for deadlines."""
+        """Return seconds of the loop's monotonic clock: for measuring and for deadlines."""
         return self._time()
 
     def wall(self) -> datetime:
-        """The time of day, UTC."""
+        """Return the time of day, UTC."""
         return datetime.fromtimestamp(time.time(), UTC)

@@ -1,4 +1,4 @@
-"""What the bus knows of each conversation: its turn, its fence, its lanes and its subscribers."""
+"""The bus's state of each conversation: turn, fence, lanes and subscribers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Route:
 
 @define(eq=False)
 class ConversationState:
-    """One conversation."""
+    """The bus's state of one conversation."""
 
     cut: int
     """Every turn up to this number is void."""
@@ -42,7 +42,7 @@ class ConversationState:
     kept: bool = False
     """It stays until it is forgotten; otherwise it goes when its last lane goes."""
     handing_out: int = 0
-    """The number of its events that are being handed out now, one from within the other."""
+    """Events that are being delivered now, one from within the other."""
     live: bool = False
     """The latest turn has neither finished nor been interrupted."""
     speculative: SpeculativeTurn | None = None
@@ -89,7 +89,7 @@ class Conversations:
     next_number: int = 0
 
     def peek(self, conversation: str) -> ConversationState:
-        """Return a conversation's state without keeping it."""
+        """Return a conversation's state, and do not keep it."""
         # the turns of a forgotten namesake are all void
         cut = self.next_number - 1
         return self.by_id.get(conversation) or ConversationState(cut, Turn(conversation, cut))

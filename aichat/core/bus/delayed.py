@@ -15,13 +15,13 @@ from .tasks import TaskPool
 
 
 def require_urgent(event: Event) -> None:
-    """Raise :class:`BusError` for an event that has to wait for room in full lanes."""
+    """Raise :class:`BusError` for an event that is subject to back-pressure."""
     if not event.urgent:
         raise BusError(f"{type(event).__name__} is not urgent.", "Use `await publish()`.")
 
 
 class DelayedEvents:
-    """Keeps events until they are due. *post* publishes one; tasks of *pool* wait."""
+    """Holds events until they are due. *post* publishes one; tasks of *pool* wait."""
 
     def __init__(self, pool: TaskPool, post: Callable[[Event], None]) -> None:
         self._pool, self._post = pool, post

@@ -26,7 +26,8 @@ Key = tuple[Subscription, Hashable]
 class Lane:
     """The events that wait for one subscription, each with whether it counts against the limit.
 
-    Urgent events do not count, nor what a handler sends to itself and so cannot wait for.
+    Urgent events do not count, nor do those that a handler publishes to its own lane: it cannot
+    wait for itself.
     """
 
     subscription: Subscription
@@ -34,22 +35,22 @@ class Lane:
     queue: deque[tuple[Event, bool]] = Factory(deque)
     counted: int = 0
     current: Event | None = None
-    """What the handler is doing now."""
+    """The event that the handler is working on."""
     scope: anyio.CancelScope | None = None
     watch: anyio.CancelScope | None = None
     """Waits for the handler to heed that it was cancelled."""
     waits_for: list[Lane] = Factory(list)
-    """Full lanes that this lane's handler wants to put something in."""
+    """Full lanes for which this lane's handler waits as a publisher."""
     room: anyio.Event | None = None
     """Publishers wait for it; set, and replaced, when they need no longer."""
 
     @property
     def is_full(self) -> bool:
-        """It holds as many events as it may."""
+        """Whether it has reached its limit."""
         return self.counted >= self.subscription.limit
 
     def append(self, event: Event) -> bool:
-        """Take in *event*; return whether its publisher has to wait until there is room."""
+        """Queue *event*; return whether its publisher has to wait until there is room."""
         waits = self.subscription.overflow is Overflow.WAIT
         counts = not (event.urgent or (waits and self._holds_up(current_lane.get())))
         self.queue.append((event, counts))
@@ -88,7 +89,7 @@ class Lane:
         return heir
 
     def given_up_for(self, event: Event) -> int | None:
-        """Return the place of the event that makes way for *event*, if one has to."""
+        """Return the place of the event that is dropped for *event*, if any."""
         if self.subscription.overflow is not Overflow.COALESCE:
             return None
         for place, (waiting, _) in enumerate(self.queue):
@@ -99,7 +100,7 @@ class Lane:
         return None
 
     async def wait_for_room(self) -> None:
-        """Wait while more than the limit are waiting."""
+        """Wait while the lane is over its limit."""
         publisher = current_lane.get()
         if publisher:
             publisher.waits_for.append(self)
@@ -125,4 +126,4 @@ class Lane:
 
 
 current_lane: ContextVar[Lane | None] = ContextVar("current_lane", default=None)
-"""The lane whose handler is running: who publishes."""
+"""The lane whose handler is running: the publisher's."""

@@ -8,12 +8,12 @@ from attrs import Factory, define
 from aichat.core.events import Event, Turn
 
 HELD = 500
-"""Events that may wait behind the barrier; a publisher of one more waits as well."""
+"""Most events behind the barrier; a publisher of one more waits as well."""
 
 
 @define(eq=False)
 class SpeculativeTurn:
-    """What happened in such a turn, in order. Only speculative subscribers have these events."""
+    """A speculative turn, and its events in order, which the other subscribers do not have yet."""
 
     turn: Turn
     held: list[Event] = Factory(list)
@@ -22,7 +22,7 @@ class SpeculativeTurn:
 
     @property
     def is_full(self) -> bool:
-        """More events wait than may."""
+        """Whether it is over its limit."""
         return len(self.held) > HELD
 
     async def wait_for_room(self) -> None:

@@ -1,4 +1,4 @@
-"""Async streams: closed on time, also by an interruption; read with timeouts; fair to others."""
+"""Async streams: prompt closing, timeouts, and fairness to other tasks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .clock import Clock
 T = TypeVar("T")
 
 CLOSE_SECONDS = 2.0
+"""Timeout for closing a stream."""
 
 
 class Contained(AsyncIterator[T]):
@@ -65,7 +66,7 @@ async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
 
 
 YIELD_AFTER_SECONDS = 0.01
-"""An item that took longer has waited for its engine, and so has let other tasks run."""
+"""An item that took longer was awaited from its engine, so other tasks have run."""
 
 
 class CooperativeYield:
@@ -82,13 +83,13 @@ class CooperativeYield:
 
 
 class IdleTimeout:
-    """A deadline that each item of a stream puts off."""
+    """A deadline that each item of a stream extends."""
 
     def __init__(self, clock: Clock, scope: anyio.CancelScope, seconds: float) -> None:
         self._clock, self._scope, self._seconds = clock, scope, seconds
 
     def renew(self) -> None:
-        """Put the deadline off. Cheap: it is moved at most once a second."""
+        """Extend the deadline. Cheap: it is moved at most once a second."""
         now = self._clock.now()
         if not self._seconds - 1 < self._scope.deadline - now < math.inf:
             self._scope.deadline = now + self._seconds

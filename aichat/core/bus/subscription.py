@@ -1,4 +1,4 @@
-"""Subscriptions and taps. The annotation of a handler names the events it gets."""
+"""Subscriptions and taps. The annotation of a handler names the events it receives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aichat.core.errors import BadHandler
 from aichat.core.events import Event
 
 BackPressure = Callable[[], Awaitable[object]]
-"""What a tap may return: the publisher awaits it, so that it gets no faster than its consumer."""
+"""What a tap may return: the publisher awaits it, so that it is no faster than its consumer."""
 
 
 class Overflow(Enum):
@@ -22,12 +22,12 @@ class Overflow(Enum):
     WAIT = "wait"
     """The publisher waits for room."""
     COALESCE = "coalesce"
-    """Of each type only the newest waits, full or not; a full lane gives up its oldest."""
+    """Of each type only the newest waits, full or not; a full lane drops its oldest."""
 
 
 @frozen(eq=False)
 class Subscription:
-    """A handler, the events it gets, and how."""
+    """A handler, the events it receives, and its options."""
 
     handler: Callable[[Any], Any] = field(repr=False)
     kinds: tuple[type[Event], ...]

@@ -12,12 +12,12 @@ from attrs import Factory, define
 Work = Callable[[], Awaitable[None]]
 
 IDLE_TASKS = 16
-"""Tasks without work that are kept."""
+"""Most idle tasks that are kept."""
 
 
 @asynccontextmanager
 async def plain_task_group() -> AsyncIterator[TaskGroup]:
-    """Open a task group; an error that comes alone leaves it as itself, not in a group of one."""
+    """Open a task group that raises a single error as itself, not in a group of one."""
     alone: BaseException | None = None
     try:
         async with anyio.create_task_group() as tasks:
@@ -39,7 +39,7 @@ class IdleTask:
 
 
 class TaskPool:
-    """Does each piece of work in a task of its own, in the order in which they came.
+    """Runs each piece of work in a task of its own, started in order.
 
     Starting a task costs several times what a handler's own work does; so one that has finished
     waits for the next piece.
@@ -50,7 +50,7 @@ class TaskPool:
         self._idle: list[IdleTask] = []
 
     def start(self, work: Work) -> None:
-        """Do *work* in a task."""
+        """Run *work* in a task."""
         if self._idle:
             task = self._idle.pop()
             task.work = work

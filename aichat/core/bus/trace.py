@@ -1,4 +1,4 @@
-"""What observers of the bus are sent."""
+"""Traces: what observers of the bus receive."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class Step(StrEnum):
-    """Where an event is on its way."""
+    """The steps of an event through the bus."""
 
     HELD = "held"
-    """Its turn is speculative: most hear of it when the turn is committed, or never."""
+    """Its turn is speculative: most subscribers receive it at the commit, or never."""
     PUBLISHED = "published"
     STARTED = "started"
     FINISHED = "finished"

@@ -1,4 +1,4 @@
-"""Work that is not finished yet, counted, and a way to wait for the last of it."""
+"""Counts unfinished work, and waits until there is none."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import anyio
 
 
 class Unfinished:
-    """Counts pieces of work that were begun and have not ended."""
+    """Pieces of work that were begun and have not ended."""
 
     def __init__(self) -> None:
         self.count = 0
         self._none: anyio.Event | None = None
 
     def begin(self) -> None:
-        """One more."""
+        """Count one more."""
         self.count += 1
 
     def end(self) -> None:
-        """One less; those who wait go on if it was the last."""
+        """Count one less; if it was the last, waiting tasks go on."""
         self.count -= 1
         if not self.count and self._none:
             self._none.set()

@@ -2,7 +2,7 @@
 
 ``Clock`` reads the loop's time, so the whole of aichat follows. While one of anyio's worker threads
 is at work, or nothing sleeps, the loop really waits and virtual time stands still. While a socket
-or pipe is open, somebody outside may answer: then time passes as it really does. Asyncio only.
+or pipe is open, a peer may answer: then time passes as it really does. Asyncio only.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ Ts = TypeVarTuple("Ts")
 
 
 BUSY = 20
-"""Whoever is outside is asked after so many rounds of the loop, or when time is to pass."""
+"""Rounds of the loop after which sockets and pipes are polled, if no time has to pass before."""
 
 
 class VirtualSelector(selectors.DefaultSelector):
-    """Where a real selector would sleep until the next timer, this one moves the clock on."""
+    """Moves the clock on where a real selector would sleep until the next timer."""
 
     now = 0.0
     """Seconds since the loop was made."""
     threads: anyio.CapacityLimiter | None = None
-    """Knows how many worker threads are at work."""
+    """Counts the worker threads that are at work."""
 
     passed_over = 0
-    """So many times in a row nobody outside was asked."""
+    """Rounds since sockets and pipes were last polled."""
 
     outside = -1
-    """Sockets and pipes that are open, but for the one by which threads wake the loop."""
+    """Open sockets and pipes, except the one by which threads wake the loop."""
 
     @property
     def is_alone(self) -> bool:
-        """Nobody could wake us: no socket, no pipe, no thread."""
+        """Whether nothing can wake the loop: no socket, no pipe, no thread."""
         return self.outside <= 0 and threading.active_count() == 1
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Begin to watch a socket or a pipe."""
+        """Watch a socket or a pipe."""
         self.outside += 1
         return super().register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """Watch it no longer."""
+        """Stop watching a socket or a pipe."""
         self.outside -= 1
         return super().unregister(fileobj)
 
@@ -66,7 +66,7 @@ class VirtualSelector(selectors.DefaultSelector):
             return []
         self.passed_over = 0
         if timeout is not None and self.is_alone:
-            self.now += max(timeout, 0.0)  # nobody could have woken us
+            self.now += max(timeout, 0.0)  # nothing could have woken us
             return []
         if ready := super().select(0):
             return ready
@@ -75,7 +75,7 @@ class VirtualSelector(selectors.DefaultSelector):
         return self._pass(max(timeout, 0.0))
 
     def _pass(self, seconds: float) -> list[tuple[selectors.SelectorKey, int]]:
-        """Let time pass: really, while somebody outside may answer, at once otherwise."""
+        """Let time pass: really, while a peer may answer; at once otherwise."""
         began = time.monotonic()
         ready = super().select(seconds) if self.outside > 0 else []
         self.now += min(time.monotonic() - began, seconds) if ready else seconds
@@ -129,15 +129,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return super().call_at(when, callback, *args, context=context)
 
     def _watch_threads(self) -> None:
-        """With a task's first timer begins the watch over worker threads."""
+        """Watch worker threads from a task's first timer on."""
         if asyncio.current_task(self):
             self.virtual.threads = anyio.to_thread.current_default_thread_limiter()
 
     def _run_once(self) -> None:
         """Run what is ready, as asyncio does, at less cost.
 
-        Most rounds have one timer that falls due and nobody outside. Whatever is not that simple is
-        left to asyncio.
+        Most rounds have one due timer and no sockets. Everything else is left to asyncio.
         """
         ready, timers, selector = self._ready, self._scheduled, self.virtual
         while timers and timers[0]._cancelled:

@@ -1,9 +1,9 @@
 """Everything that can happen in a conversation, as frozen attrs classes.
 
 An event is a fact, named in the past tense. Each belongs to a turn, so that an interruption can
-tell old work from new. The modules follow one exchange: ``hearing``, ``answering``,
+separate old work from new. The modules follow one exchange: ``hearing``, ``answering``,
 ``playing``, ``loudspeakers``, ``messages``; ``interruption`` ends it early. Audio is mono
-PCM16 little-endian; its repr is short, and no event's repr is ever logged with what people said.
+PCM16 little-endian; its repr is short, and no event's repr holds what people said.
 """
 
 from .answering import (
@@ -21,6 +21,7 @@ from .base import MIC_RATE, SPEAKER_RATE, Event, Line, LineEvent, Turn
 from .drafts import DraftWritten, SpeakersForeseen
 from .hearing import (
     AudioReceived,
+    InterimAudio,
     Speculated,
     TalkHeld,
     TalkReleased,
@@ -29,7 +30,6 @@ from .hearing import (
     UserResumed,
     UserSaid,
     UserStartedSpeaking,
-    UtteranceGrew,
     UtteranceHeard,
     UtterancePaused,
 )
@@ -51,6 +51,7 @@ __all__ = [
     "DraftWritten",
     "Event",
     "HandlerFailed",
+    "InterimAudio",
     "Interrupted",
     "Line",
     "LineBegan",
@@ -92,7 +93,6 @@ __all__ = [
     "UserResumed",
     "UserSaid",
     "UserStartedSpeaking",
-    "UtteranceGrew",
     "UtteranceHeard",
     "UtterancePaused",
 ]

@@ -1,4 +1,4 @@
-"""From who answers to the text of each reply.
+"""Events from the choice of speakers to the text of each reply.
 
 Import these events from :mod:`aichat.core.events`.
 """
@@ -19,8 +19,8 @@ from .base import Event, Line, LineEvent, letters
 class SpeakersAsked(Event):
     """Characters are to speak although the user said nothing. Opens a new turn.
 
-    *characters* are ids, in order; none: the conversation's strategy chooses. With *auto* nobody
-    asked: they go on by themselves.
+    *characters* are ids, in order; none: the conversation's strategy chooses. *auto*: they go on by
+    themselves, without a request.
     """
 
     characters: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class SpeakersAsked(Event):
 
 @frozen
 class SpeakersChosen(Event):
-    """These lines will be said, in this order; none when nobody is to answer, *note* says why.
+    """These lines will be said, in this order; none when no one is to answer, *note* says why.
 
     When the characters go on by themselves, these are replies ``count + 1`` and following of at
     most *cap*; else both are 0.
@@ -43,12 +43,12 @@ class SpeakersChosen(Event):
 
 @frozen
 class LineBegan(LineEvent):
-    """It is this character's turn to write."""
+    """The character's reply has begun."""
 
 
 @frozen
 class PromptSent(LineEvent):
-    """This is what the model is told for the line; for whoever wants to look into it."""
+    """The prompt that the model is sent for the line, for inspection."""
 
     prompt: Prompt = field(repr=lambda prompt: f"<{len(prompt.messages)} messages>")
 
@@ -65,7 +65,7 @@ class ReplyText(LineEvent):
 
 @frozen
 class ToolUsed(LineEvent):
-    """The character used a tool; *result* is what the model was told, or why it *failed*."""
+    """The character used a tool; *result* is what the model was sent, or why it *failed*."""
 
     name: str
     arguments: Mapping[str, Any] = field(factory=dict, repr=lambda given: f"<{len(given)} given>")
@@ -88,7 +88,7 @@ class ReplyClause(LineEvent):
 
 @frozen
 class ReplyFinished(LineEvent):
-    """The text of the reply is complete, with so many *clauses*; empty when the model failed."""
+    """The text of the reply is complete, in *clauses* pieces; empty when the model failed."""
 
     text: str = field(repr=letters)
     clauses: int = 0
@@ -96,10 +96,10 @@ class ReplyFinished(LineEvent):
 
 @frozen
 class ReplyWithdrawn(LineEvent):
-    """What was written last was no part of the reply, but a thought of the model.
+    """The text written last was the model's reasoning and no part of the reply.
 
-    *text* is what remains of the reply so far. The clauses from *first* on are void, up to *until*,
-    which is the index of the next one.
+    *text* is what remains of the reply so far. The clauses from index *first* up to *until*, which
+    is the index of the next one, are void.
     """
 
     text: str = field(repr=letters)

@@ -1,4 +1,4 @@
-"""What events are about: turns, lines, and the event they all are.
+"""Turns, lines, and the base class of all events.
 
 Import these events from :mod:`aichat.core.events`.
 """
@@ -22,8 +22,8 @@ SPEAKER_RATE = 24_000
 class Turn:
     """One exchange: the user says something, characters answer. ``Bus.new_turn`` makes them.
 
-    *number* grows within a conversation and is the fence that voids old work; *id* is its name
-    outside and in the store.
+    *number* grows within a conversation and is the fence that voids old work; *id* identifies the
+    turn in the API and in the store.
     """
 
     conversation: str
@@ -35,7 +35,8 @@ class Turn:
 class Line:
     """One character's answer; *place* is its place in the turn, from 0.
 
-    *character* is an id, *name* what people call it; *message_id* is that of the message to be.
+    *character* is an id, *name* its display name; *message_id* is the id of the message that it
+    becomes.
     """
 
     turn: Turn
@@ -44,15 +45,15 @@ class Line:
     message_id: str = ""
     name: str = ""
     says: Literal["new", "version", "again", "take"] = "new"
-    """Something new; another version of its message; that message again, or in a new take."""
+    """A new message; another version of its message; that message again, or in a new take."""
 
     @property
     def is_again(self) -> bool:
-        """Its message is there, and stays as it is."""
+        """Whether its message exists and stays as it is."""
         return self.says in ("again", "take")
 
     def message(self, text: str) -> Message:
-        """Make the message that the line leaves."""
+        """Return the message that stores the line."""
         conversation, turn = self.turn.conversation, self.turn.id
         return Message(
             self.message_id, conversation, "assistant", text, self.name, self.character, turn
@@ -60,12 +61,12 @@ class Line:
 
 
 def size(pcm: bytes) -> str:
-    """Show audio without its bytes."""
+    """Return a repr of audio without its bytes."""
     return f"<{len(pcm)} bytes>"
 
 
 def letters(text: str) -> str:
-    """Show text without its words."""
+    """Return a repr of text without its words."""
     return f"<{len(text)} letters>"
 
 
@@ -76,9 +77,9 @@ class Event:
     turn: Turn
 
     urgent: ClassVar[bool] = False
-    """Urgent events never wait for room in a lane, and no interruption voids them."""
+    """Urgent events are not subject to back-pressure, and no interruption voids them."""
     internal: ClassVar[bool] = False
-    """Only the plug-in that publishes it has any use for it: recordings leave it out."""
+    """Only the plug-in that publishes it uses it: recordings leave it out."""
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""What is being written, and who would answer it: events of :mod:`aichat.core.events`."""
+"""The user's draft, and who would answer it: events of :mod:`aichat.core.events`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .base import Event, letters
 
 @frozen
 class DraftWritten(Event):
-    """The user is writing *text* and has not sent it; ``SpeakersForeseen`` tells who would answer.
+    """The user is writing *text* and has not sent it; ``SpeakersForeseen`` names who would answer.
 
-    *writer* and *number* name the draft; the answer carries them. Neither is ever recorded.
+    *writer* and *number* identify the draft; the answer has the same. Neither event is recorded.
     """
 
     text: str = field(repr=letters)
@@ -25,9 +25,9 @@ class DraftWritten(Event):
 
 @frozen
 class SpeakersForeseen(Event):
-    """These characters would answer a draft as it is now; *note* says why nobody would.
+    """These characters would answer a draft as it is now; *note* says why none would.
 
-    With *perhaps* it is a throw of dice, which may fall otherwise when the draft is sent.
+    *perhaps*: the choice is random, and may differ when the draft is sent.
     """
 
     characters: tuple[str, ...]

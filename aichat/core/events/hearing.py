@@ -1,4 +1,4 @@
-"""From the microphone to what the user said.
+"""Events from the microphone to what the user said.
 
 Import these events from :mod:`aichat.core.events`.
 """
@@ -30,7 +30,7 @@ class TalkHeld(Event):
 
 @frozen
 class TalkReleased(Event):
-    """The user let go of push-to-talk: what was heard so far is the whole utterance."""
+    """The user released push-to-talk: the audio so far is the whole utterance."""
 
     urgent: ClassVar[bool] = True
 
@@ -51,14 +51,14 @@ class UserPaused(Event):
 
 @frozen
 class UserResumed(Event):
-    """The user went on before the turn was taken to be over."""
+    """The user went on before the endpoint."""
 
     urgent: ClassVar[bool] = True
 
 
 @frozen
-class UtteranceGrew(Event):
-    """What was said so far in one breath, 16 kHz; *number* counts those of utterance *key*."""
+class InterimAudio(Event):
+    """An utterance so far, 16 kHz, for an interim transcript; *number* counts those of *key*."""
 
     key: str
     pcm: bytes = field(repr=size)
@@ -69,7 +69,7 @@ class UtteranceGrew(Event):
 
 @frozen
 class UtterancePaused(Event):
-    """The user may have finished: what was said so far, 16 kHz. Told once in each pause."""
+    """The user may have finished: the utterance so far, 16 kHz. Published once in each pause."""
 
     key: str
     pcm: bytes = field(repr=size)
@@ -93,10 +93,10 @@ class UtteranceHeard(Event):
 
 @frozen
 class TranscriptUpdated(Event):
-    """What the recogniser has understood so far. A final empty one: no words.
+    """The interim transcript, or the *final* one; a final one without text: no words.
 
-    *text* only grows until the final one, which may correct it; *tail* is a guess at what follows,
-    and may be another one next time.
+    *text* only grows until the final one, which may correct it; *tail* is the uncertain end, which
+    may change each time.
     """
 
     text: str = field(repr=letters)
@@ -115,7 +115,7 @@ class UserSaid(Event):
     message_id: str = ""
 
     def message(self) -> Message:
-        """Make the message that it is."""
+        """Return the message that stores it."""
         conversation, turn = self.turn.conversation, self.turn.id
         return Message(
             self.message_id, conversation, "user", self.text, turn_id=turn, source=self.source
@@ -124,9 +124,9 @@ class UserSaid(Event):
 
 @frozen
 class Speculated(Event):
-    """An answer was begun *seconds* before the user's turn was known to be over.
+    """A speculative turn began *seconds* before the endpoint.
 
-    *kept*: it became the answer, in this turn. Else the user went on, and it was made in vain.
+    *kept*: it was committed, as this turn. Else the user went on, and it was revoked.
     """
 
     kept: bool

@@ -1,4 +1,4 @@
-"""What ends work early: barge-in, a stopped line, a failed handler, a closed conversation.
+"""Events that end work early: barge-in, a stopped line, a failed handler, a closed conversation.
 
 Import these events from :mod:`aichat.core.events`.
 """
@@ -14,7 +14,7 @@ from .base import Event, LineEvent
 
 @frozen
 class Interrupted(Event):
-    """The user broke in: everything of this turn and before is void."""
+    """The turn was interrupted: everything of it and of earlier turns is void."""
 
     reason: str = "interrupt"
 
@@ -23,7 +23,7 @@ class Interrupted(Event):
 
 @frozen
 class LineInterrupted(LineEvent):
-    """One speaker was stopped: this line is void, the turn goes on with the next."""
+    """One character was stopped: this line is void, the turn goes on with the next."""
 
     reason: str = "interrupt"
 
@@ -32,7 +32,7 @@ class LineInterrupted(LineEvent):
 
 @frozen
 class HandlerFailed(Event):
-    """A subscriber raised. The bus goes on; whoever cares tells the user."""
+    """A subscriber raised. The bus goes on; the room reports it to its clients."""
 
     handler: str
     event: Event = field(repr=lambda event: type(event).__name__)
@@ -43,6 +43,6 @@ class HandlerFailed(Event):
 
 @frozen
 class ConversationClosed(Event):
-    """Nobody is in the conversation any more: forget what is kept of it in memory."""
+    """The last client left the conversation: its state in memory is dropped."""
 
     urgent: ClassVar[bool] = True

@@ -1,6 +1,6 @@
-"""What the loudspeakers do.
+"""Events from the clients' loudspeakers.
 
-Import these events from :mod:`aichat.core.events`. A conversation may sound from several
+Import these events from :mod:`aichat.core.events`. A conversation may be played on several
 loudspeakers, one for each client; each has its own position, and the furthest counts as heard.
 """
 
@@ -15,9 +15,10 @@ from .base import Event, LineEvent
 
 @frozen
 class LinePlayed(LineEvent):
-    """A client says how far its *loudspeaker* has got in a line.
+    """A client reports the position of its *loudspeaker* in a line.
 
-    ``paused``: it holds there, because it heard speech; ``back``: it was cut off and goes on there.
+    ``paused``: it paused there, because it heard speech; ``back``: it reconnected and resumes
+    there.
     """
 
     played_ms: float
@@ -29,7 +30,7 @@ class LinePlayed(LineEvent):
 
 @frozen
 class LoudspeakerLeft(Event):
-    """A client is gone while others stay: its position moves no more, and holds nobody back."""
+    """A client disconnected while others stay: its position no longer counts."""
 
     loudspeaker: str
 
@@ -38,7 +39,7 @@ class LoudspeakerLeft(Event):
 
 @frozen
 class PlaybackPaused(Event):
-    """The loudspeakers hold their position: somebody may be breaking in, or nobody is there."""
+    """The loudspeakers paused: the user may be barging in, or no client is connected."""
 
     cause: Literal["voice", "away"] = "voice"
 
@@ -47,7 +48,7 @@ class PlaybackPaused(Event):
 
 @frozen
 class PlaybackResumed(Event):
-    """The *cause* is gone: the loudspeakers go on with the sample at which they stopped."""
+    """The *cause* is over: the loudspeakers resume at the sample at which they paused."""
 
     cause: Literal["voice", "away"] = "voice"
 

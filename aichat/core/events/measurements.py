@@ -1,4 +1,4 @@
-"""Events that tell what a turn took, in time and in money.
+"""Events that measure a turn: its latency, its words' times, its usage.
 
 Import these events from :mod:`aichat.core.events`.
 """
@@ -21,14 +21,14 @@ MARKS = (
     "first_audio",
     "first_heard",
 )
-"""What a turn reaches, in order. ``first_heard`` is what the loudspeaker's own reports say."""
+"""Milestones of a turn, in order. ``first_heard`` comes from the loudspeaker's reports."""
 
 
 @frozen
 class TurnTimed(Event):
     """A turn's waterfall so far; a later one of the same turn replaces it.
 
-    *marks* say what was reached when, in ms after the earliest, in the order of :data:`MARKS`;
+    *marks* are the times of milestones in ms after the earliest, in the order of :data:`MARKS`;
     those that did not happen are missing. *gaps* are the silences between one speaker and the next,
     in ms. *final*: the turn is over, *interrupted* or not; only ``first_heard`` may still come.
     """
@@ -47,8 +47,8 @@ class TurnTimed(Event):
 class ClauseTimed(LineEvent):
     """When the words of clause *index* are heard; a later one of the same clause replaces it.
 
-    *words* are as they are read out, each with the ms after the clause's beginning, which is *at*
-    ms after the line's.
+    *words* are as they are read out, each with its time in ms from the clause's beginning, which is
+    *at* ms from the line's.
     """
 
     index: int
@@ -60,9 +60,9 @@ class ClauseTimed(LineEvent):
 
 @frozen
 class ReplyUsage(LineEvent):
-    """What the reply took: tokens, and cost in USD; None where nobody knows.
+    """Tokens of a reply, and its cost in USD; None where unknown.
 
-    Told once for a line at most, before ``ReplyFinished``; an interrupted reply has none.
+    Published once for a line at most, before ``ReplyFinished``; an interrupted reply has none.
     """
 
     model: str | None = None

@@ -1,4 +1,4 @@
-"""What becomes of the record: messages added, changed, hidden and deleted.
+"""Events of stored messages: added, changed, hidden and deleted.
 
 Import these events from :mod:`aichat.core.events`.
 """
@@ -16,9 +16,9 @@ from .base import Event
 
 @frozen
 class MessageAdded(Event):
-    """The conversation has a new message, or a truer version of one (same ``message_id``).
+    """The conversation has a new message, or a corrected version of one (same ``message_id``).
 
-    *changed*: somebody has changed one that was there.
+    *changed*: a client edited an existing message.
     """
 
     message: Message = field(repr=lambda m: f"<{m.role} {m.message_id}>")
@@ -29,7 +29,7 @@ class MessageAdded(Event):
 
 @frozen
 class MessageDeleted(Event):
-    """The user has deleted a message: nobody is told of it any more."""
+    """A message was deleted: clients and models no longer see it."""
 
     message_id: str
 
@@ -38,7 +38,7 @@ class MessageDeleted(Event):
 
 @frozen
 class MessagesHidden(Event):
-    """The user has deleted messages, and may take that back: for now nobody is told of them."""
+    """Messages are pending deletion and can be restored: clients and models no longer see them."""
 
     message_ids: tuple[str, ...]
 
@@ -47,7 +47,7 @@ class MessagesHidden(Event):
 
 @frozen
 class MessagesRevealed(Event):
-    """Messages that were hidden are there again, where they were."""
+    """Hidden messages were restored, where they were."""
 
     message_ids: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""From synthesised speech to what the loudspeaker has played.
+"""Events from synthesised speech to the end of playback.
 
 Import these events from :mod:`aichat.core.events`.
 """
@@ -12,7 +12,7 @@ from .base import Event, LineEvent, size
 
 @frozen
 class SpokenWord:
-    """Where a word is: characters ``start:end`` of the clause's text, from sample *at* (24 kHz)."""
+    """A word's time: characters ``start:end`` of the clause's text, from sample *at* (24 kHz)."""
 
     start: int
     end: int
@@ -37,7 +37,7 @@ class AudioReady(LineEvent):
     """The next 24 kHz audio to play. It begins at sample *at* of clause *index*.
 
     *due* is when it should be heard, in seconds of the bus clock, if the loudspeaker keeps up. The
-    *last* of a line holds no samples: all of the line has been handed out.
+    *last* of a line holds no samples: all of the line has been sent.
     """
 
     index: int
@@ -49,7 +49,7 @@ class AudioReady(LineEvent):
 
 @frozen
 class LineFinished(LineEvent):
-    """This speaker has finished: everything was handed out and should have been heard by now."""
+    """The line is over: all of it was sent and should have been heard by now."""
 
 
 @frozen

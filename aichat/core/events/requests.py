@@ -1,4 +1,4 @@
-"""What the user wants to hear again, anew, or after all. Each of these events opens a new turn.
+"""Requests to replay, rewrite or resume lines. Each of these events opens a new turn.
 
 Import these events from :mod:`aichat.core.events`.
 """
@@ -12,7 +12,7 @@ from .base import Event, Line
 
 @frozen
 class RestWanted(Event):
-    """The user wants to hear what an interruption cut off, of message *message_id* and after it."""
+    """The user wants to hear what an interruption cut off, from message *message_id* on."""
 
     message_id: str
 
@@ -21,7 +21,7 @@ class RestWanted(Event):
 class ReplayWanted(Event):
     """The user wants to hear a character's message again, from the letter *start* of it on.
 
-    *fresh*: it is to be spoken anew, even if the speech of before is still there.
+    *fresh*: it is synthesised anew, even if the earlier speech is still stored.
     """
 
     message_id: str
@@ -31,9 +31,9 @@ class ReplayWanted(Event):
 
 @frozen
 class RewriteWanted(Event):
-    """The user wants another answer in the place of a character's message.
+    """The user wants another version of a character's message.
 
-    It is asked with what had been said before that message; what follows it stays.
+    Its prompt ends before that message; the messages that follow it stay.
     """
 
     message_id: str
@@ -41,7 +41,7 @@ class RewriteWanted(Event):
 
 @frozen
 class LinesRevived(Event):
-    """These lines will be said after all; each with its text, empty if it is yet to be written."""
+    """Interrupted lines are resumed; each with its text, empty if it is yet to be written."""
 
     lines: tuple[Line, ...]
     texts: tuple[str, ...] = field(repr=lambda texts: f"<{len(texts)} texts>")

@@ -1,4 +1,4 @@
-"""What a setting may be, read from how its parameter is annotated."""
+"""Types of settings, read from the annotations of their parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def hints(make: Callable[..., Any], *, marked: bool = False) -> dict[str, Any]:
 
 
 def kinds(hint: Any) -> tuple[Any, ...]:
-    """Return the plain classes a setting may have; Any where it cannot be told."""
+    """Return the classes that a setting may have; Any where that is unknown."""
     if get_origin(hint) in (Union, UnionType):
         return tuple(kind for one in get_args(hint) for kind in kinds(one))
     if get_origin(hint) is Literal:
@@ -31,7 +31,7 @@ def choices(hint: Any, value: Any) -> tuple[Any, ...]:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Tell whether a setting may have this value."""
+    """Return whether a setting may have this value."""
     known = kinds(hint)
     if Any in known:
         return True
@@ -45,7 +45,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def wanted(hint: Any) -> str:
-    """Say what a setting takes."""
+    """Return a hint on what a setting takes."""
     if get_origin(hint) is Literal:
         return f"It takes: {' or '.join(repr(choice) for choice in get_args(hint))}."
     return f"It takes: {' or '.join(k.__name__ for k in kinds(hint) if k is not NoneType)}."

@@ -6,9 +6,9 @@
     [llm.openai]                 # settings stay with their backend
     api_key = "$OPENROUTER_API_KEY"
 
-It changes only what it names; everything else comes from the file that aichat ships. Everything
-wrong in it is reported at once when aichat starts, with the line and the mend. A "$NAME" that is
-not set is no mistake in the file: the backend that needs it says so when it starts.
+It changes only what it names; everything else comes from the file that aichat ships. All mistakes
+in it are reported when aichat starts, with the line and a hint. A "$NAME" that is not set is no
+mistake in the file: the backend that needs it reports it when it starts.
 """
 
 from __future__ import annotations
@@ -45,27 +45,27 @@ ENVIRONMENT = {
     "SUPABASE_PASSWORD": (("storage", "supabase", "password"),),
     "MAX_CONCURRENT_TTS": (("tts", "higgs", "max_concurrent"), ("tts", "espeak", "max_concurrent")),
 }
-"""Environment variables that win over plugins.toml, and the settings they stand for."""
+"""Environment variables that override plugins.toml, and the settings they set."""
 
 
 @frozen
 class Web:
-    """Where the site is served, who may reach it, and how much of it one client may use."""
+    """The table [web]: address, access, and limits for each client."""
 
     host: str = "127.0.0.1"
     port: int = 8000
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     access: Literal["local", "token"] = "local"
-    """Who comes in: only this machine, or whoever has logged in or brings a token."""
+    """Clients that are let in: those on this machine, or those with a login or a token."""
     max_sockets: int = 4
     """WebSockets that one client address may have open at once."""
     max_requests_per_s: int = 50
-    """Requests of one client address in the long run; ten times as many at once."""
+    """Sustained rate of requests of one client address; the burst is ten times as many."""
     max_turns_per_s: float = 1.0
-    """Messages of one connection in the long run; ten times as many at once."""
+    """Sustained rate of messages of one connection; the burst is ten times as many."""
     max_silence_s: float = 30.0
-    """A WebSocket from which nothing comes for so long is closed; clients ping."""
+    """Idle timeout in seconds, after which a WebSocket is closed; clients ping."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses, networks, or "unix", whose X-Forwarded-For, -Proto and -Host are believed."""
 
@@ -89,14 +89,14 @@ class Part:
     use: tuple[str, ...]
     settings: Mapping[str, Mapping[str, Any]] = Factory(dict)
     shipped_use: bool = False
-    """``use`` comes from the shipped file: those without their plug-in are left out."""
+    """``use`` comes from the shipped file: backends without a plug-in are left out."""
     shipped_tables: frozenset[str] = frozenset()
-    """Likewise, backends whose settings come from there alone."""
+    """Backends whose settings come from the shipped file alone."""
 
 
 @frozen
 class Config:
-    """plugins.toml, read and checked as far as it can be without the plug-ins."""
+    """plugins.toml, parsed and checked as far as possible without the plug-ins."""
 
     path: Path
     parts: Mapping[str, Part]
@@ -123,7 +123,8 @@ def read_config(
     below = load(shipped)[0] if shipped and shipped.resolve() != path.resolve() else {}
     _refuse_unknown(found, (), "a table", tables, (*PARTS, "plugins", "web"))
     parts = {
-        name: over(_part(found, name, tables.get(name, {})), below.get(name, {})) for name in PARTS
+        name: with_defaults(_part(found, name, tables.get(name, {})), below.get(name, {}))
+        for name in PARTS
     }
     plugins = {**below.get("plugins", {}), **_table(found, "plugins", tables.get("plugins", {}))}
     _refuse_unknown(found, ("plugins",), "[plugins] a setting", plugins, ("disable",))
@@ -137,10 +138,10 @@ def read_config(
 
 
 def build(config: Config, part: str, name: str, make: Callable[..., Any]) -> Callable[[], object]:
-    """Check the settings of one backend against the parameters of *make*; return its maker.
+    """Check the settings of one backend against the parameters of *make*; return its factory.
 
-    Raises :class:`BadSettings`. The maker resolves "$NAME" and raises :class:`CannotStart` when a
-    needed one is not set.
+    Raises :class:`BadSettings`. The factory resolves "$NAME" and raises :class:`CannotStart` when a
+    required one is not set.
     """
     where, known, typed = f"[{part}.{name}]", signature(make).parameters, hints(make)
     given = config.parts[part].settings.get(name, {})
@@ -155,7 +156,7 @@ def build(config: Config, part: str, name: str, make: Callable[..., Any]) -> Cal
 
 
 def check_settings(config: Config, part: str, name: str, make: Callable[..., Any]) -> None:
-    """Check what plugins.toml says of a backend, used or not. Raises :class:`BadSettings`."""
+    """Check a backend's settings in plugins.toml, used or not. Raises :class:`BadSettings`."""
     where, place, known = f"[{part}.{name}]", (part, name), signature(make).parameters
     typed, given = hints(make), config.parts[part].settings.get(name, {})
     found = Mistakes(config.path, config.places)
@@ -167,8 +168,8 @@ def check_settings(config: Config, part: str, name: str, make: Callable[..., Any
     found.check()
 
 
-def over(own: Part, shipped: Mapping[str, Any]) -> Part:
-    """Lay what a file says of a part over what the shipped one says."""
+def with_defaults(own: Part, shipped: Mapping[str, Any]) -> Part:
+    """Return a part's settings, completed with those of the shipped file."""
     use = shipped.get("use", [])
     use = (use,) if isinstance(use, str) else tuple(use)
     tables = {name: table for name, table in shipped.items() if isinstance(table, dict)}
@@ -179,7 +180,7 @@ def over(own: Part, shipped: Mapping[str, Any]) -> Part:
 
 
 def _kept(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stays of a shipped table: a key that was for another server does not."""
+    """Return the shipped settings that still apply: without the key, if the server is another."""
     is_elsewhere = any(own.get(name, shipped.get(name)) != shipped.get(name) for name in ADDRESSES)
     return {
         name: value
@@ -219,7 +220,7 @@ def _names(found: Mistakes, place: tuple[str, str], value: Any) -> tuple[str, ..
 
 @frozen
 class _Web:
-    """Reads the table [web], in which HOST and PORT of the environment win."""
+    """Reads the table [web], which HOST and PORT of the environment override."""
 
     found: Mistakes
     environment: Mapping[str, str]
@@ -249,14 +250,14 @@ class _Web:
         """Read names, of which *misread* says what to write instead, if they are wrong."""
         good = list[str]()
         for name in self._names(key):
-            if mend := misread(name):
-                self.found.add(("web", key), f"[web] {key} names {name!r}.", mend)
+            if hint := misread(name):
+                self.found.add(("web", key), f"[web] {key} names {name!r}.", hint)
             else:
                 good.append(name)
         return tuple(good)
 
-    def _wrong(self, key: str, value: object, mend: str) -> None:
-        self.found.add(("web", key), f"[web] {key} is {shown(value)}.", mend)
+    def _wrong(self, key: str, value: object, hint: str) -> None:
+        self.found.add(("web", key), f"[web] {key} is {shown(value)}.", hint)
 
     def _host(self) -> str:
         host = self.environment.get("HOST") or self.table.get("host", Web().host)
@@ -266,15 +267,15 @@ class _Web:
         return Web().host
 
     def _port(self) -> int:
-        mend = "Write a number from 0 to 65535."
+        hint = "Write a number from 0 to 65535."
         if given := self.environment.get("PORT"):
             if _is_port(given):
                 return int(given)
-            self.found.found.append(BadSettings(f"PORT in the environment is {given!r}.", mend))
+            self.found.found.append(BadSettings(f"PORT in the environment is {given!r}.", hint))
         elif _is_port(port := self.table.get("port", Web().port)):
             return int(port)
         else:
-            self._wrong("port", port, mend)
+            self._wrong("port", port, hint)
         return Web().port
 
     def _access(self) -> Literal["local", "token"]:
@@ -283,7 +284,7 @@ class _Web:
             return "token"
         if value != "local":
             known = ("local", "token")
-            self._wrong("access", value, mend_name(value if isinstance(value, str) else "", known))
+            self._wrong("access", value, name_hint(value if isinstance(value, str) else "", known))
         return "local"
 
     def _limit(self, key: str) -> Any:
@@ -344,7 +345,7 @@ def _from_text(where: str, key: str, text: str, hint: Any) -> Any:
             return text.lower() in ("true", "1")
         if kind in (str, Any) and text in choices(hint, text):
             return text
-    raise CannotStart(f"{where} {key} is {text!r}.", f"Mend the environment: {wanted(hint)}")
+    raise CannotStart(f"{where} {key} is {text!r}.", f"Correct the environment: {wanted(hint)}")
 
 
 def _refuse_unknown(
@@ -353,11 +354,11 @@ def _refuse_unknown(
     allowed = list(known)
     for name in names:
         if name not in allowed:
-            found.add((*place, name), f"{what} {name!r} is not known.", mend_name(name, allowed))
+            found.add((*place, name), f"{what} {name!r} is not known.", name_hint(name, allowed))
 
 
-def mend_name(name: str, known: Iterable[str]) -> str:
-    """Say which name was meant, or which there are."""
+def name_hint(name: str, known: Iterable[str]) -> str:
+    """Return a hint: the name that was probably meant, or the known ones."""
     from difflib import get_close_matches  # only mistakes need it
 
     names = sorted(known)
@@ -397,7 +398,7 @@ def _meant(name: str, right: re.Pattern[str]) -> str | None:
 
 
 def _misread_network(name: str) -> str | None:
-    """Return a hint on what to write instead of *name*; None: it is an address or a network."""
+    """Return a hint on what to write instead of *name*; None if it is an address or a network."""
     try:
         network = ipaddress.ip_network(name, strict=False)
     except ValueError:

@@ -1,13 +1,13 @@
-"""Settings that may be changed while their backend serves.
+"""Live settings: those that may be changed while their backend serves.
 
-A backend marks the parameter, and reads the attribute of the same name whenever it needs it::
+A backend marks the parameter, and reads the attribute of the same name each time it needs it::
 
     @define
     class Silence:
         end_ms: Annotated[int, Live(0, 10_000)] = 600
 
-Everything that a user changes is checked here; the attribute is set on the event loop, between two
-calls of the backend.
+New values are checked here; the attribute is set on the event loop, between two calls of the
+backend.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from aichat.core.validators import is_clean
 from .annotations import choices, fits, hints, kinds, wanted
 
 MOST_TEXTS = 100
+"""Most texts in one setting."""
 LONGEST_TEXT = 100
+"""Most letters of one of them."""
 
 
 @frozen
 class Live:
-    """The mark. Numbers lie from *low* to *high*, and not above the setting *at_most*."""
+    """Marks a live setting. Numbers lie from *low* to *high*, and up to the setting *at_most*."""
 
     low: float | None = None
     high: float | None = None
@@ -39,7 +41,7 @@ class Live:
 
 @frozen
 class LiveSetting:
-    """One such setting of a backend. *hint* is its type, without the mark."""
+    """A live setting of a backend. *hint* is its type, without the mark."""
 
     name: str
     hint: Any
@@ -47,18 +49,18 @@ class LiveSetting:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """Return the values there are; none where others are possible."""
+        """The values of a Literal; empty for other types."""
         return () if (known := choices(self.hint, None)) == (None,) else known
 
     @property
     def kind(self) -> type:
-        """Say what it is: int, float, str, bool or list."""
+        """Its type: int, float, str, bool or list."""
         found: type = next(one for one in kinds(self.hint) if one is not type(None))
         return found
 
     @property
     def takes(self) -> str:
-        """Say what it may be."""
+        """A hint on the values that it takes."""
         if self.kind not in (int, float):
             return wanted(self.hint)
         number = "a whole number" if self.kind is int else "a number"
@@ -68,14 +70,14 @@ class LiveSetting:
         return f"Write {' '.join([number, *limits])}."
 
     def check(self, value: object) -> None:
-        """Raise :class:`BadValue`, which names the setting, unless it may be that."""
+        """Raise :class:`BadValue`, which names the setting, unless *value* is valid."""
         if not fits(value, self.hint) or not self._is_within(value):
             raise BadValue(f"{self.name} is {value!r:.60}.", self.takes, self.name)
         if isinstance(value, (list, tuple)):
             self._check_texts(value)
 
     def _is_within(self, value: object) -> bool:
-        """Tell whether a number is within its limits; NaN is not."""
+        """Return whether a number is within its limits; NaN is not."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return True
         low, high = self.mark.low, self.mark.high
@@ -95,7 +97,7 @@ class LiveSetting:
 
 
 def live_settings(make: Callable[..., Any]) -> dict[str, LiveSetting]:
-    """Return those settings of a backend that may be changed, in the order in which it takes them.
+    """Return the live settings of a backend, in the order of its parameters.
 
     *make* is what :class:`~aichat.core.backends.Backend` offers.
     """
@@ -110,7 +112,7 @@ def live_settings(make: Callable[..., Any]) -> dict[str, LiveSetting]:
 
 
 def check(known: Mapping[str, LiveSetting], changes: Mapping[str, Any], of: str) -> None:
-    """Look at new values of the settings *known* of the backend *of*; None stands for no change.
+    """Check new values of the settings *known* of the backend *of*; None stands for no change.
 
     Raises :class:`BadValue`, which names what is wrong.
     """
@@ -126,7 +128,7 @@ def check(known: Mapping[str, LiveSetting], changes: Mapping[str, Any], of: str)
 
 
 def check_together(known: Mapping[str, LiveSetting], values: Mapping[str, Any]) -> None:
-    """Look at how all the settings go together. Raises :class:`BadValue`, which names one."""
+    """Check that all the settings fit together. Raises :class:`BadValue`, which names one."""
     for name, setting in known.items():
         value, other = values.get(name), setting.mark.at_most
         most = values.get(other)

@@ -1,4 +1,4 @@
-"""All mistakes of one file, each with its line, so that one start reports all of them."""
+"""Collects all mistakes of one file, each with its line, to report them together."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from aichat.core.errors import BadSettings, PluginError
 Places = Mapping[tuple[str, ...], int]
 """The line of each table and key, by its path, as ``("llm", "openai", "model")``."""
 LONGEST = 120
+"""Most letters of a value that a message shows."""
 MOST = 20
-"""Mistakes that one message names."""
+"""Most mistakes that one message lists."""
 
 
 @define
 class Mistakes:
-    """Those found so far in a file."""
+    """The mistakes found so far in a file."""
 
     path: Path
     places: Places = Factory(dict)
@@ -29,22 +30,22 @@ class Mistakes:
         self,
         place: Sequence[str],
         problem: str,
-        mend: str,
+        hint: str,
         kind: Callable[[str, str], PluginError] = BadSettings,
     ) -> None:
         """Note one; *place* is the path of the table or key."""
-        self.found.append(kind(f"{self._where(place)}: {problem}", mend))
+        self.found.append(kind(f"{self._where(place)}: {problem}", hint))
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note what the block raises of mistakes, and go on after it."""
+        """Note a mistake that the block raises, and go on after it."""
         try:
             yield
         except PluginError as error:
             self.found += getattr(error, "several", None) or [error]
 
     def check(self) -> None:
-        """Raise what was found: one error as it is, several as one."""
+        """Raise the mistakes: one as it is, several as one error."""
         if len(self.found) == 1:
             raise self.found[0]
         if self.found:
@@ -58,7 +59,7 @@ class Mistakes:
 
 
 def shown(value: object) -> str:
-    """Write a wrong value for people, cut where it is long."""
+    """Return a wrong value as text for people, cut where it is long."""
     try:
         text = repr(value)
     except ValueError:  # a number of more digits than Python writes
@@ -75,7 +76,7 @@ class SeveralMistakes(BadSettings):
         if len(several) > MOST:
             listed.append(f"\n  and {len(several) - MOST} more.")
         problem = f"{path} has {len(several)} mistakes:{''.join(listed)}"
-        super().__init__(problem, "Mend all of them, then start again.")
+        super().__init__(problem, "Correct all of them, then start again.")
         self.several = list(several)
 
     @staticmethod

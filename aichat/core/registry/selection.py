@@ -1,8 +1,8 @@
-"""Who plays which part. A part has one or several candidates, in order of preference.
+"""Selection of backends. A part has one or several candidates, in order of preference.
 
-All candidates of a part start side by side; the first in the list that is ready serves. So a small
-recogniser can serve while the weights of a better one are on their way, and takes over again when
-nothing better is left.
+All candidates of a part start concurrently; the first in the list that is ready serves. So a small
+recogniser can serve while the weights of a better one are being downloaded, and takes over again
+when that one fails.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ WORDS = {
     "llm": "a better language model",
     "tts": "a better voice",
 }
-"""What users call the parts that may have weights to fetch."""
+"""Display names of the parts that may have weights to download."""
 
 
 class State(StrEnum):
-    """How far a candidate has got."""
+    """State of a candidate's start."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -61,18 +61,19 @@ class Status:
 
 
 class Reports(Protocol):
-    """A backend that tells how its start goes."""
+    """A backend that reports the progress of its start."""
 
     report: Callable[[str], None]
 
 
 NEEDED_AT_START = ("sequencer", "storage")
+"""Parts that aichat waits for when it starts."""
 STOPPED = "You stopped it while it was starting. Try again when it suits you."
 
 
 @define(eq=False)
 class Candidate:
-    """One backend on its way to a part. *make* builds it from its settings."""
+    """One backend in a part's ``use = [...]``. *make* builds it from its settings."""
 
     part: str
     name: str
@@ -88,25 +89,25 @@ class Candidate:
     live: Mapping[str, LiveSetting] = Factory(dict)
     """The settings that may be changed while it serves."""
     tuned: Mapping[str, Any] = Factory(dict)
-    """Those that were, with their values; also of a backend that does not serve yet."""
+    """Changed settings and their values; also of a backend that is not ready yet."""
     base: Mapping[str, Any] = Factory(dict)
-    """What they all are by plugins.toml and the environment, known once the backend was made."""
+    """Their values by plugins.toml and the environment, known once the backend was made."""
 
     def tune(self, values: Mapping[str, Any]) -> None:
-        """Let exactly these differ from what plugins.toml says; they were checked."""
+        """Override exactly these settings of plugins.toml; the values were checked."""
         self.tuned = dict(values)
         for name, base in self.base.items() if self.backend is not None else ():
             setattr(self.backend, name, self.tuned.get(name, base))
 
     def become(self, state: State, detail: str = "") -> None:
-        """Note how the start went."""
+        """Set the state, and notify the watchers."""
         self.state, self.detail = state, redacted(detail)
         self.changed()
 
     async def run(
         self, closing: anyio.Event, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
-        """Start, serve until *closing*, end. A start that fails is told, not raised."""
+        """Start, serve until *closing*, stop. A failed start sets the state and does not raise."""
         if closing.is_set():
             return
         self.become(State.STARTING)
@@ -125,7 +126,7 @@ class Candidate:
                 task_status.started()
 
     def give_up_starting(self) -> None:
-        """Cancel a start that is still going on: nobody waits for it any more."""
+        """Cancel a start that is still in progress."""
         if self.state is State.STARTING and self.scope:
             self.scope.cancel()
 
@@ -148,7 +149,7 @@ class Candidate:
         self.tune(self.tuned)
 
     def _report(self, line: str) -> None:
-        if self.state is State.STARTING:  # a late word does not cover up why it failed
+        if self.state is State.STARTING:  # a late report does not hide why it failed
             self.become(State.STARTING, line)
 
     def _fail(self, error: Exception) -> None:
@@ -157,8 +158,8 @@ class Candidate:
             error = error.exceptions[0]
         self.failure = error
         known = isinstance(error, AichatError)
-        told = f"{type(error).__name__}: {error}"
-        reason = error.line if isinstance(error, AichatError) else told
+        unknown = f"{type(error).__name__}: {error}"
+        reason = error.line if isinstance(error, AichatError) else unknown
         if was_ready or not known:
             log.error("%s %s failed: %s", self.part, self.name, reason, exc_info=error)
         else:
@@ -179,11 +180,11 @@ class Role:
         return next((c for c in self.candidates if c.state is State.READY), None)
 
     def ready(self) -> list[Any]:
-        """Return the backends that could play the part now, best first."""
+        """Return the backends that are ready, best first."""
         return [c.backend for c in self.candidates if c.state is State.READY]
 
     def backend(self) -> Any:
-        """Return what plays the part now, or raise :class:`NotReady` with the reasons."""
+        """Return the backend that serves, or raise :class:`NotReady` with the reasons."""
         for candidate in self.candidates:
             if candidate.state is State.READY:
                 return candidate.backend
@@ -196,16 +197,16 @@ class Role:
 
     @property
     def has_begun(self) -> bool:
-        """Somebody has at least tried to start."""
+        """Whether any candidate has begun to start."""
         return any(c.state is not State.WAITING for c in self.candidates)
 
     def reasons(self) -> str:
-        """Say why those who failed did."""
+        """Return why the failed candidates failed."""
         failed = [c for c in self.candidates if c.state is State.FAILED]
         return " ".join(f"{c.name}: {c.detail}" for c in failed)
 
     def downloads(self) -> list[str]:
-        """Describe the downloads of those who would go before who serves now."""
+        """Return a line for each download of a candidate that is better than the serving one."""
         what = WORDS.get(self.part, self.part).capitalize()
         return [
             f"{what} is on its way: {c.name}, {c.detail}."
@@ -214,7 +215,7 @@ class Role:
         ]
 
     def statuses(self) -> list[Status]:
-        """Describe every candidate."""
+        """Return the status of every candidate."""
         serving = self.serving
         return [
             Status(c.part, c.name, c.state, c is serving, c.detail, c.notice)
@@ -224,18 +225,18 @@ class Role:
 
 @define(eq=False)
 class Parts:
-    """The cast. Ask for a part each time you use it: who plays it can change."""
+    """The selected backends. Get a part each time you use it: its backend can change."""
 
     roles: Mapping[str, Role]
     watchers: list[Callable[[], None]] = Factory(list)
     speakable_filters: Sequence[Callable[[str], str]] = ()
-    """What of a clause is read out: each gets what the one before has made of it."""
+    """Filters of what is read out of a clause: each receives the result of the one before."""
     tools: Mapping[str, Tool] = Factory(dict)
     """What characters may use, by name."""
     writes: MessageWrites = Factory(MessageWrites)
     """Who writes a message now, and what waits for the store."""
     begin: Callable[[Candidate], None] = lambda candidate: None
-    """Starts a candidate, while the parts are performed."""
+    """Starts a candidate; set by :func:`run_parts`."""
 
     @property
     def vad(self) -> Vad:
@@ -269,17 +270,17 @@ class Parts:
 
     @property
     def storage(self) -> Storage:
-        """What is kept."""
+        """The store."""
         return cast(Storage, self.roles["storage"].backend())
 
     def statuses(self) -> list[Status]:
-        """Describe every candidate of every part."""
+        """Return the status of every candidate of every part."""
         return [status for role in self.roles.values() for status in role.statuses()]
 
     def stop(self, part: str, name: str) -> bool:
-        """Give up a start that still goes on, such as a download; False where there is none.
+        """Cancel a start in progress, such as a download; return False if there is none.
 
-        Nothing stops what aichat itself waits for before it is there.
+        Storage and sequencer cannot be stopped: aichat itself waits for them.
         """
         candidate = self.candidate(part, name)
         if candidate and part not in NEEDED_AT_START and candidate.state is State.STARTING:
@@ -288,34 +289,34 @@ class Parts:
         return False
 
     def retry(self, part: str, name: str) -> bool:
-        """Start once more who could not, or was stopped; False where there is nobody like that.
+        """Restart a candidate that failed or was stopped; return False if there is none.
 
         Storage and sequencer are chosen once: what was begun with one does not go on with another.
         """
         candidate = self.candidate(part, name)
         if candidate and part not in NEEDED_AT_START and candidate.state is State.FAILED:
-            candidate.become(State.STARTING)  # at once: nobody starts it twice
+            candidate.become(State.STARTING)  # at once, so that it is not started twice
             self.begin(candidate)
             return True
         return False
 
     def candidate(self, part: str, name: str) -> Candidate | None:
-        """Return one candidate of a part; None where it has no such one."""
+        """Return a candidate of a part; None if there is none of that name."""
         role = self.roles.get(part)
         return next((c for c in role.candidates if c.name == name), None) if role else None
 
     def is_ready(self) -> bool:
-        """Tell whether somebody plays every part."""
+        """Return whether every part has a backend that is ready."""
         return all(role.serving for role in self.roles.values())
 
     def notices(self) -> list[str]:
-        """Return what the user should know of who serves now, and of downloads that go on."""
+        """Return notices for the user: of the serving backends, and of downloads."""
         serving = [role.serving for role in self.roles.values()]
         notices = [candidate.notice for candidate in serving if candidate and candidate.notice]
         return notices + [line for role in self.roles.values() for line in role.downloads()]
 
     def changed(self) -> None:
-        """Tell the watchers that somebody started, failed or got further."""
+        """Notify the watchers that a candidate's state has changed."""
         for watcher in list(self.watchers):
             try:
                 watcher()
@@ -324,10 +325,10 @@ class Parts:
 
 
 @asynccontextmanager
-async def perform(parts: Parts) -> AsyncIterator[None]:
-    """Start every candidate. Waits for storage and sequencer only; the rest go on starting.
+async def run_parts(parts: Parts) -> AsyncIterator[None]:
+    """Run every candidate for the block. It begins when storage and sequencer are ready.
 
-    Raises :class:`CannotStart` when nothing can play one of those two.
+    Raises :class:`CannotStart` when one of those two has no backend that can start.
     """
     closing, failure = anyio.Event(), None
     async with anyio.create_task_group() as tasks:
@@ -347,7 +348,7 @@ async def perform(parts: Parts) -> AsyncIterator[None]:
                         parts.begin(candidate)
             yield
         except Exception as error:
-            failure = error  # raised when every backend has ended in peace
+            failure = error  # raised after every backend has stopped
         finally:
             closing.set()
             for role in parts.roles.values():
@@ -358,7 +359,7 @@ async def perform(parts: Parts) -> AsyncIterator[None]:
 
 
 async def _start_one(tasks: TaskGroup, role: Role, closing: anyio.Event) -> None:
-    """Start the candidates one after the other until one serves: a store is one place."""
+    """Start the candidates one after the other until one is ready: there is one store only."""
     for candidate in role.candidates:
         await tasks.start(candidate.run, closing)
         if role.serving:

@@ -1,4 +1,4 @@
-"""Who plays a part for now: the best candidate that is ready and has not just stalled."""
+"""Failover: chooses the best backend that is ready and has not just stalled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aichat.core.bus.clock import Clock
 from .selection import Parts
 
 REST_SECONDS = 60.0
-"""After a stall another candidate goes first for this long, where one is ready."""
+"""Seconds after a stall in which another candidate is preferred, if one is ready."""
 
 
 @define(eq=False)
@@ -23,21 +23,21 @@ class Standby:
     parts: Parts
     part: str
     _resting: list[tuple[Any, float]] = field(factory=list)
-    """Backends that stalled, and until when they rest, on the bus clock."""
+    """Backends that stalled, and the time on the bus clock until which they rest."""
 
     def rest(self, backend: Any) -> None:
-        """Let others go before a backend that has stalled."""
+        """Prefer others to a backend that has stalled, for a while."""
         self._resting.append((backend, self.clock.now() + REST_SECONDS))
 
     def is_resting(self, backend: Any) -> bool:
-        """Tell whether a backend has just stalled."""
+        """Return whether a backend has just stalled."""
         now = self.clock.now()
         return any(backend is one and until > now for one, until in self._resting)
 
     def choose(self, without: Iterable[Any] = ()) -> Any:
-        """Return who is asked next; None when all that are ready are among those *without*.
+        """Return the next backend to try; None when all that are ready are among those *without*.
 
-        Raises :class:`NotReady` while nobody is ready.
+        Raises :class:`NotReady` while none is ready.
         """
         role = self.parts.roles[self.part]
         best = role.backend()

@@ -1,4 +1,4 @@
-"""Text files that people have saved, with whatever their editor took for the encoding."""
+"""Reads text files in any of the encodings that editors save."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from aichat.core.errors import BadSettings
 def read_text(path: Path, missing: str) -> str:
     """Read a file of settings: UTF-8 or UTF-16, with a byte order mark or without.
 
-    Raises :class:`BadSettings` with the line; *missing* mends a file that cannot be opened.
+    Raises :class:`BadSettings` with the line; *missing* is the hint if it cannot be opened.
     """
     try:
         data = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
-        mend = "Let your user read it." if isinstance(error, PermissionError) else missing
-        raise BadSettings(f"{path} cannot be read ({error.strerror}).", mend) from error
+        hint = "Let your user read it." if isinstance(error, PermissionError) else missing
+        raise BadSettings(f"{path} cannot be read ({error.strerror}).", hint) from error
     try:
         # of text that begins with ASCII; with a mark, of any
         text = data.decode(json.detect_encoding(data))

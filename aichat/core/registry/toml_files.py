@@ -1,4 +1,4 @@
-"""Reading a TOML file, with the lines of all that does not follow the format."""
+"""Reads TOML files, and reports the line of every syntax error."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from .mistakes import Mistakes, Places
 from .text_files import read_text
 
 MOST_BYTES = 1_000_000
+"""Most letters of a file of settings."""
 FAULT = re.compile(r"\(at line (?P<line>\d+), column \d+\)$")
 MOST = 10
-"""Lines that are reported; one may be wrong only because of another."""
+"""Most lines that are reported; one may be wrong only because of another."""
 
 
 def load(path: Path) -> tuple[dict[str, Any], Places]:
-    """Return a file's tables, and where each of them is. Raises :class:`BadSettings`."""
-    import tomllib  # here, as a program that hands over its settings needs none
+    """Return a file's tables, and the line of each. Raises :class:`BadSettings`."""
+    import tomllib  # here, as a program that passes its settings needs none
 
     text = read_text(path, "Set AICHAT_CONFIG to a plugins.toml.")
     if len(text) > MOST_BYTES:
@@ -28,12 +29,12 @@ def load(path: Path) -> tuple[dict[str, Any], Places]:
     try:
         return tomllib.loads(text), places_in(text)
     except (ValueError, RecursionError):  # a number of many digits is no TOMLDecodeError
-        _tell_all(path, text)
+        _raise_all(path, text)
         raise
 
 
-def _tell_all(path: Path, text: str) -> None:
-    """Raise for every line that is no TOML: after each, the rest is read without it."""
+def _raise_all(path: Path, text: str) -> None:
+    """Raise all syntax errors: after each, the rest is parsed without that line."""
     import tomllib
 
     found, lines = Mistakes(path), text.split("\n")
@@ -48,7 +49,7 @@ def _tell_all(path: Path, text: str) -> None:
             line = _line_of(error, "\n".join(lines))
             found.places = {("",): line}
             what = str(error).partition(" (at ")[0]
-            found.add(("",), f"this is not TOML: {what}.", "Mend that place.")
+            found.add(("",), f"this is not TOML: {what}.", "Correct that line.")
             # without a header, or a part of a value, all that follows would seem wrong
             if lines[line - 1].lstrip().startswith("[") or "(at line" not in str(error):
                 break
@@ -63,7 +64,7 @@ def _line_of(error: ValueError, text: str) -> int:
 
 
 def places_in(text: str) -> Places:
-    """Find the lines of every table and key in a file that is TOML."""
+    """Return the line of every table and key of a TOML file."""
     places: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
     for line, piece, read in pieces_of(text):
@@ -77,9 +78,9 @@ def places_in(text: str) -> Places:
 
 
 def pieces_of(text: str) -> Iterator[tuple[int, str, Any]]:
-    """Yield each header, and each key with its value: where it begins, its text, and what it reads.
+    """Yield each header, and each key with its value: first line, text, and parsed value.
 
-    Each is TOML by itself. The last may be unfinished; that reads None.
+    Each is TOML by itself. The last may be unfinished; its value is None.
     """
     import tomllib
 

@@ -8,9 +8,9 @@
 
 There is a contract for each part that has engines: `VadContract`, `TurnContract` (or
 `SoundTurnContract`), `SttContract`, `LlmContract`, `TtsContract`, `StorageContract`; and
-`AuthContract` for what decides who comes in. They need pytest (that of storage also hypothesis) and
-run under anyio's plug-in for it; a fixture ``anyio_backend`` chooses the event loop. What else is
-here needs nothing more than aichat: ``fakes``, ``simulated``, ``simulated_user``, ``memory`` and
+`AuthContract` for authentication. They need pytest (that of storage also hypothesis) and run under
+anyio's plug-in for it; a fixture ``anyio_backend`` chooses the event loop. The other modules need
+nothing more than aichat: ``fakes``, ``simulated``, ``simulated_user``, ``memory`` and
 ``virtual`` also serve ``litestar aichat replay``.
 """
 
@@ -52,7 +52,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # types are in __init__.pyi; pytest is imported by who tests, and by nobody else
+    # types are in __init__.pyi; pytest is imported only when a contract is used
     if name in _CONTRACTS:
         return getattr(import_module(f".{_CONTRACTS[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What every plug-in that decides who comes in must do, as tests to inherit."""
+"""Contract of plug-ins with the hook ``authenticate``, as tests to inherit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aichat.core.errors import AichatError
 from .probes import assert_no_stall
 
 ELSEWHERE = "192.0.2.7"
-"""An address that is nobody's (RFC 5737)."""
+"""An address reserved for documentation (RFC 5737)."""
 ODD: Mapping[str, Connection] = {
     "nothing at all": Connection("http", "", None),
     "no address": Connection("http", "/", None, {"host": "localhost"}),
@@ -41,16 +41,16 @@ ODD: Mapping[str, Connection] = {
 class AuthContract:
     """Give fixtures ``plugin``, which has the hook ``authenticate``, and ``known``.
 
-    *known* is a :class:`~aichat.core.Connection` of somebody who may come in. ``strangers`` are
-    those who may not: by default *known* from another address, without its headers and query, and
-    with each header cut short by a character, for what proves who somebody is.
+    *known* is a :class:`~aichat.core.Connection` that is let in. ``strangers`` are refused: by
+    default *known* from another address, without its headers and query, and with each header, which
+    may hold credentials, cut short by a character.
     """
 
     pytestmark = pytest.mark.anyio
 
     @pytest.fixture
     def strangers(self, known: Connection) -> Sequence[Connection]:
-        """Return connections of people who may not come in."""
+        """Return connections that are refused."""
         cut = {name: value[:-1] for name, value in known.headers.items()}
         elsewhere = evolve(known, client=ELSEWHERE, headers={}, query="")
         return [elsewhere, evolve(elsewhere, headers=cut, query=known.query[:-1])]
@@ -65,7 +65,7 @@ class AuthContract:
     async def test_the_same_connection_is_the_same_actor_each_time(
         self, plugin: Any, known: Connection
     ) -> None:
-        # it is asked again every second for an open WebSocket, which another actor would end
+        # it is called every second for an open WebSocket, which another actor would close
         first = plugin.authenticate(connection=known)
         assert all(plugin.authenticate(connection=known) == first for _ in range(10))
 
@@ -135,7 +135,7 @@ def assert_answers(plugin: Any, connection: Connection) -> None:
 
 
 def lets_in(plugin: Any, connection: Connection) -> bool:
-    """Tell whether somebody comes in."""
+    """Return whether the connection is let in."""
     try:
         return plugin.authenticate(connection=connection) is not None
     except AichatError:

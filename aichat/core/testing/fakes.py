@@ -1,4 +1,4 @@
-"""Backends without models: they answer at once, the same way every time, or as slow as you say."""
+"""Fake backends without models: deterministic, and immediate or with a given delay."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class FakeVadStream:
     """Any sample that is not zero is speech."""
 
     def is_speech(self, pcm: bytes) -> bool:
-        """Tell whether the frame holds a sound."""
+        """Return whether the frame holds a sound."""
         return bool(pcm.strip(b"\0"))
 
 
 @frozen
 class FakeVad:
-    """Hears in frames of 20 ms."""
+    """Voice activity detection in frames of 20 ms: any sound is speech."""
 
     frame_samples: int = 320
 
     def stream(self) -> FakeVadStream:
-        """Begin to listen."""
+        """Start detection for one microphone."""
         return FakeVadStream()
 
 
@@ -46,7 +46,7 @@ class FakeTurn:
 
 @define
 class FakeStt:
-    """Hears *text* in everything, after *seconds*; an empty text: the length of what it heard."""
+    """Transcribes everything as *text*, after *seconds*; an empty text: the length of the audio."""
 
     text: str = ""
     seconds: float = 0.0
@@ -86,7 +86,7 @@ class FakeTts:
     abilities: frozenset[Ability] = frozenset({"word_times"})
 
     async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
-        """Make the tone, each word marked."""
+        """Stream the tone, with a mark for each word."""
         chunk = b"\x10\x03\xf0\xfc" * (self.sample_rate // 100)
         place = 0
         for word in text.split():

@@ -1,4 +1,4 @@
-"""What every language model must do. Inherit :class:`LlmContract`, with a fixture ``llm``."""
+"""Contract of language models. Inherit :class:`LlmContract`, with a fixture ``llm``."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ TEXTS = {
 
 
 def ask(text: str, *earlier: PromptMessage) -> Prompt:
-    """Let somebody answer *text*."""
+    """Return a prompt to answer *text*."""
     zoe = Character("zoe-001", "Zoë", "You are Zoë, a curious gardener. You love tall trees.")
     system = PromptMessage("system", zoe.system_prompt)
     return Prompt(zoe, [zoe], [system, *earlier, PromptMessage("user", text)])
 
 
 async def clock() -> str:
-    """Tell the time of day."""
+    """Return the time of day."""
     return "Noon."
 
 
 async def whole(llm: Llm, prompt: Prompt) -> str:
-    """Read a reply to its end."""
+    """Return the text of a whole reply."""
     async with closing(llm.reply(prompt)) as stream:
         return "".join([piece async for piece in stream if isinstance(piece, str)])
 
@@ -110,12 +110,12 @@ class LlmContract:
 
     @pytest.mark.parametrize("name", TEXTS)
     async def test_it_takes_any_text(self, llm: Llm, name: str) -> None:
-        """Whatever a recogniser or a keyboard brings."""
+        """Anything that a recogniser or a keyboard may produce."""
         assert (await whole(llm, ask(TEXTS[name]))).strip()
 
     @pytest.mark.parametrize("place", ["in what the user said", "in the system prompt"])
     async def test_it_takes_10_000_characters(self, llm: Llm, place: str) -> None:
-        """Somebody pastes a page."""
+        """As when a user pastes a page."""
         prompt = ask(PAGE if place == "in what the user said" else "And now?")
         if place == "in the system prompt":
             prompt.messages[0] = PromptMessage("system", PAGE)  # type: ignore[index]
@@ -127,7 +127,7 @@ class LlmContract:
         assert (await whole(llm, Prompt(bare, [bare], [PromptMessage("user", "Hello.")]))).strip()
 
     async def test_a_character_may_begin(self, llm: Llm) -> None:
-        """Nobody has said anything yet."""
+        """Before the user has said anything."""
         prompt = ask("")
         first = Prompt(prompt.character, prompt.cast, prompt.messages[:1])
         assert (await whole(llm, first)).strip()

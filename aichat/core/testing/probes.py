@@ -1,4 +1,4 @@
-"""What contract tests measure: a blocked event loop, a slow close, what is left behind."""
+"""Measurements of contract tests: event loop stalls, slow closing, leaked threads and tasks."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from aichat.core.bus.streams import closing
 from aichat.core.models import Voice
 
 WORK_SECONDS = 0.01
-"""Time that the loop's thread may compute before others have their turn. It is the thread's own
-processor time, so that a busy machine does not count."""
+"""Most processor time that the loop's thread may compute before other tasks run. It is the thread's
+own time, so that a busy machine does not count."""
 STALL_SECONDS = 0.05
-"""Time that nobody has a turn, for whatever reason: a call that blocks, a lock that is held. Where
-the system tells it (Linux), time in which other programs had the processor does not count."""
+"""Longest stall of the loop, for any reason: a call that blocks, a lock that is held. Where the
+system measures it (Linux), time in which other programs had the processor does not count."""
 SWITCH_SECONDS = 0.001
-"""For which a thread may keep the interpreter lock from the loop: as ``litestar run`` sets it."""
+"""Thread switch interval of the interpreter, as ``litestar run`` sets it."""
 PROMPT_SECONDS = 0.5
-"""Time that leaving may take. Where the system tells it (Linux), time in which our threads could
-have run, and other programs had the processor, does not count."""
+"""Longest time for cancelling or closing. Where the system measures it (Linux), time in which our
+threads could have run, and other programs had the processor, does not count."""
 SETTLE_SECONDS = 30.0
 ATTEMPTS = 8
 """A busy machine can stop any program for 50 ms; a blocking call does so every time."""
@@ -45,15 +45,15 @@ class Stall:
     """The longest times between two turns of a watcher, in seconds."""
 
     work: float
-    """The loop's thread computed."""
+    """Processor time of the loop's thread."""
     wall: float
-    """In all, as a clock on the wall tells it."""
+    """Wall time in all."""
     blocked: float
-    """Of that, without the time in which the thread could have run but had no processor."""
+    """Wall time, less the time in which the thread could have run but had no processor."""
 
 
 async def longest_stall(work: Callable[[], Awaitable[object]]) -> Stall:
-    """Return how long *work* kept the event loop from others."""
+    """Return the longest stall of the event loop during *work*."""
     longest = [0.0, 0.0, 0.0]
     watching = anyio.Event()
 
@@ -94,7 +94,7 @@ def _as_served() -> Iterator[None]:
 
 
 def _queued(task: str = "thread-self") -> float:
-    """Return for how many seconds a thread has waited for a processor; 0 where nobody tells."""
+    """Return the seconds that a thread has waited for a processor; 0 where that is unknown."""
     try:
         return int(Path(f"/proc/{task}/schedstat").read_bytes().split()[1]) / 1e9
     except (OSError, IndexError):
@@ -191,7 +191,7 @@ async def assert_it_leaves_nothing(work: Callable[[], Awaitable[object]]) -> Non
 
 
 async def at_once(count: int, work: Callable[[int], Coroutine[Any, Any, object]]) -> None:
-    """Do *work* so many times, all at once; each gets its number."""
+    """Run *work* *count* times concurrently; each run gets its number."""
     async with anyio.create_task_group() as tasks:
         for number in range(count):
             tasks.start_soon(work, number)
@@ -205,14 +205,14 @@ async def cut_off(work: Callable[[], Awaitable[object]], seconds: float = 0.01) 
 
 @frozen
 class Said:
-    """What a voice gave for one text."""
+    """The speech of one text: audio and word marks."""
 
     pcm: bytes
     marks: list[WordMark]
 
 
 async def say(tts: Tts, text: str, voice: Voice) -> Said:
-    """Let *tts* say all of *text*."""
+    """Return the speech of *text*."""
     marks, pcm = list[WordMark](), bytearray()
     async with closing(tts.speak(text, voice)) as stream:
         async for piece in stream:
@@ -233,7 +233,7 @@ async def first_audio(stream: AsyncIterator[bytes | WordMark]) -> bytes:
 
 
 def sound_alike(one: bytes, other: bytes) -> bool:
-    """Tell whether two pieces of PCM16 are takes of the same voice saying the same.
+    """Return whether two pieces of PCM16 are takes of the same voice and words.
 
     Their lengths differ by at most 1 %, and their mean spectra, in 40 bands, by 0.05 (log10 of
     power) on average: engines that add a little noise of their own differ by 0.01, voices by 0.2.

@@ -1,8 +1,8 @@
-"""Engines without models that take as long as real ones: for tests on virtual time, and benches.
+"""Simulated backends with the latency of real ones: for tests on virtual time, and benches.
 
-Each takes its figures as settings: how long until the first word or sound, how fast it goes on, how
-much that varies, how often it fails. What varies is drawn from a generator of its own, made from
-*seed*, so that two runs on virtual time are alike to the last event.
+Their latency to the first word or sound, their speed, jitter and failure rate are settings. Random
+numbers come from a generator for each backend, seeded with *seed*, so that two runs on virtual time
+are equal to the last event.
 
     stt, llm = SimulatedStt(seconds=0.15), SimulatedLlm(first=0.25)
     tts = SimulatedTts(first=0.2, real_time_factor=0.5, jitter=0.2, seed=7)
@@ -33,12 +33,12 @@ WRITTEN = (
 
 @define
 class Engine:
-    """What simulated engines have in common."""
+    """Base class of simulated backends: jitter and failures."""
 
     jitter: float = field(default=0.0, kw_only=True)
-    """Each delay is longer or shorter by up to this share of it."""
+    """Largest relative deviation of each delay."""
     fail_rate: float = field(default=0.0, kw_only=True)
-    """This share of the calls fails."""
+    """Share of the calls that fail."""
     seed: int = field(default=0, kw_only=True)
     random: Random = field(
         init=False,
@@ -51,27 +51,27 @@ class Engine:
         await anyio.sleep(seconds * (1 + self.jitter * self.random.uniform(-1, 1)))
 
     def maybe_fail(self) -> None:
-        """Raise :class:`BackendFailed` as often as set."""
+        """Raise :class:`BackendFailed` at the failure rate."""
         if self.random.random() < self.fail_rate:
-            raise BackendFailed("The simulated engine failed, as it was told to.", "Ask again.")
+            raise BackendFailed("The simulated engine failed, as configured.", "Ask again.")
 
 
 @define
 class SimulatedStt(Engine):
-    """Hears one of *texts* after the other, a final transcript *seconds* after it is asked.
+    """Transcribes utterances as *texts* in turn; a final transcript takes *seconds*.
 
-    A transcript of an utterance that still grows holds the words that fit into it at
-    *words_per_second*, and takes half as long.
+    An interim transcript holds the words that fit into the audio at *words_per_second*, and takes
+    half as long.
     """
 
     seconds: float = 0.15
     texts: Sequence[str] = SAID
     words_per_second: float = 3.0
     heard: int = field(init=False, default=0)
-    """So many utterances were written down to their end."""
+    """Utterances with a final transcript so far."""
 
     async def transcribe(self, utterance: Utterance) -> str:
-        """Write an utterance down."""
+        """Return the transcript of an utterance."""
         text = self.texts[self.heard % len(self.texts)]
         await self.take(self.seconds if utterance.final else self.seconds / 2)
         self.maybe_fail()

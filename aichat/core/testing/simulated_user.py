@@ -1,4 +1,4 @@
-"""A person with a microphone and a loudspeaker, for whole conversations in tests and benches.
+"""A simulated user with microphone and loudspeaker, for conversations in tests and benches.
 
 user = SimulatedUser(bus, "conversation", seed=7)
 await user.talk(minutes=100)
@@ -29,11 +29,11 @@ from aichat.core.ids import new_id
 
 SPEECH, QUIET = b"\x01\x00", b"\x00\x00"
 PATIENCE_SECONDS = 90.0
-"""A turn that is not over by then is given up, and the user goes on."""
+"""Timeout of a turn, after which the user goes on."""
 
 
 REPORT_MS = 100
-"""The loudspeaker reports a line after each such stretch of it."""
+"""Interval, in ms of a line, at which the loudspeaker reports its position."""
 
 
 @define
@@ -42,10 +42,10 @@ class Sounding:
 
     frames: deque[tuple[float, float]] = field(factory=deque)
     past: float = 0.0
-    told_ms: float = 0.0
+    reported_ms: float = 0.0
 
     def played_ms(self, now: float) -> float:
-        """Return how much has been heard by now."""
+        """Return the ms that have been played by now."""
         while self.frames:
             begins, length = self.frames[0]
             if begins + length > now:
@@ -62,10 +62,10 @@ class Loudspeaker:
     bus: Bus
     lines: dict[Line, Sounding] = field(factory=dict)
     ended: list[LinePlayed] = field(factory=list)
-    """The last reports of lines, on their way."""
+    """Final reports of lines that are still to be sent."""
 
     def play(self, event: AudioReady) -> None:
-        """Take in a frame."""
+        """Queue a frame."""
         sounding = self.lines.setdefault(event.line, Sounding())
         if event.pcm:
             sounding.frames.append((event.due, len(event.pcm) / 2 / SPEAKER_RATE))
@@ -77,14 +77,14 @@ class Loudspeaker:
             self.ended.append(LinePlayed(event.line, played, "done"))
 
     def flush(self, event: Interrupted) -> None:
-        """Fall silent, and note where."""
+        """Stop playback, and note the positions."""
         lines, self.lines = self.lines, {}
         for line, sounds in lines.items():
             played = sounds.played_ms(self.bus.clock.now())
             self.ended.append(LinePlayed(line, played, "flushed"))
 
     def report(self) -> None:
-        """Tell how far the lines are. Reports take a moment to come: they leave with a packet."""
+        """Report the positions of the lines. Reports are delayed: they leave with a packet."""
         if self.ended:
             ended, self.ended = self.ended, []
             for last in ended:
@@ -93,8 +93,8 @@ class Loudspeaker:
             return
         now = self.bus.clock.now()
         for line, sounds in self.lines.items():
-            if (ms := sounds.played_ms(now)) >= sounds.told_ms + REPORT_MS:
-                sounds.told_ms = ms
+            if (ms := sounds.played_ms(now)) >= sounds.reported_ms + REPORT_MS:
+                sounds.reported_ms = ms
                 self.bus.post(LinePlayed(line, ms))
 
 
@@ -108,9 +108,9 @@ class SimulatedUser:
     bus: Bus
     conversation: str
     breaks_in: float = 0.2
-    """In this share of the turns the user talks while a character does."""
+    """Share of the turns in which the user barges in."""
     types: float = 0.1
-    """This share of the turns is typed."""
+    """Share of the turns that are typed."""
     packet_seconds: float = 0.02
     seed: int = 0
     random: Random = field(
@@ -119,14 +119,14 @@ class SimulatedUser:
         default=Factory(lambda self: Random(self.seed), takes_self=True),  # noqa: S311
     )
     turns: int = field(init=False, default=0)
-    """So many turns were over, finished or interrupted."""
+    """Turns that are over, finished or interrupted."""
     loudspeaker: Loudspeaker = field(
         init=False, default=Factory(lambda self: Loudspeaker(self.bus), takes_self=True)
     )
     _over: anyio.Event = field(init=False, factory=anyio.Event)
 
     async def talk(self, minutes: float) -> None:
-        """Talk for so long."""
+        """Hold a conversation of *minutes*."""
         loud, end = self.loudspeaker, self.bus.clock.now() + 60 * minutes
         handlers = (loud.play, loud.finish, loud.flush, self._end)
         taps = [self.bus.tap(one, conversation=self.conversation) for one in handlers]
@@ -143,19 +143,19 @@ class SimulatedUser:
             await self.bus.publish(UserSaid(turn, "a typed question", "text", new_id()))
         else:
             await self._send(SPEECH, self.random.uniform(0.6, 3.0))
-        self._over = over = anyio.Event()  # what the user broke into is over by now
+        self._over = over = anyio.Event()  # the interrupted turn is over by now
         is_patient = self.random.random() >= self.breaks_in
         await self._listen(over, PATIENCE_SECONDS if is_patient else self.random.uniform(3, 6))
         await self._send(QUIET, self.random.uniform(0.2, 2.0))
 
     async def _listen(self, over: anyio.Event, seconds: float) -> None:
-        """Be quiet until the turn is over, or patience is."""
+        """Be silent until the turn is over, or the timeout."""
         end = self.bus.clock.now() + seconds
         while not over.is_set() and self.bus.clock.now() < end:
             await self._send(QUIET, self.packet_seconds)
 
     async def _send(self, sample: bytes, seconds: float) -> None:
-        """Send whole packets; each leaves when its last sample is there."""
+        """Send whole packets, each at the time of its last sample."""
         packet = sample * round(self.packet_seconds * MIC_RATE)
         bus, loud = self.bus, self.loudspeaker
         for _ in range(round(seconds / self.packet_seconds)):

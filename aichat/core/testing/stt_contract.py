@@ -1,4 +1,4 @@
-"""What every recogniser must do, as tests to inherit."""
+"""Contract of speech recognisers, as tests to inherit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SttContract:
     async def test_silence_has_no_words(self, stt: Stt) -> None:
         assert await stt.transcribe(Utterance("silence", bytes(2 * MIC_RATE), final=True)) == ""
 
-    @pytest.mark.parametrize("final", [True, False], ids=["final", "guess"])
+    @pytest.mark.parametrize("final", [True, False], ids=["final", "interim"])
     @pytest.mark.parametrize("length", [0, 2, 64], ids=["nothing", "a sample", "2 ms"])
     async def test_nothing_at_all_has_no_words(self, stt: Stt, length: int, final: bool) -> None:
         assert await stt.transcribe(Utterance(f"none {length}", bytes(length), final)) == ""

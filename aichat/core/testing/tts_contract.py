@@ -1,4 +1,4 @@
-"""What every voice must do, as tests to inherit.
+"""Contract of speech synthesisers, as tests to inherit.
 
 Give the fixture that is named in the class, entered; override the others as you need. Limits are
 generous (0.5 s to close): they find blocking calls, not slow machines.
@@ -51,7 +51,7 @@ OTHERS_VOICES = (
     Voice("long words", speaker_desc="Female, warm. " * 300, scene_prompt="A quiet room. " * 300),
     Voice("你好 \U0001f389", speaker_desc="\u202e<b>[[voice]]</b>"),
 )
-"""Voices that were made for other engines: none is a reason to be silent."""
+"""Voices that were made for other engines; each must be spoken in."""
 ABILITIES = set(get_args(Ability))
 
 
@@ -67,7 +67,7 @@ class TtsContract:
 
     @pytest.fixture
     def reference(self) -> Reference:
-        """Return what a voice is cloned from: two seconds of something like a vowel."""
+        """Return a reference to clone a voice from: two seconds of a vowel-like sound."""
         time = np.arange(2 * 24_000) / 24_000
         tone = sum(np.sin(2 * np.pi * 140 * n * time) / n for n in range(1, 12))
         sound = 6_000 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
@@ -262,7 +262,7 @@ class TtsContract:
 
 
 async def _listen_and_leave(tts: Tts, voice: Voice) -> None:
-    """Hear a little of a long text, then be cancelled."""
+    """Read the first audio of a long text, then be cancelled."""
     async with anyio.create_task_group() as tasks:
 
         async def listen() -> None:

@@ -1,4 +1,4 @@
-"""What every turn detector must do, as tests to inherit."""
+"""Contract of turn detectors, as tests to inherit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aichat.core.events import MIC_RATE
 from .probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt, at_once, cut_off
 
 LONGEST_MS = 10_000
-"""Nobody who has spoken is waited for longer."""
+"""Longest silence after speech that does not end a turn."""
 TEXTS = {
     "nothing": "",
     "a sentence": "What do you think?",
@@ -33,7 +33,7 @@ SOUNDS: Mapping[str, bytes] = {
 
 
 def ends_at(turn: TurnDetector, **known: object) -> int:
-    """Return after how many ms of silence the turn ends, in steps of 10."""
+    """Return the silence (ms) that ends the turn, in steps of 10."""
     for silence_ms in range(0, LONGEST_MS + 1, 10):
         if turn.is_over(Pause(silence_ms, 1_500, **known)):  # type: ignore[arg-type]
             return silence_ms

@@ -1,4 +1,4 @@
-"""What every voice activity detector must do, as tests to inherit."""
+"""Contract of voice activity detectors, as tests to inherit."""
 
 from __future__ import annotations
 
@@ -107,13 +107,13 @@ def frames(vad: Vad, pcm: bytes) -> list[bytes]:
 
 
 def judge(vad: Vad, pcm: bytes) -> list[bool]:
-    """Let one new microphone hear *pcm*."""
+    """Return the verdict for each frame of *pcm*, with a new stream."""
     stream: VadStream = vad.stream()
     return [stream.is_speech(frame) for frame in frames(vad, pcm)]
 
 
 def _loud(vad: Vad, pcm: bytes) -> list[bool]:
-    """Tell which frames are louder than a third of the whole."""
+    """Return which frames are louder than a third of the loudest."""
     levels = [
         float(np.sqrt(np.mean(np.frombuffer(frame, "<i2").astype(float) ** 2)))
         for frame in frames(vad, pcm)

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from aichat.core import BadValue, Voice
-from aichat.toolkit.voice_matching import dice, sounds_like
+from aichat.toolkit.voice_matching import sounds_like, stable_bytes
 
 
 @frozen
@@ -85,7 +85,7 @@ def profile(voice: Voice, words_per_minute: int = 165) -> Profile:
     """
     about = voice.speaker_desc.lower()
     seed = voice.settings.get("seed")
-    chance = dice(voice) if seed is None else dice(voice, seed)
+    chance = stable_bytes(voice) if seed is None else stable_bytes(voice, seed)
     added = [amounts for words, amounts in TRAITS.items() if _says(about, words)]
     pitch, rate, lively = (sum(column) for column in zip((0, 0, 0), *added, strict=True))
     return _overridden(

@@ -84,7 +84,7 @@ class FasterWhisper(LocalModel):
         self._running()
         return await self._done(lambda left: self._write_down(utterance, left))
 
-    async def _told(self, error: Exception) -> AichatError:
+    async def _explained(self, error: Exception) -> AichatError:
         if isinstance(error, AichatError):
             return error
         return BackendFailed(

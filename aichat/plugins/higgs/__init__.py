@@ -161,10 +161,10 @@ class Higgs(LocalModel):
         model, codec = folders
         return start((model, codec), self.device, self.dtype, self.sampling, self.lookahead)
 
-    async def _told(self, error: Exception) -> AichatError:
+    async def _explained(self, error: Exception) -> AichatError:
         """Turn what went wrong into a sentence; halve the voices if it was for want of memory."""
         if not isinstance(error, OutOfMemory):
-            return await super()._told(error)
+            return await super()._explained(error)
         # several may fail at once for want of the same memory: that halves once
         self._workers.limit(min(self.max_concurrent, max(1, error.voices // 2)))
         await to_thread.run_sync(self._running().free)

@@ -17,7 +17,7 @@ from attrs import define, field
 
 from aichat.core import BadValue, Codes, Reference, Voice
 from aichat.toolkit.text_chunks import pieces
-from aichat.toolkit.thread_streams import Left, Listener
+from aichat.toolkit.thread_streams import Listener, ReaderLeft
 
 from .codes import LONGEST, fit, frames, kept
 from .decoding import decoded
@@ -99,7 +99,7 @@ class Engine:
     def frames(
         self, text: str, voice: Voice, before: Sequence[Said], left: Callable[[], bool]
     ) -> Iterator[Frame]:
-        """Yield the frames of one piece as they are complete. Raises :class:`Left`."""
+        """Yield the frames of one piece as they are complete. Raises :class:`ReaderLeft`."""
         layout = self.loaded.layout
         prompt = self.loaded.prompter.prompt(voice, before, text)
         shortest = layout.books + 1 + len(text) // LETTERS_A_FRAME
@@ -112,7 +112,7 @@ class Engine:
                 number += 1
                 yield frame
         if left():
-            raise Left
+            raise ReaderLeft
 
 
 def start(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aichat.core import BadValue, Voice
-from aichat.toolkit.voice_matching import dice
+from aichat.toolkit.voice_matching import stable_bytes
 
 LIMITS = {
     "temperature": (0.0, 2.0),
@@ -22,7 +22,7 @@ def seed(voice: Voice) -> int:
     """Return ``settings["seed"]``, or a number that the voice's name fixes."""
     given = voice.settings.get("seed")
     if given is None:
-        return int.from_bytes(dice(voice)[:4], "big")
+        return int.from_bytes(stable_bytes(voice)[:4], "big")
     if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given < 2**63:
         raise BadValue(
             f"The voice's setting seed is {given!r}.", "Write a whole number from 0 on.", "settings"

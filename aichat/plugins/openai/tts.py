@@ -10,7 +10,7 @@ import anyio
 from attrs import define
 
 from aichat.core import Ability, BackendFailed, TimedOut, Voice, closing, next_within
-from aichat.toolkit.voice_matching import dice, sounds_like
+from aichat.toolkit.voice_matching import sounds_like, stable_bytes
 
 from .client import OPENAI, Client, origin
 
@@ -88,7 +88,7 @@ class OpenAiTts(Client):
             return self.voice or USUAL
         like = sounds_like(voice)
         known = {"woman": WOMEN, "man": MEN}.get(like, (*WOMEN, *MEN))
-        return known[dice(voice)[0] % len(known)]
+        return known[stable_bytes(voice)[0] % len(known)]
 
     async def _begun(self, request: dict[str, Any]) -> tuple[Chunks, bytes | None]:
         """Return the sound and its beginning."""

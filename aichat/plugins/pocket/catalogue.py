@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aichat.core import Voice
-from aichat.toolkit.voice_matching import dice, sounds_like
+from aichat.toolkit.voice_matching import sounds_like, stable_bytes
 
 WOMEN = ("alba", "cosette", "fantine", "eponine", "azelma", "anna", "vera", "mary", "jane", "eve")
 MEN = ("marius", "javert", "jean", "charles", "paul", "george", "michael")
@@ -47,4 +47,4 @@ def choose(voice: Voice, among: Sequence[str]) -> str:
     like = sounds_like(voice)
     fitting = [one for one in among if one not in (MEN if like == "woman" else WOMEN)]
     options = fitting if like and fitting else list(among)
-    return sorted(options)[dice(voice)[0] % len(options)]
+    return sorted(options)[stable_bytes(voice)[0] % len(options)]

@@ -80,10 +80,10 @@ class Transformers(LocalModel):
 
         return load(folders[0], self.weights[0].name, self.device, self.dtype)
 
-    async def _told(self, error: Exception) -> AichatError:
+    async def _explained(self, error: Exception) -> AichatError:
         if type(error).__name__ == "OutOfMemoryError" or "out of memory" in str(error):
             return BackendFailed(
                 "The language model had too little memory.",
                 "Lower context_tokens or max_concurrent under [llm.transformers].",
             )
-        return await super()._told(error)
+        return await super()._explained(error)

@@ -11,7 +11,8 @@ from typing import TypeVar
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, IdleTimeout, Usage
+from aichat.core import Bus, Usage
+from aichat.core.bus.streams import IdleTimeout
 from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyText, ReplyWithdrawn
 
 from .clauses import Clauses

@@ -17,12 +17,12 @@ from aichat.core.events import (
     MIC_RATE,
     AudioReceived,
     ConversationClosed,
+    InterimAudio,
     TalkHeld,
     TalkReleased,
     UserPaused,
     UserResumed,
     UserStartedSpeaking,
-    UtteranceGrew,
     UtteranceHeard,
     UtterancePaused,
 )
@@ -213,7 +213,7 @@ class Hearing:
 
     def _ask(self, conversation: str, mic: MicrophoneState) -> None:
         turn = self.bus.turn(conversation)
-        self.bus.post(UtteranceGrew(turn, mic.key, bytes(mic.said), mic.asked))
+        self.bus.post(InterimAudio(turn, mic.key, bytes(mic.said), mic.asked))
         mic.asked_at = len(mic.said)
         mic.asked += 1
 

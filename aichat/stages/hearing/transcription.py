@@ -16,11 +16,11 @@ from attrs import Factory, define, field
 from aichat.core import Bus, NotFound, Parts, SoundJudge, Stt, TimedOut, Utterance, new_id
 from aichat.core.events import (
     ConversationClosed,
+    InterimAudio,
     TranscriptUpdated,
     UserResumed,
     UserSaid,
     UserStartedSpeaking,
-    UtteranceGrew,
     UtteranceHeard,
     UtterancePaused,
 )
@@ -90,7 +90,7 @@ class Transcription:
             _, cast = await self.parts.storage.cast(event.turn.conversation)
             mic.names = tuple(character.name for character in cast)
 
-    async def transcribe_interim(self, event: UtteranceGrew) -> None:
+    async def transcribe_interim(self, event: InterimAudio) -> None:
         """Publish an interim transcript; cancelled when the utterance ends."""
         conversation = event.turn.conversation
         mic = self.microphone(conversation)

@@ -145,7 +145,7 @@ class Gate:
     async def _admit(self, connection: Connection) -> Actor:
         """Count a request, and say whose it is."""
         try:
-            actor = self._authentication.who(connection)
+            actor = self._authentication.actor(connection)
         except AichatError:
             self._count(connection)
             raise
@@ -165,9 +165,9 @@ class Gate:
             raise TooMany("Too many requests from your address.", "Ask less often.", wait)
 
     async def _identify(self, connection: Connection) -> Actor:
-        actor = self._authentication.who(connection)
+        actor = self._authentication.actor(connection)
         if actor is None and await self.access.learn(connection):
-            actor = self._authentication.who(connection)
+            actor = self._authentication.actor(connection)
         if actor is None:
             raise Unknown(
                 "You are not logged in, or not any more.",

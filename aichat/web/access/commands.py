@@ -13,7 +13,7 @@ from secrets import token_urlsafe
 import click
 
 from aichat.core import AichatError, BadValue, Conflict, NotFound, read_config
-from aichat.core.registry.config import mend_name
+from aichat.core.registry.config import name_hint
 from aichat.web import paths
 
 from .keyring import CODE_SECONDS, OWNER, Keyring
@@ -93,7 +93,7 @@ def revoke(name: str) -> None:
     with _opened() as ring:
         if not ring.revoke(name):
             names = [one.name for one in ring.listed()]
-            raise NotFound(f"Nobody called {name!r} can come in.", mend_name(name, names))
+            raise NotFound(f"Nobody called {name!r} can come in.", name_hint(name, names))
     click.echo(f"{name} is revoked.")
 
 

@@ -9,7 +9,7 @@ import anyio
 import click
 
 from aichat.core import AichatError, BackedUp, CannotStart, Parts, cast_parts
-from aichat.core.registry.selection import perform
+from aichat.core.registry.selection import run_parts
 from aichat.web.app import Setup, read_setup
 
 
@@ -29,7 +29,7 @@ async def _back_up(setup: Setup, file: Path) -> str:
     if setup.error or setup.manager is None:
         raise setup.error or CannotStart("There are no plug-ins.", "Install aichat again.")
     role = cast_parts(setup.config, setup.manager).roles["storage"]
-    async with perform(Parts({"storage": role})):  # the one that a server would take
+    async with run_parts(Parts({"storage": role})):  # the one that a server would take
         storage = role.backend()
         if not isinstance(storage, BackedUp):
             name = role.serving.name if role.serving else "that serves"

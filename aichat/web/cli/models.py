@@ -13,7 +13,7 @@ import click
 from pluggy import PluginManager
 
 from aichat.core import Config
-from aichat.core.registry.config import mend_name
+from aichat.core.registry.config import name_hint
 from aichat.toolkit.installed import installed, weights_of_model
 from aichat.toolkit.packages import installs
 from aichat.toolkit.weights import MB, Weights, cache_folder, fetch, find
@@ -130,7 +130,7 @@ def _named(name: str) -> Weights:
         return other
     raise click.ClickException(
         f"No backend needs {name!r} with its settings in plugins.toml. "
-        f"{mend_name(name, {weights.name for weights in known})}"
+        f"{name_hint(name, {weights.name for weights in known})}"
     )
 
 

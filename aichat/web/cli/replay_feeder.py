@@ -23,7 +23,6 @@ from aichat.core import (
     Config,
     NotReady,
     Parts,
-    State,
     Storage,
     hookimpl,
     new_id,
@@ -43,6 +42,7 @@ from aichat.core.events import (
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.models import Source
 from aichat.core.registry.config import Part
+from aichat.core.registry.selection import State
 from aichat.toolkit.event_log import Entry, EventLog, Header
 
 BY_HAND = ("interrupt", "left")
@@ -61,7 +61,7 @@ class Audio:
     def chunk(self, entry: Entry) -> bytes:
         """Return what the microphone sent. Raises :class:`BadValue` if it is not there."""
         try:
-            told = entry.told["pcm"]
+            told = entry.data["pcm"]
             start, size, digest = told["start"], told["bytes"], told["sha256"]
             pcm = self.pcm[start : start + size]
         except (TypeError, KeyError) as error:
@@ -138,21 +138,21 @@ class Feeder:
         self.bus.post(TalkReleased(self.bus.turn(self.conversation)))
 
     async def _say(self, entry: Entry) -> None:
-        source: Source = "voice" if entry.told.get("source") == "voice" else "text"
+        source: Source = "voice" if entry.data.get("source") == "voice" else "text"
         if self.audio and source == "voice":
             return  # the recogniser says it
         turn = self.bus.new_turn(self.conversation)
-        await self.bus.publish(UserSaid(turn, str(entry.told.get("text")), source, new_id()))
+        await self.bus.publish(UserSaid(turn, str(entry.data.get("text")), source, new_id()))
 
     def _is_fed(self, entry: Entry) -> bool:
-        reason = entry.told.get("reason")
+        reason = entry.data.get("reason")
         return reason in BY_HAND or (self.audio is None and reason != BY_ITSELF)
 
     async def _interrupt(self, entry: Entry) -> None:
         if not self._is_fed(entry):
             return
         if live := self.bus.live_turn(self.conversation):
-            self.bus.interrupt(Interrupted(live, str(entry.told.get("reason"))))
+            self.bus.interrupt(Interrupted(live, str(entry.data.get("reason"))))
         else:
             self.skipped += 1
 
@@ -161,15 +161,15 @@ class Feeder:
             return
         line = self._line(entry)
         if line and line.turn == self.bus.live_turn(self.conversation):
-            self.bus.interrupt(LineInterrupted(line, str(entry.told.get("reason"))))
+            self.bus.interrupt(LineInterrupted(line, str(entry.data.get("reason"))))
         else:
             self.skipped += 1
 
     async def _play(self, entry: Entry) -> None:
-        state, ms = entry.told.get("state"), entry.told.get("played_ms")
+        state, ms = entry.data.get("state"), entry.data.get("played_ms")
         line = self._line(entry)
         if line and state in ("playing", "flushed", "done") and isinstance(ms, int | float):
-            loudspeaker = str(entry.told.get("loudspeaker", ""))
+            loudspeaker = str(entry.data.get("loudspeaker", ""))
             self.bus.post(LinePlayed(line, float(ms), state, loudspeaker))
         else:
             self.skipped += 1

@@ -12,7 +12,8 @@ import anyio
 import click
 from attrs import Factory, define
 
-from aichat.core import Parts, State, Status
+from aichat.core import Parts, Status
+from aichat.core.registry.selection import State
 
 EVERY_SECONDS = 5.0
 """So often a line for each download."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from aichat.core.redaction import Discreet
+from aichat.core.redaction import RedactingFormatter
 
 OF_REQUESTS = ("httpx", "httpx2", "openai", "openai._base_client", "uvicorn.access")
 """Loggers that write a line for each request, as INFO."""
@@ -31,8 +31,8 @@ def keep_discreet() -> None:
     Only the ways out are touched: who writes to the log, and at which level, is left as it is.
     """
     for handler in _handlers():
-        if not isinstance(handler.formatter, Discreet):
-            handler.setFormatter(Discreet(handler.formatter))
+        if not isinstance(handler.formatter, RedactingFormatter):
+            handler.setFormatter(RedactingFormatter(handler.formatter))
     for name in OF_REQUESTS:
         logging.getLogger(name).addFilter(DEMOTED)  # which counts once
 

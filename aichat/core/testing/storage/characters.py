@@ -1,4 +1,4 @@
-"""What every store must do with characters, voices and clips."""
+"""Storage contract: characters, voices and clips."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CharacterExamples:
         assert plain(character) in [plain(one) for one in await storage.characters()]
 
     async def test_an_id_is_made_of_the_name_and_a_number(self, storage: Storage) -> None:
-        """Names that look alike share the letters, so the numbers tell them apart."""
+        """Similar names share a slug, so the numbers distinguish them."""
         word = unheard_of()
         names = [f"Olivia {word}", f"olivia  {word.upper()}!", f"Ólivia {word}"]
         added = [await storage.add_character(Character("", name)) for name in names]
@@ -72,13 +72,13 @@ class CharacterExamples:
     async def test_some_fields_of_a_character_stay(self, storage: Storage, field: str) -> None:
         """The error names the field, and nothing changes."""
         before = await storage.add_character(Character(new_id(), "Zoë"))
-        with pytest.raises(BadValue) as told:
+        with pytest.raises(BadValue) as caught:
             await storage.change_character(before.id, {"name": "Chloë", field: before.id})
-        assert told.value.field == field
+        assert caught.value.field == field
         assert plain(await storage.character(before.id)) == plain(before)
 
     async def test_characters_are_listed_oldest_first(self, storage: Storage) -> None:
-        """Whatever the order in which they were added, and apart by whether they are active."""
+        """In whatever order they were added; active and inactive ones can be listed apart."""
         ids = [new_id() for _ in range(4)]
         for age in (2, 0, 3, 1):
             moment = PAST + timedelta(days=age)
@@ -90,7 +90,7 @@ class CharacterExamples:
             assert [id for id in listed if id in ids] == expected
 
     async def test_a_deleted_character_leaves_its_words_behind(self, storage: Storage) -> None:
-        """It leaves every cast; its messages keep its name, and refer to nobody."""
+        """It leaves every cast; its messages keep its name, and refer to no character."""
         gone, stays = await somebody(storage, "Gone"), await somebody(storage, "Stays")
         conversation = await started(storage, gone, stays)
         for id, name in ((gone, "Gone"), (stays, "Stays")):
@@ -157,14 +157,14 @@ class VoiceExamples:
             await storage.change_voice(before.voice, {"voice": "another"})
 
     async def test_a_voice_in_use_stays(self, storage: Storage) -> None:
-        """The refusal names who uses it; when nobody does, it may go."""
+        """The error names the characters that use it; without any, it can be deleted."""
         await storage.add_voice(Voice(key := f"Voice {new_id()}"))
         zoe = await somebody(storage, "Zoë", voice=key)
         tom = await somebody(storage, "Tom", voice=key)
-        with pytest.raises(Conflict) as told:
+        with pytest.raises(Conflict) as caught:
             await storage.delete_voice(key)
-        assert "Zoë" in told.value.line
-        assert "Tom" in told.value.line
+        assert "Zoë" in caught.value.line
+        assert "Tom" in caught.value.line
         await storage.change_character(zoe, {"voice": None})
         await storage.delete_character(tom)
         await storage.delete_voice(key)

@@ -1,4 +1,4 @@
-"""What every store must do when many use it at once."""
+"""Storage contract: concurrent use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .helpers import contents, say, somebody, started, unheard_of
 
 
 async def at_once(*calls: Awaitable[Any]) -> list[Any]:
-    """Make all calls at once; return answers and refusals in their order."""
+    """Make all calls concurrently; return results and errors in their order."""
     came: list[Any] = [None] * len(calls)
 
     async def make(place: int, call: Awaitable[Any]) -> None:
@@ -81,14 +81,14 @@ class TogetherExamples:
         assert sorted(character.id for character in added) == expected
 
     async def test_one_id_goes_to_one_of_many(self, storage: Storage) -> None:
-        """The others are told."""
+        """The others get a Conflict."""
         id = new_id()
         came = await at_once(*[storage.add_character(Character(id, str(n))) for n in range(8)])
         (winner,) = [one for one in came if isinstance(one, Character)]
         assert (await storage.character(id)).name == winner.name
 
     async def test_changes_of_different_fields_all_stay(self, storage: Storage) -> None:
-        """Nobody writes back what somebody else has changed."""
+        """No call overwrites what another has changed."""
         who, conversation = await somebody(storage), await started(storage)
         cast = [await somebody(storage) for _ in range(6)]
         names = [f"contract {new_id()}" for _ in range(6)]
@@ -161,7 +161,7 @@ class TogetherExamples:
         assert await all_backwards(storage, conversation) == everything
 
     async def test_no_reference_dangles_after_a_race(self, storage: Storage) -> None:
-        """Who is deleted while others refer to it is referred to by nobody."""
+        """No reference is left to a record that is deleted while others refer to it."""
         for _ in range(4):
             who, conversation = await somebody(storage), await started(storage)
             spoken = [evolve(say(conversation), character_id=who) for _ in range(4)]
@@ -177,10 +177,10 @@ class TogetherExamples:
             kept = await storage.recent_messages(conversation)
             assert {message.character_id for message in kept} <= {None}
 
-    async def test_a_voice_and_its_clip_are_there_for_whoever_got_them(
+    async def test_a_voice_and_its_clip_exist_for_every_reader_that_got_them(
         self, storage: Storage
     ) -> None:
-        """Even if the one who had them before lets go of them at that moment."""
+        """Even if the previous owner drops them at that moment."""
         for _ in range(4):
             clip = await storage.add_clip(data := new_id().encode(), "wav")
             old, new = Voice(new_id(), audio_path=clip), Voice(new_id(), audio_path=clip)

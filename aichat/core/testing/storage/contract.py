@@ -1,4 +1,4 @@
-"""What every store must do. Inherit :class:`StorageContract` and give it a ``storage`` fixture.
+"""Contract of stores. Inherit :class:`StorageContract` and give it a ``storage`` fixture.
 
     class TestMyStore(StorageContract):
         programs = 20  # fewer, for one that is far away
@@ -60,7 +60,7 @@ def _programs(count: int) -> Callable[..., Any]:
     @settings(
         max_examples=count,
         deadline=None,
-        phases=set(Phase) - {Phase.explain},  # it takes long, and tells nothing here
+        phases=set(Phase) - {Phase.explain},  # slow, and of no use here
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,  # programs share the store, but no ids
             HealthCheck.too_slow,

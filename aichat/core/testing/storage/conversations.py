@@ -1,4 +1,4 @@
-"""What every store must do with conversations and messages."""
+"""Storage contract: conversations and messages."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ class ConversationExamples:
     async def test_nobody_is_in_a_cast_twice(self, storage: Storage) -> None:
         """The refusal names the field."""
         id = await started(storage, who := await somebody(storage))
-        with pytest.raises(BadValue) as told:
+        with pytest.raises(BadValue) as caught:
             await storage.change_conversation(id, {"active_characters": [who, who]})
-        assert told.value.field == "active_characters"
+        assert caught.value.field == "active_characters"
 
     async def test_deleting_a_conversation_takes_its_messages(self, storage: Storage) -> None:
         """A new one under the same id is empty; others keep theirs."""
@@ -361,7 +361,7 @@ class SearchExamples:
         assert await found(storage, f"resume {word}") == []
 
     async def test_a_search_finds_the_newest_version(self, storage: Storage) -> None:
-        """And not the one before; it tells all of the message."""
+        """And not the one before; it holds the whole message."""
         old, new = unheard_of(), unheard_of()
         message = say(await started(storage), f"I said {old}")
         await storage.add_message(message)

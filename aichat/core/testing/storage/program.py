@@ -32,7 +32,7 @@ NAMES = ("Olivia Barns", "olivia  barns", "Ölivia Barns", "Olivia Barns 001", "
 
 @frozen
 class Step:
-    """One call. Numbers choose among what there has been, or nobody; see ``_pick``."""
+    """One call. Numbers choose among known records, or an unknown one; see ``_pick``."""
 
     do: str
     which: int
@@ -66,7 +66,7 @@ def steps() -> st.SearchStrategy[list[Step]]:
 class Program:
     """Does the same with the store under test and with the model, and compares the answers.
 
-    The store may hold other records: ours carry a word that nobody else has.
+    The store may hold other records: ours carry a unique word.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -359,7 +359,7 @@ class Program:
 
 
 class Refused:
-    """Came of a call that may not be. Where two things are wrong, either may be told."""
+    """The result of an invalid call. Where two things are wrong, either may be raised."""
 
 
 async def _outcome(call: Awaitable[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What every store must keep unchanged, and what none may keep. And the settings."""
+"""Storage contract: values that are kept unchanged, values that are refused, settings."""
 
 from __future__ import annotations
 

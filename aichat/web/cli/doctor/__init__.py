@@ -9,7 +9,8 @@ import anyio
 import click
 from attrs import asdict
 
-from aichat.core import AichatError, Parts, State, open_chat
+from aichat.core import AichatError, Parts, open_chat
+from aichat.core.registry.selection import State
 from aichat.web.app import Setup, read_setup
 from aichat.web.serving.cannot_start import stop
 
