@@ -48,17 +48,22 @@ class Access(Protocol):
         """Tell whether somebody who is not known yet brings what nobody guesses."""
 
 
-class Unknown(AichatError):
+class Unauthenticated(AichatError):
     """Nobody knows who asks."""
 
     code = "login_needed"
 
 
-STATUS: dict[type[AichatError], int] = {Unknown: 401, Denied: 403, TooMany: 429, Unreachable: 503}
+STATUS: dict[type[AichatError], int] = {
+    Unauthenticated: 401,
+    Denied: 403,
+    TooMany: 429,
+    Unreachable: 503,
+}
 
 
 @define(eq=False)
-class Line:
+class OpenSocket:
     """An open WebSocket, and how to cut it."""
 
     connection: Connection
@@ -72,7 +77,7 @@ class Line:
         self.scope.cancel()
 
 
-class Gate:
+class Authenticator:
     """Lets requests through to *app*; *access* is aichat's own plug-in."""
 
     def __init__(self, app: ASGIApp, manager: PluginManager, access: Access, web: Web) -> None:
@@ -86,7 +91,7 @@ class Gate:
         self._logins = Buckets(web.max_requests_per_s, LOGIN_SECONDS * web.max_requests_per_s)
         self._talks = Sockets(web.max_sockets)
         self._watchers = Sockets(WATCHING * web.max_sockets)
-        self._open: set[Line] = set()
+        self._open: set[OpenSocket] = set()
 
     @property
     def knows_only_local(self) -> bool:
@@ -128,19 +133,19 @@ class Gate:
             await refuse_socket(scope, receive, send, status, error.line, headers, code)
             return
         try:
-            await self._serve(Line(connection, actor), scope, receive, send)
+            await self._serve(OpenSocket(connection, actor), scope, receive, send)
         finally:
             sockets.leave(client)
 
-    async def _serve(self, line: Line, scope: Scope, receive: Receive, send: Send) -> None:
-        self._open.add(line)
+    async def _serve(self, opened: OpenSocket, scope: Scope, receive: Receive, send: Send) -> None:
+        self._open.add(opened)
         try:
-            with line.scope:
+            with opened.scope:
                 await self.app(scope, receive, send)
         finally:
-            self._open.discard(line)
-        if line.scope.cancelled_caught:
-            await _close(send, line.why)
+            self._open.discard(opened)
+        if opened.scope.cancelled_caught:
+            await _close(send, opened.why)
 
     async def _admit(self, connection: Connection) -> Actor:
         """Count a request, and say whose it is."""
@@ -169,7 +174,7 @@ class Gate:
         if actor is None and await self.access.learn(connection):
             actor = self._authentication.who(connection)
         if actor is None:
-            raise Unknown(
+            raise Unauthenticated(
                 "You are not logged in, or not any more.",
                 "Log in at /login, or send `Authorization: Bearer TOKEN`.",
             )
@@ -185,13 +190,13 @@ class Gate:
 
     async def recheck(self) -> None:
         """Ask again about everybody who has a WebSocket open."""
-        for line in tuple(self._open):
+        for opened in tuple(self._open):
             try:
-                if await self._identify(line.connection) != line.actor:
-                    line.cut("You are somebody else now. Reload the page.")
+                if await self._identify(opened.connection) != opened.actor:
+                    opened.cut("You are somebody else now. Reload the page.")
             except AichatError as error:
                 if not error.retryable:  # a keyring that is just busy says nothing about anybody
-                    line.cut(error.line)
+                    opened.cut(error.line)
 
 
 async def _close(send: Send, why: str) -> None:

@@ -56,7 +56,7 @@ class Local:
             return "This aichat serves only the machine it runs on."
         if host_name(connection.headers.get("host", "")) not in LOOPBACK:
             return "This aichat is called localhost, and nothing else."
-        if header := next(filter(_tells_of_a_proxy, connection.headers), None):
+        if header := next(filter(_is_from_proxy, connection.headers), None):
             return f"This aichat takes no forwarded requests, and this one has the header {header}."
         origin = connection.headers.get("origin", "null")
         if origin == "null" or origin in self._origins or _is_ours(origin):
@@ -64,7 +64,7 @@ class Local:
         return "This aichat serves only pages of the machine it runs on."
 
 
-def _tells_of_a_proxy(header: str) -> bool:
+def _is_from_proxy(header: str) -> bool:
     return header in FORWARDED or header.startswith("x-forwarded-")
 
 

@@ -18,7 +18,7 @@ from litestar import Request, Response, get, post
 from aichat.core import Connection
 from aichat.web.html.page import OWN_PATH, page
 
-from .authentication import Gate, connection_of
+from .authentication import Authenticator, connection_of
 from .cookie import cookie_for, session_of, set_cookie
 from .keyring import OWNER
 from .rate_limits import TooMany
@@ -73,13 +73,13 @@ async def log_out(request: Req) -> Response[str]:
         await to_thread.run_sync(access.keyring.end_session, secret)
     if cookie := cookie_for(connection):
         headers["Set-Cookie"] = set_cookie(cookie, "", 0)
-    gate: Gate = request.app.state.gate
-    await gate.recheck()
+    authenticator: Authenticator = request.app.state.authenticator
+    await authenticator.recheck()
     return Response("", status_code=303, headers=headers)
 
 
 def _access(request: Req) -> Token:
-    access: Token = request.app.state.gate.access
+    access: Token = request.app.state.authenticator.access
     return access
 
 
@@ -103,11 +103,11 @@ def _page(
 ) -> Response[str]:
     connection = connection_of(request.scope)
     has_code = bool(code_of(connection)) and not problem
-    told = page(
+    drawn = page(
         request, "login.html", status, has_code=has_code, problem=problem, next=_next(connection)
     )
-    told.headers.update(headers or {})
-    return told
+    drawn.headers.update(headers or {})
+    return drawn
 
 
 def _next(connection: Connection) -> str:

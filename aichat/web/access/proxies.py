@@ -102,9 +102,9 @@ def _at(entries: Sequence[str], hops: int) -> str | None:
     return entries[-min(hops, len(entries))] if entries else None
 
 
-def _scheme(scope: HTTPScope | WebSocketScope, told: str | None) -> str | None:
+def _scheme(scope: HTTPScope | WebSocketScope, forwarded: str | None) -> str | None:
     """Return the scheme for ``https`` and the like; None for what is none."""
-    secure = {"https": True, "wss": True, "http": False, "ws": False}.get((told or "").lower())
+    secure = {"https": True, "wss": True, "http": False, "ws": False}.get((forwarded or "").lower())
     if secure is None:
         return None
     plain = "ws" if scope["type"] == ScopeType.WEBSOCKET else "http"

@@ -44,7 +44,7 @@ from aichat.web.html.markdown import start_of_word
 from aichat.web.schemas import client_frames, server_frames
 from aichat.web.schemas import settings as setting_schemas
 
-from .draft_preview import foresight
+from .draft_preview import draft_previews
 from .errors import error_message
 from .join_request import Refused, enter, wanted_cast
 from .microphone import Microphone
@@ -65,7 +65,7 @@ LEFT = 1001
 CLOSED_WELL = (1000, LEFT)
 """Close codes of a finished handshake; servers make up 1005 and 1006."""
 TOO_SLOW = "Too slow; connect again to get what you missed."
-TOLD_PER_S, TOLD = 5.0, 20.0
+LIMIT_ERRORS_PER_S, LIMIT_ERRORS_AT_ONCE = 5.0, 20.0
 """Refusals for speed that a client is told of: so many a second, so many at once."""
 TURNS = (
     client_frames.TextMessage,
@@ -92,7 +92,7 @@ class TooFast(AichatError):
 
 
 @websocket("/ws")
-async def talk(socket: WebSocket[Any, Any, Any]) -> None:
+async def chat(socket: WebSocket[Any, Any, Any]) -> None:
     """Talk in a conversation."""
     state = socket.app.state
     rooms: Rooms = state.rooms
@@ -119,7 +119,7 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
         connection = Connection(
             is_binary,
             query.get("view") == "html",
-            on_overflow=lambda: client.let_go(1013, TOO_SLOW),
+            on_overflow=lambda: client.disconnect(1013, TOO_SLOW),
             on_frames=lambda: writer.begin(),
         )
         writer = Writer(socket, connection, rooms.crew)
@@ -138,14 +138,14 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
             wishes=rooms.paces.wishes.connection(room.conversation, peer),
         )
         here = rooms.joined(room, connection, session)
-        with here, state.silences.watched(client), writer.at_work():
+        with here, state.idle_timeout.watched(client), writer.at_work():
             if not resumed:
                 rooms.wake(room, resumed=False)
             client.greet(characters, int(last_event_id) if resumed else None)
             if resumed:
                 client.catch_up(int(last_event_id), query)
                 rooms.wake(room, resumed=True)
-            with foresight(rooms.bus, room, session.id, connection):
+            with draft_previews(rooms.bus, room, session.id, connection):
                 await client.read()
             tasks.cancel_scope.cancel()
 
@@ -168,18 +168,18 @@ class Client:
     tasks: TaskGroup
     microphone: Microphone = field(factory=Microphone)
     mistakes: list[float] = field(factory=list)
-    heard_at: float = 0.0
+    received_at: float = 0.0
     """When the last frame was taken in, by the bus's clock."""
     is_let_go: bool = False
     turns: Allowance = field(factory=Allowance)
     wishes: Allowance = field(factory=Allowance)
     audio: Bucket = field(init=False)
-    told: Bucket = field(init=False)
+    limit_errors: Bucket = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         now = self.bus.clock.now
-        self.heard_at, self.audio = now(), Bucket(AUDIO_RATE, AUDIO_BURST, now)
-        self.told = Bucket(TOLD_PER_S, TOLD, now)
+        self.received_at, self.audio = now(), Bucket(AUDIO_RATE, AUDIO_BURST, now)
+        self.limit_errors = Bucket(LIMIT_ERRORS_PER_S, LIMIT_ERRORS_AT_ONCE, now)
 
     def greet(self, characters: Sequence[Character], last_event_id: int | None) -> None:
         """Tell where the client is; *last_event_id* when it comes back."""
@@ -203,9 +203,9 @@ class Client:
         line, played_ms = self._playback(query)
         if line:
             self.room.played(self.session, line, played_ms)
-        audio = self.room.tape.after(max(last_event_id, self.session.received))
+        audio = self.room.replay_buffer.after(max(last_event_id, self.session.received))
         if query.get("audio") == "lost":
-            audio = self.room.tape.beyond(self.session.played or (-1, 0, 0))
+            audio = self.room.replay_buffer.beyond(self.session.played or (-1, 0, 0))
         self.room.missed(self.connection, last_event_id, audio)
         if line and self.room.waits_in == line.turn:
             self.bus.post(LinePlayed(line, played_ms, "back", self.session.id))
@@ -220,7 +220,7 @@ class Client:
             return None, 0.0
         return self.room.line(query.get("turn_id", ""), place), played_ms
 
-    def let_go(self, code: int, reason: str) -> None:
+    def disconnect(self, code: int, reason: str) -> None:
         """End the connection, also while the writer waits for a client that does not read."""
         if not self.is_let_go:
             self.is_let_go = True
@@ -234,11 +234,11 @@ class Client:
                 self.connection.said_farewell = message.get("code") == LEFT
                 self.connection.closed_well = message.get("code") in CLOSED_WELL
                 return
-            self.heard_at = inf  # while we are at it, the client is not silent
+            self.received_at = inf  # while we are at it, the client is not silent
             try:
                 await self._take(cast(dict[str, Any], message))
             except RateLimited as error:
-                if not self.told.take():
+                if not self.limit_errors.take():
                     self.room.send_to(self.connection, error_message(error))
                 await anyio.lowlevel.checkpoint()  # so that a flood leaves others their turn
             except AichatError as error:
@@ -247,7 +247,7 @@ class Client:
                     self.connection.said_farewell = True
                     await self.socket.close(1008, abuse)
                     return
-            self.heard_at = self.bus.clock.now()
+            self.received_at = self.bus.clock.now()
 
     def _abuse(self, error: AichatError) -> str | None:
         if isinstance(error, TooFast):

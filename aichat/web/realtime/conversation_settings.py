@@ -8,7 +8,7 @@ from typing import Any
 from aichat.core import Adjusts, Changes, Conversation, Storage
 from aichat.web.settings.conversation_defaults import merged
 
-from .record_locks import Alone
+from .record_locks import RecordLocks
 
 Settings = Mapping[str, Any]
 Choose = Callable[[Settings], Settings]
@@ -16,7 +16,7 @@ Choose = Callable[[Settings], Settings]
 
 async def change_settings(
     storage: Storage,
-    alone: Alone,
+    locks: RecordLocks,
     id: str,
     wanted: Settings | Choose,
     changes: Changes | None = None,
@@ -26,7 +26,7 @@ async def change_settings(
     What depends on the settings as they are is a function of them. In this process one request at a
     time does so; a store that can (:class:`~aichat.core.Adjusts`) also keeps other processes apart.
     """
-    async with alone.with_all([id]):
+    async with locks.with_all([id]):
         if callable(wanted):
             wanted = wanted((await storage.conversation(id)).settings)
         if isinstance(storage, Adjusts):

@@ -10,7 +10,7 @@ from aichat.core import Message, Storage
 
 
 @define
-class Hidden:
+class HiddenMessages:
     """The ids of hidden messages, by conversation."""
 
     ids: dict[str, set[str]] = field(factory=dict)
@@ -31,7 +31,7 @@ class Hidden:
         else:
             self.ids.pop(conversation, None)
 
-    def seen(self, messages: Iterable[Message]) -> list[Message]:
+    def visible(self, messages: Iterable[Message]) -> list[Message]:
         """Return those messages that are to be seen."""
         if not self.ids:
             return list(messages)
@@ -41,4 +41,4 @@ class Hidden:
         """Return the last *n* messages that are to be seen, oldest first."""
         more = len(self.ids.get(conversation, ()))
         found = await storage.recent_messages(conversation, n + more)
-        return self.seen(found)[-n:]
+        return self.visible(found)[-n:]

@@ -15,16 +15,16 @@ from aichat.core import Clock
 class Watched(Protocol):
     """A connection that can be let go."""
 
-    heard_at: float
+    received_at: float
     """When it was last heard of, by the clock; infinite while we are at its last frame."""
 
-    def let_go(self, code: int, reason: str) -> None:
+    def disconnect(self, code: int, reason: str) -> None:
         """End it."""
         ...
 
 
 @define(eq=False)
-class Silences:
+class IdleTimeout:
     """Lets connections go that were silent for so many *seconds*."""
 
     seconds: float
@@ -49,11 +49,13 @@ class Silences:
                 self._came = anyio.Event()
                 await self._came.wait()
             now = self.clock.now()
-            due = min((one.heard_at for one in self.connections), default=now) + self.seconds
+            due = min((one.received_at for one in self.connections), default=now) + self.seconds
             await anyio.sleep(min(due - now, self.seconds))
-            self._let_go(self.clock.now())
+            self._disconnect_idle(self.clock.now())
 
-    def _let_go(self, now: float) -> None:
-        for connection in [one for one in self.connections if one.heard_at + self.seconds <= now]:
+    def _disconnect_idle(self, now: float) -> None:
+        for connection in [
+            one for one in self.connections if one.received_at + self.seconds <= now
+        ]:
             self.connections.discard(connection)
-            connection.let_go(1008, f"Silent for {self.seconds:g} s: send audio, or a ping.")
+            connection.disconnect(1008, f"Silent for {self.seconds:g} s: send audio, or a ping.")

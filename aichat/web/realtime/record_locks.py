@@ -11,7 +11,7 @@ from attrs import define, field
 
 
 @define(eq=False)
-class Alone:
+class RecordLocks:
     """The ids of what is being changed now, in this process."""
 
     locks: WeakValueDictionary[str, anyio.Lock] = field(factory=WeakValueDictionary)

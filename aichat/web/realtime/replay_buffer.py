@@ -13,9 +13,9 @@ from attrs import define, evolve, field, frozen
 
 from aichat.core.events import SPEAKER_RATE, Line
 
-TAPE_SECONDS = 60
+REPLAY_SECONDS = 60
 """The longest tape: a connection that died silently is noticed within 40 s."""
-TAPE_BYTES = 2 * SPEAKER_RATE * TAPE_SECONDS
+REPLAY_BYTES = 2 * SPEAKER_RATE * REPLAY_SECONDS
 
 Place = tuple[int, int, int]
 """A moment of a conversation's audio: the turn's number, the line's place, samples of the line."""
@@ -49,7 +49,7 @@ def place_of(line: Line, samples: int) -> Place:
 
 
 @define(eq=False)
-class Tape:
+class ReplayBuffer:
     """The latest audio of a conversation, in the order in which it was sent."""
 
     pieces: deque[Piece] = field(factory=deque)
@@ -70,7 +70,7 @@ class Tape:
         self.sent[line] += len(pcm) // 2
         self.pieces.append(piece)
         self.size += len(pcm)
-        while self.size > TAPE_BYTES:
+        while self.size > REPLAY_BYTES:
             self._forget()
         return piece
 

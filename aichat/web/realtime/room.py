@@ -43,7 +43,7 @@ from aichat.web.schemas import server_frames
 from .audio_frames import audio_chunk, audio_frame
 from .errors import error_message, stage_of
 from .outbox import Connection, Goodbye
-from .replay_buffer import Piece, Tape, place_of
+from .replay_buffer import Piece, ReplayBuffer, place_of
 from .sessions import Session, Sessions
 
 HURRIED = (
@@ -77,7 +77,7 @@ class Room:
     """Text frames already sent: event id, whether for pages only, the frame."""
     forgotten: int = 0
     """The last text frame that the log holds no more."""
-    tape: Tape = field(factory=Tape)
+    replay_buffer: ReplayBuffer = field(factory=ReplayBuffer)
     waits_in: Turn | None = None
     """The turn in which the characters hold for whoever was cut off last."""
     looks: int = 0
@@ -86,7 +86,7 @@ class Room:
     """The generation up to which everything was interrupted."""
     turns: dict[str, tuple[Line, ...]] = field(factory=dict)
     text_chunks: Counter[Line] = field(factory=Counter)
-    told: set[tuple[int, str, str]] = field(factory=set)
+    reported_errors: set[tuple[int, str, str]] = field(factory=set)
     """Errors told in this turn: a voice that fails at every clause is told once."""
     showing: Showing = field(init=False)
     present: Present = field(init=False)
@@ -201,7 +201,7 @@ class Room:
 
     def hear(self, event: UserStartedSpeaking) -> None:
         """Show that the user is heard."""
-        self.told.clear()
+        self.reported_errors.clear()
         self.send(server_frames.Listening(speaking=True))
 
     def choose(self, event: SpeakersChosen) -> None:
@@ -209,9 +209,9 @@ class Room:
         self.turns[event.turn.id] = event.lines
         while len(self.turns) > TURNS:
             del self.turns[next(iter(self.turns))]
-        self.tape.begin()
+        self.replay_buffer.begin()
         self.text_chunks.clear()
-        self.told.clear()
+        self.reported_errors.clear()
         lines = [
             server_frames.LineOut(line.message_id, line.character, line.place, line.says)
             for line in event.lines
@@ -278,14 +278,14 @@ class Room:
             return
         line = event.line
         words = [server_frames.WordOut(text, round(event.at + ms, 1)) for text, ms in event.words]
-        told = server_frames.CaptionsOut(
+        captions = server_frames.CaptionsOut(
             turn_id=line.turn.id,
             message_id=line.message_id,
             sequence_number=line.place,
             clause=event.index,
             words=words,
         )
-        self.send(told, pages_only=True)
+        self.send(captions, pages_only=True)
 
     def finish_line(self, event: LineFinished) -> None:
         """Tell that a speaker has finished."""
@@ -298,7 +298,7 @@ class Room:
 
     def _audio(self, line: Line, pcm: bytes, last: bool) -> None:
         self.last_event_id += 1
-        piece = self.tape.add(self.last_event_id, line, pcm, last)
+        piece = self.replay_buffer.add(self.last_event_id, line, pcm, last)
         frames: dict[bool, str | bytes] = {}
         for connection in self.connections:
             how = connection.is_binary
@@ -320,7 +320,7 @@ class Room:
         turn = event.turn
         for connection in self.connections:
             connection.drop_audio(turn.number)
-        self.tape.cut(turn.number)
+        self.replay_buffer.cut(turn.number)
         self.cut = max(self.cut, turn.number)
         self.send(
             server_frames.InterruptedOut(
@@ -331,7 +331,7 @@ class Room:
     def interrupt_line(self, event: LineInterrupted) -> None:
         """One speaker stops."""
         line = event.line
-        self.tape.cut(self.cut, line)
+        self.replay_buffer.cut(self.cut, line)
         self.send(
             server_frames.InterruptedOut(
                 turn_id=line.turn.id,
@@ -347,9 +347,9 @@ class Room:
         stage, error = stage_of(event.handler), event.error
         code = error.code if isinstance(error, AichatError) else "internal"
         key = (event.turn.number, stage, code)
-        if key in self.told:
+        if key in self.reported_errors:
             return
-        self.told.add(key)
+        self.reported_errors.add(key)
         self.send(error_message(error, stage))
 
     def time(self, event: TurnTimed) -> None:
@@ -384,7 +384,7 @@ class Room:
         place = place_of(line, round(played_ms * SPEAKER_RATE / 1000))
         session.played = max(session.played or place, place)
         if (by_all := self.sessions.played_by_all()) is not None:
-            self.tape.let_go(by_all)
+            self.replay_buffer.let_go(by_all)
 
     def floor(self, *, resumed: bool) -> int:
         """Return the generation up to which audio is stale.

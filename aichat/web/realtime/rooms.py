@@ -28,9 +28,9 @@ from aichat.web.html.fragments import Painter
 from aichat.web.schemas.server_frames import Html, StatusOut
 
 from .conversation_settings import Choose, Settings, change_settings
-from .hidden_messages import Hidden
+from .hidden_messages import HiddenMessages
 from .outbox import Connection, Goodbye
-from .record_locks import Alone
+from .record_locks import RecordLocks
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
 
@@ -51,8 +51,8 @@ class Rooms:
     """Writes to the clients."""
     open: dict[str, Room] = field(factory=dict)
     closing: dict[str, anyio.CancelScope] = field(factory=dict)
-    hidden: Hidden = field(factory=Hidden)
-    alone: Alone = field(factory=Alone)
+    hidden: HiddenMessages = field(factory=HiddenMessages)
+    record_locks: RecordLocks = field(factory=RecordLocks)
     """The conversations, and characters, that somebody is changing."""
     somebody_left: anyio.Event = field(factory=anyio.Event)
     """Set, and replaced, when a client leaves."""
@@ -60,9 +60,9 @@ class Rooms:
     """Pages with the list of conversations that are in none: each takes fragments."""
 
     def __attrs_post_init__(self) -> None:
-        self.parts.watchers.append(self.tell_status)
+        self.parts.watchers.append(self.send_status)
 
-    def tell_status(self) -> None:
+    def send_status(self) -> None:
         """Tell everybody who serves now."""
         for room in self.open.values():
             room.send(StatusOut(notices=self.parts.notices()))
@@ -109,7 +109,7 @@ class Rooms:
         self, id: str, wanted: Settings | Choose, changes: Changes | None = None
     ) -> Conversation:
         """Change settings, and fields, of a conversation, and show those who are in it."""
-        changed = await change_settings(self.parts.storage, self.alone, id, wanted, changes)
+        changed = await change_settings(self.parts.storage, self.record_locks, id, wanted, changes)
         await self.conversation_changed(id)
         return changed
 

@@ -64,5 +64,5 @@ class Sessions:
     def played_by_all(self) -> Place | None:
         """Return what every loudspeaker has played; None while one has not told."""
         places = [one.played for one in self.by_id.values()]
-        told = [place for place in places if place is not None]
-        return min(told) if told and len(told) == len(places) else None
+        known = [place for place in places if place is not None]
+        return min(known) if known and len(known) == len(places) else None

@@ -59,21 +59,21 @@ async def watch(socket: WebSocket[Any, Any, Any]) -> None:
     try:
         async with anyio.create_task_group() as tasks, send_news, news:
 
-            async def tell() -> None:
+            async def send_statuses() -> None:
                 async for _ in news:
                     html = statuses(socket.app.state.jinja, parts, names)
                     await socket.send_json({"type": "html", "html": html})
 
-            tasks.start_soon(tell)
+            tasks.start_soon(send_statuses)
             if "list" in socket.query_params:
-                tasks.start_soon(_tell_list, socket)
+                tasks.start_soon(_send_list_changes, socket)
             await _answer(socket)
             tasks.cancel_scope.cancel()
     finally:
         parts.watchers.remove(changed)
 
 
-async def _tell_list(socket: WebSocket[Any, Any, Any]) -> None:
+async def _send_list_changes(socket: WebSocket[Any, Any, Any]) -> None:
     """Tell a page what changes in the list of conversations."""
     rooms: Rooms = socket.app.state.rooms
     send_html, fragments = anyio.create_memory_object_stream[str](CHANGES)

@@ -40,7 +40,7 @@ ANEW = "\f"
 
 
 @define(eq=False)
-class Trials:
+class Tryouts:
     """Lets characters be tried, a few at a time."""
 
     # a limiter belongs to a task; an answer begins in one and goes on in another

@@ -14,9 +14,9 @@ from attrs import define, field, frozen
 
 from aichat.core import Character, Conversation, NotFound, Storage
 from aichat.web.html.fragments import last_line
-from aichat.web.realtime.hidden_messages import Hidden
+from aichat.web.realtime.hidden_messages import HiddenMessages
 
-from .pending_deletions import Leaving
+from .pending_deletions import PendingDeletions
 
 LISTED = 30
 """Conversations in the list."""
@@ -42,8 +42,8 @@ class Entry:
 class Listing:
     """Reads the list; what was said last is remembered until a conversation has new activity."""
 
-    leaving: Leaving
-    hidden: Hidden
+    pending: PendingDeletions
+    hidden: HiddenMessages
     lasts: dict[str, tuple[datetime, str]] = field(factory=dict)
     forgotten: int = 0
     """How often something was changed without new activity."""
@@ -57,7 +57,7 @@ class Listing:
         if query:
             found = await self._matching(storage, found, query)
         # every visit opens a conversation; those in which nobody has spoken have no title
-        shown = [one for one in found if one.title and one.conversation_id not in self.leaving]
+        shown = [one for one in found if one.title and one.conversation_id not in self.pending]
         characters = {who.id: who for who in await storage.characters()}
         here = await self._read_lasts(storage, shown[:LISTED])
         return [self._entry(one, characters) for one in here]
@@ -95,10 +95,10 @@ class Listing:
             except NotFound:
                 gone.add(one.conversation_id)
                 return
-            told = last_line(said[-1]) if said else ""
+            last = last_line(said[-1]) if said else ""
             # what was changed while it was read is looked at again next time
             is_sure = self.forgotten == before
-            self.lasts[one.conversation_id] = (one.updated_at if is_sure else NEVER, told)
+            self.lasts[one.conversation_id] = (one.updated_at if is_sure else NEVER, last)
 
         before = self.forgotten
         async with anyio.create_task_group() as tasks:

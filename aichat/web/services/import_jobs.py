@@ -32,7 +32,7 @@ class Import:
     is_over: bool = False
     moved: anyio.Event = field(factory=anyio.Event)
 
-    def tell(self, done: int, total: int) -> None:
+    def report(self, done: int, total: int) -> None:
         """So many records were taken in."""
         self.done, self.total = done, total
         self._move()

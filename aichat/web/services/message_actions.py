@@ -19,7 +19,7 @@ from aichat.core.events import (
 )
 from aichat.web.realtime.rooms import Rooms
 
-from .undo.messages import Group, Unsaid
+from .undo.messages import DeletedMessages, PendingMessageDeletion
 
 
 async def regenerate(state: State, message: Message) -> Turn:
@@ -28,7 +28,9 @@ async def regenerate(state: State, message: Message) -> Turn:
     return await _wanted(state, RewriteWanted(turn, message.message_id))
 
 
-async def regenerate_from(state: State, message: Message) -> tuple[Turn, Group | None]:
+async def regenerate_from(
+    state: State, message: Message
+) -> tuple[Turn, PendingMessageDeletion | None]:
     """Likewise, and take away what follows it; that can be taken back for a while.
 
     What the user said is said again, and answered by whoever is to answer it now.
@@ -46,17 +48,19 @@ async def regenerate_from(state: State, message: Message) -> tuple[Turn, Group |
     return await _wanted(state, RewriteWanted(turn, message.message_id)), group
 
 
-async def _taken_away(state: State, message: Message, *, with_itself: bool) -> Group | None:
+async def _taken_away(
+    state: State, message: Message, *, with_itself: bool
+) -> PendingMessageDeletion | None:
     """Take away what follows a message, if anything does, and perhaps the message."""
-    unsaid: Unsaid = state.unsaid
-    after = await unsaid.after(message)
-    told = "The message after it was deleted."
+    deleted: DeletedMessages = state.deleted_messages
+    after = await deleted.after(message)
+    notice = "The message after it was deleted."
     if len(after) > 1:
-        told = f"The {len(after)} messages after it were deleted."
+        notice = f"The {len(after)} messages after it were deleted."
     elif not after:
-        told = "It was said again."
+        notice = "It was said again."
     gone = [message.message_id, *after] if with_itself else after
-    return await unsaid.begin(message.conversation_id, gone, told) if gone else None
+    return await deleted.begin(message.conversation_id, gone, notice) if gone else None
 
 
 async def play(state: State, message: Message, start: int, *, fresh: bool) -> Turn:

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, evolve
 
 from aichat.core import Conflict, Message, NotFound, Storage, new_id
-from aichat.web.realtime.record_locks import Alone
+from aichat.web.realtime.record_locks import RecordLocks
 from aichat.web.schemas.decoding import BadBody, Mistake
 from aichat.web.schemas.records import NewMessage
 
 
 @define(eq=False)
-class Posted(Alone):
+class Posted(RecordLocks):
     """The ids that are being added or changed now."""
 
     async def add(

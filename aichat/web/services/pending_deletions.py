@@ -25,43 +25,43 @@ log = logging.getLogger(__name__)
 
 
 @define(eq=False)
-class Leaving:
+class PendingDeletions:
     """Deletes things a while after they were asked to go; each has a key."""
 
     tasks: TaskGroup
-    going: dict[str, tuple[anyio.CancelScope, Delete]] = field(factory=dict)
+    pending: dict[str, tuple[anyio.CancelScope, Delete]] = field(factory=dict)
 
     def __contains__(self, key: str) -> bool:
         """Tell whether it is on its way out."""
-        return key in self.going
+        return key in self.pending
 
     def begin(self, key: str, delete: Delete) -> None:
         """Let it go, by *delete*, unless it is taken back in time."""
-        if key not in self.going:
+        if key not in self.pending:
             scope = anyio.CancelScope()
-            self.going[key] = (scope, delete)
+            self.pending[key] = (scope, delete)
             self.tasks.start_soon(self._delete_later, key, scope, delete)
 
-    def take_back(self, key: str) -> Delete:
+    def restore(self, key: str) -> Delete:
         """Keep it after all; return what would have deleted it. NotFound when it is too late."""
-        if key not in self.going:
+        if key not in self.pending:
             raise NotFound("That cannot be taken back any more.", "It is gone, or back already.")
-        scope, delete = self.going.pop(key)
+        scope, delete = self.pending.pop(key)
         scope.cancel()
         return delete
 
-    async def finish(self) -> None:
+    async def purge(self) -> None:
         """The server stops: nobody can take anything back."""
-        for key in list(self.going):
+        for key in list(self.pending):
             with suppress(NotFound):
-                await _done(self.take_back(key))
+                await _done(self.restore(key))
 
     async def _delete_later(self, key: str, scope: anyio.CancelScope, delete: Delete) -> None:
         with scope:
             await anyio.sleep(UNDO_SECONDS)
-            if self.going.get(key, (None, delete))[0] is not scope:
+            if self.pending.get(key, (None, delete))[0] is not scope:
                 return  # it was taken back at the very moment
-            del self.going[key]
+            del self.pending[key]
             await _done(delete)
 
 

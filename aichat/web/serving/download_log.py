@@ -63,11 +63,11 @@ async def _either(*events: anyio.Event) -> None:
 
 
 @define
-class Starting:
+class DownloadLog:
     """Prints how downloads get on, that they are done, or why they failed."""
 
     parts: Parts
-    told: dict[tuple[str, str], float] = Factory(dict)
+    reported: dict[tuple[str, str], float] = Factory(dict)
     """When, of each backend that downloads, something was told last."""
 
     def look(self) -> None:
@@ -78,9 +78,9 @@ class Starting:
     def _look(self, status: Status) -> None:
         who = (status.part, status.name)
         if status.state is State.STARTING:
-            is_due = monotonic() - self.told.get(who, -EVERY_SECONDS) >= EVERY_SECONDS
+            is_due = monotonic() - self.reported.get(who, -EVERY_SECONDS) >= EVERY_SECONDS
             if status.detail.startswith("weights:") and is_due:
-                self.told[who] = monotonic()
+                self.reported[who] = monotonic()
                 click.echo(f"{status.part} {status.name}: {status.detail}", err=True)
-        elif self.told.pop(who, None) and status.state is State.READY:
+        elif self.reported.pop(who, None) and status.state is State.READY:
             click.echo(f"{status.part} {status.name}: the weights are here, it is ready", err=True)

@@ -24,7 +24,7 @@ TOO_LARGE = b"431 Request Header Fields Too Large"
 TOO_SLOW = b"408 Request Timeout"
 
 
-class Impatient(HttpToolsProtocol):
+class HttpTimeoutProtocol(HttpToolsProtocol):
     """One connection."""
 
     _in_headers = True

@@ -25,7 +25,7 @@ class Demoted(logging.Filter):
 DEMOTED = Demoted()
 
 
-def keep_discreet() -> None:
+def redact_logs() -> None:
     """Let every handler that there is leave secrets out; may be called again when there are more.
 
     Only the ways out are touched: who writes to the log, and at which level, is left as it is.

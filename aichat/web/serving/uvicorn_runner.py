@@ -28,14 +28,14 @@ from aichat.web.access.keyring import Keyring
 
 from . import shutdown as stopping
 from .cannot_start import stop
-from .logs import keep_discreet
+from .logs import redact_logs
 
 NEEDS_HTTPS = (
     "Browsers on other machines can log in, and use the microphone, over https only: put a TLS "
     "proxy before it, or start it with --ssl-certfile and --ssl-keyfile."
 )
 SETTINGS: dict[str, Any] = {
-    "http": "aichat.web.serving.http_timeouts:Impatient",
+    "http": "aichat.web.serving.http_timeouts:HttpTimeoutProtocol",
     "ws_per_message_deflate": False,  # speech hardly shrinks, and it costs three times the CPU
     "ws_max_size": 1 << 20,  # our own limit is smaller, and answers with a readable error
     "timeout_graceful_shutdown": 1,
@@ -75,7 +75,7 @@ class AichatServer(CLIPlugin):
 def _prepare(app: Litestar, options: dict[str, Any]) -> None:
     """Stop a start that would serve others without a login; print the login if nobody else can."""
     host = options["host"]
-    is_local = app.state.gate.knows_only_local
+    is_local = app.state.authenticator.knows_only_local
     if is_local and (why := binding.refusal(host, options["fd"], options["uds"])):
         raise stop(why)
     if options["reload"] or options["wc"] > 1:  # then the server is another process
@@ -112,7 +112,7 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
         logging.getLogger("uvicorn.error").addFilter(is_news)
     patience = {"timeout_graceful_shutdown": stopping.GRACE_SECONDS}
     config = uvicorn.Config(**{**options, **SETTINGS, **patience})
-    keep_discreet()  # uvicorn has its own handlers now
+    redact_logs()  # uvicorn has its own handlers now
     sockets = None if config.fd is not None or config.uds else [_bound(config.host, config.port)]
 
     class Server(uvicorn.Server):

@@ -22,7 +22,7 @@ from aichat.web.schemas.voices import require_key
 from aichat.web.services.own_pictures import is_own
 
 from . import layout
-from .layout import About, Talk, plain
+from .layout import About, ArchivedConversation, plain
 
 T = TypeVar("T")
 
@@ -50,14 +50,16 @@ class Checked:
     voices: Sequence[Voice] = ()
     characters: Sequence[Character] = ()
     settings: dict[str, Any] = field(factory=dict)
-    talks: Sequence[str] = ()
+    conversations: Sequence[str] = ()
     """The names of the files that hold conversations, oldest first."""
 
-    def talk(self, name: str) -> tuple[Conversation, list[Message]]:
+    def conversation(self, name: str) -> tuple[Conversation, list[Message]]:
         """Read one conversation."""
-        talk = _decoded(self.archive, name, Talk)
+        archived = _decoded(self.archive, name, ArchivedConversation)
         with _in_words(name):
-            return _conversation(talk.conversation), [_message(one, talk) for one in talk.messages]
+            return _conversation(archived.conversation), [
+                _message(one, archived) for one in archived.messages
+            ]
 
     def clips(self) -> Iterator[str]:
         """Return the keys of the recordings and pictures."""
@@ -78,7 +80,9 @@ def checked(file: IO[bytes]) -> Checked:
         raise BadArchive("The file is no zip archive.", OTHER) from error
     names = _names(archive)
     _about(archive, names)
-    found = Checked(archive, talks=sorted(n for n in names if n.startswith(layout.CONVERSATIONS)))
+    found = Checked(
+        archive, conversations=sorted(n for n in names if n.startswith(layout.CONVERSATIONS))
+    )
     if layout.VOICES in names:
         with _in_words(layout.VOICES):
             listed = _decoded(archive, layout.VOICES, list[voice_schemas.Voice])
@@ -91,8 +95,8 @@ def checked(file: IO[bytes]) -> Checked:
         found.settings = setting_schemas.sent(
             _decoded(archive, layout.SETTINGS, setting_schemas.SettingsChanges)
         )
-    for name in found.talks:
-        found.talk(name)
+    for name in found.conversations:
+        found.conversation(name)
     return found
 
 
@@ -183,8 +187,8 @@ def _conversation(one: record_schemas.Conversation) -> Conversation:
     )
 
 
-def _message(one: record_schemas.Message, talk: Talk) -> Message:
-    if one.conversation_id != talk.conversation.conversation_id:
+def _message(one: record_schemas.Message, archived: ArchivedConversation) -> Message:
+    if one.conversation_id != archived.conversation.conversation_id:
         raise BadValue("A message belongs to another conversation.", OTHER)
     given = plain(one, record_schemas.Message)
     msgspec.convert(

@@ -26,7 +26,7 @@ class About(Struct):
     format: str = "aichat"
 
 
-class Talk(Struct):
+class ArchivedConversation(Struct):
     """One conversation, and its messages, oldest first."""
 
     conversation: records.Conversation

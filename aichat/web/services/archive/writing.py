@@ -19,7 +19,7 @@ from aichat.web.schemas import voices as voice_schemas
 from aichat.web.schemas.records import out, outs
 
 from . import layout
-from .layout import About, Talk
+from .layout import About, ArchivedConversation
 
 KINDS = ("characters", "voices", "conversations")
 """What can be left out, or taken along."""
@@ -93,7 +93,9 @@ class _Writing:
                 self.clips.update(*(picture_keys(message.content) for message in page))
         except NotFound:  # it was deleted meanwhile
             return
-        await self._put(name, Talk(out(record_schemas.Conversation, conversation), messages))
+        await self._put(
+            name, ArchivedConversation(out(record_schemas.Conversation, conversation), messages)
+        )
 
     async def _page(self, id: str, before: list[record_schemas.Message]) -> Sequence[Message]:
         """Read on behind the messages of *before*, and take out those that were deleted meanwhile.

@@ -35,7 +35,7 @@ OLDEST = {
 """What the fields were called before version 1."""
 LIFTED = ("talkativeness",)
 """Extensions of a card that mean the same here, and decide neither cost nor power."""
-TOLD = ("system_prompt", "description", "personality", "scenario", "mes_example")
+PROMPT_FIELDS = ("system_prompt", "description", "personality", "scenario", "mes_example")
 """Fields that make up our system prompt, in order."""
 TITLES = {"personality": "Personality", "scenario": "Scenario", "mes_example": "How it talks"}
 EMPTY: Mapping[str, Any] = {
@@ -109,7 +109,7 @@ def write(who: Character, voice: Voice | None, clip: Clip | None = None) -> dict
     pending = {name: proposed[name] for name in KNOWN if name in proposed}
     extensions = {**_mapping(data["extensions"]), **pending, **own}
     if _prompt(data, who.name) != who.system_prompt:
-        data |= {**dict.fromkeys(TOLD, ""), "description": who.system_prompt}
+        data |= {**dict.fromkeys(PROMPT_FIELDS, ""), "description": who.system_prompt}
     if _filled(_text(data, "first_mes"), who.name) != (who.greeting or ""):
         data["first_mes"] = who.greeting or ""
     ours: dict[str, Any] = {"model": who.model, "temperature": who.temperature}
@@ -153,9 +153,9 @@ def _clip(value: Any) -> Clip | None:
 
 
 def _prompt(data: Mapping[str, Any], name: str) -> str:
-    told = [(field, _filled(_text(data, field), name).strip()) for field in TOLD]
+    filled = [(field, _filled(_text(data, field), name).strip()) for field in PROMPT_FIELDS]
     return "\n\n".join(
-        f"{TITLES[field]}: {text}" if field in TITLES else text for field, text in told if text
+        f"{TITLES[field]}: {text}" if field in TITLES else text for field, text in filled if text
     )
 
 

@@ -12,25 +12,25 @@ from attrs import define, field, frozen
 
 from aichat.core import Character, Parts
 from aichat.web.realtime.rooms import Rooms
-from aichat.web.services.pending_deletions import Leaving
+from aichat.web.services.pending_deletions import PendingDeletions
 
 
 @frozen
-class Gone:
-    """One that can be taken back, as its toast shows it. *told* says what happened."""
+class PendingCharacterDeletion:
+    """One that can be taken back, as its toast shows it. *notice* says what happened."""
 
     key: str
-    told: str
+    notice: str
     address: str
 
 
 @define(eq=False)
-class Dismissed:
+class DeletedCharacters:
     """Lets characters go, and takes them back."""
 
     parts: Parts
     rooms: Rooms
-    leaving: Leaving
+    pending: PendingDeletions
     names: dict[str, str] = field(factory=dict)
     """What those on their way out are called, by id."""
 
@@ -47,21 +47,23 @@ class Dismissed:
             await self.rooms.character_changed(who.id)
 
         self.names[who.id] = who.name
-        self.leaving.begin(_key(who.id), delete)
+        self.pending.begin(_key(who.id), delete)
 
-    def take_back(self, id: str) -> str:
+    def restore(self, id: str) -> str:
         """Keep it after all; return its name. NotFound when it is too late."""
-        self.leaving.take_back(_key(id))
+        self.pending.restore(_key(id))
         return self.names.pop(id)
 
-    def others(self, characters: Iterable[Character]) -> list[Character]:
+    def remaining(self, characters: Iterable[Character]) -> list[Character]:
         """Leave out those that are on their way out."""
         return [who for who in characters if who.id not in self.names]
 
-    def undos(self) -> list[Gone]:
+    def undos(self) -> list[PendingCharacterDeletion]:
         """Return what can be taken back."""
         return [
-            Gone(id, f"{name} was deleted.", f"/characters/{quote(id, safe='')}/restore")
+            PendingCharacterDeletion(
+                id, f"{name} was deleted.", f"/characters/{quote(id, safe='')}/restore"
+            )
             for id, name in self.names.items()
         ]
 

@@ -1,4 +1,4 @@
-"""Messages that were deleted a moment ago: nobody is told of them, and the store still has them.
+"""Messages that were deleted a moment ago: clients do not see them, and the store still has them.
 
 Those that go together come back together. Every window of the conversation offers that.
 """
@@ -16,18 +16,18 @@ from aichat.core import Message, NotFound, Parts
 from aichat.web.html.fragments import last_line, partial
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.services.conversation_list import Listing
-from aichat.web.services.pending_deletions import Leaving
+from aichat.web.services.pending_deletions import PendingDeletions
 
 PAGE = 200
 
 
 @frozen
-class Group:
-    """Messages that go together; *key* is the id of the first. *told* says so."""
+class PendingMessageDeletion:
+    """Messages that go together; *key* is the id of the first. *notice* says so."""
 
     conversation: str
     ids: tuple[str, ...]
-    told: str
+    notice: str
 
     @property
     def key(self) -> str:
@@ -41,18 +41,18 @@ class Group:
 
 
 @define(eq=False)
-class Unsaid:
+class DeletedMessages:
     """Takes messages away, and brings them back. *delete* is what deletes one for good."""
 
     parts: Parts
     rooms: Rooms
-    leaving: Leaving
+    pending: PendingDeletions
     listing: Listing
     jinja: Environment
     delete: Callable[[str], Awaitable[Message]]
-    groups: dict[str, Group] = field(factory=dict)
+    groups: dict[str, PendingMessageDeletion] = field(factory=dict)
 
-    def of(self, conversation: str) -> list[Group]:
+    def of(self, conversation: str) -> list[PendingMessageDeletion]:
         """Return what can be taken back of a conversation."""
         return [one for one in self.groups.values() if one.conversation == conversation]
 
@@ -76,19 +76,19 @@ class Unsaid:
             return False
         return True
 
-    async def begin(self, home: str, ids: Sequence[str], told: str) -> Group:
+    async def begin(self, home: str, ids: Sequence[str], notice: str) -> PendingMessageDeletion:
         """Let messages of a conversation go, oldest first, unless they are taken back in time.
 
         Raises NotFound when one of them is going already.
         """
         if set(ids) & set(self.rooms.hidden.of(home)):
             raise NotFound("That message was deleted already.", "Reload the page.")
-        group = self.groups[ids[0]] = Group(home, tuple(ids), told)
+        group = self.groups[ids[0]] = PendingMessageDeletion(home, tuple(ids), notice)
 
         async def delete() -> None:
             await self._delete(group)
 
-        self.leaving.begin(f"message {group.key}", delete)
+        self.pending.begin(f"message {group.key}", delete)
         self.rooms.hide(home, ids)
         gone = "".join(partial(f"#m-{id}", "delete", "") for id in ids)
         undo = self.jinja.get_template("fragments/undo.html").render(group=group)
@@ -96,12 +96,12 @@ class Unsaid:
         await self._show_last(home)
         return group
 
-    async def take_back(self, key: str) -> list[Message]:
+    async def restore(self, key: str) -> list[Message]:
         """Bring messages back; return them, less those that somebody deleted for good meanwhile.
 
         Raises NotFound when it is too late, or *key* is not the first of them.
         """
-        self.leaving.take_back(f"message {key}")
+        self.pending.restore(f"message {key}")
         group = self.groups.pop(key)
         self.rooms.reveal(group.conversation, group.ids)
         messages = await self._messages(group)
@@ -110,14 +110,14 @@ class Unsaid:
         await self._show_last(group.conversation)
         return messages
 
-    async def _messages(self, group: Group) -> list[Message]:
+    async def _messages(self, group: PendingMessageDeletion) -> list[Message]:
         found: list[Message] = []
         for id in group.ids:
             with suppress(NotFound):
                 found.append(await self.parts.storage.message(id))
         return found
 
-    async def _delete(self, group: Group) -> None:
+    async def _delete(self, group: PendingMessageDeletion) -> None:
         del self.groups[group.key]
         home, left = group.conversation, list(group.ids)
         self.rooms.show_in(home, _settled(group))
@@ -149,7 +149,7 @@ class Unsaid:
         home, id = message.conversation_id, message.message_id
         with suppress(NotFound):  # it was deleted meanwhile
             while earlier := await self.parts.storage.recent_messages(home, 1, before=id):
-                if self.rooms.hidden.seen(earlier):
+                if self.rooms.hidden.visible(earlier):
                     return earlier[0].message_id
                 id = earlier[0].message_id
         return ""
@@ -166,5 +166,5 @@ class Unsaid:
         self.rooms.show(partial(target, "innerHTML", line))
 
 
-def _settled(group: Group) -> str:
+def _settled(group: PendingMessageDeletion) -> str:
     return partial(f"#undo-{group.key}", "delete", "")

@@ -129,10 +129,10 @@ def _refusal(done: subprocess.CompletedProcess[bytes], again: str) -> AichatErro
         # nothing of its words is sent on: they may hold paths
         log.warning("the decoder ended with %s: %s", done.returncode, _last_line(done.stderr))
         return _broken("could not be decoded", again)
-    told: dict[str, Any] = json.loads(done.stderr)
-    if told["too_large"]:
-        return TooLarge(told["problem"], told["mend"])
-    return BadValue(told["problem"], told["mend"], "file")
+    report: dict[str, Any] = json.loads(done.stderr)
+    if report["too_large"]:
+        return TooLarge(report["problem"], report["mend"])
+    return BadValue(report["problem"], report["mend"], "file")
 
 
 def _last_line(stderr: bytes) -> str:

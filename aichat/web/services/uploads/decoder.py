@@ -60,7 +60,7 @@ class Refused(Exception):
 
     def __init__(self, problem: str, mend: str, *, too_large: bool = False) -> None:
         super().__init__(problem)
-        self.told = {"too_large": too_large, "problem": problem, "mend": mend}
+        self.report = {"too_large": too_large, "problem": problem, "mend": mend}
 
 
 def demuxer(head: bytes) -> str:
@@ -231,7 +231,7 @@ def main() -> int:
     try:
         samples = normalised(decode(data))
     except Refused as refused:
-        sys.stderr.write(json.dumps(refused.told))
+        sys.stderr.write(json.dumps(refused.report))
         return REFUSED
     sys.stdout.buffer.write((samples * 32_767).round().astype("<i2").tobytes())
     sys.stdout.flush()

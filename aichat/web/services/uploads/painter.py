@@ -109,7 +109,7 @@ def main() -> int:
     try:
         made = encode(decode(data, side), kind)
     except limits.Refused as refused:
-        sys.stderr.write(json.dumps(refused.told))
+        sys.stderr.write(json.dumps(refused.report))
         return int(limits.REFUSED)
     sys.stdout.buffer.write(made)
     sys.stdout.flush()
