@@ -21,16 +21,16 @@ from .token import NAME
 
 NOT_ASKED = 'Nobody is asked to log in yet: set access = "token" under [web] in plugins.toml.'
 LEAST_LETTERS = 12
-"""Of a passphrase (NIST SP 800-63B-4 wants 15 where it stands alone; argon2 and a limit help)."""
+"""Fewest characters of a passphrase (NIST SP 800-63B-4 asks for 15; argon2 and a limit help)."""
 
 
 def keyring() -> Keyring:
-    """Return the keyring of this data folder; not open yet."""
+    """Return the keyring of this data folder, not yet open."""
     return Keyring(paths.data() / "access.db")
 
 
 def login_line(ring: Keyring, address: str) -> str:
-    """Make a one-use login address, and say what it is."""
+    """Make a one-use login address, and return the lines to print."""
     return (
         f"Log in at {address.rstrip('/')}/login?code={ring.new_code()}\n"
         f"  (once, within {CODE_SECONDS // 60} minutes; "
@@ -98,7 +98,7 @@ def revoke(name: str) -> None:
 
 
 def browsable(host: str) -> str:
-    """Return a host as it stands in an address: one that stands for all becomes localhost."""
+    """Return a host as it stands in a URL; a wildcard address becomes localhost."""
     host = "localhost" if host in ("", "0.0.0.0", "::") else host  # noqa: S104
     return f"[{host}]" if ":" in host else host
 
@@ -120,7 +120,7 @@ def _asked() -> str:
 
 @contextmanager
 def _opened() -> Iterator[Keyring]:
-    """Open the keyring; an error of ours ends the command with its words."""
+    """Open the keyring; an error of ours is printed and ends the command."""
     try:
         with keyring() as ring:
             if read_config(paths.plugins_toml(), shipped=paths.shipped()).web.access != "token":

@@ -1,8 +1,8 @@
-"""``access = "local"``: whoever sits at this machine, and nobody else.
+"""``access = "local"``: only browsers and programs on this machine.
 
-There is no login, so everything that hints at somebody else behind the connection refuses it: a
-proxy or tunnel on this machine would otherwise let in the whole world, for it connects from here.
-A proxy that hides itself perfectly cannot be told from a browser: use ``token`` behind any proxy.
+There is no login, so any sign of another machine behind the connection refuses it: a proxy or
+tunnel on this machine would otherwise let in the whole world, for it connects from here. A proxy
+that hides itself perfectly looks like a browser: use ``token`` behind any proxy.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ FORWARDED = frozenset(
         "x-real-ip", "x-remote-addr", "x-remote-ip",
     )
 )  # fmt: skip
-"""What proxies, tunnels and load balancers add, beside x-forwarded-*."""
+"""Headers that proxies, tunnels and load balancers add, beside x-forwarded-*."""
 
 
 class Local:
-    """Lets in the owner, from this machine. *origins* are the pages elsewhere that may ask."""
+    """Lets in the owner, from this machine. *origins* are other allowed origins of pages."""
 
     def __init__(self, origins: Iterable[str] = ()) -> None:
         self._origins = frozenset(origins)
@@ -44,11 +44,11 @@ class Local:
         return Actor(OWNER)
 
     async def learn(self, connection: Connection) -> bool:
-        """There is nothing to learn."""
+        """Return False: there is no slow check."""
         return False
 
     def is_proven(self, connection: Connection) -> bool:
-        """There is nothing to prove."""
+        """Return False: there are no secrets."""
         return False
 
     def _refusal(self, connection: Connection) -> str | None:

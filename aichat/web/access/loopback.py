@@ -1,4 +1,4 @@
-"""Is it this machine?"""
+"""Recognises addresses and names of this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def host_name(host: str) -> str:
-    """Take the port off a Host header."""
+    """Return a Host header without the port."""
     return host if host.endswith("]") else host.rsplit(":", 1)[0]
 
 
@@ -21,7 +21,7 @@ def port_of(host: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def is_loopback(address: str | None) -> bool:
-    """Tell whether an IP address is this machine's own."""
+    """Return whether an IP address is a loopback address."""
     try:
         ip = ipaddress.ip_address(address or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who would answer what a client is writing: told to that client alone, as a line for people."""
+"""Shows a client who would answer its draft; nobody else is sent that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .room import Room
 
 @contextmanager
 def draft_previews(bus: Bus, room: Room, session: str, connection: Connection) -> Iterator[None]:
-    """Tell the client of *session* who would answer its drafts, for the length of a block."""
+    """Send the client of *session* who would answer its drafts, within the ``with`` block."""
 
     def preview(event: SpeakersForeseen) -> None:
         if event.writer == session:
@@ -31,7 +31,7 @@ def draft_previews(bus: Bus, room: Room, session: str, connection: Connection) -
 
 
 def describe(event: SpeakersForeseen, cast: Sequence[Character]) -> str:
-    """Say it with first names where they tell the cast apart; nobody: say why."""
+    """Return a sentence for people: first names where they are unique, or why nobody answers."""
     names = [_called(who, cast) for id in event.characters for who in cast if who.id == id]
     if not names:
         return event.note

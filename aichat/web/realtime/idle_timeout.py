@@ -1,4 +1,4 @@
-"""One timer for all connections: whoever has sent nothing for too long is let go."""
+"""One timer for all connections: disconnects clients that have sent nothing for too long."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from aichat.core import Clock
 
 
 class Watched(Protocol):
-    """A connection that can be let go."""
+    """A connection that can be closed for being idle."""
 
     received_at: float
-    """When it was last heard of, by the clock; infinite while we are at its last frame."""
+    """When its last frame was handled, in seconds of the clock; infinite during handling."""
 
     def disconnect(self, code: int, reason: str) -> None:
-        """End it."""
+        """Close the connection with a WebSocket close code."""
         ...
 
 
 @define(eq=False)
 class IdleTimeout:
-    """Lets connections go that were silent for so many *seconds*."""
+    """Disconnects clients that have sent nothing for *seconds*."""
 
     seconds: float
     clock: Clock
@@ -34,7 +34,7 @@ class IdleTimeout:
 
     @contextmanager
     def watched(self, connection: Watched) -> Iterator[None]:
-        """Watch a connection for the length of the block."""
+        """Watch a connection within the ``with`` block."""
         self.connections.add(connection)
         self._came.set()
         try:
@@ -43,7 +43,7 @@ class IdleTimeout:
             self.connections.discard(connection)
 
     async def watch(self) -> None:
-        """Watch them all. Wakes when the first of them may be due: who comes later is due later."""
+        """Disconnect idle clients for ever; sleeps until the first connection may be due."""
         while True:
             if not self.connections:
                 self._came = anyio.Event()
