@@ -1,4 +1,4 @@
-"""The Litestar application. Making it never raises: what is wrong is told when it starts."""
+"""The Litestar application. Making it never raises: mistakes are reported when it starts."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ from .settings.live_settings import Adjusting
 log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 5.0
-"""When the server stops, a store gets so long to take in what it has not yet."""
+"""How long a store gets to finish its writes when the server stops."""
 
 STATUS = {
     NotFound: 404,
@@ -102,7 +102,7 @@ class Setup:
 
 
 def read_setup() -> Setup:
-    """Read plugins.toml and load the plug-ins; keeps what is wrong instead of raising it."""
+    """Read plugins.toml and load the plug-ins; an error is returned in the setup, not raised."""
     path = paths.plugins_toml()
     config = Config(path, {})
     try:
@@ -119,12 +119,12 @@ def read_setup() -> Setup:
 
 
 class Application(Litestar):
-    """Litestar behind guard and gate, which so see every request, with a route or without."""
+    """Litestar behind guard and authenticator, which see every request, with a route or without."""
 
     door: ASGIApp | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer a request that the guard lets in."""
+        """Pass a request through proxies, guard and authenticator."""
         if self.door is None or scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
         else:
@@ -234,7 +234,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.metrics.listen(bus, app.state.rooms)
         await until_answerable(parts, hurry)
         gc.collect()
-        gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
+        gc.freeze()  # what is here now stays, so full collections, which stall audio, get short
         yield
         bus.stop()
         with anyio.move_on_after(KEEP_SECONDS):
@@ -287,7 +287,7 @@ def refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[An
 
 
 def admit(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Answer that the fault is ours; what it is stands in the log only."""
+    """Answer that the server failed; the details are in the log only."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     detail = f"The server failed ({type(error).__name__}). Its log says more."
     return _answer(request, 500, detail, {}, [])

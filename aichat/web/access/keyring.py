@@ -1,4 +1,4 @@
-"""The secrets that let clients in, hashed, in one file: ``access.db`` in the data folder, mode 0600.
+"""The secrets that let clients in, as hashes, in ``access.db`` in the data folder, mode 0600.
 
 Three kinds of secrets:
 

@@ -5,8 +5,8 @@ is one of ``[web] trusted_proxies``, and are read from the right: each proxy app
 its own peer, so the first entry that is no trusted proxy is the client. Entries to the left of it
 may have been written by the client itself.
 
-``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count on the same terms: they decide whether a login's cookie
-is Secure, and which Origin is our own.
+``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count on the same terms: they decide whether a
+login's cookie is Secure, and which Origin is our own.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ ATTEMPTS = 5
 """Most failed passphrases of one name at once; then one every ``ATTEMPT_SECONDS``."""
 ATTEMPT_SECONDS = 12
 FAILURES = 20
-"""Failed logins of one address at once, then one every ``ATTEMPT_SECONDS``. An address over that may
-queue one check at a time instead of ``IN_LINE``, so that others do not wait for it."""
+"""Failed logins of one address at once, then one every ``ATTEMPT_SECONDS``. Over that, an address
+may queue one check at a time instead of ``IN_LINE``, so that others do not wait for it."""
 IN_LINE = 4
 SEEN = 1_000
 """Most passphrases that are remembered by their fast hash."""

@@ -1,6 +1,6 @@
-"""What is asked of a character's message: another version of it, to hear it again, or its rest.
+"""Actions on a message: regenerate it, play it again, or say its rest.
 
-Whoever comes to the conversation meanwhile hears it; nobody has to be there.
+Clients in the conversation's room get the result; there need not be any.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .undo.messages import DeletedMessages, PendingMessageDeletion
 
 
 async def regenerate(state: State, message: Message) -> Turn:
-    """Have another version of a message written. Raises Conflict when nobody can."""
+    """Have another version of a message written. Raises Conflict if its character is not here."""
     turn = await _turn(state, message)
     return await _wanted(state, RewriteWanted(turn, message.message_id))
 
@@ -31,12 +31,12 @@ async def regenerate(state: State, message: Message) -> Turn:
 async def regenerate_from(
     state: State, message: Message
 ) -> tuple[Turn, PendingMessageDeletion | None]:
-    """Likewise, and take away what follows it; that can be taken back for a while.
+    """Regenerate a message, and delete what follows it; that can be undone for a while.
 
-    What the user said is said again, and answered by whoever is to answer it now.
+    A message of the user is said again, and answered as a new one.
     """
     is_own = message.role == "user"
-    turn = await _turn(state, message, by_its_speaker=not is_own)  # whoever speaks stops
+    turn = await _turn(state, message, by_its_speaker=not is_own)  # interrupts who speaks
     try:
         group = await _taken_away(state, message, with_itself=is_own)
     except BaseException:
@@ -51,7 +51,7 @@ async def regenerate_from(
 async def _taken_away(
     state: State, message: Message, *, with_itself: bool
 ) -> PendingMessageDeletion | None:
-    """Take away what follows a message, if anything does, and perhaps the message."""
+    """Delete the messages after one, if there are any, and perhaps the message itself."""
     deleted: DeletedMessages = state.deleted_messages
     after = await deleted.after(message)
     notice = "The message after it was deleted."
@@ -64,13 +64,13 @@ async def _taken_away(
 
 
 async def play(state: State, message: Message, start: int, *, fresh: bool) -> Turn:
-    """Say a message again, from a letter of it on. Raises Conflict when nobody can."""
+    """Say a message again from character *start* on. Raises Conflict if its speaker is not here."""
     turn = await _turn(state, message)
     return await _wanted(state, ReplayWanted(turn, message.message_id, start, fresh))
 
 
 async def say_rest(state: State, message: Message) -> Turn:
-    """Say what an interruption cut off. Raises Conflict when there is nothing."""
+    """Say the part that an interruption cut off. Raises Conflict when there is none."""
     if not message.interrupted:
         raise Conflict("There is nothing left to say of that message.", "Play it again.")
     turn = await _turn(state, message)
@@ -78,9 +78,9 @@ async def say_rest(state: State, message: Message) -> Turn:
 
 
 async def _turn(state: State, message: Message, *, by_its_speaker: bool = True) -> Turn:
-    """Open a turn, perhaps for the character that has said it; what goes on is interrupted.
+    """Open a turn, which interrupts the live one; the message's character must be in the cast.
 
-    Raises RateLimited, and then nothing was.
+    Raises Conflict or RateLimited, and then nothing was interrupted.
     """
     rooms: Rooms = state.rooms
     conversation, cast = await rooms.parts.storage.cast(message.conversation_id)
@@ -90,7 +90,7 @@ async def _turn(state: State, message: Message, *, by_its_speaker: bool = True) 
             "Nobody here has said that message.", "Put its character into the conversation."
         )
     rooms.paces.turns.conversation(message.conversation_id).take()
-    rooms.room(conversation, cast)  # what is said reaches whoever comes
+    rooms.room(conversation, cast)  # so that clients that join get the turn
     return rooms.bus.new_turn(message.conversation_id)
 
 

@@ -1,7 +1,7 @@
-"""Changing and deleting messages, for the API and for the page's forms alike.
+"""Changes and deletes messages, for the API and the pages.
 
-Whoever is in the conversation sees it at once, and models are told the new text. One request at a
-time changes a message, so that nobody writes back what somebody else has changed.
+Clients in the conversation are sent the change at once, and models get the new text. One request
+at a time changes a message, so that no change is lost.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ async def change(
     version: int | None = None,
     extensions: Mapping[str, Any] | None = None,
 ) -> Message:
-    """Change what is given; return the message. Raises NotFound, or BadValue for a version."""
+    """Change the given fields; return the message. Raises NotFound, or BadValue for a version."""
     parts, rooms, posted = _of(state)
     async with posted.with_all([id]):
         before = message = await parts.storage.message(id)
@@ -44,13 +44,13 @@ async def change(
 
 
 async def delete(state: State, id: str) -> Message:
-    """Delete a message for good; return what it was. Raises NotFound."""
+    """Delete a message for good; return it. Raises NotFound."""
     parts, rooms, posted = _of(state)
     async with posted.with_all([id]):
         message = await parts.storage.message(id)
         await parts.storage.delete_message(id)
         rooms.message_deleted(message)
-        state.listing.forget(message.conversation_id)  # it is no activity
+        state.listing.forget(message.conversation_id)  # a deletion is no activity
     return message
 
 

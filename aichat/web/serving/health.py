@@ -1,4 +1,4 @@
-"""Is the server alive, and can it do its work?"""
+"""Health checks: liveness and readiness."""
 
 from __future__ import annotations
 

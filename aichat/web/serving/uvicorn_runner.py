@@ -39,20 +39,20 @@ SETTINGS: dict[str, Any] = {
     "ws_per_message_deflate": False,  # speech hardly shrinks, and it costs three times the CPU
     "ws_max_size": 1 << 20,  # our own limit is smaller, and answers with a readable error
     "timeout_graceful_shutdown": 1,
-    "proxy_headers": False,  # whose X-Forwarded-For counts, [web] trusted_proxies says
+    "proxy_headers": False,  # [web] trusted_proxies decides instead
     "log_level": "warning",
 }
 
 
 class AichatServer(CLIPlugin):
-    """Wraps ``litestar run``."""
+    """Makes ``litestar run`` serve aichat with its own settings."""
 
     def on_cli_init(self, cli: click.Group) -> None:
         """Add nothing: the commands come by the entry point."""
 
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:
-        """Put our server in the place of ``uvicorn.run``."""
+        """Replace ``uvicorn.run`` by our server."""
         import uvicorn
 
         from .environment import require_env  # read when litestar looked for its commands
@@ -63,7 +63,7 @@ class AichatServer(CLIPlugin):
         _prepare(app, click.get_current_context().params)
         for key, value in SETTINGS.items():
             os.environ.setdefault(f"UVICORN_{key.upper()}", str(value))
-        os.environ["UVICORN_PROXY_HEADERS"] = "False"  # it would believe whoever is on this machine
+        os.environ["UVICORN_PROXY_HEADERS"] = "False"  # it would trust any local peer
         run = uvicorn.run
         uvicorn.run = lambda **options: serve(app, options)
         try:
@@ -73,7 +73,7 @@ class AichatServer(CLIPlugin):
 
 
 def _prepare(app: Litestar, options: dict[str, Any]) -> None:
-    """Stop a start that would serve others without a login; print the login if nobody else can."""
+    """Stop a start that would serve others without a login; print the login for workers."""
     host = options["host"]
     is_local = app.state.authenticator.knows_only_local
     if is_local and (why := binding.refusal(host, options["fd"], options["uds"])):

@@ -1,4 +1,4 @@
-"""Is it an archive of ours, and is everything in it as it must be? Runs in a worker thread."""
+"""Validates an archive and everything in it. Runs in a worker thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 MOST_FILES = 200_000
 MOST_BYTES = 2_000_000_000
 MOST_IN_A_FILE = 100_000_000
-"""Unpacked bytes: a small zip can hold a lot of nothing."""
+"""Most unpacked bytes of one file, against zip bombs."""
 NAMES = re.compile(
     r"aichat\.json|(voices|characters|settings)\.json|conversations/[0-9]{1,9}\.json"
     r"|clips/[0-9a-f]{64}\.[a-z0-9]{1,8}"
@@ -39,12 +39,12 @@ OTHER = "Choose a file that aichat exported."
 
 
 class BadArchive(BadValue):
-    """A file is no archive, or something in it is wrong; nothing of it was kept."""
+    """A file is no archive, or something in it is invalid; nothing of it was imported."""
 
 
 @define
 class Checked:
-    """An archive in which everything is as it must be."""
+    """A valid archive."""
 
     archive: ZipFile
     voices: Sequence[Voice] = ()
@@ -68,12 +68,12 @@ class Checked:
                 yield name.removeprefix(layout.CLIPS)
 
     def clip(self, key: str) -> bytes:
-        """Read one of them."""
+        """Read one recording or picture."""
         return _read(self.archive, layout.CLIPS + key)
 
 
 def checked(file: IO[bytes]) -> Checked:
-    """Look at all of *file*. Raises :class:`BadArchive`."""
+    """Validate all of *file*. Raises :class:`BadArchive`."""
     try:
         archive = ZipFile(file)
     except (BadZipFile, OSError, ValueError) as error:
@@ -142,7 +142,7 @@ def _decoded(archive: ZipFile, name: str, kind: type[T]) -> T:
 
 @contextmanager
 def _in_words(name: str) -> Iterator[None]:
-    """Say in which file a mistake is."""
+    """Turn errors into BadArchive with the name of the file inside the archive."""
     try:
         yield
     except BadArchive:
@@ -152,11 +152,11 @@ def _in_words(name: str) -> Iterator[None]:
         raise BadArchive(f"{name}: {problem}", OTHER) from error
 
 
-# -- records as the REST API shows them become ours, within the limits that it sets to clients -----
+# -- from records of the REST API to ours, within the limits for clients ---------------------------
 
 
 def _within(record: Struct, kind: type[Struct]) -> dict[str, Any]:
-    """Check what a client could have sent of *record*, and return it."""
+    """Validate the fields of *record* that a client could have sent, and return them."""
     given = plain(record, kind)
     msgspec.convert(given, kind)
     return given

@@ -1,12 +1,12 @@
-"""Taking an archive in. All of it is checked before anything is kept.
+"""Imports an archive. All of it is validated before anything is stored.
 
-What refers to something that is neither in the archive nor here loses that reference: a character
-its voice, a conversation a member. Nothing is ever deleted. What stops or fails in the middle is
-taken back, but for recordings, which the store sweeps, and the order of conversations by activity.
+A reference to something that is neither in the archive nor in the store is dropped: a character's
+voice, a member of a conversation. Nothing is ever deleted. An import that is cancelled or fails is
+rolled back, except for recordings, which the store sweeps, and the order of conversations.
 
-An archive is one's own backup: restored, everything is as it was, also who may use which tools and
-which model answers (a character's card, which strangers pass around, only proposes that). How many
-characters came with such choices is said, for an archive that was somebody else's.
+An archive is the user's own backup: it restores everything, including tools and models of
+characters (a card, which strangers pass around, only proposes those). The result counts the
+characters with such choices, in case the archive was somebody else's.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from aichat.web.schemas.settings import KNOWN
 from .checking import BadArchive, Checked, checked
 
 Policy = Literal["keep", "replace"]
-"""What becomes of records that are here already: they stay, or the archive's take their place."""
+"""Existing records: keep them, or replace them by the archive's."""
 BATCH = 1_000
 UndoStep = Callable[[], Awaitable[object]]
 Report = Callable[[int, int], None]
-"""Hears how many records were taken in, and how many there are."""
+"""Called with the number of records imported so far, and the total."""
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +49,19 @@ __all__ = ["BadArchive", "Policy", "Taken", "take_in"]
 
 @define
 class Taken:
-    """How many came in, and how many were left as they were; *changed* are ids of characters."""
+    """Counts of imported and kept records; *changed* are ids of replaced characters."""
 
     voices: int = 0
     characters: int = 0
     conversations: int = 0
     kept: int = 0
     privileged: int = 0
-    """Characters that came with tools, a model or limits of their own."""
+    """Imported characters that have tools, a model or limits of their own."""
     changed: list[str] = field(factory=list)
 
     @property
     def line(self) -> str:
-        """Tell it to people."""
+        """A sentence for people."""
         counts = {
             "character": self.characters, "voice": self.voices, "conversation": self.conversations,
         }  # fmt: skip
@@ -78,9 +78,9 @@ class Taken:
 async def take_in(
     storage: Storage, file: IO[bytes], policy: Policy, report: Report = lambda done, total: None
 ) -> Taken:
-    """Take an archive in. Raises :class:`BadArchive`, and what the store raises.
+    """Import an archive. Raises :class:`BadArchive`, and what the store raises.
 
-    Then, and when it is cancelled, what had come in is taken back.
+    After an error, and when it is cancelled, the import is rolled back.
     """
     found = await to_thread.run_sync(checked, file)
     with found.archive:
@@ -100,7 +100,7 @@ class _Taking:
         self.clips = list(found.clips())
         self.done = 0
         self.undo_steps: list[UndoStep] = []
-        """What undoes each step, oldest first; noted before it, as nobody knows how far one got."""
+        """What undoes each step, oldest first; added before the step, which may fail midway."""
 
     async def everything(self) -> Taken:
         await self._step(0)
@@ -124,7 +124,7 @@ class _Taking:
         return self.taken
 
     async def _step(self, count: int = 1) -> None:
-        """So much more is done; here it can be cancelled, whatever the store."""
+        """Report *count* more records as done; a checkpoint for cancellation."""
         self.done += count
         found = self.found
         records = (self.clips, found.voices, found.characters, found.conversations)
@@ -132,12 +132,12 @@ class _Taking:
         await anyio.lowlevel.checkpoint()
 
     async def roll_back(self) -> None:
-        """Undo what was done, the last first. What cannot be undone is told in the log."""
+        """Undo all steps, the last first. Steps that cannot be undone are logged."""
         for step in reversed(self.undo_steps):
             try:
                 await step()
             except NotFound:
-                continue  # somebody has deleted it meanwhile
+                continue  # it was deleted meanwhile
             except AichatError as error:
                 log.error("Something of an import that ended early is still here: %s", error)
 
@@ -201,7 +201,7 @@ class _Taking:
         self.taken.conversations += 1
 
     async def _add(self, add: Callable[[], Awaitable[object]], back: UndoStep) -> None:
-        """Add a record; one that somebody else has added meanwhile is theirs, and stays."""
+        """Add a record; on a Conflict another request added it meanwhile, and it stays."""
         self.undo_steps.append(back)
         try:
             await add()
@@ -210,7 +210,7 @@ class _Taking:
             raise
 
     async def _note_messages(self, said: Sequence[Message]) -> None:
-        """Remember what these messages are now, of a conversation that is here already."""
+        """Add undo steps for messages of a conversation that exists already."""
         for one in said:
             before: Message | None = await _found(self.storage.message, one.message_id)
             self.undo_steps.append(

@@ -1,4 +1,4 @@
-"""Writing an archive. It grows in a temporary file; memory holds one conversation at a time."""
+"""Exports an archive to a temporary file; memory holds one conversation at a time."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from . import layout
 from .layout import About, ArchivedConversation
 
 KINDS = ("characters", "voices", "conversations")
-"""What can be left out, or taken along."""
+"""Kinds of records that an export may include."""
 PAGE = 500
 CHUNK = 256 * 1024
 
 
 def today() -> datetime:
-    """Return the time, for the name of a file."""
+    """Return the current time, for the name of the file."""
     return datetime.now(UTC)
 
 
 async def packed(storage: Storage, kinds: Collection[str]) -> tuple[int, AsyncIterator[bytes]]:
-    """Pack these *kinds* of records; return the size of the archive in bytes, and its pieces."""
+    """Export these *kinds* of records; return the archive's size in bytes, and its pieces."""
     file = TemporaryFile()  # noqa: SIM115  (the iterator closes it)
     try:
         with ZipFile(file, "w", ZIP_DEFLATED) as archive:

@@ -3,7 +3,7 @@
 What a card holds beyond our fields is kept in ``extensions["card"]`` and written back unchanged.
 Our own, which no other program reads, are in ``extensions["aichat"]`` of the card. A card comes
 from a stranger: what would decide about cost or power (model, temperature, tools, limits) is kept
-in ``extensions["proposed"]``, and somebody here accepts it or not.
+in ``extensions["proposed"]``, for the user to accept or not.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ EMPTY: Mapping[str, Any] = {
 
 @frozen
 class Clip:
-    """What a cloned voice is made of: a recording, its words, and when the speaker agreed."""
+    """The source of a cloned voice: a recording, its words, and when the speaker consented."""
 
     audio: bytes
     transcript: str
@@ -57,7 +57,7 @@ class Clip:
 
 @frozen
 class Card:
-    """What a card comes to: fields of a character, its voice if it has one, its picture.
+    """A card that was read: fields of a character, its voice if it has one, its picture.
 
     A cloned voice has a *clip* as well.
     """
@@ -69,7 +69,7 @@ class Card:
 
 
 def read(file: bytes) -> Card:
-    """Read a card. Raises BadValue for a file that is none."""
+    """Read a card. Raises BadValue for any other file."""
     picture: bytes | None = None
     if file.startswith(SIGNATURE):
         data, picture = card_in(file, _data), file
@@ -129,7 +129,7 @@ def write(who: Character, voice: Voice | None, clip: Clip | None = None) -> dict
 
 
 def _picture_kind(file: bytes) -> str:
-    """Name a picture that is no PNG; empty for everything else."""
+    """Return the format of a picture that is no PNG; "" for anything else."""
     if file.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if file[:4] == b"RIFF" and file[8:12] == b"WEBP":
@@ -149,7 +149,7 @@ def _clip(value: Any) -> Clip | None:
     return Clip(audio, _text(given, "transcript"), _text(given, "consent") or None)
 
 
-# -- what a character is told ----------------------------------------------------------------------
+# -- the system prompt -----------------------------------------------------------------------------
 
 
 def _prompt(data: Mapping[str, Any], name: str) -> str:
@@ -160,7 +160,7 @@ def _prompt(data: Mapping[str, Any], name: str) -> str:
 
 
 def _filled(text: str, name: str) -> str:
-    """Put names in where a card leaves room for them; {{original}} is a prompt that we have not."""
+    """Fill in the placeholders of a card; {{original}} is a prompt that we do not have."""
     text = re.sub(r"\{\{original\}\}", "", text, flags=re.IGNORECASE)
     text = re.sub(r"\{\{char\}\}|<bot>", lambda _: name, text, flags=re.IGNORECASE)
     return re.sub(r"\{\{user\}\}|<user>", "the user", text, flags=re.IGNORECASE)
@@ -190,7 +190,7 @@ def _data(loaded: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _proposals(ours: Mapping[str, Any], extensions: dict[str, Any]) -> dict[str, Any]:
-    """Take out what would decide about cost or power: it takes somebody here to accept it."""
+    """Remove and return what would decide about cost or power; the user has to accept it."""
     proposed = {name: ours[name] for name in ("model", "temperature") if ours.get(name) is not None}
     for name in KNOWN:
         try:

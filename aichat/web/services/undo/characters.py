@@ -1,6 +1,6 @@
-"""Characters that were deleted a moment ago: pages list them no more, and they can come back.
+"""Characters whose deletion is pending: pages do not list them, and they can be restored.
 
-Until they are really gone the store has them, and the conversations that they are in keep them.
+Until the deletion is final the store has them, and they stay in their conversations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aichat.web.services.pending_deletions import PendingDeletions
 
 @frozen
 class PendingCharacterDeletion:
-    """One that can be taken back, as its toast shows it. *notice* says what happened."""
+    """A deletion that can be undone; *notice* is the text of its toast."""
 
     key: str
     notice: str
@@ -26,20 +26,20 @@ class PendingCharacterDeletion:
 
 @define(eq=False)
 class DeletedCharacters:
-    """Lets characters go, and takes them back."""
+    """Deletes characters after a delay, and restores them within it."""
 
     parts: Parts
     rooms: Rooms
     pending: PendingDeletions
     names: dict[str, str] = field(factory=dict)
-    """What those on their way out are called, by id."""
+    """Names of the characters whose deletion is pending, by id."""
 
     def __contains__(self, id: str) -> bool:
-        """Tell whether a character is on its way out."""
+        """Return whether a character's deletion is pending."""
         return id in self.names
 
     def begin(self, who: Character) -> None:
-        """Let a character go, unless it is taken back in time."""
+        """Delete a character after the delay, unless it is restored."""
 
         async def delete() -> None:
             self.names.pop(who.id, None)
@@ -50,16 +50,16 @@ class DeletedCharacters:
         self.pending.begin(_key(who.id), delete)
 
     def restore(self, id: str) -> str:
-        """Keep it after all; return its name. NotFound when it is too late."""
+        """Restore a character; return its name. Raises NotFound when it is too late."""
         self.pending.restore(_key(id))
         return self.names.pop(id)
 
     def remaining(self, characters: Iterable[Character]) -> list[Character]:
-        """Leave out those that are on their way out."""
+        """Return the characters whose deletion is not pending."""
         return [who for who in characters if who.id not in self.names]
 
     def undos(self) -> list[PendingCharacterDeletion]:
-        """Return what can be taken back."""
+        """Return the deletions that can be undone."""
         return [
             PendingCharacterDeletion(
                 id, f"{name} was deleted.", f"/characters/{quote(id, safe='')}/restore"

@@ -1,6 +1,6 @@
-"""Messages that were deleted a moment ago: clients do not see them, and the store still has them.
+"""Messages whose deletion is pending: clients do not see them, but the store still has them.
 
-Those that go together come back together. Every window of the conversation offers that.
+Messages deleted together are restored together. Every page of the conversation offers that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PAGE = 200
 
 @frozen
 class PendingMessageDeletion:
-    """Messages that go together; *key* is the id of the first. *notice* says so."""
+    """Messages deleted together; *key* is the id of the first, *notice* the text of the toast."""
 
     conversation: str
     ids: tuple[str, ...]
@@ -31,18 +31,18 @@ class PendingMessageDeletion:
 
     @property
     def key(self) -> str:
-        """Name it."""
+        """The id of the first message."""
         return self.ids[0]
 
     @property
     def address(self) -> str:
-        """Where it is taken back."""
+        """The address that restores the messages."""
         return f"/c/{self.conversation}/messages/{self.key}"
 
 
 @define(eq=False)
 class DeletedMessages:
-    """Takes messages away, and brings them back. *delete* is what deletes one for good."""
+    """Hides messages, then deletes them after a delay, by *delete*, or restores them."""
 
     parts: Parts
     rooms: Rooms
@@ -53,11 +53,11 @@ class DeletedMessages:
     groups: dict[str, PendingMessageDeletion] = field(factory=dict)
 
     def of(self, conversation: str) -> list[PendingMessageDeletion]:
-        """Return what can be taken back of a conversation."""
+        """Return a conversation's deletions that can be undone."""
         return [one for one in self.groups.values() if one.conversation == conversation]
 
     async def after(self, message: Message) -> list[str]:
-        """Return the ids of what is still to be seen behind a message."""
+        """Return the ids of the messages after a message that are not hidden."""
         found: list[str] = []
         last, home = message.message_id, message.conversation_id
         room = self.rooms.open.get(home)
@@ -69,7 +69,7 @@ class DeletedMessages:
         return [id for id in found if id not in self.rooms.hidden.of(home)]
 
     async def _is_stored(self, id: str) -> bool:
-        """Tell whether the store has a message: one that was said just now may be on its way."""
+        """Return whether the store has a message yet; the newest may still be on its way to it."""
         try:
             await self.parts.storage.message(id)
         except NotFound:
@@ -77,9 +77,9 @@ class DeletedMessages:
         return True
 
     async def begin(self, home: str, ids: Sequence[str], notice: str) -> PendingMessageDeletion:
-        """Let messages of a conversation go, oldest first, unless they are taken back in time.
+        """Hide messages, and delete them after the delay, oldest first, unless they are restored.
 
-        Raises NotFound when one of them is going already.
+        Raises NotFound when the deletion of one of them is pending already.
         """
         if set(ids) & set(self.rooms.hidden.of(home)):
             raise NotFound("That message was deleted already.", "Reload the page.")
@@ -97,7 +97,7 @@ class DeletedMessages:
         return group
 
     async def restore(self, key: str) -> list[Message]:
-        """Bring messages back; return them, less those that somebody deleted for good meanwhile.
+        """Restore messages; return those that were not deleted for good meanwhile.
 
         Raises NotFound when it is too late, or *key* is not the first of them.
         """
@@ -125,17 +125,17 @@ class DeletedMessages:
             while left:
                 try:
                     await self.delete(left[0])
-                except NotFound:  # somebody else was quicker, or it is on its way to the store
+                except NotFound:  # already deleted, or not yet in the store
                     self.rooms.message_gone(home, left[0])
                 self.rooms.hidden.drop(home, [left.pop(0)])
-        finally:  # what the store could not delete is there again
+        finally:  # what the store could not delete is shown again
             self.rooms.reveal(home, left)
 
     async def _drawn(self, conversation: str, messages: Sequence[Message]) -> str:
-        """Draw what has come back: each behind the message that it followed."""
+        """Render restored messages, each after the message that it followed."""
         if (room := self.rooms.open.get(conversation)) is None:
             return ""
-        runs: dict[str, list[Message]] = {}  # by the target that they stand behind
+        runs: dict[str, list[Message]] = {}  # by the target that they follow
         heads: dict[str, str] = {}  # message id -> the target of the run that it is in
         for message in messages:
             before = await self._before(message)
@@ -145,7 +145,7 @@ class DeletedMessages:
         return "".join(room.painter.behind(head, run, room.cast) for head, run in runs.items())
 
     async def _before(self, message: Message) -> str:
-        """Return the id of the message that is to be seen before this one, or ""."""
+        """Return the id of the last message before this one that is not hidden, or ""."""
         home, id = message.conversation_id, message.message_id
         with suppress(NotFound):  # it was deleted meanwhile
             while earlier := await self.parts.storage.recent_messages(home, 1, before=id):
@@ -155,8 +155,8 @@ class DeletedMessages:
         return ""
 
     async def _show_last(self, conversation: str) -> None:
-        """Tell in everybody's list what was said last."""
-        self.listing.forget(conversation)  # it is no activity
+        """Update the last message in every list of conversations."""
+        self.listing.forget(conversation)  # a deletion is no activity
         try:
             said = await self.rooms.hidden.recent(self.parts.storage, conversation, 1)
         except NotFound:
