@@ -57,7 +57,9 @@ class Checker:
     async def matches(self, hashed: str | None, secret: str) -> bool:
         """Return whether *secret* has that hash; None matches nothing. Raises TooMany."""
         if self._waiting > WAITING:
-            raise TooMany("Many log in just now.", "Try again in a moment.", wait=2)
+            raise TooMany(
+                "There are too many logins at this moment.", "Try again in a moment.", wait=2
+            )
         self._waiting += 1
         try:
             return await to_thread.run_sync(_matches, hashed, secret, limiter=self._thread)

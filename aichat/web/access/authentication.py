@@ -195,7 +195,7 @@ class Authenticator:
         for opened in tuple(self._open):
             try:
                 if await self._identify(opened.connection) != opened.actor:
-                    opened.cut("You are somebody else now. Reload the page.")
+                    opened.cut("You are logged in as somebody else now. Reload the page.")
             except AichatError as error:
                 if not error.retryable:  # a busy keyring is no reason to close a socket
                     opened.cut(error.line)

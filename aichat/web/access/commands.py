@@ -19,7 +19,7 @@ from aichat.web import paths
 from .keyring import CODE_SECONDS, OWNER, Keyring
 from .token import NAME
 
-NOT_ASKED = 'Nobody is asked to log in yet: set access = "token" under [web] in plugins.toml.'
+NOT_ASKED = 'No login is needed yet: set access = "token" under [web] in plugins.toml.'
 LEAST_LETTERS = 12
 """Fewest characters of a passphrase (NIST SP 800-63B-4 asks for 15; argon2 and a limit help)."""
 
@@ -77,7 +77,7 @@ def new(name: str, passphrase: bool) -> None:
 
 @token.command("list")
 def list_() -> None:
-    """List who can come in."""
+    """List the names that can log in."""
     with _opened() as ring:
         for one in (names := ring.listed()):
             made = f"token of {one.created_at}" if one.created_at else "no token"
@@ -93,7 +93,7 @@ def revoke(name: str) -> None:
     with _opened() as ring:
         if not ring.revoke(name):
             names = [one.name for one in ring.listed()]
-            raise NotFound(f"Nobody called {name!r} can come in.", mend_name(name, names))
+            raise NotFound(f"Nobody called {name!r} can log in.", mend_name(name, names))
     click.echo(f"{name} is revoked.")
 
 

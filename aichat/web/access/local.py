@@ -55,7 +55,7 @@ class Local:
         if not is_loopback(connection.client):
             return "This aichat serves only the machine it runs on."
         if host_name(connection.headers.get("host", "")) not in LOOPBACK:
-            return "This aichat is called localhost, and nothing else."
+            return "This aichat answers only to the host name localhost."
         if header := next(filter(_is_from_proxy, connection.headers), None):
             return f"This aichat takes no forwarded requests, and this one has the header {header}."
         origin = connection.headers.get("origin", "null")

@@ -122,7 +122,7 @@ class Token:
         if not RANDOM.fullmatch(secret) and (wait := bucket.take()):
             raise TooMany(
                 "Too many failed logins by this name.",
-                "Wait a little, or use a token or a one-use address (`litestar aichat login`).",
+                "Wait a minute, or use a token or a one-use address (`litestar aichat login`).",
                 wait,
             )
         try:
@@ -138,7 +138,9 @@ class Token:
         bucket = self.failures[address]
         places = 1 if bucket.take() else IN_LINE
         if self._in_line[address] >= places:
-            raise TooMany("Many log in from your address now.", "Try again in a moment.", 2)
+            raise TooMany(
+                "There are too many logins from your address.", "Try again in a moment.", 2
+            )
         self._in_line[address] += 1
         try:
             yield bucket

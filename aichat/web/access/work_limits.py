@@ -33,7 +33,7 @@ class RateLimited(TooMany):
     code = "rate_limited"
 
     def __init__(self, what: str, wait: float) -> None:
-        problem = f"{what} come too fast; this one was left out."
+        problem = f"{what} come too fast; this one was ignored."
         super().__init__(problem, f"Wait {ceil(wait)} s, then send it again.", wait)
 
 

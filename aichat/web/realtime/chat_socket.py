@@ -254,7 +254,7 @@ class Client:
         if isinstance(error, client_frames.BadFrame):
             now = monotonic()
             self.mistakes = [at for at in self.mistakes if at > now - 10] + [now]
-        return "Too many wrong frames." if len(self.mistakes) > MISTAKES else None
+        return "Too many invalid frames." if len(self.mistakes) > MISTAKES else None
 
     async def _take(self, message: dict[str, Any]) -> None:
         data, text = message.get("bytes"), message.get("text")

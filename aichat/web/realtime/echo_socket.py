@@ -31,7 +31,7 @@ async def echo(socket: WebSocket[Any, Any, Any]) -> None:
             while True:
                 frame = await socket.receive_data("binary")
                 if not isinstance(frame, bytes) or not 0 < len(frame) <= LONGEST or allowed.take():
-                    await socket.close(1008, "Send sound only, as fast as one speaks.")
+                    await socket.close(1008, "Send audio only, at the speed of speech.")
                     return
                 await socket.send_bytes(frame)
         await socket.close(1000, "The test is over.")

@@ -34,7 +34,7 @@ from .record_locks import RecordLocks
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
 
-STOPS = Goodbye(1012, "The server stops. Connect again in a moment.")
+STOPS = Goodbye(1012, "The server is stopping. Connect again in a moment.")
 DELETED = "This conversation was deleted. Begin a new one."
 
 

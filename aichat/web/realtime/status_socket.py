@@ -107,7 +107,7 @@ async def _answer(socket: WebSocket[Any, Any, Any]) -> None:
             text = await socket.receive_data("text")
             time = _ping(text)
             if time is None or allowed.take():
-                await socket.close(1008, "Send pings only, and not that many.")
+                await socket.close(1008, "Send pings only, and fewer of them.")
                 return
             await socket.send_json({"type": "pong", "t": time})
     except WebSocketDisconnect:

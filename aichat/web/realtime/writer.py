@@ -55,7 +55,7 @@ class Writer:
                     await self._send(connection.take())
         except (WebSocketDisconnect, RuntimeError, OSError):
             self.is_over = True
-            log.debug("a client went away while it was written to")  # the reader ends the rest
+            log.debug("a client disconnected while frames were sent")  # the reader ends the rest
         finally:
             self.scope = None
             connection.rest()

@@ -95,7 +95,7 @@ def _checked(said: str) -> str:
     if not said.strip():
         raise BadValue("There is nothing to answer.", "Write something to it.", "say")
     if len(said) > LONGEST_QUESTION:
-        raise BadValue(f"It has over {LONGEST_QUESTION} letters.", "Write less.", "say")
+        raise BadValue(f"It has over {LONGEST_QUESTION} characters.", "Write less.", "say")
     return said.strip()
 
 

@@ -25,7 +25,7 @@ async def while_there(request: Request[Any, Any, Any], work: Callable[[], Awaita
         made.append(await work())
         tasks.cancel_scope.cancel()
     if not made:
-        raise NotReady("Nobody waits for this any more.", "Ask again.")
+        raise NotReady("The client has disconnected.", "Ask again.")
     return made[0]
 
 

@@ -87,7 +87,7 @@ async def _turn(state: State, message: Message, *, by_its_speaker: bool = True) 
     here = {who.id for who in cast}
     if by_its_speaker and (message.role != "assistant" or message.character_id not in here):
         raise Conflict(
-            "Nobody here has said that message.", "Put its character into the conversation."
+            "No character here has said that message.", "Put its character into the conversation."
         )
     rooms.paces.turns.conversation(message.conversation_id).take()
     rooms.room(conversation, cast)  # so that clients that join get the turn

@@ -93,7 +93,9 @@ class Metrics:
         self.interrupted = self._count("aichat_interruptions", "Turns cut off.", "reason")
         self.failed = self._count("aichat_errors", "What went wrong.", "stage", "code")
         self.tokens = self._count("aichat_tokens", "Read and written by language models.", "kind")
-        self.cost = self._count("aichat_cost_usd", "What replies cost, as far as servers tell.")
+        self.cost = self._count(
+            "aichat_cost_usd", "What replies cost, as far as servers report it."
+        )
         self.tools = self._count("aichat_tool_calls", "Tools that characters used.", "outcome")
 
     def _count(self, name: str, says: str, *labels: str) -> Count:

@@ -45,7 +45,7 @@ class PendingDeletions:
     def restore(self, key: str) -> Delete:
         """Cancel a deletion; return what would have deleted it. Raises NotFound when too late."""
         if key not in self.pending:
-            raise NotFound("That cannot be taken back any more.", "It is gone, or back already.")
+            raise NotFound("That cannot be undone any more.", "It is deleted, or restored already.")
         scope, delete = self.pending.pop(key)
         scope.cancel()
         return delete
@@ -71,6 +71,6 @@ async def _done(delete: Delete) -> None:
     except NotFound:
         return  # it was deleted already
     except AichatError as error:
-        log.warning("Something could not be deleted, and is there again: %s", error)
+        log.warning("Something could not be deleted, and is shown again: %s", error)
     except Exception:  # an unknown error of a store must not end the server
-        log.exception("Something could not be deleted, and is there again")
+        log.exception("Something could not be deleted, and is shown again")

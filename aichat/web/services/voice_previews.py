@@ -209,7 +209,7 @@ def _checked(text: str) -> str:
         raise BadValue("There is nothing to say.", "Write a sentence.", "text")
     if len(text) > LONGEST_TEXT:
         raise BadValue(
-            f"The sentence has over {LONGEST_TEXT} letters.", "Write a shorter one.", "text"
+            f"The sentence has over {LONGEST_TEXT} characters.", "Write a shorter one.", "text"
         )
     return text
 

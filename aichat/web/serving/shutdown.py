@@ -49,7 +49,7 @@ def _end(exit_code: int) -> None:
     busy = {one.name for one in threading.enumerate() if not one.daemon and one is not main}
     what = ", ".join(sorted(busy)) or "a task"
     click.echo(
-        f"aichat has kept everything, and ends although something does not: {what}.", err=True
+        f"aichat has stored everything, and exits although this still runs: {what}.", err=True
     )
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -139,7 +139,7 @@ class _Taking:
             except NotFound:
                 continue  # it was deleted meanwhile
             except AichatError as error:
-                log.error("Something of an import that ended early is still here: %s", error)
+                log.error("A record of an import that was rolled back is still here: %s", error)
 
     async def _clip(self, key: str) -> None:
         data = await to_thread.run_sync(self.found.clip, key)

@@ -147,7 +147,7 @@ def _stt(parts: Parts) -> Stt:
         return parts.stt
     except NotReady as error:
         raise NotReady(
-            f"Nobody can write the clip down now. {error.problem}",
+            f"The clip cannot be transcribed now. {error.problem}",
             "Send its transcript with it, or try again in a minute.",
         ) from error
 
@@ -159,6 +159,6 @@ async def _written_down(stt: Stt, clip: Clip) -> str:
             return transcript(await stt.transcribe(utterance), utterance)
     except TimeoutError:
         raise TimedOut(
-            f"The clip was not written down within {TRANSCRIPT_SECONDS:g} seconds.",
+            f"The clip was not transcribed within {TRANSCRIPT_SECONDS:g} seconds.",
             "Send its transcript with it.",
         ) from None

@@ -8,8 +8,8 @@ PCM16 of 24 kHz, its loudness evened out; or it ends with status 3 and one line 
 
 Memory and processor time are limited where the platform can, and once everything is imported no
 file or socket can be opened any more. The file's first bytes decide its format, never its name;
-the demuxer is set explicitly, so that no playlist is followed. Samples are counted as they are decoded: a
-small file that holds hours is given up after a minute of them.
+the demuxer is set explicitly, so that no playlist is followed. Samples are counted as they are
+decoded: a small file that holds hours is refused after a minute of them.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def demuxer(head: bytes) -> str:
     known = {b"OggS": "ogg", b"fLaC": "flac", b"\x1aE\xdf\xa3": "matroska"}
     if head[:4] in known:
         return known[head[:4]]
-    raise Refused("The file is no audio that can be read.", f"Send {KINDS}.")
+    raise Refused("The file is not audio of a known format.", f"Send {KINDS}.")
 
 
 def _is_mp3_frame(head: bytes) -> bool:
@@ -111,9 +111,11 @@ def _blocks(container: Any) -> Iterator[Samples]:
         raise Refused("There is no sound in the file.", f"Send {KINDS}.")
     codec = stream.codec_context
     if codec.codec.canonical_name not in CODECS:
-        raise Refused("The sound in the file is in a format not known here.", f"Send {KINDS}.")
+        raise Refused("The audio format in the file is not supported.", f"Send {KINDS}.")
     if not (4_000 <= codec.sample_rate <= 384_000 and 1 <= codec.channels <= 8):
-        raise Refused("The file has an odd sample rate, or too many channels.", f"Send {KINDS}.")
+        raise Refused(
+            "The file has an unusual sample rate, or too many channels.", f"Send {KINDS}."
+        )
     codec.thread_count = 1
     resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
     for packet in container.demux(stream):
