@@ -26,7 +26,7 @@ def _hasher() -> Any:
 
 
 @cache
-def _nobodys() -> str:
+def _dummy_hash() -> str:
     return hash_of("")
 
 
@@ -41,7 +41,7 @@ def _matches(hashed: str | None, secret: str) -> bool:
 
     try:
         # an unknown name takes as long, so that the time does not reveal which names exist
-        _hasher().verify(hashed or _nobodys(), secret)
+        _hasher().verify(hashed or _dummy_hash(), secret)
     except (VerificationError, InvalidHashError):  # another secret, or no hash at all
         return False
     return hashed is not None

@@ -24,11 +24,11 @@ from .refusals import reason, refuse_http, refuse_socket
 
 PLUGIN = "aichat.web.access"
 """The name under which aichat's own ``authenticate`` is registered."""
-EVERYBODYS = ("/health", "/login")
+PUBLIC_PATHS = ("/health", "/login")
 """Paths that need no login."""
 STATIC = "/static/"
-TALK = "/ws"
-WATCHING = 4
+CHAT_PATH = "/ws"
+OTHER_SOCKETS = 4
 """Other sockets that a client may have open, for each chat socket that it may have."""
 BURST_SECONDS = 10
 """Burst of requests: what a client may send in this many seconds, it may send at once."""
@@ -91,8 +91,8 @@ class Authenticator:
         self._has_login = web.access == "token"
         self._requests = Buckets(web.max_requests_per_s, BURST_SECONDS * web.max_requests_per_s)
         self._logins = Buckets(web.max_requests_per_s, LOGIN_SECONDS * web.max_requests_per_s)
-        self._talks = Sockets(web.max_sockets)
-        self._watchers = Sockets(WATCHING * web.max_sockets)
+        self._chat_sockets = Sockets(web.max_sockets)
+        self._other_sockets = Sockets(OTHER_SOCKETS * web.max_sockets)
         self._open: set[OpenSocket] = set()
 
     @property
@@ -110,7 +110,7 @@ class Authenticator:
     async def _http(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
         try:
-            if _is_everybodys(connection):
+            if _is_public(connection):
                 self._count(connection)
             else:
                 scope["user"] = await self._admit(connection)
@@ -125,7 +125,7 @@ class Authenticator:
     async def _websocket(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
         client = client_of(connection.client)
-        sockets = self._talks if connection.path == TALK else self._watchers
+        sockets = self._chat_sockets if connection.path == CHAT_PATH else self._other_sockets
         try:
             scope["user"] = actor = await self._admit(connection)
             sockets.enter(client)
@@ -225,13 +225,13 @@ def connection_of(scope: HTTPScope | WebSocketScope) -> Connection:
     )
 
 
-def _is_everybodys(connection: Connection) -> bool:
+def _is_public(connection: Connection) -> bool:
     path = connection.path
     # browsers send CORS preflight requests without cookies or tokens
     asks_first = (
         connection.method == "OPTIONS" and "access-control-request-method" in connection.headers
     )
-    return asks_first or path in EVERYBODYS or path.startswith(STATIC)
+    return asks_first or path in PUBLIC_PATHS or path.startswith(STATIC)
 
 
 def _logs_in(connection: Connection) -> bool:

@@ -7,7 +7,7 @@ import socket
 
 from .loopback import is_loopback
 
-MEND = (
+HINT = (
     '  Hint: let people log in, with access = "token" under [web] in plugins.toml; or serve it on '
     "127.0.0.1 (--host, LITESTAR_HOST, HOST, or [web] host)."
 )
@@ -16,12 +16,12 @@ MEND = (
 def refusal(host: str | None, fd: int | None, uds: str | None) -> str | None:
     """Return why a server without logins may not listen there, or None if it may."""
     if uds:
-        return f"{uds} would serve anyone who can open it, without a login.\n{MEND}"
+        return f"{uds} would serve anyone who can open it, without a login.\n{HINT}"
     if fd is not None:
-        return None if _is_ours(fd) else f"File {fd} would serve others, without a login.\n{MEND}"
+        return None if _is_ours(fd) else f"File {fd} would serve others, without a login.\n{HINT}"
     if host and all(map(is_loopback, _addresses(host))):
         return None
-    return f"{host or 'Every address'} would serve other machines, without a login.\n{MEND}"
+    return f"{host or 'Every address'} would serve other machines, without a login.\n{HINT}"
 
 
 def _is_ours(fd: int) -> bool:

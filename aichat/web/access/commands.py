@@ -64,8 +64,8 @@ def new(name: str, passphrase: bool) -> None:
         secret = _asked() if passphrase else token_urlsafe(32)
         hashed = hash_of(secret) if passphrase else ring.random_hash(name, secret)
         if not ring.add_token(name, hashed):
-            mend = f"Choose another name, or `litestar aichat token revoke {name}` first."
-            raise Conflict(f"There is a token called {name!r} already.", mend)
+            hint = f"Choose another name, or `litestar aichat token revoke {name}` first."
+            raise Conflict(f"There is a token called {name!r} already.", hint)
     if not passphrase:
         click.echo(f"{name}.{secret}")  # alone on stdout, for scripts
     click.echo(

@@ -14,7 +14,7 @@ from aichat.core import Actor, Connection, Denied, hookimpl
 from .keyring import OWNER
 from .loopback import LOOPBACK, host_name, is_loopback
 
-MEND = (
+HINT = (
     "Open http://localhost on the machine that runs it, or let people log in: "
     'access = "token" under [web] in plugins.toml.'
 )
@@ -40,7 +40,7 @@ class Local:
     def authenticate(self, connection: Connection) -> Actor:
         """Return the owner. Raises Denied."""
         if why := self._refusal(connection):
-            raise Denied(why, MEND)
+            raise Denied(why, HINT)
         return Actor(OWNER)
 
     async def learn(self, connection: Connection) -> bool:

@@ -22,7 +22,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 UNIX = "unix"
 """Stands for a peer on a Unix socket."""
 MOST_HOPS = 20
-"""Most entries that are read; nobody has as many proxies of their own."""
+"""Most entries that are read; real chains of proxies are shorter."""
 
 
 class Proxies:

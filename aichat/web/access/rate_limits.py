@@ -27,8 +27,8 @@ class TooMany(AichatError):
     code = "too_many"
     retryable = True
 
-    def __init__(self, problem: str, mend: str, wait: float) -> None:
-        super().__init__(problem, mend)
+    def __init__(self, problem: str, hint: str, wait: float) -> None:
+        super().__init__(problem, hint)
         self.wait = ceil(wait)
 
 
@@ -119,4 +119,4 @@ class Sockets:
     def leave(self, client: str) -> None:
         """Count one less."""
         self.open[client] -= 1
-        self.open += Counter()  # forgets who has none
+        self.open += Counter()  # drops clients without any

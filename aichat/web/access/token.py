@@ -146,7 +146,7 @@ class Token:
             yield bucket
         finally:
             self._in_line[address] -= 1
-            self._in_line += Counter()  # forgets who has none
+            self._in_line += Counter()  # drops clients without any
 
     async def use_code(self, code: str) -> bool:
         """Use up a one-use code; return whether it was valid."""

@@ -1,4 +1,4 @@
-"""Shows a client who would answer its draft; nobody else is sent that."""
+"""Sends a client, and only that one, who would answer its draft."""
 
 from __future__ import annotations
 

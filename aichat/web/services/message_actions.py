@@ -42,7 +42,7 @@ async def regenerate_from(
     except BaseException:
         state.rooms.bus.interrupt(Interrupted(turn, "failed"))  # so that the turn ends
         raise
-    if is_own:  # said once more, it is answered anew
+    if is_own:  # it is said again, and answered again
         said = UserSaid(turn, message.content, message.source, new_id())
         return await _wanted(state, said), group
     return await _wanted(state, RewriteWanted(turn, message.message_id)), group

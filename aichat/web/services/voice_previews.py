@@ -119,8 +119,8 @@ class Previews:
                     is_mute = False
                     yield piece
         if is_mute:
-            problem, mend = "The voice made no sound.", "Describe it differently, and try again."
-            raise BackendFailed(problem, mend)
+            problem, hint = "The voice made no sound.", "Describe it differently, and try again."
+            raise BackendFailed(problem, hint)
 
     def key(self, parts: Parts, voice: Voice, text: str) -> str:
         """Return the cache key: a hash of the engine, its settings, the voice and the text."""

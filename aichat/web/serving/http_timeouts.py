@@ -89,7 +89,7 @@ class HttpTimeoutProtocol(HttpToolsProtocol):
         self._rest()
         if self.transport.is_closing():
             return
-        if self.flow.read_paused:  # it is we who are slow
+        if self.flow.read_paused:  # the server is slow, not the client
             self._wait(BODY_SECONDS)
             return
         if self.cycle is None or self.cycle.response_complete:  # nothing else is being answered

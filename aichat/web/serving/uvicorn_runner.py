@@ -48,7 +48,7 @@ class AichatServer(CLIPlugin):
     """Makes ``litestar run`` serve aichat with its own settings."""
 
     def on_cli_init(self, cli: click.Group) -> None:
-        """Add nothing: the commands come by the entry point."""
+        """Add nothing: the commands are registered by the entry point."""
 
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:
@@ -133,7 +133,7 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
             self.exit_code = 0 if sig == signal.SIGINT else 128 + sig
             super().handle_exit(sig, frame)
             if self.loop and (hurry := app.state.get("hurry")):
-                self.loop.call_soon_threadsafe(hurry.set)  # a start that waits goes on, and ends
+                self.loop.call_soon_threadsafe(hurry.set)  # ends the wait for the start
 
     server = Server(config)
     app.state.when_kept = lambda: stopping.end_soon(server.exit_code)

@@ -81,7 +81,7 @@ class _Writing:
             ids.update((one.conversation_id, None) for one in page)
             if len(ids) == known:
                 break
-        for number, id in enumerate(reversed(ids)):  # oldest first, as they will come back
+        for number, id in enumerate(reversed(ids)):  # oldest first, the order of an import
             await self._talk(f"{layout.CONVERSATIONS}{number:06}.json", id)
 
     async def _talk(self, name: str, id: str) -> None:
@@ -113,7 +113,7 @@ class _Writing:
     async def _clip(self, key: str) -> None:
         try:
             data = await self.storage.clip(key)
-        except NotFound:  # a picture that somebody names, and that is gone
+        except NotFound:  # a message names a picture that was deleted
             return
         # recordings and pictures hardly shrink
         await to_thread.run_sync(self.archive.writestr, layout.CLIPS + key, data, ZIP_STORED)

@@ -160,7 +160,7 @@ class DeletedMessages:
         try:
             said = await self.rooms.hidden.recent(self.parts.storage, conversation, 1)
         except NotFound:
-            return  # it was deleted meanwhile, and stands in no list
+            return  # it was deleted meanwhile
         target = f"#talk-{conversation} .conversation-last"
         line = escape(last_line(said[-1])) if said else ""
         self.rooms.show(partial(target, "innerHTML", line))

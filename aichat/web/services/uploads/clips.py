@@ -132,8 +132,8 @@ def _refusal(done: subprocess.CompletedProcess[bytes], again: str) -> AichatErro
         return _broken("could not be decoded", again)
     report: dict[str, Any] = json.loads(done.stderr)
     if report["too_large"]:
-        return TooLarge(report["problem"], report["mend"])
-    return BadValue(report["problem"], report["mend"], "file")
+        return TooLarge(report["problem"], report["hint"])
+    return BadValue(report["problem"], report["hint"], "file")
 
 
 def _last_line(stderr: bytes) -> str:

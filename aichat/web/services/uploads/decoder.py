@@ -4,7 +4,7 @@ It is run by path, in isolated mode, and imports nothing of aichat. Its standard
 length of the file (8 bytes, little-endian) and the file, and stays open as long as the server
 waits: when it closes, even midway, the server is gone, and this program exits. It writes mono
 PCM16 of 24 kHz, its loudness evened out; or it ends with status 3 and one line of JSON,
-``{"too_large", "problem", "mend"}``, on its standard error.
+``{"too_large", "problem", "hint"}``, on its standard error.
 
 Memory and processor time are limited where the platform can, and once everything is imported no
 file or socket can be opened any more. The file's first bytes decide its format, never its name;
@@ -58,9 +58,9 @@ Samples = npt.NDArray[np.float32]
 class Refused(Exception):
     """The file cannot be used."""
 
-    def __init__(self, problem: str, mend: str, *, too_large: bool = False) -> None:
+    def __init__(self, problem: str, hint: str, *, too_large: bool = False) -> None:
         super().__init__(problem)
-        self.report = {"too_large": too_large, "problem": problem, "mend": mend}
+        self.report = {"too_large": too_large, "problem": problem, "hint": hint}
 
 
 def demuxer(head: bytes) -> str:

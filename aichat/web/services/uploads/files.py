@@ -28,9 +28,9 @@ class Busy(NotReady):
     code = "busy"
 
 
-async def read_at_most(file: File, limit: int, mend: str) -> bytes:
+async def read_at_most(file: File, limit: int, hint: str) -> bytes:
     """Return the bytes of a file. Raises :class:`TooLarge` over *limit*."""
     data = await file.read(limit + 1)
     if len(data) > limit:
-        raise TooLarge(f"The file is over {limit // 10**6} MB.", mend)
+        raise TooLarge(f"The file is over {limit // 10**6} MB.", hint)
     return data
