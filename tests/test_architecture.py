@@ -31,7 +31,7 @@ LONG_FUNCTIONS = {
     "aichat.toolkit.replies": {"replied": 45},
     "aichat.web.app": {"create_app": 63, "_opened": 45},
     "aichat.web.pages.models": {"_page": 39},
-    "aichat.web.realtime.chat_socket": {"talk": 56, "_message": 36},
+    "aichat.web.realtime.chat_socket": {"chat": 56, "_message": 36},
     "aichat.web.services.cards.card": {"read": 32},
     "aichat.web.serving.uvicorn_runner": {"serve": 47},
 }

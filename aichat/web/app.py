@@ -1,4 +1,4 @@
-"""The Litestar application. Making it never raises: what is wrong is told when it starts."""
+"""The Litestar application. Making it never raises: mistakes are reported when it starts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from aichat.toolkit.temporary_files import sweep_temporary
 
 from . import api, pages, paths
 from .access import commands, login
-from .access.authentication import Gate
+from .access.authentication import Authenticator
 from .access.guard import Guard
 from .access.local import Local
 from .access.proxies import Proxies
@@ -53,23 +53,23 @@ from .html.page import is_fragment, page, told, wants_page
 from .html.templates import environment
 from .pages import media
 from .realtime import chat_socket, echo_socket, status_socket
-from .realtime.idle_timeout import Silences
+from .realtime.idle_timeout import IdleTimeout
 from .realtime.rooms import Rooms
 from .schemas.client_frames import BadFrame
 from .schemas.decoding import BadBody
 from .schemas.parameters import wrong_parameters
 from .services import metrics, prompt_log
-from .services.character_tryout import Trials
+from .services.character_tryout import Tryouts
 from .services.conversation_list import Listing
 from .services.import_jobs import Imports
-from .services.pending_deletions import Leaving
-from .services.undo.characters import Dismissed
-from .services.undo.messages import Unsaid
+from .services.pending_deletions import PendingDeletions
+from .services.undo.characters import DeletedCharacters
+from .services.undo.messages import DeletedMessages
 from .services.uploads import Pictures, TooLarge, Uploads
 from .services.voice_previews import Previews
 from .serving import health
-from .serving.download_log import Starting, until_answerable
-from .serving.logs import keep_discreet
+from .serving.download_log import DownloadLog, until_answerable
+from .serving.logs import redact_logs
 from .serving.switch_interval import quick_switches
 from .serving.uvicorn_runner import AichatServer
 from .settings.live_settings import Adjusting
@@ -77,7 +77,7 @@ from .settings.live_settings import Adjusting
 log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 5.0
-"""When the server stops, a store gets so long to take in what it has not yet."""
+"""How long a store gets to finish its writes when the server stops."""
 
 STATUS = {
     NotFound: 404,
@@ -102,7 +102,7 @@ class Setup:
 
 
 def read_setup() -> Setup:
-    """Read plugins.toml and load the plug-ins; keeps what is wrong instead of raising it."""
+    """Read plugins.toml and load the plug-ins; an error is returned in the setup, not raised."""
     path = paths.plugins_toml()
     config = Config(path, {})
     try:
@@ -119,12 +119,12 @@ def read_setup() -> Setup:
 
 
 class Application(Litestar):
-    """Litestar behind guard and gate, which so see every request, with a route or without."""
+    """Litestar behind guard and authenticator, which see every request, with a route or without."""
 
     door: ASGIApp | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer a request that the guard lets in."""
+        """Pass a request through proxies, guard and authenticator."""
         if self.door is None or scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
         else:
@@ -147,7 +147,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
 
     @asynccontextmanager
     async def chat(app: Litestar) -> AsyncIterator[None]:
-        keep_discreet()
+        redact_logs()
         if ready.error or ready.manager is None:
             raise app.state.failure
         try:
@@ -160,7 +160,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
 
     app = Application(
         [
-            chat_socket.talk,
+            chat_socket.chat,
             status_socket.watch,
             echo_socket.echo,
             health.health,
@@ -183,7 +183,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
     serve: ASGIApp = partial(Litestar.__call__, app)
     if ready.manager:
         access = Token(keyring) if keyring else Local(web.allowed_origins)
-        serve = app.state.gate = Gate(serve, ready.manager, access, web)
+        serve = app.state.authenticator = Authenticator(serve, ready.manager, access, web)
     guard = Guard(serve, web.allowed_hosts, web.allowed_origins)
     app.door = Proxies(guard, web.trusted_proxies)
     app.state.keyring = keyring
@@ -200,33 +200,33 @@ def create_app(setup: Setup | None = None) -> Litestar:
 async def _opened(app: Litestar, config: Config, manager: PluginManager) -> AsyncIterator[None]:
     painter = Painter(app.state.jinja)
     hurry = app.state.hurry = anyio.Event()
-    gate: Gate = app.state.gate
+    authenticator: Authenticator = app.state.authenticator
     async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
-        tasks.start_soon(gate.watch)
+        tasks.start_soon(authenticator.watch)
         app.state.bus, app.state.parts = bus, parts
-        parts.watchers.append(Starting(parts).look)
+        parts.watchers.append(DownloadLog(parts).look)
         app.state.prompts = prompt_log.Prompts()
         app.state.prompts.listen(bus)
         app.state.rooms = Rooms(bus, parts, painter, tasks, Paces.by(config.web, bus.clock.now))
-        app.state.silences = Silences(config.web.max_silence_s, bus.clock)
-        tasks.start_soon(app.state.silences.watch)
-        app.state.leaving = Leaving(tasks)
-        app.state.listing = Listing(app.state.leaving, app.state.rooms.hidden)
+        app.state.idle_timeout = IdleTimeout(config.web.max_silence_s, bus.clock)
+        tasks.start_soon(app.state.idle_timeout.watch)
+        pending = app.state.pending_deletions = PendingDeletions(tasks)
+        app.state.listing = Listing(pending, app.state.rooms.hidden)
         app.state.catalogue, app.state.posted = api.Catalogue(), api.Posted()
-        app.state.unsaid = Unsaid(
+        app.state.deleted_messages = DeletedMessages(
             parts,
             app.state.rooms,
-            app.state.leaving,
+            pending,
             app.state.listing,
             app.state.jinja,
             partial(api.delete_message, app.state),
         )
-        app.state.dismissed = Dismissed(parts, app.state.rooms, app.state.leaving)
+        app.state.deleted_characters = DeletedCharacters(parts, app.state.rooms, pending)
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
         await to_thread.run_sync(app.state.previews.sweep)
         await to_thread.run_sync(sweep_temporary)
-        app.state.trials = Trials()
+        app.state.trials = Tryouts()
         app.state.imports = Imports()
         app.state.adjusting = Adjusting(parts)
         await app.state.adjusting.restore()
@@ -234,11 +234,11 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.metrics.listen(bus, app.state.rooms)
         await until_answerable(parts, hurry)
         gc.collect()
-        gc.freeze()  # what is here now stays: full collections, which stop the sound, get short
+        gc.freeze()  # what is here now stays, so full collections, which stall audio, get short
         yield
         bus.stop()
         with anyio.move_on_after(KEEP_SECONDS):
-            await app.state.leaving.finish()
+            await pending.purge()
             await bus.kept()
         app.state.when_kept()
         tasks.cancel_scope.cancel()
@@ -281,13 +281,13 @@ def _wrong_fields(error: AichatError) -> Extra:
 def refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """Answer with an HTTP error."""
     extra = wrong_parameters(request, error)
-    told = " ".join(f"{one['field']}: {one['message']}".removeprefix(": ") for one in extra)
-    detail = told or IN_WORDS.get(error.status_code, error.detail)
+    problems = " ".join(f"{one['field']}: {one['message']}".removeprefix(": ") for one in extra)
+    detail = problems or IN_WORDS.get(error.status_code, error.detail)
     return _answer(request, error.status_code, detail, dict(error.headers or {}), extra)
 
 
 def admit(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Answer that the fault is ours; what it is stands in the log only."""
+    """Answer that the server failed; the details are in the log only."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     detail = f"The server failed ({type(error).__name__}). Its log says more."
     return _answer(request, 500, detail, {}, [])

@@ -14,7 +14,7 @@ from aichat.core.registry.selection import Candidate, State
 from aichat.plugins.openai import OpenAiLlm, OpenAiStt, OpenAiTts
 from aichat.plugins.postgres.store import Postgres
 from aichat.plugins.postgres.supabase import Supabase
-from aichat.web.serving.logs import DEMOTED, keep_discreet
+from aichat.web.serving.logs import DEMOTED, redact_logs
 
 pytestmark = pytest.mark.anyio
 
@@ -146,7 +146,7 @@ def kept():
     root, level = logging.getLogger(), logging.getLogger().level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    keep_discreet()
+    redact_logs()
     yield handler
     root.removeHandler(handler)
     root.setLevel(level)
@@ -169,7 +169,7 @@ def test_no_line_of_the_log_and_no_traceback_says_it(kept: Kept, address: str) -
 
 
 def test_handlers_are_wrapped_once(kept: Kept) -> None:
-    keep_discreet()
+    redact_logs()
     assert isinstance(kept.formatter, RedactingFormatter)
     assert not isinstance(kept.formatter.inner, RedactingFormatter)
 

@@ -675,7 +675,7 @@ def test_the_commands_list_tokens_and_refuse_what_is_wrong_in_words(tmp_path: Pa
     assert "There is a token called 'laptop' already.\n  Hint: Choose another" in again.output
     lost = invoke(tmp_path, "token", "revoke", "labtop")
     assert lost.exit_code == 1
-    assert "Nobody called 'labtop' can come in.\n  Hint: Did you mean 'laptop'?" in lost.output
+    assert "Nobody called 'labtop' can log in.\n  Hint: Did you mean 'laptop'?" in lost.output
     (tmp_path / "file").write_text("")
     broken = invoke(tmp_path / "file", "login")
     assert broken.exit_code == 1

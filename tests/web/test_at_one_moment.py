@@ -29,14 +29,14 @@ from aichat.core.memory_storage import MemoryStorage
 from aichat.web.access.work_limits import Paces
 from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
-from aichat.web.realtime.hidden_messages import Hidden
+from aichat.web.realtime.hidden_messages import HiddenMessages
 from aichat.web.realtime.outbox import Connection
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.realtime.sessions import LINGER_SECONDS
 from aichat.web.services.archive.reading import _Taking
 from aichat.web.services.conversation_list import Listing
-from aichat.web.services.pending_deletions import UNDO_SECONDS, Leaving
-from aichat.web.services.undo.messages import Unsaid
+from aichat.web.services.pending_deletions import UNDO_SECONDS, PendingDeletions
+from aichat.web.services.undo.messages import DeletedMessages
 
 
 def run_rooms(program: Callable[..., object], store: MemoryStorage | None = None) -> None:
@@ -71,13 +71,13 @@ def test_what_is_taken_back_at_the_last_moment_is_either_there_or_gone(
             gone.append("it")
 
         async with anyio.create_task_group() as tasks:
-            leaving, kept = Leaving(tasks), False
+            pending, kept = PendingDeletions(tasks), False
 
             async def take_back() -> None:
                 nonlocal kept
                 await anyio.sleep(UNDO_SECONDS + late)
                 try:
-                    leaving.take_back("it")
+                    pending.restore("it")
                 except NotFound:
                     return
                 kept = True
@@ -85,7 +85,7 @@ def test_what_is_taken_back_at_the_last_moment_is_either_there_or_gone(
             if sooner:
                 tasks.start_soon(take_back)
                 await anyio.lowlevel.checkpoint()
-            leaving.begin("it", delete)
+            pending.begin("it", delete)
             if not sooner:
                 tasks.start_soon(take_back)
         assert kept != bool(gone)
@@ -101,14 +101,14 @@ def test_what_is_taken_back_while_its_timer_has_just_ended_stays() -> None:
             gone.append("it")
 
         async with anyio.create_task_group() as tasks:
-            leaving = Leaving(tasks)
+            pending = PendingDeletions(tasks)
 
             async def take_back() -> None:  # its timer ends in the same round, before the other's
                 await anyio.sleep(UNDO_SECONDS)
-                leaving.take_back("it")
+                pending.restore("it")
 
             tasks.start_soon(take_back)
-            leaving.begin("it", delete)
+            pending.begin("it", delete)
         assert not gone
 
     run_virtual(main)
@@ -120,7 +120,7 @@ def test_a_deletion_that_breaks_ends_nothing_else(caplog: pytest.LogCaptureFixtu
             raise OSError("the disk")
 
         async with anyio.create_task_group() as tasks:
-            Leaving(tasks).begin("it", delete)
+            PendingDeletions(tasks).begin("it", delete)
             await anyio.sleep(UNDO_SECONDS + 1)
 
     run_virtual(main)
@@ -215,7 +215,7 @@ def test_what_was_said_last_is_read_again_when_it_was_changed_meanwhile() -> Non
         for id in ("one", "two"):
             await store.add_message(Message(id, "c", "user", f"It was {id}."))
         async with anyio.create_task_group() as tasks:
-            listing = Listing(Leaving(tasks), Hidden())
+            listing = Listing(PendingDeletions(tasks), HiddenMessages())
             store.pauses = [1.0]
             tasks.start_soon(listing.entries, store)
             await anyio.sleep(0.5)
@@ -239,7 +239,7 @@ def test_an_import_that_fails_takes_back_only_what_it_has_added(kind: str) -> No
         voice, who = Voice("Ann"), Character("ann-001", "Ann")
         talk = Conversation("talk")
         taking = _Taking.__new__(_Taking)
-        taking.storage, taking.policy, taking.ways_back = store, "keep", []
+        taking.storage, taking.policy, taking.undo_steps = store, "keep", []
         find = getattr(store, kind)
         add = {
             "voice": lambda: store.add_voice(evolve(voice, speaker_desc="mine")),
@@ -258,11 +258,11 @@ def test_an_import_that_fails_takes_back_only_what_it_has_added(kind: str) -> No
         take = {
             "voice": lambda: taking._voice(voice),
             "character": lambda: taking._character(who),
-            "conversation": lambda: taking._talk(talk, [], set()),
+            "conversation": lambda: taking._conversation(talk, [], set()),
         }[kind]
         with pytest.raises(Conflict):
             await take()
-        await taking.take_back()
+        await taking.roll_back()
         kept = await find({"voice": "Ann", "character": "ann-001", "conversation": "talk"}[kind])
         assert "mine" in (
             getattr(kept, "speaker_desc", None),
@@ -285,10 +285,10 @@ def test_a_message_that_the_store_has_not_yet_can_be_deleted_for_good() -> None:
             raise NotFound("There is none.", "Look.")
 
         bus.tap(note)
-        leaving = Leaving(rooms.tasks)
-        listing = Listing(leaving, rooms.hidden)
-        unsaid = Unsaid(parts, rooms, leaving, listing, environment([]), delete)
-        await unsaid.begin("c", ["late"], "It was deleted.")
+        pending = PendingDeletions(rooms.tasks)
+        listing = Listing(pending, rooms.hidden)
+        deleted = DeletedMessages(parts, rooms, pending, listing, environment([]), delete)
+        await deleted.begin("c", ["late"], "It was deleted.")
         await anyio.sleep(UNDO_SECONDS + 1)
         assert [event.message_id for event in gone] == ["late"]
         assert rooms.hidden.of("c") == ()

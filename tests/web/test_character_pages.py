@@ -332,7 +332,7 @@ def deleted_and_back(server: Server, browser: httpx.Client, address: str) -> Non
     assert "Rosa (copy) is back." in listed
     assert f'href="{address}"' in listed
     browser.post(f"{address}/restore")
-    assert "cannot be taken back any more" in browser.get("/characters").text
+    assert "cannot be undone any more" in browser.get("/characters").text
     browser.post(f"{address}/delete")
     browser.delete(f"/api/characters/{id}")
     assert browser.get(address).status_code == 404

@@ -23,7 +23,7 @@ from aichat.web.app import Setup
 from aichat.web.cli.doctor import devices, examine
 from aichat.web.cli.doctor.report import Report, report_on
 from aichat.web.cli.doctor.rounds import FREE_ONLY, try_parts
-from aichat.web.serving.download_log import Starting
+from aichat.web.serving.download_log import DownloadLog
 
 LITESTAR = Path(sys.executable).with_name("litestar")
 SECRET = "sk-or-v1-nobody-may-read-this"
@@ -131,7 +131,7 @@ def test_broken_settings_are_told_in_both_forms(
 def test_downloads_are_told_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     ears = Candidate("stt", "ears", object)
     parts = Parts({"stt": Role("stt", [ears])}, watchers=[])
-    parts.watchers.append(Starting(parts).look)
+    parts.watchers.append(DownloadLog(parts).look)
     ears.changed = parts.changed
     ears.become(State.STARTING)
     for done in range(4):

@@ -23,7 +23,7 @@ from aichat.web.access import authentication, rate_limits
 from aichat.web.access.rate_limits import Bucket, Buckets, Sockets, TooManySockets, client_of
 from aichat.web.realtime.chat_socket import AUDIO_BURST
 from aichat.web.realtime.chat_socket import Client as SocketClient
-from aichat.web.realtime.idle_timeout import Silences
+from aichat.web.realtime.idle_timeout import IdleTimeout
 from aichat.web.realtime.outbox import Connection
 from aichat.web.realtime.room import Room
 
@@ -302,9 +302,9 @@ def test_silence_is_counted_from_the_last_frame(
             client = SocketClient(
                 wire, room, connection, session, chat.bus, chat.parts, None, tasks
             )  # type: ignore[arg-type]
-            silences = Silences(30.0, chat.bus.clock)
-            tasks.start_soon(silences.watch)
-            with silences.watched(client):
+            idle_timeout = IdleTimeout(30.0, chat.bus.clock)
+            tasks.start_soon(idle_timeout.watch)
+            with idle_timeout.watched(client):
                 tasks.start_soon(client.read)
                 await anyio.sleep(end - 0.5)
                 assert not wire.closed

@@ -18,7 +18,7 @@ from server import Client, Server, a_server
 from aichat.core import Voice
 from aichat.core.events import Line, Turn
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.web.realtime.replay_buffer import TAPE_BYTES, Tape, place_of
+from aichat.web.realtime.replay_buffer import REPLAY_BYTES, ReplayBuffer, place_of
 
 WORDS = "One two three four, five six seven eight nine ten."
 CHUNK = 480
@@ -229,10 +229,10 @@ def test_a_nonsense_position_is_not_believed(server: Server, place: str) -> None
 
 
 def test_the_tape_is_bounded_and_lets_go_of_what_was_played() -> None:
-    tape, line = Tape(), Line(Turn("c", 3, "t"), "olivia", 1)
+    tape, line = ReplayBuffer(), Line(Turn("c", 3, "t"), "olivia", 1)
     for n in range(200):
         tape.add(n, line, bytes(48_000), False)
-    assert tape.size == sum(len(piece.pcm) for piece in tape.pieces) <= TAPE_BYTES
+    assert tape.size == sum(len(piece.pcm) for piece in tape.pieces) <= REPLAY_BYTES
     first = tape.pieces[0]
     tape.let_go(place_of(line, first.start + 24_000 + 1))
     assert tape.pieces[0].start == first.start + 24_000

@@ -21,7 +21,7 @@ from aichat.core import Character, Conversation, Storage
 from aichat.core.memory_storage import MemoryStorage
 from aichat.plugins.sqlite.store import Sqlite
 from aichat.web.realtime.conversation_settings import change_settings
-from aichat.web.realtime.record_locks import Alone
+from aichat.web.realtime.record_locks import RecordLocks
 from aichat.web.settings.conversation_defaults import merged
 from aichat.web.settings.live_settings import KEPT_AS, Adjusting
 
@@ -87,7 +87,7 @@ def test_changes_at_once_come_out_as_one_after_the_other(
     kind: Callable[[Any], Any], wanted: list[dict[str, Any]]
 ) -> None:
     async def main() -> None:
-        store, alone = await a_store(), Alone()
+        store, alone = await a_store(), RecordLocks()
         slow, order = kind(store), list[int]()
 
         async def change(place: int) -> None:
@@ -113,7 +113,7 @@ def test_changes_at_once_come_out_as_one_after_the_other(
 @pytest.mark.anyio
 async def test_two_processes_on_one_file_lose_no_setting(tmp_path: Path) -> None:
     async with two_processes(tmp_path) as stores:
-        locks = Alone(), Alone()
+        locks = RecordLocks(), RecordLocks()
 
         async def change(number: int) -> None:
             which = number % 2
@@ -128,7 +128,7 @@ async def test_two_processes_on_one_file_lose_no_setting(tmp_path: Path) -> None
 
 @pytest.mark.anyio
 async def test_who_is_cancelled_while_it_waits_keeps_nobody_out() -> None:
-    store, alone = Slow(await a_store()), Alone()
+    store, alone = Slow(await a_store()), RecordLocks()
     async with anyio.create_task_group() as tasks, alone.with_all(["c"]):
         tasks.start_soon(change_settings, store, alone, "c", {"top_p": 1})
         await anyio.wait_all_tasks_blocked()

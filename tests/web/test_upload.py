@@ -187,7 +187,7 @@ def test_junk_is_refused_as_junk_while_nobody_can_write_a_clip_down() -> None:
                 trust_env=False,
             )  # fmt: skip
             assert page.status_code == 400
-            assert "Nobody can write the clip down" not in page.text, name
+            assert "The clip cannot be transcribed" not in page.text, name
 
 
 def test_a_voice_is_named_in_the_form_or_in_the_address(server: Server) -> None:

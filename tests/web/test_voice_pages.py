@@ -156,7 +156,7 @@ def test_without_a_clip_there_is_nothing_to_clone(browser: httpx.Client) -> None
     answer = browser.post("/voices/clone", data=form)
     assert problem(answer.text, "file").startswith("There is no clip yet.")
     broken = browser.post("/voices/clone", data=form, files={"file": ("a.wav", b"nothing")})
-    assert "no audio that can be read" in problem(broken.text, "file")
+    assert "not audio of a known format" in problem(broken.text, "file")
 
 
 def test_a_voice_is_changed_and_what_it_is_not_asked_about_stays(

@@ -1,8 +1,8 @@
-"""argon2id, for secrets that a person may have chosen: slow and large, so that guessing is dear.
+"""argon2id, for secrets that a person may have chosen: slow and large, so that guessing is costly.
 
-A check takes about 150 ms and 64 MiB. So it never runs on the event loop, where it would stop
-everybody's sound, but in a worker thread, one at a time. Few may wait for it: a crowd of wrong
-secrets must neither fill the memory nor keep out for long who has a right one.
+A check takes about 150 ms and 64 MiB. So it never runs on the event loop, where it would stall all
+audio, but in a worker thread, one at a time. Few may wait for it: a flood of wrong secrets must
+neither fill the memory nor lock out for long a client with a right one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from anyio import CapacityLimiter, to_thread
 from .rate_limits import TooMany
 
 WAITING = 8
-"""So many may wait for the thread."""
+"""Most checks that wait for the thread."""
 
 
 @cache
@@ -26,12 +26,12 @@ def _hasher() -> Any:
 
 
 @cache
-def _nobodys() -> str:
+def _dummy_hash() -> str:
     return hash_of("")
 
 
 def hash_of(secret: str) -> str:
-    """Hash a secret; it takes a while."""
+    """Hash a secret; takes about 150 ms."""
     hashed: str = _hasher().hash(secret)
     return hashed
 
@@ -40,8 +40,8 @@ def _matches(hashed: str | None, secret: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError
 
     try:
-        # for an unknown name as much work is done: how long it takes does not tell who is known
-        _hasher().verify(hashed or _nobodys(), secret)
+        # an unknown name takes as long, so that the time does not reveal which names exist
+        _hasher().verify(hashed or _dummy_hash(), secret)
     except (VerificationError, InvalidHashError):  # another secret, or no hash at all
         return False
     return hashed is not None
@@ -55,9 +55,11 @@ class Checker:
         self._waiting = 0
 
     async def matches(self, hashed: str | None, secret: str) -> bool:
-        """Tell whether *secret* has that hash; None stands for nobody's. Raises TooMany."""
+        """Return whether *secret* has that hash; None matches nothing. Raises TooMany."""
         if self._waiting > WAITING:
-            raise TooMany("Many log in just now.", "Try again in a moment.", wait=2)
+            raise TooMany(
+                "There are too many logins at this moment.", "Try again in a moment.", wait=2
+            )
         self._waiting += 1
         try:
             return await to_thread.run_sync(_matches, hashed, secret, limiter=self._thread)

@@ -1,7 +1,7 @@
-"""The gate: every request and WebSocket passes here, after the guard and before any route.
+"""The authenticator: every request and WebSocket passes it, after the guard and before any route.
 
-It limits what one client may use, asks the plug-ins who it is (hook ``authenticate``), and cuts off
-an open WebSocket when nobody vouches for its client any more.
+It limits what one client may use, asks the plug-ins for the actor (hook ``authenticate``), and
+closes an open WebSocket when its client is no longer authenticated.
 """
 
 from __future__ import annotations
@@ -24,42 +24,49 @@ from .refusals import reason, refuse_http, refuse_socket
 
 PLUGIN = "aichat.web.access"
 """The name under which aichat's own ``authenticate`` is registered."""
-EVERYBODYS = ("/health", "/login")
+PUBLIC_PATHS = ("/health", "/login")
+"""Paths that need no login."""
 STATIC = "/static/"
-TALK = "/ws"
-WATCHING = 4
-"""For each conversation that a client may have open, so many pages that merely watch."""
+CHAT_PATH = "/ws"
+OTHER_SOCKETS = 4
+"""Other sockets that a client may have open, for each chat socket that it may have."""
 BURST_SECONDS = 10
-"""A client may use at once what it would be allowed in so many seconds."""
+"""Burst of requests: what a client may send in this many seconds, it may send at once."""
 LOGIN_SECONDS = 40
-"""Likewise, for attempts to log in: those have limits of their own (``token.py``), and who guesses
-must not use up the requests of somebody at the same address who does not."""
+"""Burst of login attempts, which have limits of their own (``token.py``): guessing must not use up
+the requests of other users at the same address."""
 RECHECK_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
+"""Timeout for sending a close frame."""
 
 
 class Access(Protocol):
     """What ``[web] access`` names: a plug-in, with a slow path beside its hook."""
 
     async def learn(self, connection: Connection) -> bool:
-        """Look closer at somebody whom no plug-in knows; True: ask the hook once more."""
+        """Check a request that no plug-in knows, slowly; True: ask the hook once more."""
 
     def is_proven(self, connection: Connection) -> bool:
-        """Tell whether somebody who is not known yet brings what nobody guesses."""
+        """Return whether an unauthenticated request has a secret that cannot be guessed."""
 
 
-class Unknown(AichatError):
-    """Nobody knows who asks."""
+class Unauthenticated(AichatError):
+    """The request has no valid login."""
 
     code = "login_needed"
 
 
-STATUS: dict[type[AichatError], int] = {Unknown: 401, Denied: 403, TooMany: 429, Unreachable: 503}
+STATUS: dict[type[AichatError], int] = {
+    Unauthenticated: 401,
+    Denied: 403,
+    TooMany: 429,
+    Unreachable: 503,
+}
 
 
 @define(eq=False)
-class Line:
-    """An open WebSocket, and how to cut it."""
+class OpenSocket:
+    """An open WebSocket, and how to close it."""
 
     connection: Connection
     actor: Actor
@@ -67,13 +74,13 @@ class Line:
     why: str = ""
 
     def cut(self, why: str) -> None:
-        """Stop what serves it."""
+        """Cancel its handler; *why* becomes the reason of the close frame."""
         self.why = why
         self.scope.cancel()
 
 
-class Gate:
-    """Lets requests through to *app*; *access* is aichat's own plug-in."""
+class Authenticator:
+    """Lets authenticated requests through to *app*; *access* is aichat's own plug-in."""
 
     def __init__(self, app: ASGIApp, manager: PluginManager, access: Access, web: Web) -> None:
         if manager.has_plugin(PLUGIN):
@@ -84,13 +91,13 @@ class Gate:
         self._has_login = web.access == "token"
         self._requests = Buckets(web.max_requests_per_s, BURST_SECONDS * web.max_requests_per_s)
         self._logins = Buckets(web.max_requests_per_s, LOGIN_SECONDS * web.max_requests_per_s)
-        self._talks = Sockets(web.max_sockets)
-        self._watchers = Sockets(WATCHING * web.max_sockets)
-        self._open: set[Line] = set()
+        self._chat_sockets = Sockets(web.max_sockets)
+        self._other_sockets = Sockets(OTHER_SOCKETS * web.max_sockets)
+        self._open: set[OpenSocket] = set()
 
     @property
     def knows_only_local(self) -> bool:
-        """Nobody but this machine can ever come in."""
+        """Whether only this machine can ever be let in."""
         return not (self._has_login or self._authentication.has_plugins())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +110,7 @@ class Gate:
     async def _http(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
         try:
-            if _is_everybodys(connection):
+            if _is_public(connection):
                 self._count(connection)
             else:
                 scope["user"] = await self._admit(connection)
@@ -118,7 +125,7 @@ class Gate:
     async def _websocket(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
         client = client_of(connection.client)
-        sockets = self._talks if connection.path == TALK else self._watchers
+        sockets = self._chat_sockets if connection.path == CHAT_PATH else self._other_sockets
         try:
             scope["user"] = actor = await self._admit(connection)
             sockets.enter(client)
@@ -128,22 +135,22 @@ class Gate:
             await refuse_socket(scope, receive, send, status, error.line, headers, code)
             return
         try:
-            await self._serve(Line(connection, actor), scope, receive, send)
+            await self._serve(OpenSocket(connection, actor), scope, receive, send)
         finally:
             sockets.leave(client)
 
-    async def _serve(self, line: Line, scope: Scope, receive: Receive, send: Send) -> None:
-        self._open.add(line)
+    async def _serve(self, opened: OpenSocket, scope: Scope, receive: Receive, send: Send) -> None:
+        self._open.add(opened)
         try:
-            with line.scope:
+            with opened.scope:
                 await self.app(scope, receive, send)
         finally:
-            self._open.discard(line)
-        if line.scope.cancelled_caught:
-            await _close(send, line.why)
+            self._open.discard(opened)
+        if opened.scope.cancelled_caught:
+            await _close(send, opened.why)
 
     async def _admit(self, connection: Connection) -> Actor:
-        """Count a request, and say whose it is."""
+        """Count a request, and return its actor. Raises TooMany, or Unauthenticated."""
         try:
             actor = self._authentication.actor(connection)
         except AichatError:
@@ -153,7 +160,7 @@ class Gate:
         return actor or await self._identify(connection)
 
     def _count(self, connection: Connection, actor: Actor | None = None) -> None:
-        """Count a request of a client; who has logged in is not counted with strangers there."""
+        """Count a request of a client; a logged-in actor has a bucket of its own per address."""
         client, buckets = client_of(connection.client), self._requests
         if actor and self._has_login:
             client = f"{client} {actor.name}"
@@ -169,7 +176,7 @@ class Gate:
         if actor is None and await self.access.learn(connection):
             actor = self._authentication.actor(connection)
         if actor is None:
-            raise Unknown(
+            raise Unauthenticated(
                 "You are not logged in, or not any more.",
                 "Log in at /login, or send `Authorization: Bearer TOKEN`.",
             )
@@ -178,30 +185,30 @@ class Gate:
     # -- open sockets ------------------------------------------------------------------------
 
     async def watch(self) -> None:
-        """Cut off, every second, whom nobody vouches for any more."""
+        """Recheck open WebSockets every second, for ever."""
         while True:
             await anyio.sleep(RECHECK_SECONDS)
             await self.recheck()
 
     async def recheck(self) -> None:
-        """Ask again about everybody who has a WebSocket open."""
-        for line in tuple(self._open):
+        """Authenticate every open WebSocket again, and close those that fail."""
+        for opened in tuple(self._open):
             try:
-                if await self._identify(line.connection) != line.actor:
-                    line.cut("You are somebody else now. Reload the page.")
+                if await self._identify(opened.connection) != opened.actor:
+                    opened.cut("You are logged in as somebody else now. Reload the page.")
             except AichatError as error:
-                if not error.retryable:  # a keyring that is just busy says nothing about anybody
-                    line.cut(error.line)
+                if not error.retryable:  # a busy keyring is no reason to close a socket
+                    opened.cut(error.line)
 
 
 async def _close(send: Send, why: str) -> None:
-    """Close a WebSocket that was cut; who does not read it, or has left just now, misses it."""
+    """Close a WebSocket that was cut; gives up if the client does not read, or has left."""
     with anyio.move_on_after(CLOSE_SECONDS), suppress(RuntimeError, OSError):
         await send({"type": "websocket.close", "code": 1008, "reason": reason(why)})
 
 
 def connection_of(scope: HTTPScope | WebSocketScope) -> Connection:
-    """Tell plug-ins what they need to know about a request."""
+    """Return what plug-ins need to know about a request."""
     headers: dict[str, str] = {}
     for raw, value in scope["headers"]:
         name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
@@ -218,13 +225,13 @@ def connection_of(scope: HTTPScope | WebSocketScope) -> Connection:
     )
 
 
-def _is_everybodys(connection: Connection) -> bool:
+def _is_public(connection: Connection) -> bool:
     path = connection.path
-    # a browser asks without cookies or tokens whether a page elsewhere may ask (CORS)
+    # browsers send CORS preflight requests without cookies or tokens
     asks_first = (
         connection.method == "OPTIONS" and "access-control-request-method" in connection.headers
     )
-    return asks_first or path in EVERYBODYS or path.startswith(STATIC)
+    return asks_first or path in PUBLIC_PATHS or path.startswith(STATIC)
 
 
 def _logs_in(connection: Connection) -> bool:

@@ -19,18 +19,18 @@ from aichat.web import paths
 from .keyring import CODE_SECONDS, OWNER, Keyring
 from .token import NAME
 
-NOT_ASKED = 'Nobody is asked to log in yet: set access = "token" under [web] in plugins.toml.'
+NOT_ASKED = 'No login is needed yet: set access = "token" under [web] in plugins.toml.'
 LEAST_LETTERS = 12
-"""Of a passphrase (NIST SP 800-63B-4 wants 15 where it stands alone; argon2 and a limit help)."""
+"""Fewest characters of a passphrase (NIST SP 800-63B-4 asks for 15; argon2 and a limit help)."""
 
 
 def keyring() -> Keyring:
-    """Return the keyring of this data folder; not open yet."""
+    """Return the keyring of this data folder, not yet open."""
     return Keyring(paths.data() / "access.db")
 
 
 def login_line(ring: Keyring, address: str) -> str:
-    """Make a one-use login address, and say what it is."""
+    """Make a one-use login address, and return the lines to print."""
     return (
         f"Log in at {address.rstrip('/')}/login?code={ring.new_code()}\n"
         f"  (once, within {CODE_SECONDS // 60} minutes; "
@@ -64,8 +64,8 @@ def new(name: str, passphrase: bool) -> None:
         secret = _asked() if passphrase else token_urlsafe(32)
         hashed = hash_of(secret) if passphrase else ring.random_hash(name, secret)
         if not ring.add_token(name, hashed):
-            mend = f"Choose another name, or `litestar aichat token revoke {name}` first."
-            raise Conflict(f"There is a token called {name!r} already.", mend)
+            hint = f"Choose another name, or `litestar aichat token revoke {name}` first."
+            raise Conflict(f"There is a token called {name!r} already.", hint)
     if not passphrase:
         click.echo(f"{name}.{secret}")  # alone on stdout, for scripts
     click.echo(
@@ -77,7 +77,7 @@ def new(name: str, passphrase: bool) -> None:
 
 @token.command("list")
 def list_() -> None:
-    """List who can come in."""
+    """List the names that can log in."""
     with _opened() as ring:
         for one in (names := ring.listed()):
             made = f"token of {one.created_at}" if one.created_at else "no token"
@@ -98,7 +98,7 @@ def revoke(name: str) -> None:
 
 
 def browsable(host: str) -> str:
-    """Return a host as it stands in an address: one that stands for all becomes localhost."""
+    """Return a host as it stands in a URL; a wildcard address becomes localhost."""
     host = "localhost" if host in ("", "0.0.0.0", "::") else host  # noqa: S104
     return f"[{host}]" if ":" in host else host
 
@@ -120,7 +120,7 @@ def _asked() -> str:
 
 @contextmanager
 def _opened() -> Iterator[Keyring]:
-    """Open the keyring; an error of ours ends the command with its words."""
+    """Open the keyring; an error of ours is printed and ends the command."""
     try:
         with keyring() as ring:
             if read_config(paths.plugins_toml(), shipped=paths.shipped()).web.access != "token":

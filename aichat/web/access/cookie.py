@@ -29,7 +29,7 @@ def session_of(connection: Connection) -> str | None:
 def cookie_for(connection: Connection) -> str | None:
     """Choose the name of the cookie; None where a browser could not keep one safely.
 
-    A proxy takes https off on the way, so the browser is asked: it names its page in Origin.
+    Behind a TLS proxy the scheme is http, so the browser's Origin header counts as well.
     """
     origin = connection.headers.get("origin", "")
     if origin.startswith("https://") or connection.scheme in ("https", "wss"):
@@ -43,6 +43,6 @@ def _plain(connection: Connection) -> str | None:
 
 
 def set_cookie(name: str, secret: str, seconds: int = SESSION_SECONDS) -> str:
-    """Write the header; no seconds take the cookie away."""
+    """Return the Set-Cookie header; *seconds* 0 removes the cookie."""
     secure = "; Secure" if name == SECURE else ""
     return f"{name}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"

@@ -1,4 +1,4 @@
-"""One ASGI guard for HTTP and WebSocket alike: who may ask, and what a page may do.
+"""One ASGI guard for HTTP and WebSocket: allowed hosts and origins, and security headers.
 
 * Host allow-list, against DNS rebinding.
 * Cross-origin requests that could change something are refused by ``Sec-Fetch-Site``, or by
@@ -72,7 +72,7 @@ class Guard:
             await self.app(scope, receive, send)
 
     def refusal(self, scope: HTTPScope | WebSocketScope, *, safe: bool) -> str | None:
-        """Say why a request is refused; None lets it in."""
+        """Return why a request is refused, or None to let it in."""
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
         host = headers.get(b"host", "")
         if host_name(host) not in self.hosts:
@@ -96,7 +96,7 @@ class Guard:
 
 
 def _is_address(path: str) -> bool:
-    """Tell whether file systems and databases, which see parts of it, can take the path."""
+    """Return whether file systems and databases, which see parts of the path, can take it."""
     raw = path.encode(errors="replace")
     is_short = len(raw) <= 1_024 and all(len(part) <= 255 for part in raw.split(b"/"))
     return is_short and b"\0" not in raw

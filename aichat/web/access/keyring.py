@@ -1,4 +1,4 @@
-"""What opens the door, hashed, in one file: ``access.db`` in the data folder, mode 0600.
+"""The secrets that let clients in, as hashes, in ``access.db`` in the data folder, mode 0600.
 
 Three kinds of secrets:
 
@@ -13,7 +13,7 @@ nobody outside knows: how long a lookup takes then says nothing about the secret
 found.
 
 It is a SQLite file because several processes share it (the server's workers, the commands): a
-change is atomic, a code is used once even by two at once, and ``pragma data_version`` tells in a
+change is atomic, a code is used once even by two at once, and ``pragma data_version`` shows in a
 few microseconds that another has changed something, so that revoking works at once.
 """
 
@@ -34,13 +34,13 @@ from attrs import define, field, frozen
 from aichat.core import CannotStart, Unreachable
 
 OWNER = "owner"
-"""The name of who logs in with the printed address, and of who sits at the machine itself."""
+"""The actor that logs in with the printed address, or uses the machine itself."""
 CODE_SECONDS = 15 * 60
 SESSION_SECONDS = 30 * 24 * 3600
 FAST = "blake2b$"
-"""The hash of a random token begins so; those of chosen ones are argon2's."""
+"""Prefix of a random token's hash; passphrases have argon2's."""
 SESSIONS = 50
-"""Browsers that may be logged in by one name; the oldest login ends when another comes."""
+"""Most browsers logged in by one name; another login ends the oldest."""
 VERSION = 1
 
 SCHEMA = """
@@ -65,7 +65,7 @@ class Session:
 
 @frozen
 class Listed:
-    """A name that can come in. *created_at* is empty for who has no token, only browsers."""
+    """A name that can log in. *created_at* is empty where it has only browsers, no token."""
 
     name: str
     created_at: str
@@ -74,7 +74,7 @@ class Listed:
 
 @define(eq=False)
 class Keyring:
-    """The file, and what it says, in memory. *now* gives the seconds since 1970."""
+    """The file, and its content in memory. *now* gives the seconds since 1970."""
 
     path: Path
     now: Callable[[], float] = time.time
@@ -82,7 +82,7 @@ class Keyring:
     """The hash of each token, by its name."""
     sessions: dict[bytes, Session] = field(factory=dict)
     codes: dict[bytes, float] = field(factory=dict)
-    """When each one-use address ends."""
+    """When each one-use code expires, in seconds since 1970, by its hash."""
     _key: bytes = field(default=b"", repr=False)
     _seen: int = -1
     _reader: sqlite3.Connection | None = None
@@ -113,7 +113,7 @@ class Keyring:
             ) from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._reader:
             self._reader.close()
             self._reader = None
@@ -170,17 +170,17 @@ class Keyring:
         return FAST + self.digest(f"{name}.{secret}").hex()
 
     def is_random_token(self, name: str, secret: str) -> bool:
-        """Tell whether this is the random token of that name."""
+        """Return whether this is the random token of that name."""
         hashed = self.tokens.get(name, "")
         return hashed.startswith(FAST) and hashed == self.random_hash(name, secret)
 
     def session(self, secret: str) -> str | None:
-        """Return the name that a cookie logs in, if it does."""
+        """Return the name that a cookie's secret logs in, or None."""
         found = self.sessions.get(self.digest(secret))
         return found.name if found and found.expires_at > self.now() else None
 
     def is_code(self, code: str) -> bool:
-        """Tell whether this is the code of an address that was not used yet, as far as is known."""
+        """Return whether this is an unused code, as far as is known in memory."""
         return self.codes.get(self.digest(code), 0.0) > self.now()
 
     # -- changes; each waits for the disk ----------------------------------------------------
@@ -195,7 +195,7 @@ class Keyring:
         return code
 
     def use_code(self, code: str) -> bool:
-        """Use a code up; tell whether it was right. One that is wrong changes nothing."""
+        """Use a code up; return whether it was valid. An invalid one changes nothing."""
         wanted = (self.digest(code), self.now())
         if not self._has_code(wanted):
             return False
@@ -237,13 +237,13 @@ class Keyring:
             return db.execute("insert or ignore into token values (?, ?, ?)", row).rowcount == 1
 
     def revoke(self, name: str) -> bool:
-        """Forget a token and log out every browser of that name; tell whether there was any."""
+        """Delete a token and log out all browsers of that name; return whether there was any."""
         with self._change() as db:
             tokens = db.execute("delete from token where name = ?", (name,)).rowcount
             return tokens + db.execute("delete from session where name = ?", (name,)).rowcount > 0
 
     def listed(self) -> list[Listed]:
-        """Return the names that can come in."""
+        """Return the names that can log in."""
         with self._change() as db:
             rows = db.execute(
                 "select name, coalesce(max(created_at), ''), count(hash) from ("

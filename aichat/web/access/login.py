@@ -1,10 +1,10 @@
 """Logging in and out, for browsers.
 
-The one-use address is a page with a button, and only the button uses it up: whoever merely looks at
-the address first (a chat program's preview, a virus scanner) burns nothing. The form posts back to
-the page's own address, so the secret stands in no HTML, and the answer leads away from it (303).
+The one-use address is a page with a button, and only the button uses it up: a
+program that only fetches it first (a chat's link preview, a virus scanner) does not. The form posts
+to the page's own address, so the secret stands in no HTML, and the answer leads away from it (303).
 
-Whatever cookie a browser brings, it gets a new one, and the old one ends: none can be planted.
+Each login gets a new cookie and ends the old session, so that no cookie can be planted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aichat.core import Connection
 from aichat.web.html.page import OWN_PATH, page
 from aichat.web.schemas.forms import read_form
 
-from .authentication import Gate, connection_of
+from .authentication import Authenticator, connection_of
 from .cookie import cookie_for, session_of, set_cookie
 from .keyring import OWNER
 from .rate_limits import TooMany
@@ -40,7 +40,7 @@ Req = Request[Any, Any, Any]
 
 @get("/login", include_in_schema=False)
 async def ask(request: Req) -> Response[str]:
-    """Show how to log in; whoever has done so already goes on."""
+    """Show the login page; a browser that is logged in is redirected."""
     connection = connection_of(request.scope)
     if _access(request).authenticate(connection):
         return Response("", status_code=303, headers={"Location": _next(connection)})
@@ -67,20 +67,20 @@ async def log_in(request: Req) -> Response[str]:
 
 @post("/logout", include_in_schema=False)
 async def log_out(request: Req) -> Response[str]:
-    """Log a browser out; its open pages are cut off at once."""
+    """Log a browser out; its open WebSockets are closed at once."""
     connection, access = connection_of(request.scope), _access(request)
     headers = {"Location": "/login"}
     if secret := session_of(connection):
         await to_thread.run_sync(access.keyring.end_session, secret)
     if cookie := cookie_for(connection):
         headers["Set-Cookie"] = set_cookie(cookie, "", 0)
-    gate: Gate = request.app.state.gate
-    await gate.recheck()
+    authenticator: Authenticator = request.app.state.authenticator
+    await authenticator.recheck()
     return Response("", status_code=303, headers=headers)
 
 
 def _access(request: Req) -> Token:
-    access: Token = request.app.state.gate.access
+    access: Token = request.app.state.authenticator.access
     return access
 
 
@@ -104,14 +104,14 @@ def _page(
 ) -> Response[str]:
     connection = connection_of(request.scope)
     has_code = bool(code_of(connection)) and not problem
-    told = page(
+    drawn = page(
         request, "login.html", status, has_code=has_code, problem=problem, next=_next(connection)
     )
-    told.headers.update(headers or {})
-    return told
+    drawn.headers.update(headers or {})
+    return drawn
 
 
 def _next(connection: Connection) -> str:
-    """Return the page of ours that was wanted; never one of another site."""
+    """Return the page to show after the login; never one of another site."""
     wanted = parse_qs(connection.query).get("next", ["/"])[0]
     return wanted if OWN_PATH.fullmatch(wanted) else "/"

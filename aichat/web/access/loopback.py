@@ -1,4 +1,4 @@
-"""Is it this machine?"""
+"""Recognises addresses and names of this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def port_of(host: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def is_loopback(address: str | None) -> bool:
-    """Tell whether an IP address is this machine's own."""
+    """Return whether an IP address is a loopback address."""
     try:
         ip = ipaddress.ip_address(address or "")
     except ValueError:

@@ -1,12 +1,12 @@
-"""What trusted proxies tell of a request: whose it is, and by which name and scheme it came.
+"""Headers of trusted proxies: a request's client address, host and scheme.
 
-Anybody can write ``X-Forwarded-For: 127.0.0.1``. So the headers count only when the one at the
-other end of the line is a proxy of ``[web] trusted_proxies``, and are read from the right: each
-proxy adds the address of who called it, so that the first entry that is no trusted proxy is the
-client. What stands to the left of it, the client itself may have written.
+Anybody can write ``X-Forwarded-For: 127.0.0.1``. So the headers count only when the peer
+is one of ``[web] trusted_proxies``, and are read from the right: each proxy appends the address of
+its own peer, so the first entry that is no trusted proxy is the client. Entries to the left of it
+may have been written by the client itself.
 
-``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count likewise: they decide whether a login's cookie
-is Secure, and which Origin is our own.
+``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count on the same terms: they decide whether a
+login's cookie is Secure, and which Origin is our own.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketSc
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 UNIX = "unix"
-"""Stands for whoever calls through a Unix socket."""
+"""Stands for a peer on a Unix socket."""
 MOST_HOPS = 20
-"""Entries that are looked at; nobody has as many proxies of their own."""
+"""Most entries that are read; real chains of proxies are shorter."""
 
 
 class Proxies:
-    """Lets *app* see requests as the trusted proxies before it saw them."""
+    """Passes requests to *app* with the client, scheme and host that trusted proxies report."""
 
     def __init__(self, app: ASGIApp, trusted: Iterable[str]) -> None:
         names = tuple(trusted)
@@ -35,7 +35,7 @@ class Proxies:
         self._networks = tuple(ipaddress.ip_network(one) for one in names if one != UNIX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on."""
+        """Pass a request on."""
         await self.app(self._seen(scope), receive, send)
 
     def _seen(self, scope: HTTPScope | WebSocketScope) -> Scope:
@@ -56,8 +56,8 @@ class Proxies:
     def _client(self, peer: str | None, hops: Sequence[str]) -> tuple[str | None, int]:
         """Return the first address from the right that is no trusted proxy, and its place.
 
-        An entry that is no address (``unknown``, a name) hides who it is: then the proxy that
-        wrote it is the client.
+        An entry that is no address (``unknown``, a name) hides the client: then the proxy that
+        wrote it counts as the client.
         """
         client = peer
         for place, hop in enumerate(hops[: -MOST_HOPS - 1 : -1], 1):
@@ -77,7 +77,7 @@ class Proxies:
 
 
 def address_of(text: str) -> Address | None:
-    """Read an address, perhaps with a port: ``192.0.2.7:80``, ``[2001:db8::1]:80``."""
+    """Parse an IP address with or without a port: ``192.0.2.7:80``, ``[2001:db8::1]:80``."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -102,9 +102,9 @@ def _at(entries: Sequence[str], hops: int) -> str | None:
     return entries[-min(hops, len(entries))] if entries else None
 
 
-def _scheme(scope: HTTPScope | WebSocketScope, told: str | None) -> str | None:
-    """Return the scheme for ``https`` and the like; None for what is none."""
-    secure = {"https": True, "wss": True, "http": False, "ws": False}.get((told or "").lower())
+def _scheme(scope: HTTPScope | WebSocketScope, forwarded: str | None) -> str | None:
+    """Return the ASGI scheme for a forwarded one; None where it is unknown."""
+    secure = {"https": True, "wss": True, "http": False, "ws": False}.get((forwarded or "").lower())
     if secure is None:
         return None
     plain = "ws" if scope["type"] == ScopeType.WEBSOCKET else "http"

@@ -1,7 +1,7 @@
-"""How much one client may use: token buckets, and a count of open sockets.
+"""Limits for one client: token buckets, and a count of open sockets.
 
-A client is the address at the other end of the line, or who a trusted proxy says it is
-(``access/proxies.py``). Behind any other proxy all are one client.
+A client is the address of the peer, or the one that a trusted proxy reports
+(``access/proxies.py``). Behind any other proxy all clients count as one.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from attrs import define, field
 from aichat.core import AichatError
 
 TABLE = 10_000
-"""So many clients are remembered; then the one that was quiet for longest is forgotten."""
+"""Most clients that are remembered; then the least recently active is forgotten."""
 
 
 class TooMany(AichatError):
-    """A client wants more than its share. It may try again after *wait* seconds."""
+    """A client exceeds a limit. It may try again after *wait* seconds."""
 
     code = "too_many"
     retryable = True
 
-    def __init__(self, problem: str, mend: str, wait: float) -> None:
-        super().__init__(problem, mend)
+    def __init__(self, problem: str, hint: str, wait: float) -> None:
+        super().__init__(problem, hint)
         self.wait = ceil(wait)
 
 
 class TooManySockets(TooMany):
-    """A client has opened all that it may."""
+    """A client has opened as many sockets as it may."""
 
     code = "too_many_sockets"
     retryable = False
@@ -41,7 +41,7 @@ class TooManySockets(TooMany):
 
 @lru_cache(maxsize=4_096)
 def client_of(address: str | None) -> str:
-    """Name the client behind an address: who has an IPv6 network has all its 2**64 addresses."""
+    """Return the client behind an address: all addresses of an IPv6 /64 are one client."""
     try:
         ip = ipaddress.ip_address(address or "")
     except ValueError:
@@ -55,7 +55,7 @@ def client_of(address: str | None) -> str:
 
 @define
 class Bucket:
-    """Holds up to *size*, and fills at *rate* a second."""
+    """A token bucket: holds up to *size* tokens, and gains *rate* per second."""
 
     rate: float
     size: float
@@ -67,7 +67,7 @@ class Bucket:
         self.level, self.at = self.size, self.now()
 
     def take(self, amount: float = 1.0) -> float:
-        """Take *amount* and return 0, or take nothing and return the seconds until it is there."""
+        """Take *amount* and return 0, or take nothing and return the seconds until it can."""
         now = self.now()
         self.level = min(self.size, self.level + (now - self.at) * self.rate)
         self.at = now
@@ -101,13 +101,13 @@ class Buckets:
 
 @define
 class Sockets:
-    """The open sockets of each client, *most* at once."""
+    """Counts the open sockets of each client, *most* at once."""
 
     most: int
     open: Counter[str] = field(factory=Counter)
 
     def enter(self, client: str) -> None:
-        """Open one more. Raises :class:`TooManySockets`."""
+        """Count one more. Raises :class:`TooManySockets`."""
         if self.open[client] >= self.most:
             raise TooManySockets(
                 f"{self.most} connections are open from your address.",
@@ -117,6 +117,6 @@ class Sockets:
         self.open[client] += 1
 
     def leave(self, client: str) -> None:
-        """Close one."""
+        """Count one less."""
         self.open[client] -= 1
-        self.open += Counter()  # forgets who has none
+        self.open += Counter()  # drops clients without any

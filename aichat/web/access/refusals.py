@@ -1,4 +1,4 @@
-"""Answers to requests that go no further: one readable line, as programs or people want it."""
+"""Answers to refused requests: one readable line, as JSON or plain text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from litestar.types import HTTPScope, Receive, Send, WebSocketScope
 
 Headers = Iterable[tuple[bytes, bytes]]
 REASON = 123
-"""Bytes that a close frame has for its reason (RFC 6455)."""
+"""Most bytes of the reason in a close frame (RFC 6455)."""
 
 
 async def refuse_http(
     scope: HTTPScope, send: Send, status: int, line: str, headers: Headers = ()
 ) -> None:
-    """Answer a request: JSON as the API's errors are, and plain text for who looks at pages."""
+    """Refuse a request: with JSON like the API's errors, or plain text for browsers."""
     accept = next((value for key, value in scope["headers"] if key == b"accept"), b"")
     is_page = b"text/html" in accept
     text = line if is_page else json.dumps({"status_code": status, "detail": line})
@@ -35,7 +35,7 @@ async def refuse_socket(
     headers: Headers = (),
     code: int = 1008,
 ) -> None:
-    """Refuse a handshake with an HTTP *status*, or so that a page can tell its reader why.
+    """Refuse a handshake with an HTTP *status*, or so that a page can show why.
 
     A browser hides the answer to a handshake from the page. So a page, which the guard has let in
     by its Origin, gets its connection, and in the next moment a close with *code* and the reason.

@@ -1,12 +1,11 @@
-"""``access = "token"``: browsers that have logged in, and programs that bring a token.
+"""``access = "token"``: browsers that have logged in, and programs that send a token.
 
 A request is checked in memory, with a fast hash. Only a passphrase that has not been seen since the
 start goes through argon2 first, in ``learn``; from then on its fast hash is known as well.
 
-Passphrases can be guessed, so failed ones are counted, for the name that they are tried on: whoever
-guesses one, from whichever address, keeps nobody else out who comes from there. Codes, sessions and
-random tokens cannot be guessed, so nobody counts them: with one of these its owner comes in while
-somebody guesses at the passphrase.
+Passphrases can be guessed, so failed ones are counted per name: guessing locks out
+nobody else at the same address. Codes, sessions and random tokens cannot be guessed, so they are
+not counted: with one of these its owner can log in while somebody guesses at the passphrase.
 """
 
 from __future__ import annotations
@@ -30,24 +29,24 @@ from .rate_limits import Bucket, Buckets, TooMany, client_of
 SCHEME = re.compile(r"bearer +", re.IGNORECASE)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 RANDOM = re.compile(r"[A-Za-z0-9_-]{43}")
-"""A secret that ``token new`` has made: 256 bits, which nobody guesses."""
+"""A secret made by ``token new``: 256 bits, which cannot be guessed."""
 SECRET_LETTERS = 1_024
 ATTEMPTS = 5
-"""Failed passphrases of one name at once; then one every ``ATTEMPT_SECONDS``."""
+"""Most failed passphrases of one name at once; then one every ``ATTEMPT_SECONDS``."""
 ATTEMPT_SECONDS = 12
 FAILURES = 20
-"""Failed logins of one address at once, and one every ``ATTEMPT_SECONDS``. Over that it has one
-check at a time in the line, and not ``IN_LINE``: it waits, and others do not wait for it."""
+"""Failed logins of one address at once, then one every ``ATTEMPT_SECONDS``. Over that, an address
+may queue one check at a time instead of ``IN_LINE``, so that others do not wait for it."""
 IN_LINE = 4
 SEEN = 1_000
-"""Passphrases that are known by their fast hash."""
+"""Most passphrases that are remembered by their fast hash."""
 
 
 log = logging.getLogger(__name__)
 
 
 class Token:
-    """Lets in who is in the keyring."""
+    """Lets in clients with a session or token in the keyring."""
 
     def __init__(self, keyring: Keyring) -> None:
         self.keyring = keyring
@@ -59,7 +58,7 @@ class Token:
 
     @hookimpl(trylast=True)
     def authenticate(self, connection: Connection) -> Actor | None:
-        """Return the actor of a session cookie, a random token, or a passphrase that is learnt."""
+        """Return the actor of a session cookie, a random token, or a verified passphrase."""
         self.keyring.refresh()
         secret, bearer = session_of(connection), bearer_of(connection)
         name = self.keyring.session(secret) if secret else None
@@ -68,7 +67,7 @@ class Token:
         return Actor(name) if name else None
 
     def is_proven(self, connection: Connection) -> bool:
-        """Tell whether a request brings a one-use address that is right."""
+        """Return whether a request has a valid one-use code."""
         code = code_of(connection)
         if not code:
             return False
@@ -88,7 +87,7 @@ class Token:
         return name
 
     async def learn(self, connection: Connection) -> bool:
-        """Check a bearer token that is not known yet; tell whether it is now. Raises TooMany."""
+        """Check an unknown bearer token slowly; return whether it is valid. Raises TooMany."""
         bearer = bearer_of(connection)
         name, dot, secret = (bearer or "").partition(".")
         if not (bearer and dot and NAME.fullmatch(name)):
@@ -101,7 +100,7 @@ class Token:
         return True
 
     async def check(self, client: str | None, name: str, secret: str) -> str | None:
-        """Check a token; return the hash that it has. Raises TooMany."""
+        """Check a token; return its hash, or None if it is wrong. Raises TooMany."""
         self.keyring.refresh()
         hashed = self.keyring.tokens.get(name)
         if self.keyring.is_random_token(name, secret):
@@ -123,7 +122,7 @@ class Token:
         if not RANDOM.fullmatch(secret) and (wait := bucket.take()):
             raise TooMany(
                 "Too many failed logins by this name.",
-                "Wait a little, or use a token or a one-use address (`litestar aichat login`).",
+                "Wait a minute, or use a token or a one-use address (`litestar aichat login`).",
                 wait,
             )
         try:
@@ -134,21 +133,23 @@ class Token:
 
     @contextmanager
     def _waiting(self, client: str | None) -> Iterator[Bucket]:
-        """Have a place in the line of an address. Raises TooMany when it has its share of it."""
+        """Hold a place in the queue of an address. Raises TooMany when it has no more."""
         address = client_of(client)
         bucket = self.failures[address]
         places = 1 if bucket.take() else IN_LINE
         if self._in_line[address] >= places:
-            raise TooMany("Many log in from your address now.", "Try again in a moment.", 2)
+            raise TooMany(
+                "There are too many logins from your address.", "Try again in a moment.", 2
+            )
         self._in_line[address] += 1
         try:
             yield bucket
         finally:
             self._in_line[address] -= 1
-            self._in_line += Counter()  # forgets who has none
+            self._in_line += Counter()  # drops clients without any
 
     async def use_code(self, code: str) -> bool:
-        """Use up the code of a one-use address; tell whether it was right."""
+        """Use up a one-use code; return whether it was valid."""
         return await to_thread.run_sync(self.keyring.use_code, code)
 
 

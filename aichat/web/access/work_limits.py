@@ -1,9 +1,9 @@
-"""How often people may begin something: a turn, or any other work that a frame asks for.
+"""Rate limits for work: turns, and whatever else a frame asks for.
 
-Each message would be stored and would interrupt the one before, so a client that sends thousands
-costs everybody their turn. Token buckets count what is begun for each connection, for each
-conversation over all its connections, and for each client address over all of its own; a person
-meets none of them. What is refused does nothing: it is not stored, and interrupts nobody.
+Each message is stored and interrupts the one before, so a client that sends thousands would stall
+everybody. Token buckets count requests per connection, per conversation over all its connections,
+and per client address over all of its own; a person reaches none of these limits. A refused request
+does nothing: it is not stored, and interrupts nobody.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from aichat.core import Web
 from .rate_limits import Bucket, Buckets, TooMany, client_of
 
 TURNS_AT_ONCE = 10
-"""Turns that may be begun at once are those of so many seconds."""
+"""Burst of turns: the turns of this many seconds may be begun at once."""
 WISHES_PER_S = 20.0
-"""Interruptions, settings, drafts and the beginnings of speech, for each connection."""
+"""Most interruptions, settings, drafts and starts of speech per second and connection."""
 WISHES_AT_ONCE = 3
-"""Likewise, of so many seconds."""
+"""Burst of these requests, in seconds of the rate."""
 PER_CONVERSATION = 2
-"""So many times what one connection may begin, all of a conversation may together."""
+"""Limit of a whole conversation, in multiples of one connection's."""
 
 
 class RateLimited(TooMany):
-    """More is begun than a person would."""
+    """A client exceeds the rate limit for turns or other work."""
 
     code = "rate_limited"
 
     def __init__(self, what: str, wait: float) -> None:
-        problem = f"{what} come too fast; this one was left out."
+        problem = f"{what} come too fast; this one was ignored."
         super().__init__(problem, f"Wait {ceil(wait)} s, then send it again.", wait)
 
 
 @frozen
 class Allowance:
-    """What a client may begin in a conversation, by the buckets that it draws on."""
+    """What a client may begin in a conversation: the buckets that it draws from."""
 
     what: str = ""
     buckets: tuple[Bucket, ...] = ()
-    """None: as much as one likes."""
+    """Empty: unlimited."""
 
     def take(self) -> None:
-        """Begin one. Raises :class:`RateLimited`, and then nothing was taken."""
+        """Count one request. Raises :class:`RateLimited`, and then nothing was taken."""
         taken: list[Bucket] = []
         for bucket in self.buckets:
             if wait := bucket.take():
@@ -58,14 +58,14 @@ class Allowance:
 
 @define(eq=False)
 class Pace:
-    """Counts one kind of thing that is begun, *rate* a second for each connection."""
+    """Limits one kind of work to *rate* per second and connection."""
 
     what: str
     rate: float
     seconds: float
-    """At once, as much may be begun as in so many seconds."""
+    """Burst: the requests of this many seconds may come at once."""
     sockets: int
-    """Connections that a client may have at once."""
+    """Most connections that a client may have at once."""
     now: Callable[[], float]
     conversations: Buckets = field(
         default=Factory(lambda self: self._buckets(PER_CONVERSATION), takes_self=True)
@@ -90,7 +90,7 @@ class Pace:
         return Allowance(self.what, (*own, self.clients[client_of(client)]))
 
     def connection(self, conversation: str, client: str | None) -> Allowance:
-        """Return what a new connection may begin."""
+        """Return the allowance of a new connection."""
         own = Bucket(self.rate, self._size(self.rate), self.now)
         shared = self.conversations[conversation], self.clients[client_of(client)]
         return Allowance(self.what, (own, *shared))
@@ -98,14 +98,14 @@ class Pace:
 
 @frozen
 class Paces:
-    """Turns, and wishes: whatever else is work."""
+    """The limits for turns, and for wishes: requests for any other work."""
 
     turns: Pace
     wishes: Pace
 
     @classmethod
     def by(cls, web: Web, now: Callable[[], float]) -> Paces:
-        """Count as ``[web]`` in plugins.toml says."""
+        """Return the limits that ``[web]`` in plugins.toml sets."""
         most = web.max_sockets
         turns = Pace("Messages", web.max_turns_per_s, TURNS_AT_ONCE, most, now)
         return cls(turns, Pace("Requests", WISHES_PER_S, WISHES_AT_ONCE, most, now))

@@ -122,7 +122,7 @@ def found(characters: Iterable[Character], query: str) -> list[Character]:
 
 
 async def _change(state: State, id: str, changed: dict[str, object]) -> records.Character:
-    async with rooms(state).alone.with_all([id]):
+    async with rooms(state).record_locks.with_all([id]):
         character = await storage(state).change_character(id, changed)
     await rooms(state).character_changed(id)
     return out(records.Character, character)

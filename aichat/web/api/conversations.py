@@ -88,7 +88,7 @@ class Conversations(Controller):
     ) -> records.Conversation:
         """Put a character at the end of the cast; one that is in it stays where it is."""
         id = str(conversation_id)
-        async with rooms(state).alone.with_all([id]):
+        async with rooms(state).record_locks.with_all([id]):
             joined = await storage(state).join_conversation(id, character_id)
         return await _told(state, joined)
 
@@ -103,7 +103,7 @@ class Conversations(Controller):
     ) -> records.Deleted:
         """Take a character out of the cast."""
         id = str(conversation_id)
-        async with rooms(state).alone.with_all([id]):
+        async with rooms(state).record_locks.with_all([id]):
             left = await storage(state).leave_conversation(id, character_id)
         await _told(state, left)
         return records.Deleted(True, f"Character {character_id} has left the conversation.")
@@ -123,7 +123,7 @@ class Conversations(Controller):
 
 
 async def _change(state: State, id: UUID, changed: dict[str, Any]) -> records.Conversation:
-    async with rooms(state).alone.with_all([str(id)]):
+    async with rooms(state).record_locks.with_all([str(id)]):
         made = await storage(state).change_conversation(str(id), changed)
     return await _told(state, made)
 

@@ -67,7 +67,7 @@ class Again(Controller):
     @post("/{id:str}/restore", operation_id="restoreMessages", status_code=200, responses=REFUSED)
     async def restore(self, state: State, id: Id) -> list[records.Message]:
         """Bring back what was deleted a moment ago; `id` is the first of these messages."""
-        found: list[Message] = await state.unsaid.take_back(id)
+        found: list[Message] = await state.deleted_messages.restore(id)
         return outs(records.Message, found)
 
     @post("/{id:str}/play", operation_id="playMessage", status_code=202, responses=REFUSED)

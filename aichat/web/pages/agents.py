@@ -31,7 +31,7 @@ class Ability:
 async def agents(request: Req, state: State) -> Page:
     """Which tools there are, and which each character may use."""
     parts: Parts = state.parts
-    characters = state.dismissed.others(await parts.storage.characters())
+    characters = state.deleted_characters.remaining(await parts.storage.characters())
     return page(
         request,
         "pages/agents.html",
@@ -48,7 +48,7 @@ async def allow(request: Req, state: State, data: Form, id: FromPath[str]) -> Pa
     rooms: Rooms = state.rooms
     wanted = data.get("tool", [])
     wanted = [wanted] if isinstance(wanted, str) else wanted
-    async with rooms.alone.with_all([id]):  # the other extensions stay as others have set them
+    async with rooms.record_locks.with_all([id]):  # the other extensions stay as they are now
         who = await parts.storage.character(id)
         kept = [one.name for one in abilities(who, parts.tools) if one.name in wanted]
         await parts.storage.change_character(id, {"extensions": {**who.extensions, "tools": kept}})

@@ -72,10 +72,10 @@ class Change:
         """Make the change. Raises :class:`BadForm`."""
         storage = self.rooms.parts.storage
         if verb == "add":
-            async with self.rooms.alone.with_all([self.id]):
+            async with self.rooms.record_locks.with_all([self.id]):
                 await storage.join_conversation(self.id, whom)
         elif verb == "remove":
-            async with self.rooms.alone.with_all([self.id]):
+            async with self.rooms.record_locks.with_all([self.id]):
                 here((await storage.conversation(self.id)).active_characters, whom)
                 await storage.leave_conversation(self.id, whom)
         elif verb in ("up", "down"):
@@ -91,7 +91,7 @@ class Change:
 
     async def _order(self, order: Callable[[Sequence[str]], Sequence[str]]) -> None:
         storage = self.rooms.parts.storage
-        async with self.rooms.alone.with_all([self.id]):
+        async with self.rooms.record_locks.with_all([self.id]):
             ids = (await storage.conversation(self.id)).active_characters
             await storage.change_conversation(self.id, {"active_characters": list(order(ids))})
 
@@ -106,7 +106,7 @@ class Change:
         await self._set(choose)
 
     async def _set(self, wanted: Settings | Choose) -> None:
-        await change_settings(self.rooms.parts.storage, self.rooms.alone, self.id, wanted)
+        await change_settings(self.rooms.parts.storage, self.rooms.record_locks, self.id, wanted)
 
 
 def moved(ids: Sequence[str], whom: str, by: int) -> list[str]:

@@ -23,7 +23,7 @@ from aichat.web.schemas.voices import LONGEST_TEXT, SENTENCE
 from aichat.web.services.cards.card_import import proposals
 from aichat.web.services.character_tryout import ANEW
 from aichat.web.services.disconnects import while_there
-from aichat.web.services.undo.characters import Dismissed
+from aichat.web.services.undo.characters import DeletedCharacters
 from aichat.web.services.uploads.pictures import LIMIT_BYTES
 from aichat.web.settings.conversation_defaults import new_conversation
 
@@ -40,10 +40,10 @@ CATALOGUE_SECONDS = 3.0
 @get("/characters")
 async def everybody(request: Req, state: State, q: Words = "") -> Page:
     """All characters, or those that a word finds."""
-    dismissed: Dismissed = state.dismissed
-    known = dismissed.others(await state.parts.storage.characters())
+    deleted: DeletedCharacters = state.deleted_characters
+    known = deleted.remaining(await state.parts.storage.characters())
     shown = found(known, q) if q.strip() else known
-    undos = dismissed.undos()
+    undos = deleted.undos()
     return page(request, "pages/characters.html", characters=known, shown=shown, q=q, undos=undos)
 
 
@@ -64,7 +64,7 @@ async def add(request: Req, state: State) -> Page:
 async def edit(request: Req, state: State, id: FromPath[str]) -> Page:
     """A character that is there."""
     who = await state.parts.storage.character(id)
-    if id in state.dismissed:
+    if id in state.deleted_characters:
         return failed("/characters", f"{who.name} was deleted. Undo that first.")
     return await _form(request, state, CharacterForm.of(who))
 
@@ -107,7 +107,7 @@ async def talk(state: State, id: FromPath[str]) -> Page:
 @post("/characters/{id:str}/delete", status_code=303)
 async def remove(state: State, id: FromPath[str]) -> Page:
     """Let a character go, unless that is undone in time; what it said stays."""
-    state.dismissed.begin(await state.parts.storage.character(id))
+    state.deleted_characters.begin(await state.parts.storage.character(id))
     return Response("", status_code=303, headers={"Location": "/characters"})
 
 
@@ -115,7 +115,7 @@ async def remove(state: State, id: FromPath[str]) -> Page:
 async def restore(state: State, id: FromPath[str]) -> Page:
     """Keep a character that was deleted a moment ago."""
     try:
-        name = state.dismissed.take_back(id)
+        name = state.deleted_characters.restore(id)
     except NotFound as error:
         return failed("/characters", error.line)
     return done("/characters", f"{name} is back.")

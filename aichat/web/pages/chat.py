@@ -42,10 +42,10 @@ async def _page(
         "pages/chat.html",
         conversation_id=conversation.conversation_id if conversation else "",
         title=conversation.title if conversation else None,
-        cast=evolve(shown, others=state.dismissed.others(shown.others)),
+        cast=evolve(shown, others=state.deleted_characters.remaining(shown.others)),
         characters=cast,
         messages=messages,
-        undos=state.unsaid.of(conversation.conversation_id) if conversation else (),
+        undos=state.deleted_messages.of(conversation.conversation_id) if conversation else (),
         conversations=await listing.entries(parts.storage),
         notices=parts.notices(),
     )
@@ -55,14 +55,14 @@ async def _page(
 async def start(request: Req, state: State) -> Page:
     """A new conversation with everybody who is active; the page's socket makes it."""
     active = await state.parts.storage.characters(active=True)
-    return await _page(request, state, None, state.dismissed.others(active), ())
+    return await _page(request, state, None, state.deleted_characters.remaining(active), ())
 
 
 @get("/c/{conversation_id:str}")
 async def conversation(request: Req, state: State, conversation_id: FromPath[str]) -> Page:
     """One conversation."""
     storage = state.parts.storage
-    if conversation_id in state.leaving:
+    if conversation_id in state.pending_deletions:
         return page(request, "pages/conversation_gone.html", 404, conversation_id=conversation_id)
     found, cast = await storage.cast(conversation_id)
     messages = await state.rooms.hidden.recent(storage, conversation_id, SHOWN)
@@ -92,7 +92,7 @@ async def begin(request: Req, state: State, data: Form) -> Redirect:
     """Take the first message of a conversation from a page without scripts."""
     text = client_frames.checked_text(data.get("text", ""))
     state.rooms.paces.turns.request(None, address(request)).take()  # before anything is made
-    made, cast = await begun(state.parts.storage, choose=state.dismissed.others)
+    made, cast = await begun(state.parts.storage, choose=state.deleted_characters.remaining)
     return await _say(state, made, cast, text)
 
 

@@ -17,7 +17,7 @@ from aichat.web.html.fragments import partial
 from aichat.web.html.page import Page, Req, done, page, wants_page
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.services.conversation_list import Listing
-from aichat.web.services.pending_deletions import UNDO_SECONDS, Leaving
+from aichat.web.services.pending_deletions import UNDO_SECONDS, PendingDeletions
 
 LONGEST_TITLE = 200
 LONGEST_QUERY = 1_000
@@ -33,7 +33,7 @@ async def several(
     listing: Listing = state.listing
     query = q.strip()[:LONGEST_QUERY]
     found = await listing.entries(state.parts.storage, query if is_clean(query) else "")
-    undo = gone if gone in state.leaving else ""
+    undo = gone if gone in state.pending_deletions else ""
     return page(
         request,
         "pages/conversations.html",
@@ -55,19 +55,19 @@ async def edit(request: Req, state: State, conversation_id: FromPath[str]) -> Pa
 @post("/c/{conversation_id:str}", status_code=200)
 async def act(request: Req, state: State, data: Form, conversation_id: FromPath[str]) -> Page:
     """Rename a conversation, delete it, or take its deletion back."""
-    leaving: Leaving = state.leaving
+    pending: PendingDeletions = state.pending_deletions
     match data.get("do"):
         case "rename":
             await _rename(state, conversation_id, data.get("title", ""))
             told = "The conversation was renamed."
         case "delete":
             await state.parts.storage.conversation(conversation_id)
-            leaving.begin(conversation_id, partial_of(_delete, state, conversation_id))
+            pending.begin(conversation_id, partial_of(_delete, state, conversation_id))
             _show(state, partial(f"#talk-{conversation_id}", "delete", ""))
             to = f"/conversations?gone={conversation_id}"
             return Response("", status_code=303, headers={"Location": to})
         case "restore":
-            leaving.take_back(conversation_id)
+            pending.restore(conversation_id)
             await _show_again(state, conversation_id)
             told = "The conversation is back."
         case _:

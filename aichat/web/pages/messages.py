@@ -52,10 +52,12 @@ async def _done(request: Req, state: State, data: dict[str, str], message: Messa
             await message_edits.change(state, id, content=text)
             return "The message was changed."
         case "delete":
-            await state.unsaid.begin(message.conversation_id, [id], "The message was deleted.")
+            await state.deleted_messages.begin(
+                message.conversation_id, [id], "The message was deleted."
+            )
             return ""  # every window tells, and offers to take it back
         case "restore":
-            await state.unsaid.take_back(id)
+            await state.deleted_messages.restore(id)
             return "It is back."
         case "regenerate":
             await message_actions.regenerate(state, address(request), message)

@@ -156,7 +156,7 @@ async def _taken_in(request: Req, state: State, one: import_jobs.Import) -> Page
         raise BadValue("There is no file.", "Choose one that aichat exported.", "file")
     policy: archive.Policy = "replace" if form.get("existing") == "replace" else "keep"
     try:
-        taken = await archive.take_in(state.parts.storage, file.file, policy, one.tell)
+        taken = await archive.take_in(state.parts.storage, file.file, policy, one.report)
     finally:
         await file.close()
     rooms: Rooms = state.rooms

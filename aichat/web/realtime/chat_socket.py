@@ -1,9 +1,8 @@
 """The WebSocket ``/ws``: one client in one conversation's room.
 
-A reader is always awaiting the socket, so that a close is noticed at once; while something waits in
-the outbox, a writer sends it. Whatever a client sends that is wrong is answered with an ``error``
-and the connection lives on; only a flood of it, a client that cannot keep up, or one that fell
-silent, is let go.
+A reader is always awaiting the socket, so that a close is noticed at once; while the outbox holds
+frames, a writer sends them. An invalid frame is answered with an ``error`` and the connection stays
+open. A client is disconnected only for a flood of invalid frames, for not keeping up, or when idle.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ from aichat.web.html.markdown import start_of_word
 from aichat.web.schemas import client_frames, server_frames
 from aichat.web.schemas import settings as setting_schemas
 
-from .draft_preview import foresight
+from .draft_preview import draft_previews
 from .errors import error_message
 from .join_request import Refused, enter, wanted_cast
 from .microphone import Microphone
@@ -55,18 +54,18 @@ from .sessions import Session
 from .writer import Writer
 
 AUDIO_RATE = 2.0
-"""Seconds of audio that a client may send a second, in the long run ..."""
+"""Seconds of audio that a client may send per second, on average."""
 AUDIO_BURST = 30.0
-"""... and at once: what waited while its network did not work, or a whole utterance."""
+"""Seconds of audio that a client may send at once: what it buffered while offline, for example."""
 MISTAKES = 50
-"""So many wrong frames within ten seconds are abuse."""
+"""Most invalid frames within ten seconds; more are abuse, and end the connection."""
 LEFT = 1001
-"""The close code of a browser that leaves the page; after any other it may come back."""
+"""Close code of a browser that leaves the page; after any other, the client may reconnect."""
 CLOSED_WELL = (1000, LEFT)
 """Close codes of a finished handshake; servers make up 1005 and 1006."""
 TOO_SLOW = "Too slow; connect again to get what you missed."
-TOLD_PER_S, TOLD = 5.0, 20.0
-"""Refusals for speed that a client is told of: so many a second, so many at once."""
+LIMIT_ERRORS_PER_S, LIMIT_ERRORS_AT_ONCE = 5.0, 20.0
+"""Rate-limit errors sent to a client: per second on average, and at once; the rest are dropped."""
 TURNS = (
     client_frames.TextMessage,
     client_frames.EndOfSpeech,
@@ -75,25 +74,25 @@ TURNS = (
     client_frames.PlayAgain,
     client_frames.Regenerate,
 )
-"""The frames that begin a turn."""
+"""Frames that begin a turn; they share one rate limit."""
 WISHES = (
     client_frames.Interrupt,
     client_frames.SettingsIn,
     client_frames.StartOfSpeech,
     client_frames.Draft,
 )
-"""Those that ask for other work."""
+"""Frames that ask for other work; they share another rate limit."""
 
 
 class TooFast(AichatError):
-    """A client sends more audio than anybody can speak."""
+    """A client sends audio faster than anybody can speak."""
 
     code = "too_fast"
 
 
 @websocket("/ws")
-async def talk(socket: WebSocket[Any, Any, Any]) -> None:
-    """Talk in a conversation."""
+async def chat(socket: WebSocket[Any, Any, Any]) -> None:
+    """Serve one client's connection to a conversation."""
     state = socket.app.state
     rooms: Rooms = state.rooms
     query = socket.query_params
@@ -102,7 +101,7 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
     is_binary = is_offered or query.get("protocol") == server_frames.SUBPROTOCOL
     await socket.accept(subprotocols=server_frames.SUBPROTOCOL if is_offered else None)
     id = query.get("conversation_id")
-    # who comes back has set the cast before, and somebody may have changed it since
+    # a client that reconnects chose the cast before, and it may have been changed since
     wanted = None if rooms.knows(id, query.get("session_id")) else wanted_cast(query)
     try:
         conversation, characters = await enter(rooms.parts, id, wanted)
@@ -119,7 +118,7 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
         connection = Connection(
             is_binary,
             query.get("view") == "html",
-            on_overflow=lambda: client.let_go(1013, TOO_SLOW),
+            on_overflow=lambda: client.disconnect(1013, TOO_SLOW),
             on_frames=lambda: writer.begin(),
         )
         writer = Writer(socket, connection, rooms.crew)
@@ -138,14 +137,14 @@ async def talk(socket: WebSocket[Any, Any, Any]) -> None:
             wishes=rooms.paces.wishes.connection(room.conversation, peer),
         )
         here = rooms.joined(room, connection, session)
-        with here, state.silences.watched(client), writer.at_work():
+        with here, state.idle_timeout.watched(client), writer.at_work():
             if not resumed:
                 rooms.wake(room, resumed=False)
             client.greet(characters, int(last_event_id) if resumed else None)
             if resumed:
                 client.catch_up(int(last_event_id), query)
                 rooms.wake(room, resumed=True)
-            with foresight(rooms.bus, room, session.id, connection):
+            with draft_previews(rooms.bus, room, session.id, connection):
                 await client.read()
             tasks.cancel_scope.cancel()
 
@@ -156,7 +155,7 @@ async def _say(socket: WebSocket[Any, Any, Any], error: Exception) -> None:
 
 @define(eq=False)
 class Client:
-    """One connection: what it sends becomes events, what the room has for it is sent."""
+    """One connection: publishes what the client sends as events, and sends what the room has."""
 
     socket: WebSocket[Any, Any, Any]
     room: Room
@@ -168,21 +167,21 @@ class Client:
     tasks: TaskGroup
     microphone: Microphone = field(factory=Microphone)
     mistakes: list[float] = field(factory=list)
-    heard_at: float = 0.0
-    """When the last frame was taken in, by the bus's clock."""
+    received_at: float = 0.0
+    """When the last frame was handled, in seconds of the bus's clock; infinite during handling."""
     is_let_go: bool = False
     turns: Allowance = field(factory=Allowance)
     wishes: Allowance = field(factory=Allowance)
     audio: Bucket = field(init=False)
-    told: Bucket = field(init=False)
+    limit_errors: Bucket = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         now = self.bus.clock.now
-        self.heard_at, self.audio = now(), Bucket(AUDIO_RATE, AUDIO_BURST, now)
-        self.told = Bucket(TOLD_PER_S, TOLD, now)
+        self.received_at, self.audio = now(), Bucket(AUDIO_RATE, AUDIO_BURST, now)
+        self.limit_errors = Bucket(LIMIT_ERRORS_PER_S, LIMIT_ERRORS_AT_ONCE, now)
 
     def greet(self, characters: Sequence[Character], last_event_id: int | None) -> None:
-        """Tell where the client is; *last_event_id* when it comes back."""
+        """Send ``ready``; *last_event_id* is given when the client reconnects."""
         resumed = last_event_id is not None
         ready = server_frames.Ready(
             conversation_id=self.room.conversation,
@@ -199,19 +198,19 @@ class Client:
             self.room.welcome(self.connection, ready)
 
     def catch_up(self, last_event_id: int, query: Any) -> None:
-        """Send what the client missed, and note how far its loudspeaker got."""
+        """Send what the client missed while away, and note how far its loudspeaker got."""
         line, played_ms = self._playback(query)
         if line:
             self.room.played(self.session, line, played_ms)
-        audio = self.room.tape.after(max(last_event_id, self.session.received))
+        audio = self.room.replay_buffer.after(max(last_event_id, self.session.received))
         if query.get("audio") == "lost":
-            audio = self.room.tape.beyond(self.session.played or (-1, 0, 0))
+            audio = self.room.replay_buffer.beyond(self.session.played or (-1, 0, 0))
         self.room.missed(self.connection, last_event_id, audio)
         if line and self.room.waits_in == line.turn:
             self.bus.post(LinePlayed(line, played_ms, "back", self.session.id))
 
     def _playback(self, query: Any) -> tuple[Line | None, float]:
-        """Return where a client that comes back says its loudspeaker is, if it does."""
+        """Return the line and position (ms) that a reconnecting client reports, if it does."""
         try:
             played_ms, place = float(query["played_ms"]), int(query["sequence_number"])
         except (KeyError, ValueError):
@@ -220,34 +219,34 @@ class Client:
             return None, 0.0
         return self.room.line(query.get("turn_id", ""), place), played_ms
 
-    def let_go(self, code: int, reason: str) -> None:
-        """End the connection, also while the writer waits for a client that does not read."""
+    def disconnect(self, code: int, reason: str) -> None:
+        """Close the connection, even while the writer waits for a client that does not read."""
         if not self.is_let_go:
             self.is_let_go = True
             self.tasks.start_soon(self.socket.close, code, reason)
 
     async def read(self) -> None:
-        """Take in frames until the client leaves."""
+        """Read and handle frames until the client disconnects."""
         while True:
             message = await self.socket.receive()
             if message["type"] == "websocket.disconnect":
                 self.connection.said_farewell = message.get("code") == LEFT
                 self.connection.closed_well = message.get("code") in CLOSED_WELL
                 return
-            self.heard_at = inf  # while we are at it, the client is not silent
+            self.received_at = inf  # while its frame is handled, the client is not idle
             try:
                 await self._take(cast(dict[str, Any], message))
             except RateLimited as error:
-                if not self.told.take():
+                if not self.limit_errors.take():
                     self.room.send_to(self.connection, error_message(error))
-                await anyio.lowlevel.checkpoint()  # so that a flood leaves others their turn
+                await anyio.lowlevel.checkpoint()  # so that a flood does not starve other clients
             except AichatError as error:
                 self.room.send_to(self.connection, error_message(error))
                 if abuse := self._abuse(error):
                     self.connection.said_farewell = True
                     await self.socket.close(1008, abuse)
                     return
-            self.heard_at = self.bus.clock.now()
+            self.received_at = self.bus.clock.now()
 
     def _abuse(self, error: AichatError) -> str | None:
         if isinstance(error, TooFast):
@@ -255,7 +254,7 @@ class Client:
         if isinstance(error, client_frames.BadFrame):
             now = monotonic()
             self.mistakes = [at for at in self.mistakes if at > now - 10] + [now]
-        return "Too many wrong frames." if len(self.mistakes) > MISTAKES else None
+        return "Too many invalid frames." if len(self.mistakes) > MISTAKES else None
 
     async def _take(self, message: dict[str, Any]) -> None:
         data, text = message.get("bytes"), message.get("text")
@@ -340,7 +339,7 @@ class Client:
     def _interrupt(self, character_id: str | None) -> None:
         live = self.bus.live_turn(self.room.conversation)
         if live is None:
-            return  # everybody has finished already
+            return  # the turn is already over
         if character_id is None:
             self.bus.interrupt(Interrupted(live))
             return

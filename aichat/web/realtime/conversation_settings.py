@@ -1,4 +1,4 @@
-"""Changing some settings of a conversation, and losing none that others change at this moment."""
+"""Changes some settings of a conversation without losing changes made at the same time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from aichat.core import Adjusts, Changes, Conversation, Storage
 from aichat.web.settings.conversation_defaults import merged
 
-from .record_locks import Alone
+from .record_locks import RecordLocks
 
 Settings = Mapping[str, Any]
 Choose = Callable[[Settings], Settings]
@@ -16,17 +16,17 @@ Choose = Callable[[Settings], Settings]
 
 async def change_settings(
     storage: Storage,
-    alone: Alone,
+    locks: RecordLocks,
     id: str,
     wanted: Settings | Choose,
     changes: Changes | None = None,
 ) -> Conversation:
-    """Change the *wanted* settings, null takes one away, and fields of the conversation with them.
+    """Change the *wanted* settings (null removes one), and fields of the conversation with them.
 
-    What depends on the settings as they are is a function of them. In this process one request at a
-    time does so; a store that can (:class:`~aichat.core.Adjusts`) also keeps other processes apart.
+    *wanted* may be a function of the current settings. One request at a time does this in this
+    process; a store that can (:class:`~aichat.core.Adjusts`) also excludes other processes.
     """
-    async with alone.with_all([id]):
+    async with locks.with_all([id]):
         if callable(wanted):
             wanted = wanted((await storage.conversation(id)).settings)
         if isinstance(storage, Adjusts):

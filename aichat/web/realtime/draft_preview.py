@@ -1,4 +1,4 @@
-"""Who would answer what a client is writing: told to that client alone, as a line for people."""
+"""Sends a client, and only that one, who would answer its draft."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .room import Room
 
 
 @contextmanager
-def foresight(bus: Bus, room: Room, session: str, connection: Connection) -> Iterator[None]:
-    """Tell the client of *session* who would answer its drafts, for the length of a block."""
+def draft_previews(bus: Bus, room: Room, session: str, connection: Connection) -> Iterator[None]:
+    """Send the client of *session* who would answer its drafts, within the ``with`` block."""
 
-    def tell(event: SpeakersForeseen) -> None:
+    def preview(event: SpeakersForeseen) -> None:
         if event.writer == session:
-            line, ids = in_words(event, room.cast), list(event.characters)
-            told = server_frames.Foreseen(number=event.number, speakers=ids, line=line)
-            room.send_to(connection, told)
+            line, ids = describe(event, room.cast), list(event.characters)
+            frame = server_frames.Foreseen(number=event.number, speakers=ids, line=line)
+            room.send_to(connection, frame)
 
-    listener = bus.tap(tell, conversation=room.conversation)
+    listener = bus.tap(preview, conversation=room.conversation)
     try:
         yield
     finally:
         bus.unsubscribe(listener)
 
 
-def in_words(event: SpeakersForeseen, cast: Sequence[Character]) -> str:
-    """Say it with first names where they tell the cast apart; nobody: say why."""
+def describe(event: SpeakersForeseen, cast: Sequence[Character]) -> str:
+    """Return a sentence for people: first names where they are unique, or why nobody answers."""
     names = [_called(who, cast) for id in event.characters for who in cast if who.id == id]
     if not names:
         return event.note

@@ -1,6 +1,6 @@
-"""The WebSocket ``/ws/echo``: sends sound back as it came, so that a page can measure the way.
+"""The WebSocket ``/ws/echo``: sends audio back unchanged, so that a page can measure the delay.
 
-Nobody listens to it, and nothing of it is kept.
+The audio is neither processed nor stored.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from litestar.exceptions import WebSocketDisconnect
 from aichat.web.access.rate_limits import Bucket
 
 LONGEST = 4_096
-"""Bytes of a frame; 20 ms of 16 kHz PCM16 are 640, and a number before them."""
+"""Most bytes of a frame; 20 ms of 16 kHz PCM16 are 640, after a sequence number."""
 FRAMES = 100.0
-"""So many frames a second may come: twice as many as a microphone sends."""
+"""Most frames per second, on average: twice as many as a microphone sends."""
 SECONDS = 30.0
-"""A test takes no longer."""
+"""Seconds after which a test is ended."""
 
 
 @websocket("/ws/echo")
@@ -31,7 +31,7 @@ async def echo(socket: WebSocket[Any, Any, Any]) -> None:
             while True:
                 frame = await socket.receive_data("binary")
                 if not isinstance(frame, bytes) or not 0 < len(frame) <= LONGEST or allowed.take():
-                    await socket.close(1008, "Send sound only, as fast as one speaks.")
+                    await socket.close(1008, "Send audio only, at the speed of speech.")
                     return
                 await socket.send_bytes(frame)
         await socket.close(1000, "The test is over.")

@@ -1,4 +1,4 @@
-"""What goes wrong, in words that a user can act on; nothing of ours leaks."""
+"""Error frames that a user can act on; they reveal no internals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from aichat.web.schemas import server_frames
 
 
 def error_message(error: Exception, stage: str | None = None) -> server_frames.ErrorOut:
-    """Put an error into words that a user can act on; nothing of ours leaks."""
+    """Return the frame for an error; for errors not ours it names only the type."""
     if isinstance(error, AichatError):
         return server_frames.ErrorOut(
             message=error.line, code=error.code, stage=stage, retryable=error.retryable
@@ -21,6 +21,6 @@ def error_message(error: Exception, stage: str | None = None) -> server_frames.E
 
 
 def stage_of(handler: str) -> str:
-    """Name the plug-in that a handler belongs to."""
+    """Return the name of the plug-in that a handler belongs to."""
     parts = handler.split(".")
     return parts[2] if handler.startswith(("aichat.stages.", "aichat.plugins.")) else parts[0]

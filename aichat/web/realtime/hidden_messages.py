@@ -1,4 +1,4 @@
-"""Which messages are not to be seen now, though the store has them: they are on their way out."""
+"""Messages that are not shown although the store has them: their deletion is pending."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from aichat.core import Message, Storage
 
 
 @define
-class Hidden:
+class HiddenMessages:
     """The ids of hidden messages, by conversation."""
 
     ids: dict[str, set[str]] = field(factory=dict)
 
     def of(self, conversation: str) -> tuple[str, ...]:
-        """Return those of a conversation."""
+        """Return the hidden ids of a conversation."""
         return tuple(self.ids.get(conversation, ()))
 
     def add(self, conversation: str, ids: Iterable[str]) -> None:
-        """Hide some."""
+        """Hide messages of a conversation."""
         self.ids.setdefault(conversation, set()).update(ids)
 
     def drop(self, conversation: str, ids: Iterable[str]) -> None:
-        """Hide them no more."""
+        """Stop hiding these messages."""
         left = self.ids.get(conversation, set()).difference(ids)
         if left:
             self.ids[conversation] = left
         else:
             self.ids.pop(conversation, None)
 
-    def seen(self, messages: Iterable[Message]) -> list[Message]:
-        """Return those messages that are to be seen."""
+    def visible(self, messages: Iterable[Message]) -> list[Message]:
+        """Return the messages that are not hidden."""
         if not self.ids:
             return list(messages)
         return [m for m in messages if m.message_id not in self.ids.get(m.conversation_id, ())]
 
     async def recent(self, storage: Storage, conversation: str, n: int) -> Sequence[Message]:
-        """Return the last *n* messages that are to be seen, oldest first."""
+        """Return the last *n* messages that are not hidden, oldest first."""
         more = len(self.ids.get(conversation, ()))
         found = await storage.recent_messages(conversation, n + more)
-        return self.seen(found)[-n:]
+        return self.visible(found)[-n:]

@@ -1,4 +1,4 @@
-"""One timer for all connections: whoever has sent nothing for too long is let go."""
+"""One timer for all connections: disconnects clients that have sent nothing for too long."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from aichat.core import Clock
 
 
 class Watched(Protocol):
-    """A connection that can be let go."""
+    """A connection that can be closed for being idle."""
 
-    heard_at: float
-    """When it was last heard of, by the clock; infinite while we are at its last frame."""
+    received_at: float
+    """When its last frame was handled, in seconds of the clock; infinite during handling."""
 
-    def let_go(self, code: int, reason: str) -> None:
-        """End it."""
+    def disconnect(self, code: int, reason: str) -> None:
+        """Close the connection with a WebSocket close code."""
         ...
 
 
 @define(eq=False)
-class Silences:
-    """Lets connections go that were silent for so many *seconds*."""
+class IdleTimeout:
+    """Disconnects clients that have sent nothing for *seconds*."""
 
     seconds: float
     clock: Clock
@@ -34,7 +34,7 @@ class Silences:
 
     @contextmanager
     def watched(self, connection: Watched) -> Iterator[None]:
-        """Watch a connection for the length of the block."""
+        """Watch a connection within the ``with`` block."""
         self.connections.add(connection)
         self._came.set()
         try:
@@ -43,17 +43,19 @@ class Silences:
             self.connections.discard(connection)
 
     async def watch(self) -> None:
-        """Watch them all. Wakes when the first of them may be due: who comes later is due later."""
+        """Disconnect idle clients for ever; sleeps until the first connection may be due."""
         while True:
             if not self.connections:
                 self._came = anyio.Event()
                 await self._came.wait()
             now = self.clock.now()
-            due = min((one.heard_at for one in self.connections), default=now) + self.seconds
+            due = min((one.received_at for one in self.connections), default=now) + self.seconds
             await anyio.sleep(min(due - now, self.seconds))
-            self._let_go(self.clock.now())
+            self._disconnect_idle(self.clock.now())
 
-    def _let_go(self, now: float) -> None:
-        for connection in [one for one in self.connections if one.heard_at + self.seconds <= now]:
+    def _disconnect_idle(self, now: float) -> None:
+        for connection in [
+            one for one in self.connections if one.received_at + self.seconds <= now
+        ]:
             self.connections.discard(connection)
-            connection.let_go(1008, f"Silent for {self.seconds:g} s: send audio, or a ping.")
+            connection.disconnect(1008, f"Silent for {self.seconds:g} s: send audio, or a ping.")

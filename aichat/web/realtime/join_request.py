@@ -1,4 +1,4 @@
-"""Into which conversation a client comes, and with whom: what the address of ``/ws`` says."""
+"""Reads the query of ``/ws``: which conversation a client joins, and with which cast."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from aichat.core import (
 from aichat.web.settings.conversation_defaults import begun, new_conversation
 
 DEFAULT_CAST = 2
-"""A conversation made without naming anybody has the first two active characters."""
+"""Active characters in a conversation that is created without naming any."""
 MOST = 100
-"""Characters in one conversation."""
+"""Most characters in one conversation."""
 
 Entered = tuple[Conversation, Sequence[Character]]
 
 
 class Refused(Exception):
-    """The connection must end; *code* is the WebSocket's close code."""
+    """The client cannot join; *code* is the WebSocket's close code."""
 
     def __init__(self, code: int, error: Exception) -> None:
         super().__init__(str(error))
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 class _Code(NotFound):
-    """A not-found error with the contract's own code."""
+    """A not-found error with the code that the wire protocol documents."""
 
     def __init__(self, error: AichatError, code: str) -> None:
         super().__init__(error.problem, error.hint)
@@ -42,7 +42,7 @@ class _Code(NotFound):
 
 
 def wanted_cast(query: Any) -> Sequence[str] | None:
-    """Return whom ``character_ids`` names, each once; None where it is not given."""
+    """Return the ids in ``character_ids``, each once; None where it is not given."""
     given = query.get("character_ids")
     return None if given is None else list(dict.fromkeys(id for id in given.split(",") if id))
 
@@ -50,9 +50,9 @@ def wanted_cast(query: Any) -> Sequence[str] | None:
 async def enter(
     parts: Parts, conversation_id: str | None, character_ids: Sequence[str] | None
 ) -> Entered:
-    """Return the conversation and its cast; make one when none is named.
+    """Return the conversation and its cast; create one when no id is given.
 
-    The cast of one that is there is set to *character_ids*, if they are given. Raises Refused.
+    The cast of an existing one is set to *character_ids*, if they are given. Raises Refused.
     """
     storage = parts.storage
     try:
@@ -92,7 +92,7 @@ async def _characters(storage: Storage, ids: Sequence[str]) -> list[Character]:
 
 
 async def _recast(storage: Storage, entered: Entered, ids: Sequence[str]) -> Entered:
-    """Let exactly these take part from the next turn on; that of now goes on."""
+    """Make exactly these the cast from the next turn on; the current turn goes on."""
     if not ids:
         raise BadValue(
             "character_ids names nobody.", "Name a character, or leave it out.", "character_ids"

@@ -1,4 +1,4 @@
-"""A client's microphone audio, in whatever form it comes, as PCM16 16 kHz mono."""
+"""Converts a client's microphone audio to PCM16, 16 kHz, mono."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Microphone:
         self._resampler: soxr.ResampleStream | None = None
 
     def raw(self, pcm: bytes) -> bytes:
-        """Check a binary frame."""
+        """Return the audio of a binary frame. Raises BadFrame for half samples."""
         if not pcm or len(pcm) % 2:
             raise BadFrame(
                 f"An audio frame has {len(pcm)} bytes; PCM16 comes in pairs.",
@@ -34,7 +34,7 @@ class Microphone:
         return pcm
 
     def chunk(self, message: AudioChunkIn) -> bytes:
-        """Decode an ``audio_chunk``."""
+        """Decode an ``audio_chunk``. Raises BadFrame."""
         try:
             data = base64.b64decode(message.audio_data, validate=True)
         except (binascii.Error, ValueError) as error:

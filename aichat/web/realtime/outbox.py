@@ -1,4 +1,4 @@
-"""What waits to be sent to one client."""
+"""The queue of frames to be sent to one client."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import anyio
 from attrs import define, field, frozen
 
 GATHER_SECONDS = 0.003
+"""How long streamed text waits for more, to be written in one system call."""
 OUTBOX = 2_000
-"""Frames that may wait for a slow client; then it is let go, and may come back."""
+"""Most frames that wait for a slow client; then it is disconnected, and may reconnect."""
 
 
 @frozen
 class Goodbye:
-    """The connection ends behind what was put before; *code* is the WebSocket's close code."""
+    """Closes the connection after the frames before it; *code* is the WebSocket's close code."""
 
     code: int
     reason: str
@@ -28,7 +29,7 @@ Frame = str | bytes | Goodbye
 class Connection:
     """One client's outbox.
 
-    *on_overflow* is called when it is too slow, *on_frames* when somebody is to empty it.
+    *on_overflow* is called when it is full, *on_frames* when a writer is needed to empty it.
     """
 
     is_binary: bool
@@ -36,20 +37,20 @@ class Connection:
     on_overflow: Callable[[], None]
     on_frames: Callable[[], None] = lambda: None
     said_farewell: bool = False
-    """The page was left, or we have ended it: it is not waited for."""
+    """The page was left, or we closed the connection: the client will not reconnect."""
     closed_well: bool = False
-    """It ended with a handshake: what was sent has arrived."""
+    """It ended with a close handshake: what was sent has arrived."""
     frames: deque[tuple[int, Frame]] = field(factory=deque)
-    """What waits to be sent, each with the generation whose audio it is, or 0."""
+    """Frames to be sent, each with the generation (turn number) whose audio it is, or 0."""
     is_hurried: bool = False
-    """Something among it should go at once."""
+    """Some of the frames should be sent at once."""
     is_served: bool = False
-    """Somebody sends what there is."""
+    """A writer is emptying the queue."""
     hurry: anyio.Event | None = None
-    """Whoever sends it waits for company of the text there is, or for something in a hurry."""
+    """Set to wake a writer that waits for more text, when a frame should be sent at once."""
 
     def put(self, frame: Frame, generation: int = 0, *, patient: bool = False) -> None:
-        """Add a frame; whoever falls behind is let go. Text that is *patient* waits for company."""
+        """Add a frame, or report an overflow. A *patient* frame may wait to be sent with others."""
         if len(self.frames) >= OUTBOX:
             self.frames.clear()
             self.on_overflow()
@@ -64,14 +65,14 @@ class Connection:
             self.on_frames()
 
     def drop_audio(self, generation: int) -> None:
-        """Give up audio that waits, up to a generation."""
+        """Drop queued audio of generations up to *generation*."""
         self.frames = deque(f for f in self.frames if not 0 < f[0] <= generation)
 
     async def gather(self) -> None:
-        """Wait a moment for company, unless something should go at once.
+        """Wait briefly for more frames, unless some should be sent at once.
 
-        Each system call delays the work that leads to the first audio, so text that streams waits
-        up to ``GATHER_SECONDS`` for more of it, or for audio, which goes at once.
+        Each system call delays the work that leads to the first audio, so streamed text waits up
+        to ``GATHER_SECONDS`` for more of it, or for audio, which is sent at once.
         """
         if not self.is_hurried:
             self.hurry = hurry = anyio.Event()
@@ -80,10 +81,10 @@ class Connection:
             self.hurry = None
 
     def rest(self) -> None:
-        """Nobody sends any more; what comes next is something new."""
+        """Note that the writer has finished; the next frame starts it again."""
         self.is_hurried = self.is_served = False
         self.hurry = None
 
     def take(self) -> Frame:
-        """Take the next frame."""
+        """Remove and return the next frame."""
         return self.frames.popleft()[1]

@@ -1,4 +1,4 @@
-"""One request at a time changes a record, so that nobody writes back what another has changed."""
+"""Locks by record id: one request at a time changes a record, so that no change is lost."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from attrs import define, field
 
 
 @define(eq=False)
-class Alone:
-    """The ids of what is being changed now, in this process."""
+class RecordLocks:
+    """A lock for each record that is being changed, in this process."""
 
     locks: WeakValueDictionary[str, anyio.Lock] = field(factory=WeakValueDictionary)
 
     @asynccontextmanager
     async def with_all(self, ids: Iterable[str]) -> AsyncIterator[None]:
-        """Hold the lock of each id; in one order everywhere, so that nobody waits in a circle."""
+        """Hold the lock of each id; they are taken in sorted order, against deadlocks."""
         held = [self.locks.setdefault(id, anyio.Lock()) for id in sorted(set(ids))]
         taken: list[anyio.Lock] = []
         try:

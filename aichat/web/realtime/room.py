@@ -1,7 +1,7 @@
-"""A conversation's room: everybody who is connected to it, and what they are sent.
+"""A conversation's room: its connections, and what they are sent.
 
 The room listens to the bus with taps, encodes each event once, and puts it into every
-connection's outbox. It keeps the last text frames for a client that comes back.
+connection's outbox. It keeps the last text frames for clients that reconnect.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from aichat.web.schemas import server_frames
 from .audio_frames import audio_chunk, audio_frame
 from .errors import error_message, stage_of
 from .outbox import Connection, Goodbye
-from .replay_buffer import Piece, Tape, place_of
+from .replay_buffer import Piece, ReplayBuffer, place_of
 from .sessions import Session, Sessions
 
 HURRIED = (
@@ -54,9 +54,9 @@ HURRIED = (
     server_frames.Resume,
 )
 KEPT = 1_000
-"""Text frames kept for a client that comes back."""
+"""Most text frames kept for clients that reconnect."""
 TURNS = 4
-"""The lines of so many turns are known, for playback reports that come late."""
+"""Turns whose lines are remembered, for playback reports that arrive late."""
 
 
 @define(eq=False)
@@ -70,24 +70,24 @@ class Room:
     cast: Sequence[Character] = ()
     sessions: Sessions = field(factory=Sessions)
     has_pages: bool = False
-    """Some client has asked for fragments."""
+    """Some client has asked for HTML fragments."""
     connections: set[Connection] = field(factory=set)
     last_event_id: int = 0
     log: deque[tuple[int, bool, str]] = field(factory=lambda: deque(maxlen=KEPT))
     """Text frames already sent: event id, whether for pages only, the frame."""
     forgotten: int = 0
-    """The last text frame that the log holds no more."""
-    tape: Tape = field(factory=Tape)
+    """Event id of the last text frame that the log has dropped."""
+    replay_buffer: ReplayBuffer = field(factory=ReplayBuffer)
     waits_in: Turn | None = None
-    """The turn in which the characters hold for whoever was cut off last."""
+    """The turn whose playback is paused until the last client, which was cut off, reconnects."""
     looks: int = 0
-    """How often somebody looked who is in the conversation, to show it."""
+    """Number of times the cast was read, so that a slow read does not overwrite a newer one."""
     cut: int = -1
     """The generation up to which everything was interrupted."""
     turns: dict[str, tuple[Line, ...]] = field(factory=dict)
     text_chunks: Counter[Line] = field(factory=Counter)
-    told: set[tuple[int, str, str]] = field(factory=set)
-    """Errors told in this turn: a voice that fails at every clause is told once."""
+    reported_errors: set[tuple[int, str, str]] = field(factory=set)
+    """Errors already reported in this turn (generation, stage, code); each is sent once."""
     showing: Showing = field(init=False)
     present: Present = field(init=False)
 
@@ -123,7 +123,7 @@ class Room:
     # -- sending -----------------------------------------------------------------------------
 
     def send(self, message: server_frames.Outgoing, *, pages_only: bool = False) -> None:
-        """Send a text frame to everybody, and keep it for who comes back."""
+        """Send a text frame to every connection, and keep it for clients that reconnect."""
         patient = not isinstance(message, HURRIED)
         self.last_event_id += 1
         message.event_id = self.last_event_id
@@ -138,12 +138,12 @@ class Room:
     def send_to(
         self, connection: Connection, message: server_frames.Outgoing, event_id: int | None = None
     ) -> None:
-        """Send a text frame to one client only; it has seen what was sent up to *event_id*."""
+        """Send a text frame to one client; *event_id* is the last event that it has."""
         message.event_id = self.last_event_id if event_id is None else event_id
         connection.put(server_frames.encode(message))
 
     def welcome(self, connection: Connection, ready: server_frames.Ready) -> None:
-        """Greet a client that comes anew: it learns what goes on, and a page what it may lack."""
+        """Send a new client the current state, and a page the fragments that it may lack."""
         present = self.present
         ready.turn, ready.listening = present.turn(), present.is_listening
         ready.transcript = present.transcript
@@ -152,7 +152,7 @@ class Room:
             self.send_to(connection, server_frames.Html(html=html))
 
     def missed(self, connection: Connection, last: int, audio: Iterable[Piece]) -> None:
-        """Send what a client that comes back has missed: text after event *last*, and *audio*."""
+        """Send a reconnecting client what it missed: text after event *last*, and *audio*."""
         missed: list[tuple[int, Piece | str]] = [(piece.event_id, piece) for piece in audio]
         for event_id, pages_only, frame in self.log:
             if event_id > last and (connection.wants_html or not pages_only):
@@ -164,7 +164,7 @@ class Room:
                 connection.put(item)
 
     def change(self, conversation: Conversation, view: CastView) -> None:
-        """Show who is in the conversation now, by which rules, and what it is called."""
+        """Send the conversation's cast, settings and title as they are now."""
         self.cast = view.characters
         title, settings = conversation.title, dict(conversation.settings)
         self.send(
@@ -175,43 +175,43 @@ class Room:
         self.send(server_frames.Html(html=self.painter.cast(view)), pages_only=True)
 
     def dismiss(self, code: str, line: str) -> None:
-        """Tell everybody why this is the end, and let them go."""
+        """Send every client an error, then close its connection."""
         self.send(server_frames.ErrorOut(message=line, code=code))
         self.part(Goodbye(4404, line))
 
     def part(self, goodbye: Goodbye) -> None:
-        """Let everybody go, behind what waits to be sent."""
+        """Close every connection after the frames already queued."""
         for connection in self.connections:
             connection.put(goodbye)
 
     # -- events ------------------------------------------------------------------------------
 
     def page(self, event: Shown) -> None:
-        """Send pages their fragments."""
+        """Send pages the HTML fragments for an event."""
         self.showing.note(event)
         if self.has_pages and (html := self.showing.html(event, self.cast)):
             self.send(server_frames.Html(html=html), pages_only=True)
 
     def transcribe(self, event: TranscriptUpdated) -> None:
-        """Show what is being said."""
+        """Send the transcript of what the user is saying."""
         at = self.bus.clock.wall().timestamp()
         self.send(
             server_frames.TranscriptionChunk(is_final=event.final, text=event.text, timestamp=at)
         )
 
     def hear(self, event: UserStartedSpeaking) -> None:
-        """Show that the user is heard."""
-        self.told.clear()
+        """Report that the user has started to speak."""
+        self.reported_errors.clear()
         self.send(server_frames.Listening(speaking=True))
 
     def choose(self, event: SpeakersChosen) -> None:
-        """Announce the turn."""
+        """Send the start of a turn and its speakers."""
         self.turns[event.turn.id] = event.lines
         while len(self.turns) > TURNS:
             del self.turns[next(iter(self.turns))]
-        self.tape.begin()
+        self.replay_buffer.begin()
         self.text_chunks.clear()
-        self.told.clear()
+        self.reported_errors.clear()
         lines = [
             server_frames.LineOut(line.message_id, line.character, line.place, line.says)
             for line in event.lines
@@ -230,7 +230,7 @@ class Room:
         )
 
     def show_text(self, event: ReplyText | ReplyWithdrawn | ReplyFinished) -> None:
-        """Stream a reply's text; what is said again is there already."""
+        """Send a reply's text; clients have the text of a replayed line already."""
         if event.line.is_again:
             return
         line, is_final = event.line, isinstance(event, ReplyFinished)
@@ -251,7 +251,7 @@ class Room:
         )
 
     def show_tool(self, event: ToolUsed) -> None:
-        """Tell which tool a character used, and what came of it."""
+        """Send which tool a character used, and its result."""
         line = event.line
         self.send(
             server_frames.ToolOut(
@@ -269,26 +269,26 @@ class Room:
             self.send(server_frames.Html(html=self.painter(event, self.cast)), pages_only=True)
 
     def play(self, event: AudioReady) -> None:
-        """Send speech."""
+        """Send synthesised speech."""
         self._audio(event.line, event.pcm, event.last)
 
     def caption(self, event: ClauseTimed) -> None:
-        """Tell pages when words are heard; nobody who comes later needs it."""
+        """Send pages the times of a clause's words; it is not kept if no page is open."""
         if not self.has_pages:
             return
         line = event.line
         words = [server_frames.WordOut(text, round(event.at + ms, 1)) for text, ms in event.words]
-        told = server_frames.CaptionsOut(
+        captions = server_frames.CaptionsOut(
             turn_id=line.turn.id,
             message_id=line.message_id,
             sequence_number=line.place,
             clause=event.index,
             words=words,
         )
-        self.send(told, pages_only=True)
+        self.send(captions, pages_only=True)
 
     def finish_line(self, event: LineFinished) -> None:
-        """Tell that a speaker has finished."""
+        """Send that a speaker has finished."""
         line = event.line
         self.send(
             server_frames.TurnComplete(
@@ -298,7 +298,7 @@ class Room:
 
     def _audio(self, line: Line, pcm: bytes, last: bool) -> None:
         self.last_event_id += 1
-        piece = self.tape.add(self.last_event_id, line, pcm, last)
+        piece = self.replay_buffer.add(self.last_event_id, line, pcm, last)
         frames: dict[bool, str | bytes] = {}
         for connection in self.connections:
             how = connection.is_binary
@@ -310,17 +310,17 @@ class Room:
         return audio_frame(piece) if is_binary else server_frames.encode(audio_chunk(piece))
 
     def duck(self, event: PlaybackPaused | PlaybackResumed) -> None:
-        """Loudspeakers hold their position, or go on; nobody is told that nobody is there."""
+        """Send that playback pauses or resumes for a barge-in; other causes send nothing."""
         if event.cause == "voice":
             kind = server_frames.Duck if isinstance(event, PlaybackPaused) else server_frames.Resume
             self.send(kind(turn_id=event.turn.id, generation=event.turn.number))
 
     def interrupt(self, event: Interrupted) -> None:
-        """Everybody stops: audio that waits here is given up too."""
+        """Send that a turn was interrupted, and drop its queued audio."""
         turn = event.turn
         for connection in self.connections:
             connection.drop_audio(turn.number)
-        self.tape.cut(turn.number)
+        self.replay_buffer.cut(turn.number)
         self.cut = max(self.cut, turn.number)
         self.send(
             server_frames.InterruptedOut(
@@ -329,9 +329,9 @@ class Room:
         )
 
     def interrupt_line(self, event: LineInterrupted) -> None:
-        """One speaker stops."""
+        """Send that one speaker was interrupted, and drop its kept audio."""
         line = event.line
-        self.tape.cut(self.cut, line)
+        self.replay_buffer.cut(self.cut, line)
         self.send(
             server_frames.InterruptedOut(
                 turn_id=line.turn.id,
@@ -343,17 +343,17 @@ class Room:
         )
 
     def fail(self, event: HandlerFailed) -> None:
-        """Tell the user, once a turn for each kind of failure."""
+        """Report a failure, each kind once per turn."""
         stage, error = stage_of(event.handler), event.error
         code = error.code if isinstance(error, AichatError) else "internal"
         key = (event.turn.number, stage, code)
-        if key in self.told:
+        if key in self.reported_errors:
             return
-        self.told.add(key)
+        self.reported_errors.add(key)
         self.send(error_message(error, stage))
 
     def time(self, event: TurnTimed) -> None:
-        """Send the waterfall."""
+        """Send the latency waterfall of a turn."""
         self.send(
             server_frames.LatencyOut(
                 turn_id=event.turn.id,
@@ -370,26 +370,26 @@ class Room:
         return next((line for line in self.turns.get(turn_id, ()) if line.place == place), None)
 
     def session(self, id: str | None, last_event_id: str) -> tuple[Session, bool]:
-        """Return a client's session, and whether it goes on with one of before."""
+        """Return a client's session, and whether it resumes an earlier one."""
         kept = range(self.forgotten, self.last_event_id + 1)
         return self.sessions.enter(id, last_event_id, kept, self.bus.clock.now())
 
     def leave(self, session: Session, connection: Connection) -> None:
-        """A client is gone, and may come back."""
+        """Note that a client has disconnected; it may reconnect."""
         has_all = connection.closed_well and not connection.frames
         session.leave(self.bus.clock.now(), self.last_event_id if has_all else 0)
 
     def played(self, session: Session, line: Line, played_ms: float) -> None:
-        """A client's loudspeaker got so far; what all have played is not kept for anybody."""
+        """Note a client's playback position (ms), and drop audio that all clients have played."""
         place = place_of(line, round(played_ms * SPEAKER_RATE / 1000))
         session.played = max(session.played or place, place)
         if (by_all := self.sessions.played_by_all()) is not None:
-            self.tape.let_go(by_all)
+            self.replay_buffer.let_go(by_all)
 
     def floor(self, *, resumed: bool) -> int:
         """Return the generation up to which audio is stale.
 
-        Who comes back may still play what is left of a turn that has ended well meanwhile.
+        A client that reconnects may still play the rest of a turn that ended without interruption.
         """
         if resumed:
             return self.cut

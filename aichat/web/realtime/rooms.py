@@ -1,4 +1,4 @@
-"""All rooms of this process: opened by the first connection, closed a while after the last left."""
+"""All rooms of this process: opened for the first client, closed some time after the last left."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from aichat.web.html.fragments import Painter
 from aichat.web.schemas.server_frames import Html, StatusOut
 
 from .conversation_settings import Choose, Settings, change_settings
-from .hidden_messages import Hidden
+from .hidden_messages import HiddenMessages
 from .outbox import Connection, Goodbye
-from .record_locks import Alone
+from .record_locks import RecordLocks
 from .room import Room
 from .sessions import LINGER_SECONDS, Session
 
-STOPS = Goodbye(1012, "The server stops. Connect again in a moment.")
+STOPS = Goodbye(1012, "The server is stopping. Connect again in a moment.")
 DELETED = "This conversation was deleted. Begin a new one."
 
 
 @define(eq=False)
 class Rooms:
-    """Keeps a room for each conversation that somebody is in."""
+    """The open rooms, one for each conversation that has clients."""
 
     bus: Bus
     parts: Parts
@@ -48,27 +48,27 @@ class Rooms:
     tasks: TaskGroup
     paces: Paces
     crew: TaskPool = field(default=Factory(lambda self: TaskPool(self.tasks), takes_self=True))
-    """Writes to the clients."""
+    """Tasks that write to the clients."""
     open: dict[str, Room] = field(factory=dict)
     closing: dict[str, anyio.CancelScope] = field(factory=dict)
-    hidden: Hidden = field(factory=Hidden)
-    alone: Alone = field(factory=Alone)
-    """The conversations, and characters, that somebody is changing."""
+    hidden: HiddenMessages = field(factory=HiddenMessages)
+    record_locks: RecordLocks = field(factory=RecordLocks)
+    """Locks of the conversations and characters that are being changed."""
     somebody_left: anyio.Event = field(factory=anyio.Event)
-    """Set, and replaced, when a client leaves."""
+    """Set, and replaced, when a client disconnects."""
     onlookers: list[Callable[[str], None]] = field(factory=list)
-    """Pages with the list of conversations that are in none: each takes fragments."""
+    """Pages that show the list of conversations but are in no room: each takes HTML fragments."""
 
     def __attrs_post_init__(self) -> None:
-        self.parts.watchers.append(self.tell_status)
+        self.parts.watchers.append(self.send_status)
 
-    def tell_status(self) -> None:
-        """Tell everybody who serves now."""
+    def send_status(self) -> None:
+        """Send every client the notices about the parts."""
         for room in self.open.values():
             room.send(StatusOut(notices=self.parts.notices()))
 
     def show(self, html: str) -> None:
-        """Change every page that is open, whatever its conversation."""
+        """Send an HTML fragment to every open page, in any conversation."""
         for onlooker in self.onlookers:
             onlooker(html)
         for room in self.open.values():
@@ -76,12 +76,12 @@ class Rooms:
                 room.send(Html(html=html), pages_only=True)
 
     def show_in(self, conversation: str, html: str) -> None:
-        """Change the pages of one conversation."""
+        """Send an HTML fragment to the pages of one conversation."""
         if (room := self.open.get(conversation)) and room.has_pages and html:
             room.send(Html(html=html), pages_only=True)
 
     def room(self, conversation: Conversation, cast: Sequence[Character]) -> Room:
-        """Return the conversation's room; it closes when nobody comes."""
+        """Return the conversation's room; open it if need be. It closes when no client joins."""
         id = conversation.conversation_id
         if (room := self.open.get(id)) is None:
             room = self.open[id] = Room(id, self.bus, self.parts, self.painter)
@@ -93,78 +93,78 @@ class Rooms:
         return room
 
     async def conversation_changed(self, id: str) -> None:
-        """Show those who are in a conversation its cast and title as they are now."""
+        """Send the clients of a conversation its cast and title as they are now."""
         if room := self.open.get(id):
             room.looks = look = room.looks + 1
             storage = self.parts.storage
             try:
                 conversation, cast = await storage.cast(id)
             except NotFound:
-                return  # it was deleted meanwhile: who deletes it tells those who are in it
+                return  # it was deleted meanwhile, and the deletion informs its clients
             view = await cast_view(storage, conversation, cast)
-            if look == room.looks:  # else somebody who looked later shows what is newer
+            if look == room.looks:  # else a later read sends what is newer
                 room.change(conversation, view)
 
     async def change_settings(
         self, id: str, wanted: Settings | Choose, changes: Changes | None = None
     ) -> Conversation:
-        """Change settings, and fields, of a conversation, and show those who are in it."""
-        changed = await change_settings(self.parts.storage, self.alone, id, wanted, changes)
+        """Change settings and fields of a conversation, and send them to its clients."""
+        changed = await change_settings(self.parts.storage, self.record_locks, id, wanted, changes)
         await self.conversation_changed(id)
         return changed
 
     def knows(self, conversation: str | None, session: str | None) -> bool:
-        """Tell whether this client was in a conversation a moment ago."""
+        """Return whether this client was in the conversation within the last minute."""
         room = self.open.get(conversation or "")
         return room is not None and (session or "") in room.sessions.by_id
 
     async def character_changed(self, id: str) -> None:
-        """Show a character as it is now wherever it takes part."""
+        """Send a changed character to the clients of every conversation that it is in."""
         for room in list(self.open.values()):
             if any(who.id == id for who in room.cast):
                 await self.conversation_changed(room.conversation)
 
     def messages_added(self, messages: Iterable[Message]) -> None:
-        """Let those who are in a conversation know what was added from outside."""
+        """Publish messages that were added from outside, in conversations with open rooms."""
         for message in messages:
             if message.conversation_id in self.open:
                 self.bus.post(MessageAdded(self.bus.turn(message.conversation_id), message))
 
     def message_changed(self, message: Message) -> None:
-        """Let those who are in the conversation know what a message is now."""
+        """Publish a changed message, if its conversation's room is open."""
         if (id := message.conversation_id) in self.open:
             self.bus.post(MessageAdded(self.bus.turn(id), message, changed=True))
 
     def message_deleted(self, message: Message) -> None:
-        """Let those who are in the conversation know that a message is gone."""
+        """Publish that a message was deleted, if its conversation's room is open."""
         self.message_gone(message.conversation_id, message.message_id)
 
     def message_gone(self, conversation: str, id: str) -> None:
-        """Likewise, of one that the store may not have had yet."""
+        """As :meth:`message_deleted`, for a message that the store may not have had yet."""
         if conversation in self.open:
             self.bus.post(MessageDeleted(self.bus.turn(conversation), id))
 
     def hide(self, conversation: str, ids: Sequence[str]) -> None:
-        """Let nobody be told of these messages, which may come back."""
+        """Hide messages from clients and models; they may be restored."""
         self.hidden.add(conversation, ids)
         if conversation in self.open:
             self.bus.post(MessagesHidden(self.bus.turn(conversation), tuple(ids)))
 
     def reveal(self, conversation: str, ids: Sequence[str]) -> None:
-        """Let them be told of again."""
+        """Show hidden messages again."""
         self.hidden.drop(conversation, ids)
         if ids and conversation in self.open:
             self.bus.post(MessagesRevealed(self.bus.turn(conversation), tuple(ids)))
 
     def dismiss(self, id: str) -> None:
-        """Let those go who are in a conversation that was deleted."""
+        """Disconnect the clients of a conversation that was deleted."""
         if room := self.open.get(id):
             if live := self.bus.live_turn(id):
                 self.bus.interrupt(Interrupted(live, "deleted"))
             room.dismiss("conversation_not_found", DELETED)
 
     async def part(self, seconds: float) -> None:
-        """The server stops: let everybody go, and wait until they are gone, for some *seconds*."""
+        """Disconnect every client as the server stops; wait for that at most *seconds*."""
         for room in self.open.values():
             room.part(STOPS)
         with anyio.move_on_after(seconds):
@@ -173,9 +173,10 @@ class Rooms:
 
     @contextmanager
     def joined(self, room: Room, connection: Connection, session: Session) -> Iterator[None]:
-        """Be in the room. When the last one is cut off the characters hold, and go on for it.
+        """Keep a connection in the room within the ``with`` block.
 
-        They stop when it said farewell (its page was left), or when somebody else comes.
+        When the last one is cut off, playback pauses until it reconnects. Playback is interrupted
+        when its page was left, or when another client joins.
         """
         if scope := self.closing.pop(room.conversation, None):
             scope.cancel()
@@ -204,7 +205,7 @@ class Rooms:
                 self.bus.post(PlaybackPaused(live, "away"))
 
     def wake(self, room: Room, *, resumed: bool) -> None:
-        """Somebody came into a room in which the characters hold for who was cut off."""
+        """Resume playback that was paused for a lost client, or interrupt it if another joined."""
         waiting, room.waits_in = room.waits_in, None
         if waiting is None or self.bus.live_turn(room.conversation) != waiting:
             return
@@ -221,7 +222,7 @@ class Rooms:
         with scope:
             await anyio.sleep(LINGER_SECONDS)
             if self.closing.get(conversation) is not scope:
-                return  # somebody came at the very moment
+                return  # a client joined at the very moment
             if live := self.bus.live_turn(conversation):
                 self.bus.interrupt(Interrupted(live, "left"))
             del self.closing[conversation], self.open[conversation]

@@ -1,4 +1,4 @@
-"""Clients, however often each of them connects: who is here, and who may come back."""
+"""A client's session: lasts over its connections, so that it can resume after a lost one."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from aichat.core import new_id
 from .replay_buffer import Place
 
 LINGER_SECONDS = 60.0
-"""A client that left is waited for so long, and an empty room stays."""
+"""How long a session waits for a client that left, and how long an empty room stays open."""
 
 
 @define(eq=False)
 class Session:
-    """One client. *played* is how far its loudspeaker got."""
+    """One client. *played* is the position of its loudspeaker."""
 
     id: str
     played: Place | None = None
     visits: int = 0
-    """Connections that are open; a dead one may not have been noticed yet."""
+    """Open connections; a dead one may not have been noticed yet."""
     left_at: float = 0.0
-    """When it was last here, on the bus clock."""
+    """When its last connection ended, in seconds of the bus's clock."""
     received: int = 0
-    """It has all frames up to this event, as far as we know."""
+    """The last event up to which it is known to have all frames."""
 
     def leave(self, now: float, received: int) -> None:
-        """A connection ended."""
+        """Note that a connection ended."""
         self.visits -= 1
         self.left_at, self.received = now, received
 
     def is_over(self, now: float) -> bool:
-        """It is not waited for any longer."""
+        """Return whether the client can no longer resume."""
         return not self.visits and now - self.left_at > LINGER_SECONDS
 
 
 @define(eq=False)
 class Sessions:
-    """Who is in a conversation, or was within the last minute."""
+    """The clients that are in a conversation, or were within the last minute."""
 
     by_id: dict[str, Session] = field(factory=dict)
 
     def enter(
         self, id: str | None, last_event_id: str, kept: Container[int], now: float
     ) -> tuple[Session, bool]:
-        """Return a client's session, and whether it goes on with one of before.
+        """Return a client's session, and whether it resumes an earlier one.
 
-        That needs its *last_event_id* to be one after which all events are *kept*.
+        It can resume if all events after its *last_event_id* are *kept*.
         """
         self.by_id = {key: one for key, one in self.by_id.items() if not one.is_over(now)}
         is_number = last_event_id.isascii() and last_event_id.isdecimal()
@@ -62,7 +62,7 @@ class Sessions:
         return known, resumed
 
     def played_by_all(self) -> Place | None:
-        """Return what every loudspeaker has played; None while one has not told."""
+        """Return the position that all loudspeakers have reached; None if one has not reported."""
         places = [one.played for one in self.by_id.values()]
-        told = [place for place in places if place is not None]
-        return min(told) if told and len(told) == len(places) else None
+        known = [place for place in places if place is not None]
+        return min(known) if known and len(known) == len(places) else None

@@ -1,9 +1,9 @@
-"""The WebSocket ``/ws/status``: tells a page how the parts get on, as soon as that changes.
+"""The WebSocket ``/ws/status``: sends a page the state of the parts whenever it changes.
 
-Pages that talk hear it in their room; the others listen here. It is also how they know that the
-server is there, and how far away: a text frame ``{"type": "ping", "t": …}`` is answered by a
-``pong`` with the same ``t``. Fragments come as ``{"type": "html", "html": …}``; with the query
-*list*, those that change the list of conversations as well.
+Pages in a conversation get it from their room; the others connect here. They also use it to check
+that the server is there, and its round-trip time: a text frame ``{"type": "ping", "t": …}`` is
+answered by a ``pong`` with the same ``t``. Fragments come as ``{"type": "html", "html": …}``; with
+the query *list*, those that change the list of conversations as well.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from aichat.web.html.fragments import partial
 from .rooms import Rooms
 
 PINGS = 20.0
-"""So many frames a second may come, in the long run ..."""
+"""Most frames per second, on average."""
 BURST = 60.0
-"""... and at once."""
+"""Most frames at once."""
 CHANGES = 64
-"""So many changes of the list may wait for a slow page."""
+"""Most changes of the list that wait for a slow page; then the oldest is dropped."""
 LONGEST = 200
-"""Letters of a frame."""
+"""Most characters of a frame."""
 
 
 class Ping(Struct, tag="ping"):
-    """Asks whether the server is there; *t* comes back."""
+    """Asks whether the server is there; *t* is sent back."""
 
     t: float
 
@@ -44,13 +44,13 @@ _pings = msgspec.json.Decoder(Ping)
 
 @websocket("/ws/status")
 async def watch(socket: WebSocket[Any, Any, Any]) -> None:
-    """Tell a page how those of its parts get on that the query *parts* names (else all)."""
+    """Send a page the state of the parts that the query *parts* names (default: all)."""
     parts: Parts = socket.app.state.parts
     names = set((socket.query_params.get("parts") or "").split(",")) - {""}
     send_news, news = anyio.create_memory_object_stream[None](1)
 
     def changed() -> None:
-        if not send_news.statistics().current_buffer_used:  # one word for all that has changed
+        if not send_news.statistics().current_buffer_used:  # one signal for all that has changed
             send_news.send_nowait(None)
 
     await socket.accept()
@@ -59,28 +59,28 @@ async def watch(socket: WebSocket[Any, Any, Any]) -> None:
     try:
         async with anyio.create_task_group() as tasks, send_news, news:
 
-            async def tell() -> None:
+            async def send_statuses() -> None:
                 async for _ in news:
                     html = statuses(socket.app.state.jinja, parts, names)
                     await socket.send_json({"type": "html", "html": html})
 
-            tasks.start_soon(tell)
+            tasks.start_soon(send_statuses)
             if "list" in socket.query_params:
-                tasks.start_soon(_tell_list, socket)
+                tasks.start_soon(_send_list_changes, socket)
             await _answer(socket)
             tasks.cancel_scope.cancel()
     finally:
         parts.watchers.remove(changed)
 
 
-async def _tell_list(socket: WebSocket[Any, Any, Any]) -> None:
-    """Tell a page what changes in the list of conversations."""
+async def _send_list_changes(socket: WebSocket[Any, Any, Any]) -> None:
+    """Send a page the changes of the list of conversations."""
     rooms: Rooms = socket.app.state.rooms
     send_html, fragments = anyio.create_memory_object_stream[str](CHANGES)
 
     def changed(html: str) -> None:
         if send_html.statistics().current_buffer_used == CHANGES:
-            fragments.receive_nowait()  # so slow a page misses the oldest
+            fragments.receive_nowait()  # a slow page misses the oldest
         send_html.send_nowait(html)
 
     rooms.onlookers.append(changed)
@@ -93,21 +93,21 @@ async def _tell_list(socket: WebSocket[Any, Any, Any]) -> None:
 
 
 def statuses(jinja: Environment, parts: Parts, names: set[str]) -> str:
-    """Draw the list of candidates anew, as a fragment."""
+    """Render the list of candidates as an HTML fragment."""
     wanted = [one for one in parts.statuses() if not names or one.part in names]
     html = jinja.get_template("fragments/statuses.html").render(statuses=wanted)
     return partial("#statuses", "outerHTML", html)
 
 
 async def _answer(socket: WebSocket[Any, Any, Any]) -> None:
-    """Answer pings until the page is gone; whoever sends anything else is no page of ours."""
+    """Answer pings until the page is gone; close the connection on any other frame."""
     allowed = Bucket(PINGS, BURST, anyio.current_time)
     try:
         while True:
             text = await socket.receive_data("text")
             time = _ping(text)
             if time is None or allowed.take():
-                await socket.close(1008, "Send pings only, and not that many.")
+                await socket.close(1008, "Send pings only, and fewer of them.")
                 return
             await socket.send_json({"type": "pong", "t": time})
     except WebSocketDisconnect:

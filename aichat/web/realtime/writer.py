@@ -1,4 +1,4 @@
-"""Sends a client what waits in its outbox. There is a task for that only while something does."""
+"""Sends a client the frames in its outbox; a task runs only while there are any."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @define(eq=False)
 class Writer:
-    """Writes to one client. *crew* does the work, and outlives the client."""
+    """Writes to one client, in tasks of *crew*, which outlives the client."""
 
     socket: WebSocket[Any, Any, Any]
     connection: Connection
@@ -30,12 +30,12 @@ class Writer:
     is_over: bool = field(init=False, default=False)
 
     def begin(self) -> None:
-        """There is something to send."""
+        """Start writing: the outbox has frames."""
         self.crew.start(self.write)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Send until the end of a ``with`` block, and nothing after it."""
+        """Allow writing within the ``with`` block only."""
         try:
             yield
         finally:
@@ -44,7 +44,7 @@ class Writer:
                 self.scope.cancel()
 
     async def write(self) -> None:
-        """Empty the outbox."""
+        """Send frames until the outbox is empty."""
         connection = self.connection
         if self.is_over:
             return
@@ -55,7 +55,7 @@ class Writer:
                     await self._send(connection.take())
         except (WebSocketDisconnect, RuntimeError, OSError):
             self.is_over = True
-            log.debug("a client went away while it was written to")  # the reader ends the rest
+            log.debug("a client disconnected while frames were sent")  # the reader ends the rest
         finally:
             self.scope = None
             connection.rest()

@@ -1,4 +1,4 @@
-"""A character answers before it is kept: one message, its reply, and nothing remains of either."""
+"""Tries out a character that is not saved: one message and its reply, neither of them stored."""
 
 from __future__ import annotations
 
@@ -31,24 +31,26 @@ log = logging.getLogger(__name__)
 
 LONGEST_QUESTION = 1_000
 LONGEST_ANSWER = 1_500
+"""Most characters of the message, and of the reply."""
 MOST_TOKENS = 250
 PATIENCE_SECONDS = 60.0
+"""Timeout of a whole reply."""
 AT_ONCE = 2
 WAITING = 4
 ANEW = "\f"
-"""Stands in an answer where it begins anew: what came before was a thought of the model."""
+"""Marks a restart in a reply: the text before it was the model's thoughts."""
 
 
 @define(eq=False)
-class Trials:
-    """Lets characters be tried, a few at a time."""
+class Tryouts:
+    """Runs try-outs, a few at a time."""
 
-    # a limiter belongs to a task; an answer begins in one and goes on in another
+    # a CapacityLimiter belongs to a task, but a reply may begin in one and go on in another
     slots: anyio.Semaphore = field(factory=lambda: anyio.Semaphore(AT_ONCE))
     habits: Habits = field(factory=Habits)
 
     async def answer(self, parts: Parts, who: Character, said: str) -> AsyncIterator[str]:
-        """Write the reply piece by piece, up to :data:`LONGEST_ANSWER` letters; see :data:`ANEW`.
+        """Yield the reply in pieces, up to :data:`LONGEST_ANSWER` characters; see :data:`ANEW`.
 
         Raises BadValue for what cannot be answered, NotReady, TimedOut, and what the model raises.
         """
@@ -62,7 +64,7 @@ class Trials:
                 if isinstance(piece, Withdrawn):
                     room = LONGEST_ANSWER
                     yield ANEW
-                elif isinstance(piece, str):  # what it took, and calls for tools, come between
+                elif isinstance(piece, str):  # usage and tool calls are skipped
                     yield piece[:room]
                     room -= len(piece)
         if room == LONGEST_ANSWER:
@@ -70,7 +72,7 @@ class Trials:
 
 
 async def _next(pieces: AsyncIterator[Any], until: float) -> Any:
-    """Return the next piece, or None at the end. No scope is held while others work."""
+    """Return the next piece, or None at the end. No cancel scope is held across a yield."""
     try:
         with anyio.fail_after(until - anyio.current_time()):
             return await anext(pieces, None)
@@ -81,7 +83,7 @@ async def _next(pieces: AsyncIterator[Any], until: float) -> Any:
             f"The model did not finish within {PATIENCE_SECONDS:g} seconds.",
             "Try again, or choose another model.",
         ) from None
-    except Exception as error:  # whatever an engine may raise is told in words
+    except Exception as error:  # an unknown error of a model becomes one of ours
         log.exception("A model failed while a character was tried")
         raise BackendFailed(
             f"The model failed ({type(error).__name__}).",
@@ -93,7 +95,7 @@ def _checked(said: str) -> str:
     if not said.strip():
         raise BadValue("There is nothing to answer.", "Write something to it.", "say")
     if len(said) > LONGEST_QUESTION:
-        raise BadValue(f"It has over {LONGEST_QUESTION} letters.", "Write less.", "say")
+        raise BadValue(f"It has over {LONGEST_QUESTION} characters.", "Write less.", "say")
     return said.strip()
 
 

@@ -1,6 +1,6 @@
-"""The list of conversations: who is in each, and what was said last.
+"""The list of conversations: the cast of each, and its last message.
 
-While it is read any of them may be deleted: what is gone is left out.
+Conversations that are deleted while the list is read are left out.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from attrs import define, field, frozen
 
 from aichat.core import Character, Conversation, NotFound, Storage
 from aichat.web.html.fragments import last_line
-from aichat.web.realtime.hidden_messages import Hidden
+from aichat.web.realtime.hidden_messages import HiddenMessages
 
-from .pending_deletions import Leaving
+from .pending_deletions import PendingDeletions
 
 LISTED = 30
-"""Conversations in the list."""
+"""Most conversations in the list."""
 SEARCHED = 200
-"""The titles of so many, and as many messages that hold the words, are looked at."""
+"""Most conversations whose titles are searched, and most messages that a search returns."""
 REMEMBERED = 1_000
 FACES = 3
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -40,30 +40,30 @@ class Entry:
 
 @define(eq=False)
 class Listing:
-    """Reads the list; what was said last is remembered until a conversation has new activity."""
+    """Reads the list; last messages are cached until a conversation has new activity."""
 
-    leaving: Leaving
-    hidden: Hidden
+    pending: PendingDeletions
+    hidden: HiddenMessages
     lasts: dict[str, tuple[datetime, str]] = field(factory=dict)
     forgotten: int = 0
-    """How often something was changed without new activity."""
+    """Number of changes without new activity, to detect one during a read."""
 
     async def entries(self, storage: Storage, query: str = "") -> list[Entry]:
-        """Return those in which somebody has spoken, newest activity first.
+        """Return the conversations that have messages, newest activity first.
 
-        With a *query*: those whose title holds it, or in which its words were said.
+        With a *query*: those whose title or messages contain it.
         """
         found = await storage.conversations(SEARCHED if query else LISTED)
         if query:
             found = await self._matching(storage, found, query)
-        # every visit opens a conversation; those in which nobody has spoken have no title
-        shown = [one for one in found if one.title and one.conversation_id not in self.leaving]
+        # every visit opens a conversation; those without messages have no title
+        shown = [one for one in found if one.title and one.conversation_id not in self.pending]
         characters = {who.id: who for who in await storage.characters()}
         here = await self._read_lasts(storage, shown[:LISTED])
         return [self._entry(one, characters) for one in here]
 
     def forget(self, id: str) -> None:
-        """What was said last in a conversation was changed without new activity."""
+        """Drop a cached last message, which was changed without new activity."""
         self.lasts.pop(id, None)
         self.forgotten += 1
 
@@ -86,7 +86,7 @@ class Listing:
     async def _read_lasts(
         self, storage: Storage, shown: Sequence[Conversation]
     ) -> list[Conversation]:
-        """Read what was said last where that is not known; return those that are still there."""
+        """Read last messages that are not cached; return the conversations that still exist."""
         gone: set[str] = set()
 
         async def read(one: Conversation) -> None:
@@ -95,10 +95,10 @@ class Listing:
             except NotFound:
                 gone.add(one.conversation_id)
                 return
-            told = last_line(said[-1]) if said else ""
-            # what was changed while it was read is looked at again next time
+            last = last_line(said[-1]) if said else ""
+            # what was changed during the read is read again next time
             is_sure = self.forgotten == before
-            self.lasts[one.conversation_id] = (one.updated_at if is_sure else NEVER, told)
+            self.lasts[one.conversation_id] = (one.updated_at if is_sure else NEVER, last)
 
         before = self.forgotten
         async with anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""Work that takes long, done as long as somebody waits for its answer."""
+"""Cancels long work when the client that requested it disconnects."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 async def while_there(request: Request[Any, Any, Any], work: Callable[[], Awaitable[T]]) -> T:
-    """Do *work*, whose request was read to its end; cancel it when the client has gone.
+    """Do *work* for a fully read request; cancel it when the client disconnects.
 
-    Raises what the work raises, and NotReady, which nobody hears, when it was cancelled.
+    Raises what the work raises, or NotReady when it was cancelled, which no client receives.
     """
     made: list[T] = []
     async with plain_task_group() as tasks:
@@ -25,11 +25,11 @@ async def while_there(request: Request[Any, Any, Any], work: Callable[[], Awaita
         made.append(await work())
         tasks.cancel_scope.cancel()
     if not made:
-        raise NotReady("Nobody waits for this any more.", "Ask again.")
+        raise NotReady("The client has disconnected.", "Ask again.")
     return made[0]
 
 
 async def _cancel_when_gone(request: Request[Any, Any, Any], scope: anyio.CancelScope) -> None:
     while (await request.receive())["type"] != "http.disconnect":
-        pass  # the rest of a body that nobody wants
+        pass  # ignore the rest of the body
     scope.cancel()

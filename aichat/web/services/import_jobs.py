@@ -1,4 +1,4 @@
-"""Imports that go on: how far each has got, and a way to cancel it.
+"""Running imports: the progress of each, and a way to cancel it.
 
 The page names its import in the address (``?job=…``), so that other requests can ask about it.
 """
@@ -16,29 +16,30 @@ from aichat.core import BadValue, NotFound, new_id
 from aichat.web.schemas.forms import read_form
 
 MOST = 8
-"""So many go on at once."""
+"""Most imports at once."""
 LONGEST_NAME = 64
+"""Most characters of a job's name."""
 
 
 @define(eq=False)
 class Import:
-    """One import, from the first byte of its file on."""
+    """One import, from the first byte of its upload on."""
 
     name: str
     scope: anyio.CancelScope = field(factory=anyio.CancelScope)
     done: int = 0
     total: int = 0
-    """Records; 0 while the file is still being checked."""
+    """Number of records; 0 while the file is still being checked."""
     is_over: bool = False
     moved: anyio.Event = field(factory=anyio.Event)
 
-    def tell(self, done: int, total: int) -> None:
-        """So many records were taken in."""
+    def report(self, done: int, total: int) -> None:
+        """Report that *done* of *total* records were imported."""
         self.done, self.total = done, total
         self._move()
 
     def end(self) -> None:
-        """It is over, however it ended."""
+        """Mark it as over, however it ended."""
         self.is_over = True
         self._move()
 
@@ -49,30 +50,30 @@ class Import:
 
 @define(eq=False)
 class Imports:
-    """Those that go on, by name."""
+    """The running imports, by name."""
 
     going: dict[str, Import] = field(factory=dict)
 
     def begin(self, name: str) -> Import:
-        """Note that one begins."""
+        """Register a new import. Raises BadValue when there are too many."""
         if name in self.going or len(self.going) >= MOST or len(name) > LONGEST_NAME:
             raise BadValue("Too many imports go on at once.", "Try again in a moment.", "job")
         made = self.going[name] = Import(name)
         return made
 
     def end(self, one: Import) -> None:
-        """Note that it is over."""
+        """Remove an import that is over."""
         self.going.pop(one.name, None)
         one.end()
 
     def one(self, name: str) -> Import:
-        """Return one that goes on. Raises NotFound."""
+        """Return a running import. Raises NotFound."""
         if name not in self.going:
             raise NotFound("This import is over.", "Look at what came in.")
         return self.going[name]
 
     async def progress(self, name: str) -> AsyncIterator[str]:
-        """Tell how far one is, as lines "DONE TOTAL", until it is over; as fast as one listens."""
+        """Yield lines "DONE TOTAL" until the import is over; a slow reader skips some."""
         one = self.going.get(name)
         while one and not one.is_over:
             moved = one.moved
@@ -81,7 +82,7 @@ class Imports:
 
 
 async def begin(request: Request[Any, Any, Any]) -> None:
-    """Before a request: note its import, then read the file that it sends."""
+    """Before a request: register its import, then read the uploaded file."""
     imports: Imports = request.app.state.imports
     one = imports.begin(request.query_params.get("job") or new_id())
     request.state.importing = one

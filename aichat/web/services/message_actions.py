@@ -1,4 +1,4 @@
-"""What is asked of a character's message: another version of it, to hear it again, or its rest.
+"""Actions on a message: regenerate it, play it again, or say its rest.
 
 Who comes to the conversation meanwhile hears it; nobody has to be there. *client* is the address
 that asks: its limits are charged.
@@ -20,7 +20,7 @@ from aichat.core.events import (
 )
 from aichat.web.realtime.rooms import Rooms
 
-from .undo.messages import Group, Unsaid
+from .undo.messages import DeletedMessages, PendingMessageDeletion
 
 
 async def regenerate(state: State, client: str | None, message: Message) -> Turn:
@@ -31,10 +31,10 @@ async def regenerate(state: State, client: str | None, message: Message) -> Turn
 
 async def regenerate_from(
     state: State, client: str | None, message: Message
-) -> tuple[Turn, Group | None]:
+) -> tuple[Turn, PendingMessageDeletion | None]:
     """Likewise, and take away what follows it; that can be taken back for a while.
 
-    What the user said is said again, and answered by whoever is to answer it now.
+    A message of the user is said again, and answered as a new one.
     """
     is_own = message.role == "user"
     turn = await _turn(state, client, message, by_its_speaker=not is_own)  # whoever speaks stops
@@ -43,23 +43,25 @@ async def regenerate_from(
     except BaseException:
         state.rooms.bus.interrupt(Interrupted(turn, "failed"))  # so that the turn ends
         raise
-    if is_own:  # said once more, it is answered anew
+    if is_own:  # it is said again, and answered again
         said = UserSaid(turn, message.content, message.source, new_id())
         return await _wanted(state, said), group
     return await _wanted(state, RewriteWanted(turn, message.message_id)), group
 
 
-async def _taken_away(state: State, message: Message, *, with_itself: bool) -> Group | None:
-    """Take away what follows a message, if anything does, and perhaps the message."""
-    unsaid: Unsaid = state.unsaid
-    after = await unsaid.after(message)
-    told = "The message after it was deleted."
+async def _taken_away(
+    state: State, message: Message, *, with_itself: bool
+) -> PendingMessageDeletion | None:
+    """Delete the messages after one, if there are any, and perhaps the message itself."""
+    deleted: DeletedMessages = state.deleted_messages
+    after = await deleted.after(message)
+    notice = "The message after it was deleted."
     if len(after) > 1:
-        told = f"The {len(after)} messages after it were deleted."
+        notice = f"The {len(after)} messages after it were deleted."
     elif not after:
-        told = "It was said again."
+        notice = "It was said again."
     gone = [message.message_id, *after] if with_itself else after
-    return await unsaid.begin(message.conversation_id, gone, told) if gone else None
+    return await deleted.begin(message.conversation_id, gone, notice) if gone else None
 
 
 async def play(
@@ -83,14 +85,14 @@ async def _turn(
 ) -> Turn:
     """Open a turn, perhaps for the character that has said it; what goes on is interrupted.
 
-    Raises RateLimited, and then nothing was.
+    Raises Conflict or RateLimited, and then nothing was interrupted.
     """
     rooms: Rooms = state.rooms
     conversation, cast = await rooms.parts.storage.cast(message.conversation_id)
     here = {who.id for who in cast}
     if by_its_speaker and (message.role != "assistant" or message.character_id not in here):
         raise Conflict(
-            "Nobody here has said that message.", "Put its character into the conversation."
+            "No character here has said that message.", "Put its character into the conversation."
         )
     rooms.paces.turns.request(message.conversation_id, client).take()
     rooms.room(conversation, cast)  # what is said reaches whoever comes

@@ -1,7 +1,7 @@
-"""Changing and deleting messages, for the API and for the page's forms alike.
+"""Changes and deletes messages, for the API and the pages.
 
-Whoever is in the conversation sees it at once, and models are told the new text. One request at a
-time changes a message, so that nobody writes back what somebody else has changed.
+Clients in the conversation are sent the change at once, and models get the new text. One request
+at a time changes a message, so that no change is lost.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ async def delete(state: State, id: str) -> Message:
         await parts.storage.delete_message(id)
         parts.writes.discard(id)
         rooms.message_deleted(message)
-        state.listing.forget(message.conversation_id)  # it is no activity
+        state.listing.forget(message.conversation_id)  # a deletion is no activity
     return message
 
 

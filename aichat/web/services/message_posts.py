@@ -1,4 +1,4 @@
-"""Adding messages once, however often they are sent.
+"""Adds messages once, however often they are sent.
 
 A client that makes the ``message_id`` may send a message again when it got no answer. While one
 request adds an id, no other of this process does.
@@ -11,19 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, evolve
 
 from aichat.core import Conflict, Message, NotFound, Storage, new_id
-from aichat.web.realtime.record_locks import Alone
+from aichat.web.realtime.record_locks import RecordLocks
 from aichat.web.schemas.decoding import BadBody, Mistake
 from aichat.web.schemas.records import NewMessage
 
 
 @define(eq=False)
-class Posted(Alone):
-    """The ids that are being added or changed now."""
+class Posted(RecordLocks):
+    """Locks of the message ids that are being added or changed."""
 
     async def add(
         self, storage: Storage, bodies: Sequence[NewMessage]
     ) -> tuple[list[Message], list[Message]]:
-        """Add all or none; return the messages as they are kept, and those of them that are new."""
+        """Add all or none; return the messages as stored, and those of them that are new."""
         ids = [str(body.message_id) for body in bodies if body.message_id]
         async with self.with_all(ids):
             known = {id: found for id in ids if (found := await _known(storage, id))}
@@ -36,7 +36,7 @@ class Posted(Alone):
 
 
 def check(bodies: Sequence[NewMessage], *, is_batch: bool) -> None:
-    """Raise BadBody for what the schema cannot say."""
+    """Check what the schema cannot express. Raises BadBody."""
     wrong: list[Mistake] = []
     seen: set[object] = set()
     for place, body in enumerate(bodies):
@@ -58,13 +58,13 @@ async def _known(storage: Storage, id: str) -> Message | None:
 
 
 async def _names(storage: Storage, bodies: Iterable[NewMessage]) -> dict[str | None, str]:
-    """Look up the characters whose messages do not say a name."""
+    """Return the names of characters whose messages have no name, by id."""
     unnamed = {body.character_id for body in bodies if body.name is None and body.character_id}
     return {id: (await storage.character(id)).name for id in unnamed}
 
 
 def _kept(before: Message | None, body: NewMessage, names: Mapping[str | None, str]) -> Message:
-    """Return the message that is there already, if it is the same; else the new one."""
+    """Return the stored message if it is the same, or the new one. Raises Conflict."""
     message = _message(body, names)
     if before is None:
         return message

@@ -1,4 +1,4 @@
-"""Figures for people who run aichat: Prometheus metrics, and each turn's own waterfall.
+"""Prometheus metrics, and the latency waterfall of each turn.
 
 ``GET /metrics`` follows the same rules of access as every other page; one turn's waterfall is in
 ``api/turns.py``. No figure holds speech, text, or the name of a person, character or conversation.
@@ -29,20 +29,20 @@ from aichat.web.realtime.errors import stage_of
 from aichat.web.realtime.rooms import Rooms
 
 TURNS = 1_000
-"""The waterfalls of so many turns are kept; older ones are forgotten."""
+"""Most turns whose waterfalls are kept; older ones are dropped."""
 SECONDS = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.15, 0.25, 0.35, 0.5, 0.75, 1, 1.5, 2.5, 5, 10)
 REASONS = ("barge_in", "interrupt", "left", "new_turn")
 """Why a turn is interrupted; whatever else a plug-in says counts as ``other``."""
 
 
 class Live(Collector):
-    """Reads at each scrape what the bus and the rooms count themselves."""
+    """Reads the counters of the bus and the rooms at each scrape."""
 
     def __init__(self, bus: Bus, rooms: Rooms) -> None:
         self._bus, self._rooms = bus, rooms
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures of this moment."""
+        """Yield the current figures."""
         dropped = CounterMetricFamily(
             "aichat_events_dropped",
             "Events that a handler's full lane gave up or refused.",
@@ -93,7 +93,9 @@ class Metrics:
         self.interrupted = self._count("aichat_interruptions", "Turns cut off.", "reason")
         self.failed = self._count("aichat_errors", "What went wrong.", "stage", "code")
         self.tokens = self._count("aichat_tokens", "Read and written by language models.", "kind")
-        self.cost = self._count("aichat_cost_usd", "What replies cost, as far as servers tell.")
+        self.cost = self._count(
+            "aichat_cost_usd", "What replies cost, as far as servers report it."
+        )
         self.tools = self._count("aichat_tool_calls", "Tools that characters used.", "outcome")
 
     def _count(self, name: str, says: str, *labels: str) -> Count:
@@ -111,7 +113,7 @@ class Metrics:
         bus.tap(self.use)
 
     def time(self, event: TurnTimed) -> None:
-        """Enter what is new in a turn's waterfall."""
+        """Observe the new marks and gaps of a turn's waterfall."""
         before = self.turns.get(event.turn.id)
         known = dict(before.marks) if before else {}
         for mark, ms in event.marks:
@@ -140,13 +142,13 @@ class Metrics:
         self.failed.labels(stage_of(event.handler), code).inc()
 
     def spend(self, event: ReplyUsage) -> None:
-        """Count what a reply took, where that is known."""
+        """Count the tokens and cost of a reply, where known."""
         self.tokens.labels("prompt").inc(event.prompt_tokens or 0)
         self.tokens.labels("reply").inc(event.reply_tokens or 0)
         self.cost.inc(event.cost or 0)
 
     def use(self, event: ToolUsed) -> None:
-        """Count a call."""
+        """Count a tool call."""
         self.tools.labels("failed" if event.failed else "done").inc()
 
 

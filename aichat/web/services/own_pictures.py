@@ -1,7 +1,7 @@
-"""Which pictures a character may be given: those that this server has, by their address here.
+"""Checks that a character's pictures are on this server.
 
-A picture elsewhere would tell that place who looks at it, and when; and if the server fetched it,
-whoever names it could make the server ask its neighbours. So it is uploaded instead.
+A picture elsewhere would show that site who views it, and when; and if the server fetched it, its
+address could make the server call its own network (SSRF). So pictures are uploaded instead.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ REFUSED = (
 
 
 def is_own(address: str) -> bool:
-    """Tell whether an address is one of a picture here."""
+    """Return whether an address is one of a picture on this server."""
     return OWN.fullmatch(address) is not None
 
 
 def check_pictures(fields: Mapping[str, Any], known: Character | None = None) -> None:
-    """Look at ``image_url`` and ``images``. Raises :class:`BadBody`, which names each wrong one.
+    """Check ``image_url`` and ``images``. Raises :class:`BadBody`, which names each foreign one.
 
-    What a character has already may stay.
+    Pictures that the character has already are allowed.
     """
     kept = {known.image_url, *known.images} if known else set()
     wrong = [Mistake(place, REFUSED) for place, address in _foreign(fields) if address not in kept]
@@ -39,7 +39,7 @@ def check_pictures(fields: Mapping[str, Any], known: Character | None = None) ->
 
 
 def has_foreign(fields: Mapping[str, Any]) -> bool:
-    """Tell whether any of the pictures is from elsewhere."""
+    """Return whether any of the pictures is on another server."""
     return next(_foreign(fields), None) is not None
 
 

@@ -1,6 +1,6 @@
-"""What was deleted a moment ago: it can be taken back until it is really gone.
+"""Deletions that wait for a while, during which they can be undone.
 
-Whoever asked hides it meanwhile. What is still here when the server stops is deleted then; after a
+The caller hides the thing meanwhile. What is pending when the server stops is deleted then; after a
 crash within these seconds it is there again.
 """
 
@@ -17,7 +17,7 @@ from attrs import define, field
 from aichat.core import AichatError, NotFound
 
 UNDO_SECONDS = 15.0
-"""So long a deletion can be taken back."""
+"""Seconds in which a deletion can be undone."""
 
 Delete = Callable[[], Awaitable[None]]
 
@@ -25,43 +25,43 @@ log = logging.getLogger(__name__)
 
 
 @define(eq=False)
-class Leaving:
-    """Deletes things a while after they were asked to go; each has a key."""
+class PendingDeletions:
+    """Deletes things after :data:`UNDO_SECONDS` unless they are restored; each has a key."""
 
     tasks: TaskGroup
-    going: dict[str, tuple[anyio.CancelScope, Delete]] = field(factory=dict)
+    pending: dict[str, tuple[anyio.CancelScope, Delete]] = field(factory=dict)
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether it is on its way out."""
-        return key in self.going
+        """Return whether the deletion of *key* is pending."""
+        return key in self.pending
 
     def begin(self, key: str, delete: Delete) -> None:
-        """Let it go, by *delete*, unless it is taken back in time."""
-        if key not in self.going:
+        """Call *delete* after the delay, unless *key* is restored before."""
+        if key not in self.pending:
             scope = anyio.CancelScope()
-            self.going[key] = (scope, delete)
+            self.pending[key] = (scope, delete)
             self.tasks.start_soon(self._delete_later, key, scope, delete)
 
-    def take_back(self, key: str) -> Delete:
-        """Keep it after all; return what would have deleted it. NotFound when it is too late."""
-        if key not in self.going:
-            raise NotFound("That cannot be taken back any more.", "It is gone, or back already.")
-        scope, delete = self.going.pop(key)
+    def restore(self, key: str) -> Delete:
+        """Cancel a deletion; return what would have deleted it. Raises NotFound when too late."""
+        if key not in self.pending:
+            raise NotFound("That cannot be undone any more.", "It is deleted, or restored already.")
+        scope, delete = self.pending.pop(key)
         scope.cancel()
         return delete
 
-    async def finish(self) -> None:
-        """The server stops: nobody can take anything back."""
-        for key in list(self.going):
+    async def purge(self) -> None:
+        """Delete everything pending now, as the server stops."""
+        for key in list(self.pending):
             with suppress(NotFound):
-                await _done(self.take_back(key))
+                await _done(self.restore(key))
 
     async def _delete_later(self, key: str, scope: anyio.CancelScope, delete: Delete) -> None:
         with scope:
             await anyio.sleep(UNDO_SECONDS)
-            if self.going.get(key, (None, delete))[0] is not scope:
-                return  # it was taken back at the very moment
-            del self.going[key]
+            if self.pending.get(key, (None, delete))[0] is not scope:
+                return  # it was restored at the very moment
+            del self.pending[key]
             await _done(delete)
 
 
@@ -69,8 +69,8 @@ async def _done(delete: Delete) -> None:
     try:
         await delete()
     except NotFound:
-        return  # somebody else was quicker
+        return  # it was deleted already
     except AichatError as error:
-        log.warning("Something could not be deleted, and is there again: %s", error)
-    except Exception:  # what a store may raise must not end the server
-        log.exception("Something could not be deleted, and is there again")
+        log.warning("Something could not be deleted, and is shown again: %s", error)
+    except Exception:  # an unknown error of a store must not end the server
+        log.exception("Something could not be deleted, and is shown again")

@@ -1,4 +1,4 @@
-"""What exactly a model was told for a message, for whoever wants to look into it.
+"""The exact prompts that models were sent, by message, for inspection.
 
 The last prompts are kept in memory and never stored. The messages in them are shared, so that one
 more prompt costs little.
@@ -12,7 +12,7 @@ from aichat.core import Bus, NotFound, Prompt
 from aichat.core.events import PromptSent
 
 KEPT = 500
-"""So many prompts are kept, of all conversations together."""
+"""Most prompts kept, of all conversations together."""
 
 
 @define(eq=False)
@@ -22,11 +22,11 @@ class Prompts:
     by_message: dict[str, Prompt] = field(factory=dict)
 
     def listen(self, bus: Bus) -> None:
-        """Keep what is sent from now on."""
+        """Keep the prompts that are sent from now on."""
         bus.tap(self.keep)
 
     def keep(self, event: PromptSent) -> None:
-        """Keep one more, and forget the oldest."""
+        """Keep a prompt, and drop the oldest."""
         self.by_message[event.line.message_id] = event.prompt
         while len(self.by_message) > KEPT:
             del self.by_message[next(iter(self.by_message))]

@@ -1,6 +1,6 @@
-"""A sentence in a voice, before anybody uses it: made once, and kept by what it was made of.
+"""Previews of voices: a sentence is synthesised once, and cached by everything it depends on.
 
-Nothing of it is in the store: the files are a cache in the data folder, and go when it is full.
+Nothing of it is in the store: the files are a cache in the data folder, oldest removed first.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ from aichat.web.schemas.voices import LONGEST_TEXT
 log = logging.getLogger(__name__)
 
 LONGEST_SECONDS = 30
-"""More of a voice is not made."""
+"""Most seconds of audio of a preview; the rest is cut off."""
 PATIENCE_SECONDS = 90.0
+"""Timeout of a whole preview."""
 WAITING = 4
-"""So many previews may wait for the one that is being made."""
+"""Most previews that wait for the one being made."""
 MOST_BYTES = 100_000_000
 KEY = re.compile(r"[0-9a-f]{64}")
 PREVIEWS = "/previews/"
@@ -57,7 +58,7 @@ DRAFT = "draft-"
 
 @frozen
 class Preview:
-    """What was made: *key* names it; *is_new* if it was made just now."""
+    """A preview and its cache *key*; *is_new* if it was not cached before."""
 
     key: str
     wav: bytes
@@ -65,21 +66,21 @@ class Preview:
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """Its address for browsers."""
         return f"{PREVIEWS}{self.key}.wav"
 
 
 @define(eq=False)
 class Previews:
-    """Makes previews, one at a time: people who talk come first. *folder* is the cache."""
+    """Makes previews, one at a time, as conversations come first. *folder* is the cache."""
 
     folder: Path
     config: Config
-    # a limiter belongs to a task; what is streamed begins in one and goes on in another
+    # a CapacityLimiter belongs to a task, but a stream may begin in one and go on in another
     slot: anyio.Semaphore = field(factory=lambda: anyio.Semaphore(1))
 
     async def speak(self, parts: Parts, voice: Voice, text: str) -> Preview:
-        """Say *text* in *voice* with the engine that serves.
+        """Synthesise *text* in *voice* with the serving engine.
 
         Raises BadValue for a text that cannot be said, BackendFailed, TimedOut, and NotReady while
         no engine serves or too many wait.
@@ -94,7 +95,7 @@ class Previews:
         return Preview(key, wav, is_new=True)
 
     async def stream(self, parts: Parts, voice: Voice, text: str) -> AsyncIterator[bytes]:
-        """Say it as :meth:`speak` does, piece by piece as it is made: a WAV without a length."""
+        """Synthesise as :meth:`speak` does, but yield pieces of a WAV as they are made."""
         text = _checked(text)
         tts, key = parts.tts, self.key(parts, voice, text)
         if found := await anyio.to_thread.run_sync(self._found, key):
@@ -118,11 +119,11 @@ class Previews:
                     is_mute = False
                     yield piece
         if is_mute:
-            problem, mend = "The voice made no sound.", "Describe it differently, and try again."
-            raise BackendFailed(problem, mend)
+            problem, hint = "The voice made no sound.", "Describe it differently, and try again."
+            raise BackendFailed(problem, hint)
 
     def key(self, parts: Parts, voice: Voice, text: str) -> str:
-        """Name what is said by all that it is made of: engine, its settings, voice and text."""
+        """Return the cache key: a hash of the engine, its settings, the voice and the text."""
         serving = parts.roles["tts"].serving
         engine = serving.name if serving else ""
         chosen = self.config.parts.get("tts")
@@ -135,7 +136,7 @@ class Previews:
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
     async def again(self, key: str) -> bytes:
-        """Return a preview that was made before. Raises NotFound when it is no longer there."""
+        """Return a cached preview. Raises NotFound when it is no longer there."""
         found = await anyio.to_thread.run_sync(self._found, key) if KEY.fullmatch(key) else None
         if found is None:
             raise NotFound("This preview is no longer kept.", "Listen to the voice once more.")
@@ -145,7 +146,7 @@ class Previews:
         path = self.folder / f"{key}.wav"
         try:
             wav = path.read_bytes()
-            os.utime(path)  # who was heard last goes last
+            os.utime(path)  # least recently used ones are removed first
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -154,7 +155,7 @@ class Previews:
         return wav
 
     def _keep(self, key: str, wav: bytes) -> None:
-        """Keep a preview; one that cannot be kept is made again when it is wanted."""
+        """Cache a preview; one that cannot be written is made again when it is wanted."""
         draft = self.folder / f"{DRAFT}{mark()}{key}"
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -168,11 +169,11 @@ class Previews:
                 draft.unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove what a killed process has left half written. Takes the disk's time."""
+        """Remove files that a killed process left half written. Blocks on the disk."""
         sweep(self.folder, DRAFT)
 
     def _surplus(self) -> Iterator[Path]:
-        """Yield those that were heard longest ago, as many as are too many."""
+        """Yield the least recently used files over :data:`MOST_BYTES`."""
         files = [(path, path.stat()) for path in self.folder.iterdir()]
         room = MOST_BYTES
         for path, state in sorted(files, key=lambda pair: pair[1].st_mtime, reverse=True):
@@ -182,14 +183,14 @@ class Previews:
 
 
 def seeded(voice: Voice, seed: int | None) -> Voice:
-    """Return the voice with another throw of its engine's dice; None leaves it as it is."""
+    """Return the voice with another random seed; None leaves it as it is."""
     if seed is None or seed == voice.settings.get("seed"):
         return voice
     return evolve(voice, settings={**voice.settings, "seed": seed}, audio_tokens=None)
 
 
 def _fields(voice: Voice) -> Mapping[str, Any]:
-    """Return what a voice sounds by; whoever is heard in a clip sounds alike with and without."""
+    """Return the fields that decide how a voice sounds; consent does not."""
     settings = {key: value for key, value in voice.settings.items() if key != "consent"}
     return {
         "voice": voice.voice,
@@ -208,13 +209,13 @@ def _checked(text: str) -> str:
         raise BadValue("There is nothing to say.", "Write a sentence.", "text")
     if len(text) > LONGEST_TEXT:
         raise BadValue(
-            f"The sentence has over {LONGEST_TEXT} letters.", "Write a shorter one.", "text"
+            f"The sentence has over {LONGEST_TEXT} characters.", "Write a shorter one.", "text"
         )
     return text
 
 
 async def _spoken(tts: Tts, voice: Voice, text: str) -> AsyncIterator[bytes]:
-    """Yield PCM16 as it is made. No scope is held while others work."""
+    """Yield PCM16 as it is made. No cancel scope is held across a yield."""
     sound = Sound(text, tts.sample_rate, math.inf)  # a voice without end is cut here
     room, until = LONGEST_SECONDS * tts.sample_rate * 2, anyio.current_time() + PATIENCE_SECONDS
     async with closing(tts.speak(text, voice)) as chunks:
@@ -227,7 +228,7 @@ async def _spoken(tts: Tts, voice: Voice, text: str) -> AsyncIterator[bytes]:
 
 
 async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
-    """Return the next chunk, or None at the end. Raises what can be told to people."""
+    """Return the next chunk, or None at the end. Raises AichatError only."""
     try:
         with anyio.fail_after(until - anyio.current_time()):
             return await anext(chunks, None)
@@ -238,7 +239,7 @@ async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
             f"The voice did not finish within {PATIENCE_SECONDS:g} seconds.",
             "Try a shorter sentence, or another [tts] backend.",
         ) from None
-    except Exception as error:  # whatever an engine may raise is told in words
+    except Exception as error:  # an unknown error of an engine becomes one of ours
         log.exception("A voice failed while it was tried")
         raise BackendFailed(
             f"The voice failed ({type(error).__name__}).", "Try again. The log says more."
@@ -246,7 +247,7 @@ async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
 
 
 def _head(rate: int) -> bytes:
-    """Write the head of a WAV of PCM16, mono, whose length nobody knows yet."""
+    """Return a WAV header for mono PCM16 of unknown length."""
     form = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
     return b"RIFF\xff\xff\xff\xffWAVEfmt " + form + b"data\xff\xff\xff\xff"
 

@@ -1,4 +1,4 @@
-"""How a start that fails is reported in the terminal."""
+"""Reports a failed start in the terminal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import click
 
 
 def stop(message: str) -> SystemExit:
-    """Print why aichat cannot start, as it is: click would put it into a box and cut the words."""
+    """Print why aichat cannot start, unchanged: click would box the message and cut words."""
     click.echo(f"aichat cannot start: {message}", err=True)
     return SystemExit(1)

@@ -1,7 +1,7 @@
-"""The start: when the address is announced, and downloads that go on after it.
+"""The start: waits until a typed message can be answered, and logs downloads that go on after it.
 
-Nothing is served before a typed message would be answered. The store and the sequencer are there by
-then; here the language models are waited for.
+Nothing is served before. The store and the sequencer are ready by then; here the language models
+are waited for.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from aichat.core import Parts, Status
 from aichat.core.registry.selection import State
 
 EVERY_SECONDS = 5.0
-"""So often a line for each download."""
-
+"""Seconds between two lines about a download."""
 
 START_SECONDS = 30.0
-"""A language model that takes longer to start is not waited for: the page shows how it gets on."""
+"""Longest wait for a language model to start; after it the page shows its progress."""
 
 
 async def until_answerable(parts: Parts, hurry: anyio.Event) -> None:
-    """Wait until a typed message would be answered, as far as that can be waited for.
+    """Wait until a typed message would be answered.
 
-    It ends as well when every language model has failed, or those that go on are downloading, after
-    :data:`START_SECONDS`, and when there is a *hurry*, as the server is to stop.
+    The wait also ends when every language model has failed or is downloading, after
+    :data:`START_SECONDS`, and when *hurry* is set because the server is to stop.
     """
     settled = anyio.Event()
 
@@ -64,24 +63,24 @@ async def _either(*events: anyio.Event) -> None:
 
 
 @define
-class Starting:
-    """Prints how downloads get on, that they are done, or why they failed."""
+class DownloadLog:
+    """Prints the progress of downloads, and when they are done."""
 
     parts: Parts
-    told: dict[tuple[str, str], float] = Factory(dict)
-    """When, of each backend that downloads, something was told last."""
+    reported: dict[tuple[str, str], float] = Factory(dict)
+    """When a line was last printed for each downloading backend, in monotonic seconds."""
 
     def look(self) -> None:
-        """See what has changed; a watcher of the parts."""
+        """Print what has changed; called as a watcher of the parts."""
         for status in self.parts.statuses():
             self._look(status)
 
     def _look(self, status: Status) -> None:
         who = (status.part, status.name)
         if status.state is State.STARTING:
-            is_due = monotonic() - self.told.get(who, -EVERY_SECONDS) >= EVERY_SECONDS
+            is_due = monotonic() - self.reported.get(who, -EVERY_SECONDS) >= EVERY_SECONDS
             if status.detail.startswith("weights:") and is_due:
-                self.told[who] = monotonic()
+                self.reported[who] = monotonic()
                 click.echo(f"{status.part} {status.name}: {status.detail}", err=True)
-        elif self.told.pop(who, None) and status.state is State.READY:
+        elif self.reported.pop(who, None) and status.state is State.READY:
             click.echo(f"{status.part} {status.name}: the weights are here, it is ready", err=True)

@@ -1,4 +1,4 @@
-"""What ``litestar run`` must find in the environment: .env, the application, host and port.
+"""Prepares the environment for ``litestar run``: .env, the application, host and port.
 
 It is read when this module is imported, because litestar looks for an application right then.
 """
@@ -16,9 +16,9 @@ from .cannot_start import stop
 
 
 def _set_up() -> AichatError | None:
-    """Read .env and what ``litestar run`` must know; return what is wrong with .env.
+    """Read .env and set what ``litestar run`` needs; return an error in .env, if any.
 
-    Every command of every application comes by here, so only those of aichat's may stop for it.
+    Litestar runs this for every command of every application, so only aichat's may fail for it.
     """
     fault = None
     try:
@@ -43,7 +43,7 @@ def _another_app_is_here() -> bool:
 
 
 env_fault = _set_up()
-"""Why .env could not be read."""
+"""Why .env could not be read, or None."""
 
 
 def require_env() -> None:

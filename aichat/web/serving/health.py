@@ -1,4 +1,4 @@
-"""Is the server alive, and can it do its work?"""
+"""Health checks: liveness and readiness."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aichat.core import Parts
 
 @get("/health", operation_id="getHealth", tags=["health"], sync_to_thread=False)
 def health() -> dict[str, str]:
-    """Answer while the process lives; from when a typed message would be answered, too."""
+    """Answer 200 while the process runs, once a typed message can be answered."""
     return {"status": "healthy"}
 
 
@@ -28,7 +28,7 @@ def health() -> dict[str, str]:
     sync_to_thread=False,
 )
 def ready(state: State) -> Response[dict[str, Any]]:
-    """List every plug-in with its state; 503 while a part has nobody to play it."""
+    """List every plug-in with its state; 503 while a part has no ready backend."""
     parts: Parts = state.parts
     is_ready = parts.is_ready()
     body = {

@@ -1,4 +1,4 @@
-"""What stands in the log: no secrets, and no line for each request unless somebody debugs."""
+"""Keeps secrets out of the log, and lines for each request unless at DEBUG."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from aichat.core.redaction import RedactingFormatter
 
 OF_REQUESTS = ("httpx", "httpx2", "openai", "openai._base_client", "uvicorn.access")
-"""Loggers that write a line for each request, as INFO."""
+"""Loggers that write a line for each request, at INFO."""
 
 
 class Demoted(logging.Filter):
-    """Makes DEBUG of INFO."""
+    """Demotes INFO records to DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is written all the same."""
+        """Return whether the record is still written at its new level."""
         if record.levelno == logging.INFO:
             record.levelno, record.levelname = logging.DEBUG, "DEBUG"
         level = logging.getLogger(record.name).getEffectiveLevel()
@@ -25,10 +25,10 @@ class Demoted(logging.Filter):
 DEMOTED = Demoted()
 
 
-def keep_discreet() -> None:
-    """Let every handler that there is leave secrets out; may be called again when there are more.
+def redact_logs() -> None:
+    """Make every existing log handler redact secrets; call it again after handlers are added.
 
-    Only the ways out are touched: who writes to the log, and at which level, is left as it is.
+    Only handlers are changed; loggers and their levels stay as they are.
     """
     for handler in _handlers():
         if not isinstance(handler.formatter, RedactingFormatter):

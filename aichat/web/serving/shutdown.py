@@ -1,8 +1,8 @@
-"""How the server ends: at once, with everything kept.
+"""How the server stops: at once, with everything stored.
 
-What goes on is interrupted first, so that what was heard becomes a message; clients are let go with
-a close code that says they may come back. When all is kept nothing holds up the end: not a thread
-that is stuck in an engine, nor a request that is still answered.
+Live turns are interrupted first, so that what was heard becomes a message; clients are disconnected
+with a close code that lets them reconnect. When all is stored nothing delays the end: neither a
+thread that is stuck in an engine, nor a request that is still being answered.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ import click
 from litestar.datastructures import State
 
 GOODBYE_SECONDS = 0.15
-"""Clients get so long to take in why they are let go ..."""
+"""Timeout for clients to receive the close frame."""
 GRACE_SECONDS = 0.2
-"""... and requests to be answered."""
+"""Timeout for requests to be answered."""
 LAST_SECONDS = 0.25
-"""When all is kept, the process ends after so long whatever still goes on."""
+"""Seconds after everything is stored until the process is ended whatever still runs."""
 
 
 async def begin(state: State) -> None:
-    """Interrupt what goes on, and let everybody go."""
+    """Interrupt live turns, and disconnect every client."""
     if bus := getattr(state, "bus", None):  # else it never started
         bus.stop()
         await state.rooms.part(GOODBYE_SECONDS)
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Leave out of the log where a request was cut off: that was us."""
+    """Return whether a record is logged: requests that the shutdown cancelled are not."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, asyncio.CancelledError)
 
 
 def end_soon(exit_code: int) -> None:
-    """End the process with *exit_code* unless it has ended by itself. Call it when all is kept."""
+    """End the process with *exit_code* unless it ends by itself; call when all is stored."""
     last = threading.Timer(LAST_SECONDS, _end, (exit_code,))
     last.daemon = True
     last.start()
@@ -49,7 +49,7 @@ def _end(exit_code: int) -> None:
     busy = {one.name for one in threading.enumerate() if not one.daemon and one is not main}
     what = ", ".join(sorted(busy)) or "a task"
     click.echo(
-        f"aichat has kept everything, and ends although something does not: {what}.", err=True
+        f"aichat has stored everything, and exits although this still runs: {what}.", err=True
     )
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

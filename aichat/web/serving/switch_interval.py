@@ -1,4 +1,4 @@
-"""How soon a thread that holds the interpreter lock gives way to the event loop."""
+"""Shortens the time after which a thread yields the interpreter lock to the event loop."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SWITCH_SECONDS = 0.001
-"""A plug-in's model in plain Python would else hold up an interruption by Python's own 5 ms each
-time the loop waits for the lock."""
+"""Python's default of 5 ms would let a model in plain Python delay an interruption by that much
+each time the loop waits for the lock."""
 
 
 @contextmanager
 def quick_switches() -> Iterator[None]:
-    """Let threads give way after a millisecond for the length of a ``with`` block."""
+    """Make threads yield after a millisecond within the ``with`` block."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, SWITCH_SECONDS))
     try:

@@ -28,31 +28,31 @@ from aichat.web.access.keyring import Keyring
 
 from . import shutdown as stopping
 from .cannot_start import stop
-from .logs import keep_discreet
+from .logs import redact_logs
 
 NEEDS_HTTPS = (
     "Browsers on other machines can log in, and use the microphone, over https only: put a TLS "
     "proxy before it, or start it with --ssl-certfile and --ssl-keyfile."
 )
 SETTINGS: dict[str, Any] = {
-    "http": "aichat.web.serving.http_timeouts:Impatient",
+    "http": "aichat.web.serving.http_timeouts:HttpTimeoutProtocol",
     "ws_per_message_deflate": False,  # speech hardly shrinks, and it costs three times the CPU
     "ws_max_size": 1 << 20,  # our own limit is smaller, and answers with a readable error
     "timeout_graceful_shutdown": 1,
-    "proxy_headers": False,  # whose X-Forwarded-For counts, [web] trusted_proxies says
+    "proxy_headers": False,  # [web] trusted_proxies decides instead
     "log_level": "warning",
 }
 
 
 class AichatServer(CLIPlugin):
-    """Wraps ``litestar run``."""
+    """Makes ``litestar run`` serve aichat with its own settings."""
 
     def on_cli_init(self, cli: click.Group) -> None:
-        """Add nothing: the commands come by the entry point."""
+        """Add nothing: the commands are registered by the entry point."""
 
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:
-        """Put our server in the place of ``uvicorn.run``."""
+        """Replace ``uvicorn.run`` by our server."""
         import uvicorn
 
         from .environment import require_env  # read when litestar looked for its commands
@@ -63,7 +63,7 @@ class AichatServer(CLIPlugin):
         _prepare(app, click.get_current_context().params)
         for key, value in SETTINGS.items():
             os.environ.setdefault(f"UVICORN_{key.upper()}", str(value))
-        os.environ["UVICORN_PROXY_HEADERS"] = "False"  # it would believe whoever is on this machine
+        os.environ["UVICORN_PROXY_HEADERS"] = "False"  # it would trust any local peer
         run = uvicorn.run
         uvicorn.run = lambda **options: serve(app, options)
         try:
@@ -73,9 +73,9 @@ class AichatServer(CLIPlugin):
 
 
 def _prepare(app: Litestar, options: dict[str, Any]) -> None:
-    """Stop a start that would serve others without a login; print the login if nobody else can."""
+    """Stop a start that would serve others without a login; print the login for workers."""
     host = options["host"]
-    is_local = app.state.gate.knows_only_local
+    is_local = app.state.authenticator.knows_only_local
     if is_local and (why := binding.refusal(host, options["fd"], options["uds"])):
         raise stop(why)
     if options["reload"] or options["wc"] > 1:  # then the server is another process
@@ -112,7 +112,7 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
         logging.getLogger("uvicorn.error").addFilter(is_news)
     patience = {"timeout_graceful_shutdown": stopping.GRACE_SECONDS}
     config = uvicorn.Config(**{**options, **SETTINGS, **patience})
-    keep_discreet()  # uvicorn has its own handlers now
+    redact_logs()  # uvicorn has its own handlers now
     sockets = None if config.fd is not None or config.uds else [_bound(config.host, config.port)]
 
     class Server(uvicorn.Server):
@@ -137,7 +137,7 @@ def serve(app: Litestar, options: dict[str, Any]) -> None:
             self.exit_code = 0 if sig == signal.SIGINT else 128 + sig
             super().handle_exit(sig, frame)
             if self.loop and (hurry := app.state.get("hurry")):
-                self.loop.call_soon_threadsafe(hurry.set)  # a start that waits goes on, and ends
+                self.loop.call_soon_threadsafe(hurry.set)  # ends the wait for the start
 
     server = Server(config)
     app.state.when_kept = lambda: stopping.end_soon(server.exit_code)

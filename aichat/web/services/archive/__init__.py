@@ -1,4 +1,4 @@
-"""Everything that was made here, in one file to take away, and back in again.
+"""Exports everything to one file, an archive, and imports it again.
 
 An archive is a zip. ``aichat.json`` says what it is; ``voices.json``, ``characters.json`` and
 ``settings.json`` hold records as the REST API shows them, each file in ``conversations/`` one

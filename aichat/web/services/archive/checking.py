@@ -1,4 +1,4 @@
-"""Is it an archive of ours, and is everything in it as it must be? Runs in a worker thread."""
+"""Validates an archive and everything in it. Runs in a worker thread."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from aichat.web.schemas.voices import require_key
 from aichat.web.services.own_pictures import is_own
 
 from . import layout
-from .layout import About, Talk, plain
+from .layout import About, ArchivedConversation, plain
 
 T = TypeVar("T")
 
 MOST_FILES = 200_000
 MOST_BYTES = 2_000_000_000
 MOST_IN_A_FILE = 100_000_000
-"""Unpacked bytes: a small zip can hold a lot of nothing."""
+"""Most unpacked bytes of one file, against zip bombs."""
 NAMES = re.compile(
     r"aichat\.json|(voices|characters|settings)\.json|conversations/[0-9]{1,9}\.json"
     r"|clips/[0-9a-f]{64}\.[a-z0-9]{1,8}"
@@ -39,25 +39,27 @@ OTHER = "Choose a file that aichat exported."
 
 
 class BadArchive(BadValue):
-    """A file is no archive, or something in it is wrong; nothing of it was kept."""
+    """A file is no archive, or something in it is invalid; nothing of it was imported."""
 
 
 @define
 class Checked:
-    """An archive in which everything is as it must be."""
+    """A valid archive."""
 
     archive: ZipFile
     voices: Sequence[Voice] = ()
     characters: Sequence[Character] = ()
     settings: dict[str, Any] = field(factory=dict)
-    talks: Sequence[str] = ()
+    conversations: Sequence[str] = ()
     """The names of the files that hold conversations, oldest first."""
 
-    def talk(self, name: str) -> tuple[Conversation, list[Message]]:
+    def conversation(self, name: str) -> tuple[Conversation, list[Message]]:
         """Read one conversation."""
-        talk = _decoded(self.archive, name, Talk)
+        archived = _decoded(self.archive, name, ArchivedConversation)
         with _in_words(name):
-            return _conversation(talk.conversation), [_message(one, talk) for one in talk.messages]
+            return _conversation(archived.conversation), [
+                _message(one, archived) for one in archived.messages
+            ]
 
     def clips(self) -> Iterator[str]:
         """Return the keys of the recordings and pictures."""
@@ -66,19 +68,21 @@ class Checked:
                 yield name.removeprefix(layout.CLIPS)
 
     def clip(self, key: str) -> bytes:
-        """Read one of them."""
+        """Read one recording or picture."""
         return _read(self.archive, layout.CLIPS + key)
 
 
 def checked(file: IO[bytes]) -> Checked:
-    """Look at all of *file*. Raises :class:`BadArchive`."""
+    """Validate all of *file*. Raises :class:`BadArchive`."""
     try:
         archive = ZipFile(file)
     except (BadZipFile, OSError, ValueError) as error:
         raise BadArchive("The file is no zip archive.", OTHER) from error
     names = _names(archive)
     _about(archive, names)
-    found = Checked(archive, talks=sorted(n for n in names if n.startswith(layout.CONVERSATIONS)))
+    found = Checked(
+        archive, conversations=sorted(n for n in names if n.startswith(layout.CONVERSATIONS))
+    )
     if layout.VOICES in names:
         with _in_words(layout.VOICES):
             listed = _decoded(archive, layout.VOICES, list[voice_schemas.Voice])
@@ -91,8 +95,8 @@ def checked(file: IO[bytes]) -> Checked:
         found.settings = setting_schemas.sent(
             _decoded(archive, layout.SETTINGS, setting_schemas.SettingsChanges)
         )
-    for name in found.talks:
-        found.talk(name)
+    for name in found.conversations:
+        found.conversation(name)
     return found
 
 
@@ -138,7 +142,7 @@ def _decoded(archive: ZipFile, name: str, kind: type[T]) -> T:
 
 @contextmanager
 def _in_words(name: str) -> Iterator[None]:
-    """Say in which file a mistake is."""
+    """Turn errors into BadArchive with the name of the file inside the archive."""
     try:
         yield
     except BadArchive:
@@ -148,11 +152,11 @@ def _in_words(name: str) -> Iterator[None]:
         raise BadArchive(f"{name}: {problem}", OTHER) from error
 
 
-# -- records as the REST API shows them become ours, within the limits that it sets to clients -----
+# -- from records of the REST API to ours, within the limits for clients ---------------------------
 
 
 def _within(record: Struct, kind: type[Struct]) -> dict[str, Any]:
-    """Check what a client could have sent of *record*, and return it."""
+    """Validate the fields of *record* that a client could have sent, and return them."""
     given = plain(record, kind)
     msgspec.convert(given, kind)
     return given
@@ -183,8 +187,8 @@ def _conversation(one: record_schemas.Conversation) -> Conversation:
     )
 
 
-def _message(one: record_schemas.Message, talk: Talk) -> Message:
-    if one.conversation_id != talk.conversation.conversation_id:
+def _message(one: record_schemas.Message, archived: ArchivedConversation) -> Message:
+    if one.conversation_id != archived.conversation.conversation_id:
         raise BadValue("A message belongs to another conversation.", OTHER)
     given = plain(one, record_schemas.Message)
     msgspec.convert(

@@ -1,4 +1,4 @@
-"""What is where in an archive."""
+"""The files in an archive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLIPS = "clips/"
 
 
 class About(Struct):
-    """What the archive is, and who wrote it when."""
+    """What the archive is, and which version wrote it when."""
 
     version: int
     made_by: str
@@ -26,7 +26,7 @@ class About(Struct):
     format: str = "aichat"
 
 
-class Talk(Struct):
+class ArchivedConversation(Struct):
     """One conversation, and its messages, oldest first."""
 
     conversation: records.Conversation
@@ -34,5 +34,5 @@ class Talk(Struct):
 
 
 def plain(record: Struct, kind: type[Struct]) -> dict[str, Any]:
-    """Return those fields of *record* that *kind* has, as what a client might have sent."""
+    """Return the fields of *record* that *kind* has, as a client might have sent them."""
     return {name: getattr(record, name) for name in kind.__struct_fields__ if hasattr(record, name)}

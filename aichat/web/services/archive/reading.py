@@ -1,12 +1,12 @@
-"""Taking an archive in. All of it is checked before anything is kept.
+"""Imports an archive. All of it is validated before anything is stored.
 
-What refers to something that is neither in the archive nor here loses that reference: a character
-its voice, a conversation a member. Nothing is ever deleted. What stops or fails in the middle is
-taken back, but for recordings, which the store sweeps, and the order of conversations by activity.
+A reference to something that is neither in the archive nor in the store is dropped: a character's
+voice, a member of a conversation. Nothing is ever deleted. An import that is cancelled or fails is
+rolled back, except for recordings, which the store sweeps, and the order of conversations.
 
-An archive is one's own backup: restored, everything is as it was, also who may use which tools and
-which model answers (a character's card, which strangers pass around, only proposes that). How many
-characters came with such choices is said, for an archive that was somebody else's.
+An archive is the user's own backup: it restores everything, including tools and models of
+characters (a card, which strangers pass around, only proposes those). The result counts the
+characters with such choices, in case the archive was somebody else's.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from aichat.web.schemas.settings import KNOWN
 from .checking import BadArchive, Checked, checked
 
 Policy = Literal["keep", "replace"]
-"""What becomes of records that are here already: they stay, or the archive's take their place."""
+"""Existing records: keep them, or replace them by the archive's."""
 BATCH = 1_000
-Way = Callable[[], Awaitable[object]]
-Tell = Callable[[int, int], None]
-"""Hears how many records were taken in, and how many there are."""
+UndoStep = Callable[[], Awaitable[object]]
+Report = Callable[[int, int], None]
+"""Called with the number of records imported so far, and the total."""
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +49,19 @@ __all__ = ["BadArchive", "Policy", "Taken", "take_in"]
 
 @define
 class Taken:
-    """How many came in, and how many were left as they were; *changed* are ids of characters."""
+    """Counts of imported and kept records; *changed* are ids of replaced characters."""
 
     voices: int = 0
     characters: int = 0
     conversations: int = 0
     kept: int = 0
     privileged: int = 0
-    """Characters that came with tools, a model or limits of their own."""
+    """Imported characters that have tools, a model or limits of their own."""
     changed: list[str] = field(factory=list)
 
     @property
     def line(self) -> str:
-        """Tell it to people."""
+        """A sentence for people."""
         counts = {
             "character": self.characters, "voice": self.voices, "conversation": self.conversations,
         }  # fmt: skip
@@ -76,31 +76,31 @@ class Taken:
 
 
 async def take_in(
-    storage: Storage, file: IO[bytes], policy: Policy, tell: Tell = lambda done, total: None
+    storage: Storage, file: IO[bytes], policy: Policy, report: Report = lambda done, total: None
 ) -> Taken:
-    """Take an archive in. Raises :class:`BadArchive`, and what the store raises.
+    """Import an archive. Raises :class:`BadArchive`, and what the store raises.
 
-    Then, and when it is cancelled, what had come in is taken back.
+    After an error, and when it is cancelled, the import is rolled back.
     """
     found = await to_thread.run_sync(checked, file)
     with found.archive:
-        taking = _Taking(storage, found, policy, tell)
+        taking = _Taking(storage, found, policy, report)
         try:
             return await taking.everything()
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await taking.take_back()
+                await taking.roll_back()
             raise
 
 
 class _Taking:
-    def __init__(self, storage: Storage, found: Checked, policy: Policy, tell: Tell) -> None:
-        self.storage, self.found, self.policy, self.tell = storage, found, policy, tell
+    def __init__(self, storage: Storage, found: Checked, policy: Policy, report: Report) -> None:
+        self.storage, self.found, self.policy, self.report = storage, found, policy, report
         self.taken = Taken()
         self.clips = list(found.clips())
         self.done = 0
-        self.ways_back: list[Way] = []
-        """What undoes each step, oldest first; noted before it, as nobody knows how far one got."""
+        self.undo_steps: list[UndoStep] = []
+        """What undoes each step, oldest first; added before the step, which may fail midway."""
 
     async def everything(self) -> Taken:
         await self._step(0)
@@ -116,30 +116,30 @@ class _Taking:
             await self._character(evolve(who, voice=known))
             await self._step()
         here = {who.id for who in await self.storage.characters()}
-        for name in self.found.talks:
-            conversation, messages = await to_thread.run_sync(self.found.talk, name)
-            await self._talk(conversation, messages, here)
+        for name in self.found.conversations:
+            conversation, messages = await to_thread.run_sync(self.found.conversation, name)
+            await self._conversation(conversation, messages, here)
             await self._step()
         await self._settings()
         return self.taken
 
     async def _step(self, count: int = 1) -> None:
-        """So much more is done; here it can be cancelled, whatever the store."""
+        """Report *count* more records as done; a checkpoint for cancellation."""
         self.done += count
         found = self.found
-        records = (self.clips, found.voices, found.characters, found.talks)
-        self.tell(self.done, sum(map(len, records)))
+        records = (self.clips, found.voices, found.characters, found.conversations)
+        self.report(self.done, sum(map(len, records)))
         await anyio.lowlevel.checkpoint()
 
-    async def take_back(self) -> None:
-        """Undo what was done, the last first. What cannot be undone is told in the log."""
-        for way in reversed(self.ways_back):
+    async def roll_back(self) -> None:
+        """Undo all steps, the last first. Steps that cannot be undone are logged."""
+        for step in reversed(self.undo_steps):
             try:
-                await way()
+                await step()
             except NotFound:
-                continue  # somebody has deleted it meanwhile
+                continue  # it was deleted meanwhile
             except AichatError as error:
-                log.error("Something of an import that ended early is still here: %s", error)
+                log.error("A record of an import that was rolled back is still here: %s", error)
 
     async def _clip(self, key: str) -> None:
         data = await to_thread.run_sync(self.found.clip, key)
@@ -152,7 +152,7 @@ class _Taking:
         if before is None:
             await self._add(partial(storage.add_voice, voice), partial(storage.delete_voice, key))
         elif self.policy == "replace":
-            self.ways_back.append(partial(storage.change_voice, key, _changes(before)))
+            self.undo_steps.append(partial(storage.change_voice, key, _changes(before)))
             await storage.change_voice(key, _changes(voice))
         else:
             self.taken.kept += 1
@@ -166,7 +166,7 @@ class _Taking:
             await self._add(partial(self.storage.add_character, who), gone)
         elif self.policy == "replace":
             back = partial(self.storage.change_character, who.id, _changes(before))
-            self.ways_back.append(back)
+            self.undo_steps.append(back)
             await self.storage.change_character(who.id, _changes(who))
             self.taken.changed.append(who.id)
         else:
@@ -175,7 +175,7 @@ class _Taking:
         self.taken.characters += 1
         self.taken.privileged += bool(who.model or any(who.extensions.get(n) for n in KNOWN))
 
-    async def _talk(
+    async def _conversation(
         self, conversation: Conversation, messages: Sequence[Message], here: set[str]
     ) -> None:
         cast = [id for id in conversation.active_characters if id in here]
@@ -186,7 +186,7 @@ class _Taking:
             gone = partial(storage.delete_conversation, id)
             await self._add(partial(storage.add_conversation, conversation), gone)
         elif self.policy == "replace":
-            self.ways_back.append(partial(storage.change_conversation, id, _changes(before)))
+            self.undo_steps.append(partial(storage.change_conversation, id, _changes(before)))
             await storage.change_conversation(id, _changes(conversation))
         else:
             self.taken.kept += 1
@@ -200,20 +200,20 @@ class _Taking:
             await storage.add_messages(said[at : at + BATCH])
         self.taken.conversations += 1
 
-    async def _add(self, add: Callable[[], Awaitable[object]], back: Way) -> None:
-        """Add a record; one that somebody else has added meanwhile is theirs, and stays."""
-        self.ways_back.append(back)
+    async def _add(self, add: Callable[[], Awaitable[object]], back: UndoStep) -> None:
+        """Add a record; on a Conflict another request added it meanwhile, and it stays."""
+        self.undo_steps.append(back)
         try:
             await add()
         except Conflict:
-            self.ways_back.remove(back)
+            self.undo_steps.remove(back)
             raise
 
     async def _note_messages(self, said: Sequence[Message]) -> None:
-        """Remember what these messages are now, of a conversation that is here already."""
+        """Add undo steps for messages of a conversation that exists already."""
         for one in said:
             before: Message | None = await _found(self.storage.message, one.message_id)
-            self.ways_back.append(
+            self.undo_steps.append(
                 partial(self.storage.add_message, before)
                 if before
                 else partial(self.storage.delete_message, one.message_id)

@@ -1,4 +1,4 @@
-"""Writing an archive. It grows in a temporary file; memory holds one conversation at a time."""
+"""Exports an archive to a temporary file; memory holds one conversation at a time."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from aichat.web.schemas import voices as voice_schemas
 from aichat.web.schemas.records import out, outs
 
 from . import layout
-from .layout import About, Talk
+from .layout import About, ArchivedConversation
 
 KINDS = ("characters", "voices", "conversations")
-"""What can be left out, or taken along."""
+"""Kinds of records that an export may include."""
 PAGE = 500
 CHUNK = 256 * 1024
 
 
 def today() -> datetime:
-    """Return the time, for the name of a file."""
+    """Return the current time, for the name of the file."""
     return datetime.now(UTC)
 
 
 async def packed(storage: Storage, kinds: Collection[str]) -> tuple[int, AsyncIterator[bytes]]:
-    """Pack these *kinds* of records; return the size of the archive in bytes, and its pieces."""
+    """Export these *kinds* of records; return the archive's size in bytes, and its pieces."""
     file = TemporaryFile()  # noqa: SIM115  (the iterator closes it)
     try:
         with ZipFile(file, "w", ZIP_DEFLATED) as archive:
@@ -81,7 +81,7 @@ class _Writing:
             ids.update((one.conversation_id, None) for one in page)
             if len(ids) == known:
                 break
-        for number, id in enumerate(reversed(ids)):  # oldest first, as they will come back
+        for number, id in enumerate(reversed(ids)):  # oldest first, the order of an import
             await self._talk(f"{layout.CONVERSATIONS}{number:06}.json", id)
 
     async def _talk(self, name: str, id: str) -> None:
@@ -93,7 +93,9 @@ class _Writing:
                 self.clips.update(*(picture_keys(message.content) for message in page))
         except NotFound:  # it was deleted meanwhile
             return
-        await self._put(name, Talk(out(record_schemas.Conversation, conversation), messages))
+        await self._put(
+            name, ArchivedConversation(out(record_schemas.Conversation, conversation), messages)
+        )
 
     async def _page(self, id: str, before: list[record_schemas.Message]) -> Sequence[Message]:
         """Read on behind the messages of *before*, and take out those that were deleted meanwhile.
@@ -111,7 +113,7 @@ class _Writing:
     async def _clip(self, key: str) -> None:
         try:
             data = await self.storage.clip(key)
-        except NotFound:  # a picture that somebody names, and that is gone
+        except NotFound:  # a message names a picture that was deleted
             return
         # recordings and pictures hardly shrink
         await to_thread.run_sync(self.archive.writestr, layout.CLIPS + key, data, ZIP_STORED)

@@ -1,1 +1,1 @@
-"""Character cards, read and written."""
+"""Reads and writes character cards."""

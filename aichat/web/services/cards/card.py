@@ -3,7 +3,7 @@
 What a card holds beyond our fields is kept in ``extensions["card"]`` and written back unchanged.
 Our own, which no other program reads, are in ``extensions["aichat"]`` of the card. A card comes
 from a stranger: what would decide about cost or power (model, temperature, tools, limits) is kept
-in ``extensions["proposed"]``, and somebody here accepts it or not.
+in ``extensions["proposed"]``, for the user to accept or not.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OLDEST = {
 """What the fields were called before version 1."""
 LIFTED = ("talkativeness",)
 """Extensions of a card that mean the same here, and decide neither cost nor power."""
-TOLD = ("system_prompt", "description", "personality", "scenario", "mes_example")
+PROMPT_FIELDS = ("system_prompt", "description", "personality", "scenario", "mes_example")
 """Fields that make up our system prompt, in order."""
 TITLES = {"personality": "Personality", "scenario": "Scenario", "mes_example": "How it talks"}
 EMPTY: Mapping[str, Any] = {
@@ -49,7 +49,7 @@ EMPTY: Mapping[str, Any] = {
 
 @frozen
 class Clip:
-    """What a cloned voice is made of: a recording, its words, and when the speaker agreed."""
+    """The source of a cloned voice: a recording, its words, and when the speaker consented."""
 
     audio: bytes
     transcript: str
@@ -58,7 +58,7 @@ class Clip:
 
 @frozen
 class Card:
-    """What a card comes to: fields of a character, its voice if it has one, its picture.
+    """A card that was read: fields of a character, its voice if it has one, its picture.
 
     A cloned voice has a *clip* as well.
     """
@@ -70,7 +70,7 @@ class Card:
 
 
 def read(file: bytes) -> Card:
-    """Read a card. Raises BadValue for a file that is none."""
+    """Read a card. Raises BadValue for any other file."""
     picture: bytes | None = None
     if file.startswith(SIGNATURE):
         data, picture = card_in(file, _data), file
@@ -111,7 +111,7 @@ def write(who: Character, voice: Voice | None, clip: Clip | None = None) -> dict
     pending = {name: proposed[name] for name in KNOWN if name in proposed}
     extensions = {**_mapping(data["extensions"]), **pending, **own}
     if _prompt(data, who.name) != who.system_prompt:
-        data |= {**dict.fromkeys(TOLD, ""), "description": who.system_prompt}
+        data |= {**dict.fromkeys(PROMPT_FIELDS, ""), "description": who.system_prompt}
     if _filled(_text(data, "first_mes"), who.name) != (who.greeting or ""):
         data["first_mes"] = who.greeting or ""
     ours: dict[str, Any] = {"model": who.model, "temperature": who.temperature}
@@ -131,7 +131,7 @@ def write(who: Character, voice: Voice | None, clip: Clip | None = None) -> dict
 
 
 def _picture_kind(file: bytes) -> str:
-    """Name a picture that is no PNG; empty for everything else."""
+    """Return the format of a picture that is no PNG; "" for anything else."""
     if file.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if file[:4] == b"RIFF" and file[8:12] == b"WEBP":
@@ -151,18 +151,18 @@ def _clip(value: Any) -> Clip | None:
     return Clip(audio, _text(given, "transcript"), _text(given, "consent") or None)
 
 
-# -- what a character is told ----------------------------------------------------------------------
+# -- the system prompt -----------------------------------------------------------------------------
 
 
 def _prompt(data: Mapping[str, Any], name: str) -> str:
-    told = [(field, _filled(_text(data, field), name).strip()) for field in TOLD]
+    filled = [(field, _filled(_text(data, field), name).strip()) for field in PROMPT_FIELDS]
     return "\n\n".join(
-        f"{TITLES[field]}: {text}" if field in TITLES else text for field, text in told if text
+        f"{TITLES[field]}: {text}" if field in TITLES else text for field, text in filled if text
     )
 
 
 def _filled(text: str, name: str) -> str:
-    """Put names in where a card leaves room for them; {{original}} is a prompt that we have not."""
+    """Fill in the placeholders of a card; {{original}} is a prompt that we do not have."""
     text = re.sub(r"\{\{original\}\}", "", text, flags=re.IGNORECASE)
     text = re.sub(r"\{\{char\}\}|<bot>", lambda _: name, text, flags=re.IGNORECASE)
     return re.sub(r"\{\{user\}\}|<user>", "the user", text, flags=re.IGNORECASE)
@@ -199,7 +199,7 @@ def _name(data: Mapping[str, Any]) -> str:
 
 
 def _proposals(ours: Mapping[str, Any], extensions: dict[str, Any]) -> dict[str, Any]:
-    """Take out what would decide about cost or power: it takes somebody here to accept it."""
+    """Remove and return what would decide about cost or power; the user has to accept it."""
     proposed = {name: ours[name] for name in ("model", "temperature") if ours.get(name) is not None}
     for name in KNOWN:
         try:

@@ -1,8 +1,8 @@
-"""A character comes in on a card: its picture and its voice are kept first.
+"""Imports a character from a card: its picture and voice are stored first.
 
-It rests until somebody lets it take part, and has none of what its card proposes (see
-:mod:`~aichat.web.services.cards.card`): a stranger's file decides neither what is paid nor what
-may be done.
+It is inactive until the user activates it, and has none of what its card proposes (see
+:mod:`~aichat.web.services.cards.card`): a stranger's file decides neither about cost nor about
+permissions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OWN = ("model", "temperature")
 
 
 def proposals(who: Character) -> dict[str, Any]:
-    """Return what a character's card proposes, and that is not so already."""
+    """Return what a character's card proposes, without what it has already."""
     proposed = who.extensions.get("proposed")
     if not isinstance(proposed, Mapping):
         return {}
@@ -46,7 +46,7 @@ def proposals(who: Character) -> dict[str, Any]:
 
 
 def accepted(who: Character, names: Collection[str]) -> dict[str, Any]:
-    """Return the changes by which a character gets these proposals, and loses the others."""
+    """Return the changes that accept these proposals, and drop the others."""
     taken = {name: value for name, value in proposals(who).items() if name in names}
     left = {name: value for name, value in who.extensions.items() if name != "proposed"}
     extensions = {**left, **{name: taken[name] for name in KNOWN if name in taken}}
@@ -76,7 +76,7 @@ async def take_in(state: State, file: File) -> Character:
 
 
 async def _cloned(state: State, voice: Voice, clip: cards.Clip) -> str:
-    """Keep a cloned voice, whose clip is decoded and made anew like any that is uploaded."""
+    """Store a cloned voice; its clip is decoded and re-encoded like an upload."""
     if not clip.consent:
         raise BadValue(
             "The card holds a cloned voice whose speaker has not agreed.",
@@ -102,7 +102,7 @@ async def _cloned(state: State, voice: Voice, clip: cards.Clip) -> str:
 
 
 async def _kept(storage: Storage, voice: Voice) -> str:
-    """Keep a voice under a free name, unless it is here already."""
+    """Store a voice under a free name, unless the same voice exists."""
     if voice.method != "description":
         raise BadValue("The card's voice has no clip.", "Take the voice out of the card.", "file")
     known = {one.voice: one for one in await storage.voices()}
@@ -114,7 +114,7 @@ async def _kept(storage: Storage, voice: Voice) -> str:
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:
-    """Return a name for a voice that no other has: the wanted one, or with a number behind it."""
+    """Return an unused name for a voice: the wanted one, perhaps with a number added."""
     if wanted not in taken:
         return wanted
     return next(free for n in count(2) if (free := f"{wanted} {n}") not in taken)

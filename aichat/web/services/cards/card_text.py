@@ -1,6 +1,6 @@
-"""The text of a card, as programs have written it: any Unicode encoding, base64 in any fashion.
+"""Decodes the text of a card: any Unicode encoding, any base64 alphabet.
 
-What can be read without guessing is read; for the rest, one sentence says what is wrong. Memory is
+What can be read without guessing is read; otherwise the error says what is wrong. Memory is
 bounded by :data:`MOST_BYTES`, however small the file.
 """
 
@@ -16,14 +16,14 @@ from typing import Any, NoReturn
 from aichat.core import BadValue
 
 MOST_BYTES = 8_000_000
-"""Of the text of a card; there are lorebooks in some."""
+"""Most bytes of a card's text; some contain lorebooks."""
 MOST_CODED = MOST_BYTES * 3 // 2
 """Of the same in base64, with its line ends."""
 UNKEPT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)|[\ud800-\udfff]")
 """What half an emoji, or a letter that no store keeps (U+0000), may come from."""
 SPACE = b" \t\r\n\0"
 MOST_VALUES = 1_000_000
-"""Each takes up to a hundred bytes once it is read, however few it has in the text."""
+"""Most JSON values of a card; each takes up to 100 bytes of memory once it is parsed."""
 BETWEEN_VALUES = (b",", b"[", b"{")
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
@@ -91,7 +91,7 @@ def _json(text: bytes) -> Any:
 
 
 def _is_wide(text: bytes) -> bool:
-    """Tell whether a zero byte may be half of a letter here."""
+    """Return whether the text is UTF-16 or UTF-32, where a zero byte may belong to a character."""
     return json.detect_encoding(text) not in ("utf-8", "utf-8-sig")
 
 

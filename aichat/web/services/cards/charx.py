@@ -1,6 +1,6 @@
 """CHARX: a card of version 3 in a zip, with its pictures beside it.
 
-Of the pictures only the character's main one is taken; the others are named in the card still.
+Only the character's main picture is read; the card still names the others.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ BROKEN = (
 INSIDE = ("embeded://", "embedded://")
 """How a card names a file beside it; the first is the specification's own spelling."""
 MOST_BYTES = 12_000_000
-"""Unpacked bytes of one file: a small zip can hold a lot of nothing."""
+"""Most unpacked bytes of one file, against zip bombs."""
 
 
 def is_charx(file: bytes) -> bool:
-    """Tell whether a file is one; some begin with a picture, to be looked at."""
+    """Return whether a file is CHARX; some begin with a picture, for viewers."""
     return file.startswith(b"PK\x03\x04") or (file.startswith(b"\xff\xd8\xff") and ENTRY in file)
 
 

@@ -17,7 +17,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORDS = ("ccv3", "chara")
 """Where a PNG has its card; the first one that can be read wins."""
 MOST_TRIES = 6
-"""Chunks that are unpacked to find one that can be read."""
+"""Most chunks that are unpacked to find one that can be read."""
 Fields = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 

@@ -1,1 +1,1 @@
-"""What was deleted, until nobody can take it back."""
+"""Undo: characters and messages whose deletion is pending and can be undone."""

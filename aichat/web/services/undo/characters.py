@@ -1,6 +1,6 @@
-"""Characters that were deleted a moment ago: pages list them no more, and they can come back.
+"""Characters whose deletion is pending: pages do not list them, and they can be restored.
 
-Until they are really gone the store has them, and the conversations that they are in keep them.
+Until the deletion is final the store has them, and they stay in their conversations.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from attrs import define, field, frozen
 
 from aichat.core import Character, Parts
 from aichat.web.realtime.rooms import Rooms
-from aichat.web.services.pending_deletions import Leaving
+from aichat.web.services.pending_deletions import PendingDeletions
 
 
 @frozen
-class Gone:
-    """One that can be taken back, as its toast shows it. *told* says what happened."""
+class PendingCharacterDeletion:
+    """A deletion that can be undone; *notice* is the text of its toast."""
 
     key: str
-    told: str
+    notice: str
     address: str
 
 
 @define(eq=False)
-class Dismissed:
-    """Lets characters go, and takes them back."""
+class DeletedCharacters:
+    """Deletes characters after a delay, and restores them within it."""
 
     parts: Parts
     rooms: Rooms
-    leaving: Leaving
+    pending: PendingDeletions
     names: dict[str, str] = field(factory=dict)
-    """What those on their way out are called, by id."""
+    """Names of the characters whose deletion is pending, by id."""
 
     def __contains__(self, id: str) -> bool:
-        """Tell whether a character is on its way out."""
+        """Return whether a character's deletion is pending."""
         return id in self.names
 
     def begin(self, who: Character) -> None:
-        """Let a character go, unless it is taken back in time."""
+        """Delete a character after the delay, unless it is restored."""
 
         async def delete() -> None:
             self.names.pop(who.id, None)
@@ -47,21 +47,23 @@ class Dismissed:
             await self.rooms.character_changed(who.id)
 
         self.names[who.id] = who.name
-        self.leaving.begin(_key(who.id), delete)
+        self.pending.begin(_key(who.id), delete)
 
-    def take_back(self, id: str) -> str:
-        """Keep it after all; return its name. NotFound when it is too late."""
-        self.leaving.take_back(_key(id))
+    def restore(self, id: str) -> str:
+        """Restore a character; return its name. Raises NotFound when it is too late."""
+        self.pending.restore(_key(id))
         return self.names.pop(id)
 
-    def others(self, characters: Iterable[Character]) -> list[Character]:
-        """Leave out those that are on their way out."""
+    def remaining(self, characters: Iterable[Character]) -> list[Character]:
+        """Return the characters whose deletion is not pending."""
         return [who for who in characters if who.id not in self.names]
 
-    def undos(self) -> list[Gone]:
-        """Return what can be taken back."""
+    def undos(self) -> list[PendingCharacterDeletion]:
+        """Return the deletions that can be undone."""
         return [
-            Gone(id, f"{name} was deleted.", f"/characters/{quote(id, safe='')}/restore")
+            PendingCharacterDeletion(
+                id, f"{name} was deleted.", f"/characters/{quote(id, safe='')}/restore"
+            )
             for id, name in self.names.items()
         ]
 

@@ -1,6 +1,6 @@
-"""Messages that were deleted a moment ago: nobody is told of them, and the store still has them.
+"""Messages whose deletion is pending: clients do not see them, but the store still has them.
 
-Those that go together come back together. Every window of the conversation offers that.
+Messages deleted together are restored together. Every page of the conversation offers that.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ from aichat.core import Message, NotFound, Parts
 from aichat.web.html.fragments import last_line, partial
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.services.conversation_list import Listing
-from aichat.web.services.pending_deletions import Leaving
+from aichat.web.services.pending_deletions import PendingDeletions
 
 PAGE = 200
 
 
 @frozen
-class Group:
-    """Messages that go together; *key* is the id of the first. *told* says so."""
+class PendingMessageDeletion:
+    """Messages deleted together; *key* is the id of the first, *notice* the text of the toast."""
 
     conversation: str
     ids: tuple[str, ...]
-    told: str
+    notice: str
 
     @property
     def key(self) -> str:
-        """Name it."""
+        """The id of the first message."""
         return self.ids[0]
 
     @property
     def address(self) -> str:
-        """Where it is taken back."""
+        """The address that restores the messages."""
         return f"/c/{self.conversation}/messages/{self.key}"
 
 
 @define(eq=False)
-class Unsaid:
-    """Takes messages away, and brings them back. *delete* is what deletes one for good."""
+class DeletedMessages:
+    """Hides messages, then deletes them after a delay, by *delete*, or restores them."""
 
     parts: Parts
     rooms: Rooms
-    leaving: Leaving
+    pending: PendingDeletions
     listing: Listing
     jinja: Environment
     delete: Callable[[str], Awaitable[Message]]
-    groups: dict[str, Group] = field(factory=dict)
+    groups: dict[str, PendingMessageDeletion] = field(factory=dict)
 
-    def of(self, conversation: str) -> list[Group]:
-        """Return what can be taken back of a conversation."""
+    def of(self, conversation: str) -> list[PendingMessageDeletion]:
+        """Return a conversation's deletions that can be undone."""
         return [one for one in self.groups.values() if one.conversation == conversation]
 
     async def after(self, message: Message) -> list[str]:
-        """Return the ids of what is still to be seen behind a message."""
+        """Return the ids of the messages after a message that are not hidden."""
         found: list[str] = []
         last, home = message.message_id, message.conversation_id
         room = self.rooms.open.get(home)
@@ -69,26 +69,26 @@ class Unsaid:
         return [id for id in found if id not in self.rooms.hidden.of(home)]
 
     async def _is_stored(self, id: str) -> bool:
-        """Tell whether the store has a message: one that was said just now may be on its way."""
+        """Return whether the store has a message yet; the newest may still be on its way to it."""
         try:
             await self.parts.storage.message(id)
         except NotFound:
             return False
         return True
 
-    async def begin(self, home: str, ids: Sequence[str], told: str) -> Group:
-        """Let messages of a conversation go, oldest first, unless they are taken back in time.
+    async def begin(self, home: str, ids: Sequence[str], notice: str) -> PendingMessageDeletion:
+        """Hide messages, and delete them after the delay, oldest first, unless they are restored.
 
-        Raises NotFound when one of them is going already.
+        Raises NotFound when the deletion of one of them is pending already.
         """
         if set(ids) & set(self.rooms.hidden.of(home)):
             raise NotFound("That message was deleted already.", "Reload the page.")
-        group = self.groups[ids[0]] = Group(home, tuple(ids), told)
+        group = self.groups[ids[0]] = PendingMessageDeletion(home, tuple(ids), notice)
 
         async def delete() -> None:
             await self._delete(group)
 
-        self.leaving.begin(f"message {group.key}", delete)
+        self.pending.begin(f"message {group.key}", delete)
         self.rooms.hide(home, ids)
         gone = "".join(partial(f"#m-{id}", "delete", "") for id in ids)
         undo = self.jinja.get_template("fragments/undo.html").render(group=group)
@@ -96,12 +96,12 @@ class Unsaid:
         await self._show_last(home)
         return group
 
-    async def take_back(self, key: str) -> list[Message]:
-        """Bring messages back; return them, less those that somebody deleted for good meanwhile.
+    async def restore(self, key: str) -> list[Message]:
+        """Restore messages; return those that were not deleted for good meanwhile.
 
         Raises NotFound when it is too late, or *key* is not the first of them.
         """
-        self.leaving.take_back(f"message {key}")
+        self.pending.restore(f"message {key}")
         group = self.groups.pop(key)
         self.rooms.reveal(group.conversation, group.ids)
         messages = await self._messages(group)
@@ -110,14 +110,14 @@ class Unsaid:
         await self._show_last(group.conversation)
         return messages
 
-    async def _messages(self, group: Group) -> list[Message]:
+    async def _messages(self, group: PendingMessageDeletion) -> list[Message]:
         found: list[Message] = []
         for id in group.ids:
             with suppress(NotFound):
                 found.append(await self.parts.storage.message(id))
         return found
 
-    async def _delete(self, group: Group) -> None:
+    async def _delete(self, group: PendingMessageDeletion) -> None:
         del self.groups[group.key]
         home, left = group.conversation, list(group.ids)
         self.rooms.show_in(home, _settled(group))
@@ -125,17 +125,17 @@ class Unsaid:
             while left:
                 try:
                     await self.delete(left[0])
-                except NotFound:  # somebody else was quicker, or it is on its way to the store
+                except NotFound:  # already deleted, or not yet in the store
                     self.rooms.message_gone(home, left[0])
                 self.rooms.hidden.drop(home, [left.pop(0)])
-        finally:  # what the store could not delete is there again
+        finally:  # what the store could not delete is shown again
             self.rooms.reveal(home, left)
 
     async def _drawn(self, conversation: str, messages: Sequence[Message]) -> str:
-        """Draw what has come back: each behind the message that it followed."""
+        """Render restored messages, each after the message that it followed."""
         if (room := self.rooms.open.get(conversation)) is None:
             return ""
-        runs: dict[str, list[Message]] = {}  # by the target that they stand behind
+        runs: dict[str, list[Message]] = {}  # by the target that they follow
         heads: dict[str, str] = {}  # message id -> the target of the run that it is in
         for message in messages:
             before = await self._before(message)
@@ -145,26 +145,26 @@ class Unsaid:
         return "".join(room.painter.behind(head, run, room.cast) for head, run in runs.items())
 
     async def _before(self, message: Message) -> str:
-        """Return the id of the message that is to be seen before this one, or ""."""
+        """Return the id of the last message before this one that is not hidden, or ""."""
         home, id = message.conversation_id, message.message_id
         with suppress(NotFound):  # it was deleted meanwhile
             while earlier := await self.parts.storage.recent_messages(home, 1, before=id):
-                if self.rooms.hidden.seen(earlier):
+                if self.rooms.hidden.visible(earlier):
                     return earlier[0].message_id
                 id = earlier[0].message_id
         return ""
 
     async def _show_last(self, conversation: str) -> None:
-        """Tell in everybody's list what was said last."""
-        self.listing.forget(conversation)  # it is no activity
+        """Update the last message in every list of conversations."""
+        self.listing.forget(conversation)  # a deletion is no activity
         try:
             said = await self.rooms.hidden.recent(self.parts.storage, conversation, 1)
         except NotFound:
-            return  # it was deleted meanwhile, and stands in no list
+            return  # it was deleted meanwhile
         target = f"#talk-{conversation} .conversation-last"
         line = escape(last_line(said[-1])) if said else ""
         self.rooms.show(partial(target, "innerHTML", line))
 
 
-def _settled(group: Group) -> str:
+def _settled(group: PendingMessageDeletion) -> str:
     return partial(f"#undo-{group.key}", "delete", "")

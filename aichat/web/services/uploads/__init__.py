@@ -1,4 +1,4 @@
-"""Uploaded clips become voices, and uploaded pictures faces."""
+"""Uploads: clips become cloned voices, pictures become faces of characters."""
 
 from __future__ import annotations
 
@@ -41,14 +41,16 @@ __all__ = [
 
 LIMIT_BYTES = 20_000_000
 TRANSCRIPT_SECONDS = 120.0
+"""Timeout for transcribing a clip."""
 LEARNING_SECONDS = 30.0
+"""Timeout for introducing a new voice to the engine."""
 
 log = logging.getLogger(__name__)
 
 
 @frozen
 class KeptClip:
-    """A clip that is kept, and what is said in it: keys of clips, the words, the length."""
+    """A stored clip: the keys of audio and transcript, the words, the length."""
 
     audio_path: str
     text_path: str | None
@@ -58,17 +60,17 @@ class KeptClip:
 
 @define(eq=False)
 class Uploads:
-    """Keeps clips and clones voices, a few at a time."""
+    """Stores clips and clones voices, a few at a time."""
 
     slots: anyio.CapacityLimiter = field(factory=lambda: anyio.CapacityLimiter(AT_ONCE))
 
     async def clone(
         self, parts: Parts, name: str, file: File, transcript: str, *, consent: bool = False
     ) -> Voice:
-        """Keep a clip and its transcript, and make a voice of them.
+        """Store a clip and its transcript, and make a voice of them.
 
-        Raises Conflict when there is such a voice, :class:`BadValue`, :class:`TooLarge`, and
-        :class:`NotReady` when there is no transcript and nobody to write one.
+        Raises Conflict when the voice exists, :class:`BadValue`, :class:`TooLarge`, and
+        :class:`NotReady` when there is no transcript and no recogniser is ready.
         """
         self._refuse_crowd()
         await require_free(parts.storage, name)
@@ -87,9 +89,9 @@ class Uploads:
         return await parts.storage.voice(name)
 
     async def keep(self, parts: Parts, file: File, transcript: str) -> KeptClip:
-        """Keep a clip for a voice that may come of it, and its transcript; write one if need be.
+        """Store a clip for a later voice, and its transcript; transcribe it if none is given.
 
-        What is no clip is refused before anybody is missed who could write it down.
+        An invalid clip is refused before a missing recogniser is reported.
         """
         self._refuse_crowd()
         async with self.slots:
@@ -105,10 +107,10 @@ class Uploads:
 
 
 async def learnt(parts: Parts, voice: Voice) -> str:
-    """Let the engine get to know a voice that was just made, so that nobody waits for it later.
+    """Introduce a new voice to the engine, so that its first sentence is not delayed.
 
-    Return what the user should know: nothing as a rule. What fails here is done, or told, when
-    somebody speaks in the voice.
+    Return a notice for the user, normally "". After a failure the engine is introduced again, or
+    the error is reported, when a character speaks in the voice.
     """
     try:
         with anyio.fail_after(LEARNING_SECONDS):
@@ -122,17 +124,17 @@ async def learnt(parts: Parts, voice: Voice) -> str:
 
 
 def consented() -> dict[str, str]:
-    """Note that whoever is heard in a clip agreed, now."""
+    """Return voice settings that record consent of the clip's speaker, given now."""
     return {"consent": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 async def keep_words(storage: Storage, words: str) -> str | None:
-    """Keep a transcript; return its key, or None where there are no words."""
+    """Store a transcript; return its key, or None where there are no words."""
     return await storage.add_clip(words.encode(), "txt") if words else None
 
 
 async def require_free(storage: Storage, name: str) -> None:
-    """Refuse a name that is taken before there is any work."""
+    """Check that a voice's name is free. Raises Conflict."""
     try:
         await storage.voice(name)
     except NotFound:
@@ -145,7 +147,7 @@ def _stt(parts: Parts) -> Stt:
         return parts.stt
     except NotReady as error:
         raise NotReady(
-            f"Nobody can write the clip down now. {error.problem}",
+            f"The clip cannot be transcribed now. {error.problem}",
             "Send its transcript with it, or try again in a minute.",
         ) from error
 
@@ -157,6 +159,6 @@ async def _written_down(stt: Stt, clip: Clip) -> str:
             return transcript(await stt.transcribe(utterance), utterance)
     except TimeoutError:
         raise TimedOut(
-            f"The clip was not written down within {TRANSCRIPT_SECONDS:g} seconds.",
+            f"The clip was not transcribed within {TRANSCRIPT_SECONDS:g} seconds.",
             "Send its transcript with it.",
         ) from None

@@ -1,4 +1,4 @@
-"""From an uploaded file to a clip: decoded in a process of its own, see ``decoder.py``."""
+"""Decodes an uploaded file to a clip, in a separate process: see ``decoder.py``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ from aichat.core import AichatError, BadValue
 CLIP_RATE = 24_000
 STT_RATE = 16_000
 DEADLINE_SECONDS = 30.0
+"""Timeout of the decoding process."""
 DECODER = Path(__file__).with_name("decoder.py")
 REFUSED = 3
 HEAD_BYTES = 8
 PASSED_ON = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR", "TEMP")
-"""The decoder gets these of the environment, and so none of its secrets."""
+"""Environment variables that the decoder gets; no secrets are among them."""
 
 log = logging.getLogger(__name__)
 
@@ -42,17 +43,17 @@ class TooLarge(AichatError):
 
 @frozen
 class Clip:
-    """Speech as it is kept: mono PCM16 of 24 kHz."""
+    """Speech as it is stored: mono PCM16, 24 kHz."""
 
     pcm: bytes
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Its length in seconds."""
         return len(self.pcm) / 2 / CLIP_RATE
 
     def wav(self) -> bytes:
-        """Return it as a file."""
+        """Return it as a WAV file."""
         file = io.BytesIO()
         with wave.open(file, "wb") as writer:
             writer.setnchannels(1)
@@ -62,7 +63,7 @@ class Clip:
         return file.getvalue()
 
     async def for_stt(self) -> bytes:
-        """Return PCM16 of 16 kHz."""
+        """Return it as PCM16, 16 kHz."""
         return await anyio.to_thread.run_sync(self._resampled)
 
     def _resampled(self) -> bytes:
@@ -77,10 +78,10 @@ async def decode(data: bytes) -> Clip:
 
 
 async def run(program: Path, data: bytes, again: str, *arguments: str) -> bytes:
-    """Let *program* make something of what a stranger sent; *again* tells how to send it better.
+    """Run *program* on untrusted *data*; return its output. *again* is the hint of an error.
 
-    It has a process of its own, which dies if this is cancelled, or if we are killed. Raises
-    BadValue or TooLarge.
+    Its process is killed if this is cancelled, and ends if we are killed. Raises BadValue or
+    TooLarge.
     """
     try:
         with anyio.fail_after(DEADLINE_SECONDS):
@@ -93,7 +94,7 @@ async def run(program: Path, data: bytes, again: str, *arguments: str) -> bytes:
 
 
 async def _ended(command: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
-    """Hand a program its length and its data, and wait until it has ended.
+    """Send a program the length and the data, and wait until it has exited.
 
     Its input stays open meanwhile: the system closes it when this process is gone.
     """
@@ -111,7 +112,7 @@ async def _ended(command: list[str], data: bytes) -> subprocess.CompletedProcess
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(read, "out", process.stdout)
             tasks.start_soon(read, "err", process.stderr)
-            with suppress(anyio.BrokenResourceError):  # how it ended says why
+            with suppress(anyio.BrokenResourceError):  # its exit status says why
                 await process.stdin.send(len(data).to_bytes(HEAD_BYTES, "little") + data)
             await process.wait()
     code = process.returncode
@@ -126,13 +127,13 @@ def _environment() -> dict[str, str]:
 
 def _refusal(done: subprocess.CompletedProcess[bytes], again: str) -> AichatError:
     if done.returncode != REFUSED:
-        # nothing of its words is sent on: they may hold paths
+        # its output is not shown to users: it may contain paths
         log.warning("the decoder ended with %s: %s", done.returncode, _last_line(done.stderr))
         return _broken("could not be decoded", again)
-    told: dict[str, Any] = json.loads(done.stderr)
-    if told["too_large"]:
-        return TooLarge(told["problem"], told["mend"])
-    return BadValue(told["problem"], told["mend"], "file")
+    report: dict[str, Any] = json.loads(done.stderr)
+    if report["too_large"]:
+        return TooLarge(report["problem"], report["hint"])
+    return BadValue(report["problem"], report["hint"], "file")
 
 
 def _last_line(stderr: bytes) -> str:

@@ -1,15 +1,15 @@
-"""Decodes one audio file: a program of its own, so that a hostile file harms nobody else.
+"""Decodes one audio file: a separate program, so that a hostile file harms nothing else.
 
 It is run by path, in isolated mode, and imports nothing of aichat. Its standard input brings the
 length of the file (8 bytes, little-endian) and the file, and stays open as long as the server
-waits: when it ends, also in the middle, the server is gone, and so is this program. It writes mono
+waits: when it closes, even midway, the server is gone, and this program exits. It writes mono
 PCM16 of 24 kHz, its loudness evened out; or it ends with status 3 and one line of JSON,
-``{"too_large", "problem", "mend"}``, on its standard error.
+``{"too_large", "problem", "hint"}``, on its standard error.
 
 Memory and processor time are limited where the platform can, and once everything is imported no
-file and no socket can be opened any more. What the file is, its first bytes say, never its name;
-the demuxer is named, so that no playlist is followed. Samples are counted as they are decoded: a
-small file that holds hours is given up after a minute of them.
+file or socket can be opened any more. The file's first bytes decide its format, never its name;
+the demuxer is set explicitly, so that no playlist is followed. Samples are counted as they are
+decoded: a small file that holds hours is refused after a minute of them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ MEMORY_BYTES = 1 << 30
 PROCESSOR_SECONDS = 20
 
 REFUSED = 3
-"""How the program ends when the file is at fault."""
+"""Exit status when the file is at fault."""
 ABANDONED = 4
-"""How it ends when nobody waits for it any more."""
+"""Exit status when the server no longer waits."""
 HEAD_BYTES = 8
 
 CODECS = {
@@ -46,11 +46,11 @@ CODECS = {
 KINDS = "wav, mp3, ogg, flac, webm or m4a"
 
 LOUDNESS_DB = -20.0
-"""What the loud parts of a clip come to (RMS, full scale is 0)."""
+"""Level of the loud parts of a normalised clip (RMS, dBFS)."""
 PEAK = 0.89
-"""No sample is louder than this; -1 dB."""
+"""Highest sample of a normalised clip: -1 dBFS."""
 SILENT = 1e-3
-"""A clip in which no sample is louder holds nothing; -60 dB."""
+"""A clip with no sample above this is silent: -60 dBFS."""
 
 Samples = npt.NDArray[np.float32]
 
@@ -58,13 +58,13 @@ Samples = npt.NDArray[np.float32]
 class Refused(Exception):
     """The file cannot be used."""
 
-    def __init__(self, problem: str, mend: str, *, too_large: bool = False) -> None:
+    def __init__(self, problem: str, hint: str, *, too_large: bool = False) -> None:
         super().__init__(problem)
-        self.told = {"too_large": too_large, "problem": problem, "mend": mend}
+        self.report = {"too_large": too_large, "problem": problem, "hint": hint}
 
 
 def demuxer(head: bytes) -> str:
-    """Name the demuxer for a file that begins so."""
+    """Return the demuxer for a file with these first bytes. Raises Refused."""
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         return "wav"
     if head[4:8] == b"ftyp":
@@ -74,7 +74,7 @@ def demuxer(head: bytes) -> str:
     known = {b"OggS": "ogg", b"fLaC": "flac", b"\x1aE\xdf\xa3": "matroska"}
     if head[:4] in known:
         return known[head[:4]]
-    raise Refused("The file is no audio that can be read.", f"Send {KINDS}.")
+    raise Refused("The file is not audio of a known format.", f"Send {KINDS}.")
 
 
 def _is_mp3_frame(head: bytes) -> bool:
@@ -82,7 +82,7 @@ def _is_mp3_frame(head: bytes) -> bool:
 
 
 def decode(data: bytes) -> Samples:
-    """Return what is to be heard in a file, mono at 24 kHz. Raises :class:`Refused`."""
+    """Return the audio of a file, mono at 24 kHz. Raises :class:`Refused`."""
     kind = demuxer(data[:16])
     try:
         with av.open(
@@ -91,7 +91,7 @@ def decode(data: bytes) -> Samples:
             blocks = list(_counted(_blocks(container)))
     except (Refused, MemoryError):
         raise
-    except Exception as error:  # whatever a decoder makes of a broken file
+    except Exception as error:  # any error of a decoder for a broken file
         raise Refused("The file is damaged.", f"Send a whole {KINDS}.") from error
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if len(samples) < SHORTEST_SECONDS * RATE:
@@ -111,9 +111,11 @@ def _blocks(container: Any) -> Iterator[Samples]:
         raise Refused("There is no sound in the file.", f"Send {KINDS}.")
     codec = stream.codec_context
     if codec.codec.canonical_name not in CODECS:
-        raise Refused("The sound in the file is in a format not known here.", f"Send {KINDS}.")
+        raise Refused("The audio format in the file is not supported.", f"Send {KINDS}.")
     if not (4_000 <= codec.sample_rate <= 384_000 and 1 <= codec.channels <= 8):
-        raise Refused("The file has an odd sample rate, or too many channels.", f"Send {KINDS}.")
+        raise Refused(
+            "The file has an unusual sample rate, or too many channels.", f"Send {KINDS}."
+        )
     codec.thread_count = 1
     resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
     for packet in container.demux(stream):
@@ -151,7 +153,7 @@ def _counted(blocks: Iterator[Samples]) -> Iterator[Samples]:
 
 
 def normalised(samples: Samples) -> Samples:
-    """Even out the loudness: the parts that are not pauses come to -20 dB, and nothing clips."""
+    """Normalise the loudness: the parts that are not pauses to -20 dBFS, without clipping."""
     samples = samples - np.float32(samples.mean(dtype=np.float64))
     peak = float(np.abs(samples).max())
     if peak < SILENT:
@@ -167,7 +169,7 @@ def normalised(samples: Samples) -> Samples:
 
 
 def receive() -> bytes:
-    """Read the file from standard input; from now on, end with who sent it."""
+    """Read the file from standard input; from now on, exit when the sender does."""
     length = int.from_bytes(_read(HEAD_BYTES), "little")
     data = _read(length)
     threading.Thread(target=_end_with_sender, daemon=True).start()
@@ -175,7 +177,7 @@ def receive() -> bytes:
 
 
 def _read(length: int) -> bytes:
-    """Read exactly so much, past Python's buffers: a thread that waits in one blocks the end."""
+    """Read *length* bytes without Python's buffers: a thread blocked in one delays the exit."""
     pieces = []
     while length:
         piece = os.read(0, min(length, 1 << 20))
@@ -193,7 +195,7 @@ def _end_with_sender() -> None:
 
 
 def warm_up() -> None:
-    """Decode a second of noise, so that all that is imported late is there before the limits."""
+    """Decode a second of noise, so that late imports happen before the limits apply."""
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:
         wav.setnchannels(2)
@@ -204,7 +206,7 @@ def warm_up() -> None:
 
 
 def limit() -> None:
-    """Give up what decoding does not need, as far as the platform knows such limits."""
+    """Limit memory, time and files of this process, as far as the platform can."""
     try:
         import resource
     except ImportError:  # Windows has none; the parent's deadline and the counting remain
@@ -231,7 +233,7 @@ def main() -> int:
     try:
         samples = normalised(decode(data))
     except Refused as refused:
-        sys.stderr.write(json.dumps(refused.told))
+        sys.stderr.write(json.dumps(refused.report))
         return REFUSED
     sys.stdout.buffer.write((samples * 32_767).round().astype("<i2").tobytes())
     sys.stdout.flush()

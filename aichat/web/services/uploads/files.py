@@ -1,4 +1,4 @@
-"""Files that users send, and how many are worked on at once."""
+"""Uploaded files, and limits on how many are processed at once."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from aichat.core import NotReady
 from .clips import TooLarge
 
 AT_ONCE = 2
-"""So many are decoded side by side."""
+"""Most files that are decoded at once."""
 WAITING = 8
-"""So many more may wait."""
+"""Most files that wait to be decoded."""
 
 
 class File(Protocol):
     """An uploaded file."""
 
     async def read(self, size: int = -1) -> bytes:
-        """Return what is left of it, at most *size* bytes."""
+        """Return the rest of it, at most *size* bytes."""
         ...
 
 
@@ -28,9 +28,9 @@ class Busy(NotReady):
     code = "busy"
 
 
-async def read_at_most(file: File, limit: int, mend: str) -> bytes:
-    """Return the file. Raises :class:`TooLarge`."""
+async def read_at_most(file: File, limit: int, hint: str) -> bytes:
+    """Return the bytes of a file. Raises :class:`TooLarge` over *limit*."""
     data = await file.read(limit + 1)
     if len(data) > limit:
-        raise TooLarge(f"The file is over {limit // 10**6} MB.", mend)
+        raise TooLarge(f"The file is over {limit // 10**6} MB.", hint)
     return data

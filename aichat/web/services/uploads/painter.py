@@ -1,10 +1,9 @@
-"""Makes a small WebP of one picture: a program of its own, as ``decoder.py`` is for sound.
+"""Makes a small WebP of one picture: a separate program, as ``decoder.py`` is for sound.
 
-It takes a PNG, JPEG or WebP as that takes sound, and writes a WebP of at most 512 pixels a side,
-or as many as it is told, upright, and without whatever else was in the file (camera, place, time,
-comments); or it ends with status 3 and one line of JSON on its standard error. No demuxer is asked:
-the file is handed to the decoder that its first bytes name, which is told how many pixels it may
-make.
+It takes a PNG, JPEG or WebP on its standard input, and writes a WebP of at most 512 pixels a side
+(or as an argument says), upright and without metadata (camera, place, time, comments); or it ends
+with status 3 and one line of JSON on its standard error. No demuxer is used: the first bytes choose
+the decoder, which has a limit of pixels.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ sys.path.insert(0, str(Path(__file__).parent))  # an isolated program does not f
 limits: Any = importlib.import_module("decoder")
 
 SIDE = 512
-"""Pixels; the longer side of what is kept."""
+"""Most pixels of the longer side."""
 MOST_PIXELS = 40_000_000
 QUALITY = "84"
 KINDS = "PNG, JPEG or WebP"
 
 Pixels = npt.NDArray[np.uint8]
 TURNS = {90: 1, 180: 2, -180: 2, -90: 3, 270: 3}
-"""Quarters that a picture is turned counter-clockwise, by what its camera noted."""
+"""Quarter turns, counter-clockwise, by the rotation that the camera recorded."""
 
 
 def codec(head: bytes) -> str:
-    """Name the decoder for a file that begins so."""
+    """Return the decoder for a file with these first bytes. Raises Refused."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     if head.startswith(b"\xff\xd8\xff"):
@@ -54,7 +53,7 @@ def decode(data: bytes, side: int = SIDE) -> Pixels:
         frames = [*context.decode(av.Packet(data)), *context.decode(None)]
     except MemoryError:
         raise
-    except Exception as error:  # whatever a decoder makes of a broken file
+    except Exception as error:  # any error of a decoder for a broken file
         raise _unreadable() from error
     if not frames:
         raise _unreadable()
@@ -77,7 +76,7 @@ def _small(frame: Any, most: int) -> Pixels:
 
 
 def encode(pixels: Pixels, kind: str = "webp") -> bytes:
-    """Write WebP, or "png". The frame is a new one: nothing of the file travels with it."""
+    """Encode as WebP, or "png". The frame is a new one, without the file's metadata."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgba")
     if kind == "webp":
         is_opaque = bool((pixels[..., 3] == 255).all())
@@ -91,7 +90,7 @@ def encode(pixels: Pixels, kind: str = "webp") -> bytes:
 
 
 def warm_up() -> None:
-    """Write and read a picture, so that all that is imported late is there before the limits."""
+    """Encode and decode a picture, so that late imports happen before the limits apply."""
     decode(encode(decode(encode(np.full((600, 8, 4), 128, np.uint8))), "png"))
 
 
@@ -109,7 +108,7 @@ def main() -> int:
     try:
         made = encode(decode(data, side), kind)
     except limits.Refused as refused:
-        sys.stderr.write(json.dumps(refused.told))
+        sys.stderr.write(json.dumps(refused.report))
         return int(limits.REFUSED)
     sys.stdout.buffer.write(made)
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""From an uploaded picture to one that is kept: made anew in a process of its own."""
+"""Stores uploaded pictures, re-encoded in a separate process."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from .files import AT_ONCE, WAITING, Busy, File, read_at_most
 PAINTER = Path(__file__).with_name("painter.py")
 LIMIT_BYTES = 12_000_000
 KEY = re.compile(r"[0-9a-f]{64}\.webp")
-"""The key of a clip that is a picture."""
+"""Matches the key of a clip that is a picture."""
 ADDRESS = "/images/"
 SIDES = {"face": 512, "message": 1_600}
-"""Pixels of the longer side, by where a picture is shown."""
+"""Most pixels of the longer side, by where a picture is shown."""
 Use = Literal["face", "message"]
 AGAIN = "Save it anew, as PNG for example, and try again."
 
 
 @define(eq=False)
 class Pictures:
-    """Keeps pictures, a few at a time."""
+    """Stores pictures, a few at a time."""
 
     slots: anyio.CapacityLimiter = field(factory=lambda: anyio.CapacityLimiter(AT_ONCE))
 
     async def keep(self, storage: Storage, file: File, use: Use = "face") -> str:
-        """Keep a picture; return its address. Raises BadValue, TooLarge, or Busy."""
+        """Store an uploaded picture; return its address. Raises BadValue, TooLarge, or Busy."""
         data = await read_at_most(file, LIMIT_BYTES, "Send a smaller picture.")
         return await self.paint(storage, data, use)
 
     async def paint(self, storage: Storage, data: bytes, use: Use = "face") -> str:
-        """Keep a picture that was read; return its address. Raises BadValue, or Busy."""
+        """Re-encode and store a picture; return its address. Raises BadValue, or Busy."""
         if not data:
             raise BadValue("The file is empty.", "Choose a picture.", "file")
         if self.slots.statistics().tasks_waiting >= WAITING:
@@ -48,12 +48,12 @@ class Pictures:
 
 
 async def as_png(kept: bytes) -> bytes:
-    """Return a picture that is kept as PNG."""
+    """Return a stored picture, converted to PNG."""
     return await run(PAINTER, kept, AGAIN, "png")
 
 
 async def picture(storage: Storage, key: str) -> bytes:
-    """Return a picture that is kept. Raises NotFound, also for clips that are none."""
+    """Return a stored picture. Raises NotFound, also for clips that are no pictures."""
     if not KEY.fullmatch(key):
         raise NotFound(f"There is no picture {key[:80]!r}.", "Look at what shows it.")
     return await storage.clip(key)
