@@ -1,4 +1,4 @@
-"""The Litestar application. Making it never raises: what is wrong is told when it starts."""
+"""The Litestar application. Making it never raises: what is wrong is toast_only when it starts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from .access.work_limits import Paces
 from .api import openapi
 from .html import static_files
 from .html.fragments import Painter
-from .html.page import is_fragment, page, told, wants_page
+from .html.page import is_fragment, page, toast_only, wants_page
 from .html.templates import environment
 from .pages import media
 from .realtime import chat_socket, echo_socket, status_socket
@@ -72,7 +72,7 @@ from .serving.download_log import Starting, until_answerable
 from .serving.logs import keep_discreet
 from .serving.switch_interval import quick_switches
 from .serving.uvicorn_runner import AichatServer
-from .settings.live_settings import Adjusting
+from .settings.live_settings import LiveSettings
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         await to_thread.run_sync(sweep_temporary)
         app.state.trials = Trials()
         app.state.imports = Imports()
-        app.state.adjusting = Adjusting(parts)
+        app.state.adjusting = LiveSettings(parts)
         await app.state.adjusting.restore()
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
@@ -281,8 +281,8 @@ def _wrong_fields(error: AichatError) -> Extra:
 def refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """Answer with an HTTP error."""
     extra = wrong_parameters(request, error)
-    told = " ".join(f"{one['field']}: {one['message']}".removeprefix(": ") for one in extra)
-    detail = told or IN_WORDS.get(error.status_code, error.detail)
+    toast_only = " ".join(f"{one['field']}: {one['message']}".removeprefix(": ") for one in extra)
+    detail = toast_only or IN_WORDS.get(error.status_code, error.detail)
     return _answer(request, error.status_code, detail, dict(error.headers or {}), extra)
 
 
@@ -301,7 +301,7 @@ def _answer(
     extra: Extra,
 ) -> Response[Any]:
     if is_fragment(request):
-        alarm = told(request, detail, "bad", status)
+        alarm = toast_only(request, detail, "bad", status)
         alarm.headers.update(headers)
         return alarm
     if wants_page(request):

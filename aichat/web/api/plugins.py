@@ -1,4 +1,4 @@
-"""What aichat is made of, over REST."""
+"""Plug-ins, parts, and the live settings of backends, over REST."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pluggy import PluginManager
 
 from aichat.web.schemas import records
 from aichat.web.schemas.parameters import Id, errors
-from aichat.web.settings.live_settings import Adjustable, Adjusting
+from aichat.web.settings.live_settings import LiveSettings, LiveValue
 
 from .dependencies import parts
 
 
 class Plugins(Controller):
-    """Plug-ins, who plays which part, and what can be changed while it does."""
+    """Plug-ins, the backends that fill parts, and their live settings."""
 
     path = "/plugins"
     tags = ("plugins",)
@@ -38,7 +38,7 @@ class Plugins(Controller):
     )
     async def settings(self, state: State, part: Id, name: Id) -> list[records.BackendSetting]:
         """What can be changed of a backend while it serves; nothing while it does not."""
-        adjusting: Adjusting = state.adjusting
+        adjusting: LiveSettings = state.adjusting
         return _shown(adjusting.of(part, name))
 
     @put(
@@ -54,12 +54,12 @@ class Plugins(Controller):
         data: JSONBody[records.BackendChanges],
     ) -> list[records.BackendSetting]:
         """Change the settings that are sent, from the next utterance on; null takes one back."""
-        adjusting: Adjusting = state.adjusting
+        adjusting: LiveSettings = state.adjusting
         await adjusting.change(part, name, data)
         return _shown(adjusting.of(part, name))
 
 
-def _shown(found: Sequence[Adjustable]) -> list[records.BackendSetting]:
+def _shown(found: Sequence[LiveValue]) -> list[records.BackendSetting]:
     return [
         records.BackendSetting(
             one.name, one.value, one.base, one.is_changed, one.setting.takes, one.setting.mark.low,

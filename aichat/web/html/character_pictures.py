@@ -12,7 +12,7 @@ OWN_PICTURE = re.compile(r"data:image/|/(?![/\\])")
 
 
 def is_own(address: str) -> bool:
-    """Tell whether our pages may show a picture: their CSP lets no other site be asked."""
+    """Return whether our pages may show a picture: their CSP allows none from other servers."""
     return OWN_PICTURE.match(address) is not None
 
 

@@ -52,7 +52,7 @@ class Showing:
         return html + self.painter.last(event.message)
 
     def _is_version(self, message: Message) -> bool:
-        """Tell whether the message is another version of one that stands further up.
+        """Return whether the message is another version of one further up.
 
         Any other goes behind the last one; a page that shows it already replaces it there.
         """

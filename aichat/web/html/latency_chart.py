@@ -71,10 +71,10 @@ def stages(events: Iterable[TurnTimed]) -> list[Stage]:
         for name, ms in _stages(event).items():
             took.setdefault(name, []).append(ms)
         gaps += event.gaps
-    told = [(WORDS[name], took[name]) for name in MARKS if name in took]
+    rows = [(WORDS[name], took[name]) for name in MARKS if name in took]
     if gaps:
-        told.append(("Silence between two speakers", gaps))
-    return [_stage(words, values) for words, values in told]
+        rows.append(("Silence between two speakers", gaps))
+    return [_stage(words, values) for words, values in rows]
 
 
 def _stage(words: str, values: Sequence[float]) -> Stage:

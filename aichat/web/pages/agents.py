@@ -1,4 +1,4 @@
-"""What characters can do beside talking: the tools that plug-ins offer, for each character."""
+"""The page Agents: which of the plug-ins' tools each character may use."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def allow(request: Req, state: State, data: Form, id: FromPath[str]) -> Pa
     rooms: Rooms = state.rooms
     wanted = data.get("tool", [])
     wanted = [wanted] if isinstance(wanted, str) else wanted
-    async with rooms.alone.with_all([id]):  # the other extensions stay as others have set them
+    async with rooms.alone.with_all([id]):  # other requests may change other extensions
         who = await parts.storage.character(id)
         kept = [one.name for one in abilities(who, parts.tools) if one.name in wanted]
         await parts.storage.change_character(id, {"extensions": {**who.extensions, "tools": kept}})

@@ -20,7 +20,7 @@ from aichat.web.services.metrics import Metrics
 from aichat.web.services.prompt_log import Prompts
 
 TURNS = 50
-"""So many of a conversation's last turns are drawn."""
+"""Most turns of a conversation that are drawn: its last ones."""
 
 TOOK = {"model": "Model", "prompt_tokens": "Tokens read", "reply_tokens": "Tokens written"}
 
@@ -36,12 +36,12 @@ async def act(
     message_id: FromPath[str],
 ) -> Page:
     """Edit, delete or rewrite a message, or show another of its versions."""
-    told = await _done(state, data, await _message(state, conversation_id, message_id))
-    return _answer(request, f"/c/{conversation_id}#m-{message_id}", told)
+    words = await _done(state, data, await _message(state, conversation_id, message_id))
+    return _answer(request, f"/c/{conversation_id}#m-{message_id}", words)
 
 
 async def _done(state: State, data: dict[str, str], message: Message) -> str:
-    """Do what the form asks for; return what to say of it, if anything."""
+    """Do what the form asks for; return the text to show for it, if any."""
     id = message.message_id
     if "version" in data:
         await message_edits.change(state, id, version=_number(data["version"]))
@@ -53,7 +53,7 @@ async def _done(state: State, data: dict[str, str], message: Message) -> str:
             return "The message was changed."
         case "delete":
             await state.unsaid.begin(message.conversation_id, [id], "The message was deleted.")
-            return ""  # every window tells, and offers to take it back
+            return ""  # every open page announces it, and offers Undo
         case "restore":
             await state.unsaid.take_back(id)
             return "It is back."
@@ -72,12 +72,12 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _answer(request: Req, to: str, told: str) -> Page:
-    """Go on to the page; a script of the page gets the words alone."""
+def _answer(request: Req, to: str, words: str) -> Page:
+    """Redirect a browser to the page *to*; a script of the page gets the words alone."""
     if not wants_page(request):
-        return Response(told, media_type="text/plain")
-    if told:
-        return done(to, told)
+        return Response(words, media_type="text/plain")
+    if words:
+        return done(to, words)
     return Response("", status_code=303, headers={"Location": to})
 
 
@@ -85,7 +85,7 @@ def _answer(request: Req, to: str, told: str) -> Page:
 async def edit(
     request: Req, state: State, conversation_id: FromPath[str], message_id: FromPath[str]
 ) -> Page:
-    """Mend or delete a message."""
+    """The page to edit or delete a message."""
     message = await _message(state, conversation_id, message_id)
     return page(request, "pages/message_edit.html", message=message)
 
@@ -145,18 +145,18 @@ def _prompt(state: State, message: Message) -> Prompt | None:
 
 
 def _usage(message: Message) -> list[tuple[str, str]]:
-    """Say what a reply took, in words; clients may have written anything there."""
+    """Return the usage of a reply as rows of text; clients may have stored anything there."""
     usage = message.extensions.get("usage")
     if not isinstance(usage, dict):
         return []
-    told = [
+    rows = [
         (words, str(usage[name]))
         for name, words in TOOK.items()
         if isinstance(usage.get(name), str | int)
     ]
     if isinstance(cost := usage.get("cost"), int | float):
-        told.append(("Cost", f"${cost:.6f}".rstrip("0").rstrip(".")))
-    return told
+        rows.append(("Cost", f"${cost:.6f}".rstrip("0").rstrip(".")))
+    return rows
 
 
 def routes() -> Router:

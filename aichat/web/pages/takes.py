@@ -1,4 +1,4 @@
-"""Takes: what was said on a page so far, to be compared. The page's form carries them along."""
+"""Takes: recordings made on a page so far, to compare. Hidden fields of its form hold them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITTEN = re.compile(r"([0-9]{0,9}) ([0-9a-f]{64}) (.{0,200})", re.DOTALL)
 
 @frozen
 class Take:
-    """*seed* or *voice* tell what was said, *key* what it sounded like."""
+    """One recording of a voice: made with *seed*, or by *voice*; *key* names the audio."""
 
     seed: int | None
     key: str

@@ -1,4 +1,4 @@
-"""A voice on its way: what the forms of the page Voices hold, and the voice it would be."""
+"""The forms of the page Voices: the values they hold, and the voice they describe."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class VoiceForm:
         return seeded(evolve(made, settings=settings), self.seed)
 
     async def hear(self, previews: Previews, parts: Parts, *, another: bool) -> None:
-        """Add a take; *another* throws the dice anew."""
+        """Add a take; *another* makes one with a new seed."""
         if another:
             used = [one.seed for one in self.takes if one.seed is not None]
             self.seed = max([*used, self.seed or 0]) + 1
@@ -112,7 +112,7 @@ class VoiceForm:
         if self.method == "clone" and not self.values["consent"]:
             raise BadValue(
                 "The speaker's consent is missing.",
-                "Ask whoever is heard in the clip, then tick the box.",
+                "Ask the person who is heard in the clip, then tick the box.",
                 "consent",
             )
         made = await self.voice(storage)

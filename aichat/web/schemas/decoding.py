@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 MOST = 100
-"""So many mistakes are told of one body."""
+"""Most mistakes that are reported for one body."""
 
 
 @frozen
@@ -41,8 +41,8 @@ class BadBody(BadValue):
 
     def __init__(self, mistakes: list[Mistake]) -> None:
         mistakes = mistakes[:MOST]
-        told = " ".join(f"{one.field}: {one.message}".removeprefix(": ") for one in mistakes)
-        problem = f"The body is wrong. {told}"
+        listed = " ".join(f"{one.field}: {one.message}".removeprefix(": ") for one in mistakes)
+        problem = f"The body is wrong. {listed}"
         super().__init__(problem, "Mend it and send it again.", mistakes[0].field)
         self.mistakes = mistakes
 
@@ -163,7 +163,7 @@ def _misfit(value: Any, kind: Any, where: str) -> Iterator[Mistake]:
 
 
 def _as_it_is(kind: type[T], value: Any) -> T:
-    """Take what is no JSON, as an uploaded file, if it is what is wanted."""
+    """Accept a value that JSON cannot hold, such as an uploaded file, if it has the right type."""
     if not isinstance(value, kind):
         raise ValueError(f"Expected a {'file' if kind is UploadFile else kind.__name__}")
     return value
@@ -190,5 +190,5 @@ def _unkept(value: Any, where: str) -> Iterator[Mistake]:
 
 
 def _shown(key: str) -> str:
-    """Make a key fit to be sent back."""
+    """Return a key shortened and cleaned, fit to be sent back."""
     return key[:100].encode("utf-8", "replace").decode().replace("\0", "?")

@@ -20,8 +20,8 @@ next turn on, for everybody; an id that is unknown (close code 4404) or none at 
 answered by an ``error``, and nothing has changed.
 
 Frames that begin a turn, and others that are work, are counted: what comes faster than people are
-gets an ``error`` ``rate_limited`` (``retryable``), and does nothing. A flood is told only now and
-then.
+gets an ``error`` ``rate_limited`` (``retryable``), and does nothing. A flood is reported only now
+and then.
 
 Barge-in has two stages. A client that detects speech while it plays holds its position at once and
 sends ``playback`` with ``state`` ``paused``; one that is sent ``duck`` holds as well. Nothing is
@@ -181,7 +181,7 @@ class TextChunk(Outgoing, tag="text_chunk", kw_only=True):
 
 
 class ToolOut(Outgoing, tag="tool", kw_only=True):
-    """A character used a tool while it wrote; *result* is what its model was told."""
+    """A character used a tool while it wrote; *result* is what its model was sent."""
 
     character_id: str
     sequence_number: int
@@ -194,7 +194,7 @@ class ToolOut(Outgoing, tag="tool", kw_only=True):
 
 
 class WordOut(Struct):
-    """A word as it is read out, heard *at* so many ms after its line began."""
+    """A word as it is read out; it is heard *at* ms after its line began."""
 
     text: str
     at: float

@@ -1,4 +1,4 @@
-"""What the REST API tells of aichat itself; nobody sends these. Import them from ``schemas``."""
+"""Answers of the REST API about aichat itself; clients never send these."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _show(line: Line) -> None:
         under.append(_round(line))
     for held in line.weights:
         where = f": {held.path}" if held.state != "missing" else ""
-        under.append(f"weights {held.name}: {held.told}{where}")
+        under.append(f"weights {held.name}: {held.summary}{where}")
     if line.charges:
         under.append("its use costs money")
     for one in under:
