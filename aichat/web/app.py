@@ -1,4 +1,4 @@
-"""The Litestar application. Making it never raises: what is wrong is toast_only when it starts."""
+"""The Litestar application. Making it never raises: problems are reported when it starts."""
 
 from __future__ import annotations
 
@@ -281,8 +281,8 @@ def _wrong_fields(error: AichatError) -> Extra:
 def refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """Answer with an HTTP error."""
     extra = wrong_parameters(request, error)
-    toast_only = " ".join(f"{one['field']}: {one['message']}".removeprefix(": ") for one in extra)
-    detail = toast_only or IN_WORDS.get(error.status_code, error.detail)
+    problems = " ".join(f"{one['field']}: {one['message']}".removeprefix(": ") for one in extra)
+    detail = problems or IN_WORDS.get(error.status_code, error.detail)
     return _answer(request, error.status_code, detail, dict(error.headers or {}), extra)
 
 

@@ -15,7 +15,7 @@ def parts(state: State) -> Parts:
 
 
 def storage(state: State) -> Storage:
-    """Return the store that serves now."""
+    """Return the store in use."""
     return parts(state).storage
 
 

@@ -34,7 +34,7 @@ class Catalogue:
         llm: object = parts.llm
         if not isinstance(llm, ListsModels):
             raise NotReady(
-                "The language model that serves now has no list of models.",
+                "The language model in use has no list of models.",
                 "Connect one that has, see [llm] in plugins.toml.",
             )
         async with self.asking:

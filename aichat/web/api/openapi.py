@@ -69,7 +69,9 @@ class Page(OpenAPIRenderPlugin):
 
 def config() -> OpenAPIConfig:
     """Describe the API."""
-    bearer = SecurityScheme(type="http", scheme="bearer", description="Only where `token` serves.")
+    bearer = SecurityScheme(
+        type="http", scheme="bearer", description="Only where access by token is configured."
+    )
     return OpenAPIConfig(
         title="aichat",
         version=version(),

@@ -37,7 +37,7 @@ class Plugins(Controller):
         responses=errors(400, 404),
     )
     async def settings(self, state: State, part: Id, name: Id) -> list[records.BackendSetting]:
-        """What can be changed of a backend while it serves; nothing while it does not."""
+        """The live settings of a backend; none while it has not started."""
         adjusting: LiveSettings = state.adjusting
         return _shown(adjusting.of(part, name))
 

@@ -249,4 +249,6 @@ async def _all_started(parts: Parts) -> None:
         parts.watchers.remove(changed.set)
     if not parts.is_ready():
         reasons = " ".join(role.reasons() for role in parts.roles.values() if not role.serving)
-        raise NotReady(f"A part has nobody to play it. {reasons}", "See `litestar aichat doctor`.")
+        raise NotReady(
+            f"A part has no backend that is ready. {reasons}", "See `litestar aichat doctor`."
+        )

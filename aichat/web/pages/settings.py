@@ -67,7 +67,7 @@ async def _settings(
         problems=problems,
         statuses=parts.statuses(),
         plugins=_plugins(state.manager),
-        ways=_destinations(state.config, state.manager, parts),
+        destinations=_destinations(state.config, state.manager, parts),
         chosen=chosen,
         counts=await _counts(parts),
         storage=next(one.name for one in parts.statuses() if one.part == "storage" and one.serving),

@@ -129,7 +129,7 @@ class VoiceForm:
         return changes if is_same else with_tokens_dropped(changes)
 
     async def stale(self, previews: Previews, parts: Parts) -> set[str]:
-        """Return the keys of the takes that were made of other words than the form holds now."""
+        """Return the keys of the takes that were made with other values than the form holds now."""
         if not self.takes:
             return set()
         voice, text = await self.voice(parts.storage), " ".join(self.values["text"].split())

@@ -117,7 +117,7 @@ def _line(one: Installed, parts: Parts, results: Mapping[str, Result], hide: _Hi
 
 
 def _second(status: Status) -> str:
-    return "stands by: one before it in `use` serves" if status.state == "ready" else ""
+    return "on standby: an earlier one in `use` is in use" if status.state == "ready" else ""
 
 
 def _held(weights: Any) -> Iterator[Holding]:
