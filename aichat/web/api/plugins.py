@@ -70,7 +70,7 @@ def _shown(found: Sequence[LiveValue]) -> list[records.BackendSetting]:
 
 
 def _plugins(manager: PluginManager) -> list[records.Plugin]:
-    """Describe those that are registered, and those that plugins.toml keeps out."""
+    """Return every plug-in, also those that plugins.toml blocks."""
     named = sorted(manager.list_name_plugin(), key=lambda pair: pair[0])
     return [records.Plugin(name, _module(plugin), plugin is not None) for name, plugin in named]
 

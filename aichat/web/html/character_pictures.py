@@ -1,4 +1,4 @@
-"""Which picture of a character our pages show: its own, where they may, else a drawn face."""
+"""The picture of a character on our pages: its own if the CSP allows it, else a drawn face."""
 
 from __future__ import annotations
 

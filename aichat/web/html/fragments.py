@@ -49,22 +49,22 @@ class MessageView:
     name: str
     character_id: str | None
     html: Markup
-    """What is to be seen of it at once: all of it, or what was heard."""
+    """The text that is shown at first: all of it, or what was heard."""
     state: str
     time: str
     place: int = 0
-    """Of one that is yet to come: its place in the turn, from 0."""
+    """Place of a live line in its turn, from 0."""
     unheard: Markup | None = None
-    """All of it, when not all of it was heard."""
+    """The whole text, if not all of it was heard."""
     until: str = ""
     """The last words that were heard of it."""
     version: int = 0
     versions: int = 1
-    """Which text of how many is shown."""
+    """Number of versions; *version* (from 0) is the one that is shown."""
     tools: Sequence[Any] = ()
-    """What it used: each has a name, arguments, a result, and whether it failed."""
+    """Tool calls: each has a name, arguments, a result, and whether it failed."""
     chunks: int = 0
-    """Of one that is being written: how many chunks of text are in it."""
+    """Number of text chunks in a message that is being written."""
 
 
 def view(message: Message) -> MessageView:

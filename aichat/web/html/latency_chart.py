@@ -55,7 +55,7 @@ def waterfall(event: TurnTimed) -> Waterfall:
 
 @frozen
 class Stage:
-    """How long one stage took over several turns: the median, and what 95 % kept below."""
+    """How long one stage took over several turns (ms): the median and the 95th percentile."""
 
     words: str
     count: int

@@ -1,4 +1,4 @@
-"""The forms of the cast panel: who is here, in which order, who is mute, and the rules.
+"""The forms of the cast panel: the cast, its order, who is muted, and the turn settings.
 
 Each form has a ``do``: a verb, and whom it is about. They work without scripts; a page with
 scripts sends them in the background, and everybody in the conversation is shown what has changed.

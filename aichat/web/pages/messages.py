@@ -1,4 +1,4 @@
-"""What can be done with one message: forms that work without scripts, and what led to it."""
+"""Actions on one message, as forms that work without scripts, and the page that inspects it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def edit(
 async def inspect(
     request: Req, state: State, conversation_id: FromPath[str], message_id: FromPath[str]
 ) -> Page:
-    """What led to a message: the prompt, the model, what it took and how long."""
+    """Inspect a message: its prompt, model, usage and latency."""
     message = await _message(state, conversation_id, message_id)
     timed = _metrics(state).turns.get(message.turn_id)
     return page(

@@ -33,7 +33,7 @@ class Take:
 
 
 def read(fields: Iterable[str]) -> list[Take]:
-    """Read hidden fields; those that we did not write are left out."""
+    """Parse hidden fields; any that we did not write are left out."""
     found = [WRITTEN.fullmatch(one) for one in fields]
     return [Take(int(m[1]) if m[1] else None, m[2], m[3]) for m in found if m]
 

@@ -20,7 +20,7 @@ MessageId = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class BadFrame(AichatError):
-    """A client sent something that is not in the contract."""
+    """A client sent a frame that breaks the contract."""
 
     code = "bad_frame"
 
@@ -47,7 +47,7 @@ class Interrupt(Struct, tag="interrupt"):
 
 
 class Ask(Struct, tag="ask"):
-    """Have characters speak without a word of the user: these, or whom the strategy chooses."""
+    """Make characters speak without input of the user: these, or those the strategy chooses."""
 
     character_ids: Ids = []
 
@@ -105,7 +105,7 @@ class PlayAgain(Struct, tag="play_again"):
 
 
 class Regenerate(Struct, tag="regenerate"):
-    """Have another version of a character's message written; what follows it stays."""
+    """Generate another version of a character's message; later messages stay."""
 
     message_id: MessageId
 

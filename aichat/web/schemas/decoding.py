@@ -30,7 +30,7 @@ MOST = 100
 
 @frozen
 class Mistake:
-    """What is wrong with one field: ``name``, ``images[2]``, or in a batch ``[3].content``."""
+    """A mistake in one field: ``name``, ``images[2]``, or in a batch ``[3].content``."""
 
     field: str
     message: str
@@ -176,7 +176,7 @@ def _place(error: str) -> tuple[str, str]:
 
 
 def _unkept(value: Any, where: str) -> Iterator[Mistake]:
-    """Yield the texts that no store can keep."""
+    """Yield a mistake for each text that no store can keep."""
     if isinstance(value, str) and not is_clean(value):
         yield Mistake(where, "It holds U+0000 or half of a surrogate pair, which cannot be stored.")
     elif isinstance(value, dict):

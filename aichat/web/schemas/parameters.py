@@ -1,4 +1,4 @@
-"""What the addresses of the REST API may hold, and which errors its answers may be."""
+"""Path and query parameters of the REST API, and its error responses."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ALWAYS = (401, 403, 429, 503)
 
 
 def errors(*statuses: int) -> dict[int, ResponseSpec]:
-    """Document that an operation may answer with these, and with what any may answer with."""
+    """Return the documented errors of an operation: these, and those of every operation."""
     return {
         status: ResponseSpec(
             record_schemas.Error, description=REASONS[status], generate_examples=False
@@ -78,7 +78,7 @@ def errors(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 def wrong_parameters(request: Request[Any, Any, Any], error: HTTPException) -> list[dict[str, str]]:
-    """Name the parameters of an address that an error is about."""
+    """Return the wrong parameters that an error names, each with a message."""
     if not isinstance(error, ValidationException):
         return []
     if missing := _MISSING.match(error.detail):

@@ -1,4 +1,4 @@
-"""What goes over the REST API. Field names are those of the outside contract.
+"""Bodies and answers of the REST API. Field names are those of the outside contract.
 
 ``New…`` are the bodies of POST, ``…Changes`` those of PUT: there a field that is not sent keeps its
 value. Unknown fields are refused.
