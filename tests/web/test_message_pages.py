@@ -12,7 +12,7 @@ from server import Server, a_server
 from aichat.core.events import Turn, TurnTimed
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.html.latency_chart import stages, waterfall
-from aichat.web.services.undo import pending
+from aichat.web.services import pending_deletions
 
 HTML = {"Accept": "text/html"}
 
@@ -83,7 +83,7 @@ def test_a_deleted_message_can_be_taken_back_where_it_was(web: httpx.Client, tal
 def test_a_message_that_nobody_takes_back_is_gone(
     web: httpx.Client, talk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending, "UNDO_SECONDS", 0.0)
+    monkeypatch.setattr(pending_deletions, "UNDO_SECONDS", 0.0)
     message = say(web, talk, "One")
     web.post(f"/c/{talk}/messages/{message}", data={"do": "delete"})
     while web.get(f"/api/messages/{message}").status_code != 404:
@@ -244,7 +244,7 @@ def test_a_deletion_can_be_taken_back(web: httpx.Client, talk: str) -> None:
 def test_a_deletion_that_nobody_takes_back_is_done(
     web: httpx.Client, talk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending, "UNDO_SECONDS", 0.0)
+    monkeypatch.setattr(pending_deletions, "UNDO_SECONDS", 0.0)
     web.post(f"/c/{talk}", data={"do": "delete"})
     while web.get(f"/api/conversations/{talk}").status_code != 404:
         pass
