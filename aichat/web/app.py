@@ -49,7 +49,7 @@ from .access.work_limits import Paces
 from .api import openapi
 from .html import static_files
 from .html.fragments import Painter
-from .html.page import is_fragment, page, told, wants_page
+from .html.page import is_fragment, page, toast_only, wants_page
 from .html.templates import environment
 from .pages import media
 from .realtime import chat_socket, echo_socket, status_socket
@@ -72,7 +72,7 @@ from .serving.download_log import DownloadLog, until_answerable
 from .serving.logs import redact_logs
 from .serving.switch_interval import quick_switches
 from .serving.uvicorn_runner import AichatServer
-from .settings.live_settings import Adjusting
+from .settings.live_settings import LiveSettings
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         await to_thread.run_sync(sweep_temporary)
         app.state.trials = Tryouts()
         app.state.imports = Imports()
-        app.state.adjusting = Adjusting(parts)
+        app.state.adjusting = LiveSettings(parts)
         await app.state.adjusting.restore()
         app.state.metrics = metrics.Metrics()
         app.state.metrics.listen(bus, app.state.rooms)
@@ -301,7 +301,7 @@ def _answer(
     extra: Extra,
 ) -> Response[Any]:
     if is_fragment(request):
-        alarm = told(request, detail, "bad", status)
+        alarm = toast_only(request, detail, "bad", status)
         alarm.headers.update(headers)
         return alarm
     if wants_page(request):

@@ -66,8 +66,8 @@ def test_rules_are_changed_at_once_and_shown_everywhere(
         expect(other.locator("#composer-who")).to_have_text("Olivia will answer.")
         one.get_by_label("They go on by themselves").check()
         expect(other.get_by_label("They go on by themselves")).to_be_checked()
-        one.get_by_label("for so many replies").fill("99")
-        one.get_by_label("for so many replies").press("Tab")  # the browser refuses it
+        one.get_by_label("Replies before they wait for you").fill("99")
+        one.get_by_label("Replies before they wait for you").press("Tab")  # the browser refuses it
         assert one.evaluate("document.querySelector('#cast-cap').validity.rangeOverflow")
 
 

@@ -290,7 +290,7 @@ def test_another_version_is_written_and_the_old_one_is_a_click_away(
     menu(first, talk, 1, "Inspect")
     dialog = first.get_by_role("dialog")
     expect(dialog.get_by_role("img", name=re.compile("Waterfall"))).to_have_count(0)
-    expect(dialog.get_by_role("heading", name="What the model was told")).to_be_visible()
+    expect(dialog.get_by_role("heading", name="What the model was sent")).to_be_visible()
 
 
 def test_a_message_is_copied(server: Server, open_page: OpenPage, talk: Talk) -> None:

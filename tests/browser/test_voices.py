@@ -42,7 +42,7 @@ def test_a_voice_is_described_compared_and_kept_with_the_keyboard(
     another.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".take")).to_have_count(3)
-    expect(page.get_by_text("of other words than now")).to_have_count(2)
+    expect(page.get_by_text("from an earlier text")).to_have_count(2)
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".toast")).to_contain_text("The voice Harbour is kept.")
     page.get_by_role("link", name="Edit Harbour").click()
@@ -94,7 +94,7 @@ def test_a_voice_is_recorded_written_down_heard_and_kept(
     assert len({"what", "is", "the", "weather", "like", "today"} & set(words)) >= 3, words
     page.get_by_role("button", name="Listen").click()
     played(page, page.get_by_label("Take A"))
-    page.get_by_label("Whoever is heard").check()
+    page.get_by_label("The person heard").check()
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".toast")).to_contain_text("The voice My own is kept.")
     page.get_by_role("link", name="Edit My own").click()
@@ -106,7 +106,7 @@ def test_a_voice_is_recorded_written_down_heard_and_kept(
 def test_a_microphone_that_may_not_be_used_is_told(studio: Server, open_page: OpenPage) -> None:
     page = open_page(f"{studio.url}/voices/clone", permissions=())
     page.get_by_role("button", name="Record").click()
-    expect(page.locator("[data-recorder-told]")).to_contain_text("may not use the microphone")
+    expect(page.locator("[data-recorder-status]")).to_contain_text("may not use the microphone")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

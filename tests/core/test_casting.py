@@ -267,7 +267,7 @@ async def test_the_only_candidate_says_itself_how_to_mend_it() -> None:
         async with run_parts(cast(storage=[actor])):
             raise AssertionError
     assert caught.value.problem == "Nothing can play the storage part. a: Disk full."
-    assert caught.value.mend == "Mend it."
+    assert caught.value.hint == "Mend it."
 
 
 async def test_leaving_before_anybody_began_starts_nobody() -> None:

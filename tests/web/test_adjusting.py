@@ -21,7 +21,7 @@ from aichat.core.registry.live_settings import live_settings
 from aichat.plugins.silence import Silence
 from aichat.plugins.silero import Silero
 from aichat.plugins.smart_turn import SmartTurn
-from aichat.web.settings.live_settings import KEPT_AS, Adjusting
+from aichat.web.settings.live_settings import KEPT_AS, LiveSettings
 
 SILENCE = {"turn": Part(("silence",), {"silence": {"end_ms": 700}})}
 API = "/api/plugins/turn/silence/settings"
@@ -29,12 +29,12 @@ WELL = Pause(650, 1_000, "well")
 
 
 @asynccontextmanager
-async def a_chat(store: MemoryStorage) -> AsyncIterator[tuple[Parts, Adjusting]]:
+async def a_chat(store: MemoryStorage) -> AsyncIterator[tuple[Parts, LiveSettings]]:
     given = Given(storage=store)
     config = evolve(given.config(), parts={**given.config().parts, **SILENCE})
     async with open_chat(config, load_plugins(extra=[given])) as (_, parts):
         await all_ready(parts)
-        adjusting = Adjusting(parts)
+        adjusting = LiveSettings(parts)
         await adjusting.restore()
         yield parts, adjusting
 

@@ -60,7 +60,7 @@ def test_it_tells_what_serves_and_why_the_others_do_not(tmp_path: Path) -> None:
         "CPU: ",
         "ms: first sound",
         "ms: a message kept",
-        "Every part is played.",
+        "Every part has a backend.",
     ):
         assert told in done.stdout
 
@@ -109,7 +109,7 @@ def test_it_ends_with_status_1_when_a_part_has_nobody(tmp_path: Path) -> None:
     (tmp_path / "plugins.toml").write_text(llm.replace('"faster_whisper", ', ""))
     done = doctor(tmp_path)
     assert done.returncode == 1
-    assert "Nobody plays: llm." in done.stdout
+    assert "Parts without a backend: llm." in done.stdout
     assert "  llm        demo             unused    not named in `use` under [llm]" in done.stdout
 
 

@@ -23,7 +23,7 @@ from aichat.plugins.sqlite.store import Sqlite
 from aichat.web.realtime.conversation_settings import change_settings
 from aichat.web.realtime.record_locks import RecordLocks
 from aichat.web.settings.conversation_defaults import merged
-from aichat.web.settings.live_settings import KEPT_AS, Adjusting
+from aichat.web.settings.live_settings import KEPT_AS, LiveSettings
 
 NAMES = ("model", "temperature", "max_tokens", "top_p", "strategy", "max_replies", "auto_cap")
 VALUES: Mapping[str, Any] = dict(
@@ -271,7 +271,7 @@ def test_preferences_that_were_kept_together_before_are_still_known(server: Serv
 async def test_settings_of_backends_that_two_processes_change_are_both_kept() -> None:
     store = await a_store()
     async with a_chat(store) as (parts, one):
-        other = Adjusting(parts)
+        other = LiveSettings(parts)
         await other.restore()
         await store.change_settings({KEPT_AS: {"vad.silero": {"threshold": 0.4}}})
         await one.change("turn", "silence", {"end_ms": 600})

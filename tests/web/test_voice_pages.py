@@ -110,7 +110,7 @@ def test_takes_of_other_words_are_marked(browser: httpx.Client) -> None:
     takes = hidden(first.text, "take")
     changed = described(do="another", take=takes, seed="", speaker_desc="Male, deep")
     second = browser.post("/voices/describe", data=changed).text
-    assert second.count("of other words than now") == 1
+    assert second.count("from an earlier text") == 1
 
 
 def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(browser: httpx.Client) -> None:

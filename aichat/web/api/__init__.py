@@ -11,7 +11,7 @@ from aichat.web.services.message_posts import Posted
 from .characters import Characters
 from .conversations import Conversations
 from .images import Images
-from .message_actions import Again
+from .message_actions import MessageActions
 from .messages import Messages
 from .models import Catalogue, Models
 from .plugins import Plugins
@@ -33,7 +33,7 @@ def routes() -> Router:
             Voices,
             Conversations,
             Messages,
-            Again,
+            MessageActions,
             Settings,
             Models,
             Plugins,

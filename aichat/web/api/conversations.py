@@ -1,4 +1,4 @@
-"""Conversations over REST. Whoever is in one sees at once what changes of it."""
+"""Conversations over REST. Every client in a conversation is shown its changes at once."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Conversations(Controller):
         id = str(conversation_id)
         async with rooms(state).record_locks.with_all([id]):
             joined = await storage(state).join_conversation(id, character_id)
-        return await _told(state, joined)
+        return await _published(state, joined)
 
     @delete(
         "/{conversation_id:uuid}/characters/{character_id:str}",
@@ -105,7 +105,7 @@ class Conversations(Controller):
         id = str(conversation_id)
         async with rooms(state).record_locks.with_all([id]):
             left = await storage(state).leave_conversation(id, character_id)
-        await _told(state, left)
+        await _published(state, left)
         return records.Deleted(True, f"Character {character_id} has left the conversation.")
 
     @delete(
@@ -115,7 +115,7 @@ class Conversations(Controller):
         responses=REFUSED,
     )
     async def remove(self, state: State, conversation_id: ConversationId) -> records.Deleted:
-        """Remove a conversation and its messages; whoever is in it is told and let go."""
+        """Delete a conversation and its messages; its clients are notified and disconnected."""
         id = str(conversation_id)
         await storage(state).delete_conversation(id)
         rooms(state).dismiss(id)
@@ -125,9 +125,9 @@ class Conversations(Controller):
 async def _change(state: State, id: UUID, changed: dict[str, Any]) -> records.Conversation:
     async with rooms(state).record_locks.with_all([str(id)]):
         made = await storage(state).change_conversation(str(id), changed)
-    return await _told(state, made)
+    return await _published(state, made)
 
 
-async def _told(state: State, conversation: Conversation) -> records.Conversation:
+async def _published(state: State, conversation: Conversation) -> records.Conversation:
     await rooms(state).conversation_changed(conversation.conversation_id)
     return out(records.Conversation, conversation)

@@ -1,4 +1,4 @@
-"""What the handlers of the API work on."""
+"""Typed access to the application state for the handlers of the API."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from aichat.web.realtime.rooms import Rooms
 
 
 def parts(state: State) -> Parts:
-    """Return the cast of backends."""
+    """Return the parts and their selected backends."""
     found: Parts = state.parts
     return found
 
 
 def storage(state: State) -> Storage:
-    """Return the store that serves now."""
+    """Return the store in use."""
     return parts(state).storage
 
 
 def rooms(state: State) -> Rooms:
-    """Return the conversations that somebody is in."""
+    """Return the rooms: the conversations that have clients."""
     found: Rooms = state.rooms
     return found

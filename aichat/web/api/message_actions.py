@@ -1,6 +1,6 @@
-"""Messages heard again, written anew or said to their end, over REST.
+"""Replaying, regenerating and finishing messages over REST.
 
-What is said goes to whoever is in the conversation; the turn is told of on its WebSocket.
+The speech goes to every client in the conversation; the turn's frames go over its WebSocket.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Start = Annotated[
     QueryParameter(
         ge=0,
         le=2_000_000,
-        description="From so many letters of its `content` on.",
+        description="Where to begin: an offset in letters into its `content`.",
         schema_extra={"minimum": 0},  # litestar forgets a limit of zero
     ),
 ]
 REFUSED = errors(400, 404, 409)
 
 
-class Again(Controller):
-    """What is asked of a message that a character has said."""
+class MessageActions(Controller):
+    """Actions on a message of a character."""
 
     path = "/messages"
     tags = ("messages",)
@@ -50,7 +50,7 @@ class Again(Controller):
     async def regenerate(
         self, request: Req, state: State, id: Id, from_here: FromHere = False
     ) -> records.Regenerating:
-        """Have another version of a character's message written; the old ones stay beside it.
+        """Generate another version of a character's message; the old versions are kept.
 
         With `from_here` the messages that follow it are deleted, and it may be one of the user:
         that is said again, under a new id, and answered anew. Those that are deleted are named, and

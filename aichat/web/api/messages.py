@@ -79,13 +79,13 @@ class Messages(Controller):
     ) -> records.Message:
         """Change a message's text, show another of its versions, or replace its extensions.
 
-        Whoever is in the conversation sees it at once, and characters are told the new text.
+        Every client in the conversation is shown it at once, and characters see the new text.
         """
         return out(records.Message, await message_edits.change(state, id, **sent(data)))
 
     @delete("/{id:str}", operation_id="deleteMessage", status_code=200, responses=errors(400, 404))
     async def remove(self, state: State, id: Id) -> records.Deleted:
-        """Delete a message; characters are told of it no more."""
+        """Delete a message; characters no longer see it."""
         await message_edits.delete(state, id)
         return records.Deleted(True, f"Message {id} was deleted.")
 

@@ -22,7 +22,7 @@ KEPT_SECONDS = 300.0
 
 @define(eq=False)
 class Catalogue:
-    """The models that a backend listed, kept for a while; asked for once at a time."""
+    """A cache of the models that a backend lists; one request to it at a time."""
 
     models: Sequence[Model] = ()
     source: object = None
@@ -30,11 +30,11 @@ class Catalogue:
     asking: anyio.Lock = field(factory=anyio.Lock)
 
     async def ask(self, parts: Parts) -> Sequence[Model]:
-        """Return what the serving backend offers. Raises NotReady where it cannot tell."""
+        """Return the models of the serving backend. Raises NotReady if it cannot list them."""
         llm: object = parts.llm
         if not isinstance(llm, ListsModels):
             raise NotReady(
-                "The language model that serves now has no list of models.",
+                "The language model in use has no list of models.",
                 "Connect one that has, see [llm] in plugins.toml.",
             )
         async with self.asking:
@@ -52,6 +52,6 @@ class Models(Controller):
 
     @get(operation_id="listModels", responses=errors())
     async def listed(self, state: State) -> list[records.Model]:
-        """What the serving language model backend offers; 503 when it cannot tell."""
+        """The models of the serving language model backend; 503 when it cannot list them."""
         catalogue: Catalogue = state.catalogue
         return outs(records.Model, await catalogue.ask(parts(state)))

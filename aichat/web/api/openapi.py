@@ -69,7 +69,9 @@ class Page(OpenAPIRenderPlugin):
 
 def config() -> OpenAPIConfig:
     """Describe the API."""
-    bearer = SecurityScheme(type="http", scheme="bearer", description="Only where `token` serves.")
+    bearer = SecurityScheme(
+        type="http", scheme="bearer", description="Only where access by token is configured."
+    )
     return OpenAPIConfig(
         title="aichat",
         version=version(),
@@ -85,24 +87,24 @@ def config() -> OpenAPIConfig:
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document in which our annotations are told better than Litestar does."""
+    """Return the document with schemas by msgspec, which keep more of our annotations."""
     made = document["components"]["schemas"]
     structs = [
         one for one in vars(record_schemas).values() if _is_struct(one) and one.__name__ in made
     ]
-    _, told = msgspec.json.schema_components(
+    _, better = msgspec.json.schema_components(
         structs, ref_template="#/components/schemas/{name}", schema_hook=_file
     )
     paths = {
         path: {method: _summarised(operation) for method, operation in operations.items()}
         for path, operations in document["paths"].items()
     }
-    components = {**document["components"], "schemas": {**made, **told}}
+    components = {**document["components"], "schemas": {**made, **better}}
     return {**document, "paths": paths, "components": components}
 
 
 def _summarised(operation: dict[str, Any]) -> dict[str, Any]:
-    """The first line of a handler's docstring says what it does; the rest is for who reads on."""
+    """Split a handler's docstring: its first line is the summary, the rest the description."""
     first, _, rest = operation.get("description", "").partition("\n")
     summary = first.rstrip(".") or operation["summary"]
     return {**operation, "summary": summary, "description": rest.strip()}
@@ -115,4 +117,4 @@ def _is_struct(one: object) -> bool:
 def _file(kind: type) -> dict[str, Any]:
     if kind is UploadFile:
         return {"type": "string", "format": "binary"}
-    raise NotImplementedError(kind)  # so msgspec is told that it must know the type itself
+    raise NotImplementedError(kind)  # msgspec then describes the type itself

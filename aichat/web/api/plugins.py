@@ -1,4 +1,4 @@
-"""What aichat is made of, over REST."""
+"""Plug-ins, parts, and the live settings of backends, over REST."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pluggy import PluginManager
 
 from aichat.web.schemas import records
 from aichat.web.schemas.parameters import Id, errors
-from aichat.web.settings.live_settings import Adjustable, Adjusting
+from aichat.web.settings.live_settings import LiveSettings, LiveValue
 
 from .dependencies import parts
 
 
 class Plugins(Controller):
-    """Plug-ins, who plays which part, and what can be changed while it does."""
+    """Plug-ins, the backends that fill parts, and their live settings."""
 
     path = "/plugins"
     tags = ("plugins",)
@@ -37,8 +37,8 @@ class Plugins(Controller):
         responses=errors(400, 404),
     )
     async def settings(self, state: State, part: Id, name: Id) -> list[records.BackendSetting]:
-        """What can be changed of a backend while it serves; nothing while it does not."""
-        adjusting: Adjusting = state.adjusting
+        """The live settings of a backend; none while it has not started."""
+        adjusting: LiveSettings = state.adjusting
         return _shown(adjusting.of(part, name))
 
     @put(
@@ -54,12 +54,12 @@ class Plugins(Controller):
         data: JSONBody[records.BackendChanges],
     ) -> list[records.BackendSetting]:
         """Change the settings that are sent, from the next utterance on; null takes one back."""
-        adjusting: Adjusting = state.adjusting
+        adjusting: LiveSettings = state.adjusting
         await adjusting.change(part, name, data)
         return _shown(adjusting.of(part, name))
 
 
-def _shown(found: Sequence[Adjustable]) -> list[records.BackendSetting]:
+def _shown(found: Sequence[LiveValue]) -> list[records.BackendSetting]:
     return [
         records.BackendSetting(
             one.name, one.value, one.base, one.is_changed, one.setting.takes, one.setting.mark.low,
@@ -70,7 +70,7 @@ def _shown(found: Sequence[Adjustable]) -> list[records.BackendSetting]:
 
 
 def _plugins(manager: PluginManager) -> list[records.Plugin]:
-    """Describe those that are registered, and those that plugins.toml keeps out."""
+    """Return every plug-in, also those that plugins.toml blocks."""
     named = sorted(manager.list_name_plugin(), key=lambda pair: pair[0])
     return [records.Plugin(name, _module(plugin), plugin is not None) for name, plugin in named]
 

@@ -1,4 +1,4 @@
-"""How long a turn took, and what led to a message, over REST. Both are kept in memory only."""
+"""Latency of turns, and prompts of messages, over REST. Both are kept in memory only."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Turns(Controller):
 
 
 class SentPrompts(Controller):
-    """What models were told."""
+    """The prompts that models were sent."""
 
     path = "/messages"
     tags = ("messages",)
 
     @get("/{id:str}/prompt", operation_id="getPrompt", responses=errors(400, 404))
     async def prompt(self, state: State, id: Id) -> records.Prompt:
-        """Show what exactly a character was told before it wrote a message."""
+        """Return the exact prompt from which a character wrote a message."""
         kept: Prompts = state.prompts
         prompt = kept.of(id)
         who = prompt.character

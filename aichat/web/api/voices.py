@@ -85,7 +85,7 @@ class Voices(Controller):
         """Clone a voice from a clip: wav, mp3, ogg, flac, webm or m4a, of at most 60 seconds.
 
         Its name stands in the form or in the address. Without a transcript, the clip is written
-        down here. *consent* is `yes` when whoever is heard agreed; the time is then kept in the
+        down here. *consent* is `yes` when the speaker agreed; the time is then kept in the
         voice's settings.
         """
         uploads: Uploads = state.uploads

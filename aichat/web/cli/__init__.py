@@ -25,7 +25,7 @@ def cli() -> None:
 @click.option("--paid", is_flag=True, help="Try engines whose use costs money, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 def doctor(paid: bool, as_json: bool) -> None:
-    """Start every backend and try it; tell who plays which part, and why the others do not.
+    """Start and try every backend; report which one fills each part, and why the others do not.
 
     Ends with status 1 when a part is not played or does not work.
     """

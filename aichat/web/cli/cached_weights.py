@@ -1,4 +1,4 @@
-"""Weights on this disk: which of what a backend needs is here, where, and how large it is."""
+"""Which weights of a backend are on this disk, where, and how large they are."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Holding:
     path: str
 
     @property
-    def told(self) -> str:
-        """Say it in a few words."""
+    def summary(self) -> str:
+        """Its state and size, in a few words."""
         size = f"{self.bytes / MB:.1f} MB" if self.bytes < 100 * MB else f"{self.bytes // MB} MB"
         return self.state if self.state == "missing" else f"{self.state}, {size}"
 
 
 def held(weights: Weights, hub: Any) -> Holding:
-    """Look at the disk. *hub* is the module huggingface_hub."""
+    """Return what the disk holds of *weights*. *hub* is the module huggingface_hub."""
     found, size = find(weights, hub), held_bytes(weights, hub)
     if found:
         return Holding(weights.name, weights.repository, "here", size, str(found))

@@ -28,7 +28,7 @@ def models() -> None:
 
 @models.command("list")
 def list_() -> None:
-    """Tell what every installed backend needs, with its settings, and what of it is here."""
+    """List the weights that every installed backend needs, and which of them are here."""
     hub, rows = _hub(), list[tuple[str, ...]]()
     for one in installed(*_settings()):
         mark = "*" if one.place is not None else " "
@@ -38,7 +38,7 @@ def list_() -> None:
             holding = held(weights, hub)
             where = f"  {holding.path}" if holding.state != "missing" else ""
             source = holding.repository or "a path of yours"
-            rows.append((mark, one.part, one.name, holding.name, holding.told, source + where))
+            rows.append((mark, one.part, one.name, holding.name, holding.summary, source + where))
     columns = zip_longest(*(row[:-1] for row in rows), fillvalue="")
     widths = [max(map(len, column)) for column in columns]
     for row in rows:
@@ -61,7 +61,7 @@ def download(name: str) -> None:
     click.echo(f"{weights.name} from {hub.constants.ENDPOINT}/{weights.repository}", err=True)
     bar = _Bar()
     try:
-        path = fetch(weights, hub, bar.tell, threading.Event())
+        path = fetch(weights, hub, bar.show, threading.Event())
     except KeyboardInterrupt:
         bar.end()
         click.echo("Stopped. What came is kept: run it again to go on.", err=True)
@@ -120,7 +120,7 @@ def _settings() -> tuple[Config, PluginManager]:
 
 
 def _named(name: str) -> Weights:
-    """Find what a user means: a name in the list, a repository, or another model by its name."""
+    """Return the weights that a user names: by list name, repository, or model name."""
     config, manager = _settings()
     known = [weights for one in installed(config, manager) for weights in one.weights]
     for weights in known:
@@ -141,7 +141,7 @@ class _Bar:
         self._bar: Any = None
         self._tenth = -1
 
-    def tell(self, done: int, total: int) -> None:
+    def show(self, done: int, total: int) -> None:
         """Show how far it is, in bytes."""
         if sys.stderr.isatty():
             if self._bar is None:
@@ -153,7 +153,7 @@ class _Bar:
             click.echo(f"{_size(done)} of {_size(total)}", err=True)
 
     def end(self) -> None:
-        """Leave the line."""
+        """End the line of the bar."""
         if self._bar is not None:
             self._bar.__exit__(None, None, None)
 

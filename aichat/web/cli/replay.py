@@ -76,8 +76,8 @@ class Printer:
     def say(self, event: MessageAdded) -> None:
         """Print a message; of an interrupted one, what was heard."""
         message = event.message
-        told = f"{message.name or 'You'}: {message.said}"
-        self._print(f"{told} [interrupted]" if message.interrupted else told)
+        line = f"{message.name or 'You'}: {message.said}"
+        self._print(f"{line} [interrupted]" if message.interrupted else line)
 
     def time(self, event: TurnTimed) -> None:
         """Print a turn's waterfall."""
@@ -90,8 +90,8 @@ class Printer:
     def fail(self, event: HandlerFailed) -> None:
         """Print a failure."""
         error = event.error
-        told = error.line if isinstance(error, AichatError) else type(error).__name__
-        self._print(f"! {stage_of(event.handler)}: {told}")
+        line = error.line if isinstance(error, AichatError) else type(error).__name__
+        self._print(f"! {stage_of(event.handler)}: {line}")
 
     def _print(self, text: str, indent: str = "") -> None:
         minutes, seconds = divmod(self.bus.clock.now() - self.began, 60)

@@ -1,4 +1,4 @@
-"""Feeding a recorded conversation into a fresh chat: what the user did, at the recorded times.
+"""Feeds a recorded conversation into a fresh chat: the user's inputs, at the recorded times.
 
 That is the microphone's audio, or the transcripts where no audio was kept; what was typed;
 push-to-talk; interruptions; the loudspeaker's reports. What the characters do comes from the
@@ -46,9 +46,9 @@ from aichat.core.registry.selection import State
 from aichat.toolkit.event_log import Entry, EventLog, Header
 
 BY_HAND = ("interrupt", "left")
-"""Interruptions that no stage finds out from the audio."""
+"""Reasons of interruptions that no stage derives from the audio."""
 BY_ITSELF = "new_turn"
-"""An interruption that comes of what is fed anyway."""
+"""Reason of an interruption that follows from the inputs anyway."""
 
 
 @define
@@ -84,7 +84,7 @@ class Feeder:
     log: EventLog
     audio: Audio | None = None
     skipped: int = 0
-    """Inputs that had nothing to act upon: this time, the characters did something else."""
+    """Number of inputs without a target, because the characters behaved differently this time."""
     turns: list[tuple[Line, ...]] = field(init=False, factory=list)
     """The lines of each turn of the replay, in order."""
     order: dict[int, int] = field(init=False, factory=dict)
@@ -101,7 +101,7 @@ class Feeder:
         return self.log.header.conversation.conversation_id
 
     async def feed(self) -> None:
-        """Let happen what happened; returns after the last input."""
+        """Feed all inputs at their times; returns after the last one."""
         inputs, began = self._inputs(), self.bus.clock.now()
         tap = self.bus.tap(self._choose, conversation=self.conversation)
         try:
@@ -199,7 +199,7 @@ class ReplayStorage(MemoryStorage):
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Forget it."""
+        """Delete the conversation."""
 
 
 @define(eq=False)
@@ -241,7 +241,7 @@ async def replay(
 
 
 async def _all_started(parts: Parts) -> None:
-    """Wait for every backend: who happens to be ready first must not decide."""
+    """Wait for every backend, so that the selection does not depend on which is ready first."""
     while any(one.state in (State.WAITING, State.STARTING) for one in parts.statuses()):
         changed = anyio.Event()
         parts.watchers.append(changed.set)
@@ -249,4 +249,6 @@ async def _all_started(parts: Parts) -> None:
         parts.watchers.remove(changed.set)
     if not parts.is_ready():
         reasons = " ".join(role.reasons() for role in parts.roles.values() if not role.serving)
-        raise NotReady(f"A part has nobody to play it. {reasons}", "See `litestar aichat doctor`.")
+        raise NotReady(
+            f"A part has no backend that is ready. {reasons}", "See `litestar aichat doctor`."
+        )

@@ -1,4 +1,4 @@
-"""A face for whoever has no picture: drawn from the name, the same every time, everywhere.
+"""A drawn face for a character without a picture; the same name always has the same face.
 
 Nothing is looked up: the address says all there is to draw, and so may be kept for good.
 """

@@ -1,4 +1,4 @@
-"""Sounds over HTTP in pieces: Safari plays nothing else, and others cannot jump without."""
+"""Audio over HTTP with byte ranges: Safari plays nothing else, and seeking needs them."""
 
 from __future__ import annotations
 

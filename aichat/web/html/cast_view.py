@@ -1,4 +1,4 @@
-"""Who is here and by which rules they answer, as the templates show it."""
+"""A conversation's cast and turn settings, as the templates show them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ STRATEGIES = {
     "all": "Everybody, in order",
     "first": "The first",
     "round_robin": "One after the other",
-    "natural": "Whoever feels like it (dice)",
+    "natural": "Those who feel like it (dice)",
     "manual": "Nobody",
 }
 """Who answers when nobody is named, in words."""
 AUTO_CAP = 6
-"""So many replies follow on their own when the conversation does not say."""
+"""Default of the replies that characters give on their own before they wait."""
 
 
 @frozen
@@ -42,7 +42,7 @@ class CastView:
 
 
 def speakers(cast: Iterable[Character]) -> list[Speaker]:
-    """Tell clients of a cast; a picture elsewhere would tell that place who is in a call."""
+    """Return a cast for clients; a picture on another server would reveal who is in a call."""
     return [Speaker(who.id, who.name, own_picture(who)) for who in cast]
 
 

@@ -1,4 +1,4 @@
-"""Which picture of a character our pages show: its own, where they may, else a drawn face."""
+"""The picture of a character on our pages: its own if the CSP allows it, else a drawn face."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OWN_PICTURE = re.compile(r"data:image/|/(?![/\\\s])")
 
 
 def is_own(address: str) -> bool:
-    """Tell whether our pages may show a picture: their CSP lets no other site be asked."""
+    """Return whether our pages may show a picture: their CSP allows none from other servers."""
     return OWN_PICTURE.match(address) is not None
 
 

@@ -1,4 +1,4 @@
-"""Which of the six colours a character has: its own, whoever else is here and in whatever order."""
+"""Assigns each character one of six colours, whatever the order and the rest of the cast."""
 
 from __future__ import annotations
 

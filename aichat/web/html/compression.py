@@ -1,4 +1,4 @@
-"""Sending less: what a browser takes, and pages in fewer bytes."""
+"""Compression of pages, as far as the browser accepts it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WORTH = 2_000
 
 
 def accepts(header: str, encoding: str) -> bool:
-    """Tell whether an ``Accept-Encoding`` names *encoding*, and not with a weight of nothing."""
+    """Return whether an ``Accept-Encoding`` accepts *encoding*, with a weight above 0."""
     for one in header.lower().split(","):
         name, _, weight = one.strip().partition(";")
         if name.strip() == encoding:

@@ -1,4 +1,4 @@
-"""Which fragments a page needs for an event: that depends on what it shows already."""
+"""Chooses the fragments that a page needs for an event, by what it shows already."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Showing:
     painter: Painter
     turns: Mapping[str, tuple[Line, ...]]
     kept: dict[str, None] = field(factory=dict)
-    """The messages of this turn that are there to stay, oldest first."""
+    """Ids of this turn's stored messages, oldest first."""
 
     def note(self, event: Event) -> None:
-        """Take in what happens, also while nobody looks."""
+        """Take in an event, also while no page is open."""
         if isinstance(event, MessageAdded):
             self.kept[event.message.message_id] = None
         elif isinstance(event, SpeakersChosen):
@@ -52,7 +52,7 @@ class Showing:
         return html + self.painter.last(event.message)
 
     def _is_version(self, message: Message) -> bool:
-        """Tell whether the message is another version of one that stands further up.
+        """Return whether the message is another version of one further up.
 
         Any other goes behind the last one; a page that shows it already replaces it there.
         """
@@ -60,7 +60,7 @@ class Showing:
         return any(line.message_id == message.message_id and line.says != "new" for line in lines)
 
     def _gone(self, event: Interrupted | LineInterrupted) -> str:
-        """Take away the lines that were stopped before anything of them was heard."""
+        """Return fragments that remove the lines stopped before any of them was heard."""
         if isinstance(event, LineInterrupted):
             lines: tuple[Line, ...] = (event.line,)
         else:

@@ -1,4 +1,4 @@
-"""Events as pieces of the page: the same templates that the page itself is made of."""
+"""Renders events as fragments of the page, with the templates of the page itself."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from aichat.toolkit.message_versions import shown, versions
 
 from .cast_view import CastView
 from .markdown import render
-from .snapshot import Bubble, Growing
+from .snapshot import Bubble, LineProgress
 
 UNNAMED = {"user": "You", "assistant": "Somebody", "system": "Note"}
-"""Whose words they are when the message does not say."""
+"""Name to show for a message without one, by role."""
 
 LOOKED_AT = 1_000
-"""So many letters of a message are looked at for a line about it."""
+"""Most letters of a message that are read to make a line about it."""
 LINE = 90
-"""So many letters of a message are in a line about it."""
+"""Most letters of a message in a line about it."""
 UNTIL = 3
-"""So many words tell where somebody was interrupted."""
+"""Words that are shown to mark where somebody was interrupted."""
 
 
 @frozen
@@ -49,22 +49,22 @@ class MessageView:
     name: str
     character_id: str | None
     html: Markup
-    """What is to be seen of it at once: all of it, or what was heard."""
+    """The text that is shown at first: all of it, or what was heard."""
     state: str
     time: str
     place: int = 0
-    """Of one that is yet to come: its place in the turn, from 0."""
+    """Place of a live line in its turn, from 0."""
     unheard: Markup | None = None
-    """All of it, when not all of it was heard."""
+    """The whole text, if not all of it was heard."""
     until: str = ""
     """The last words that were heard of it."""
     version: int = 0
     versions: int = 1
-    """Which text of how many is shown."""
+    """Number of versions; *version* (from 0) is the one that is shown."""
     tools: Sequence[Any] = ()
-    """What it used: each has a name, arguments, a result, and whether it failed."""
+    """Tool calls: each has a name, arguments, a result, and whether it failed."""
     chunks: int = 0
-    """Of one that is being written: how many chunks of text are in it."""
+    """Number of text chunks in a message that is being written."""
 
 
 def view(message: Message) -> MessageView:
@@ -138,7 +138,7 @@ def _draft(line: Line) -> MessageView:
     )
 
 
-def growing(line: Growing, before: Growing | None) -> MessageView:
+def growing(line: LineProgress, before: LineProgress | None) -> MessageView:
     """Prepare a line that goes on, as it is; *before* is the one that speaks before it, if any."""
     html = render(line.text) if line.is_written else escape(line.text)
     state = "written" if line.is_written else "streaming" if line.text else "thinking"
@@ -157,10 +157,10 @@ def bubbles(present: Iterable[tuple[str, Bubble]]) -> dict[str, MessageView | No
     views: dict[str, MessageView | None] = {}
     before = None
     for id, bubble in present:
-        views[id] = growing(bubble, before) if isinstance(bubble, Growing) else None
+        views[id] = growing(bubble, before) if isinstance(bubble, LineProgress) else None
         if isinstance(bubble, Message):
             views[id] = view(bubble)
-        before = bubble if isinstance(bubble, Growing) else None
+        before = bubble if isinstance(bubble, LineProgress) else None
     return views
 
 
@@ -220,7 +220,7 @@ class Painter:
         return partial(target or "#log", "afterend" if target else "afterbegin", bubbles)
 
     def last(self, message: Message) -> str:
-        """Return the fragment that tells in the list what was said last."""
+        """Return the fragment that updates the last message in the list of conversations."""
         target = f"#talk-{message.conversation_id} .conversation-last"
         return partial(target, "innerHTML", escape(last_line(message)))
 

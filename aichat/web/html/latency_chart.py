@@ -55,7 +55,7 @@ def waterfall(event: TurnTimed) -> Waterfall:
 
 @frozen
 class Stage:
-    """How long one stage took over several turns: the median, and what 95 % kept below."""
+    """How long one stage took over several turns (ms): the median and the 95th percentile."""
 
     words: str
     count: int
@@ -71,10 +71,10 @@ def stages(events: Iterable[TurnTimed]) -> list[Stage]:
         for name, ms in _stages(event).items():
             took.setdefault(name, []).append(ms)
         gaps += event.gaps
-    told = [(WORDS[name], took[name]) for name in MARKS if name in took]
+    rows = [(WORDS[name], took[name]) for name in MARKS if name in took]
     if gaps:
-        told.append(("Silence between two speakers", gaps))
-    return [_stage(words, values) for words, values in told]
+        rows.append(("Silence between two speakers", gaps))
+    return [_stage(words, values) for words, values in rows]
 
 
 def _stage(words: str, values: Sequence[float]) -> Stage:

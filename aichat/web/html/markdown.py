@@ -32,14 +32,14 @@ ATTRIBUTES = {
 }
 
 LONGEST_CODE = 10_000
-"""Letters of a block of code beyond which it is not highlighted: that would hold everybody up."""
+"""Most letters of a highlighted block of code: longer ones would block the event loop."""
 LONGEST = 100_000
 """Letters of a text beyond which it is shown as it stands,"""
 MOST_MARKS = 2_000
-"""and what may be mark-up in it, outside of code. To look into more would hold everybody up: each
+"""and what may be mark-up in it, outside of code. More would block the event loop: each
 mark costs up to a tenth of a millisecond."""
 RENDERED = 500
-"""So many texts are kept as HTML: those of the pages that people look at."""
+"""Most rendered texts that are cached as HTML."""
 LOOK_AHEAD = 2_000
 """Letters of mark-up that may stand between two words, as an address."""
 

@@ -1,6 +1,6 @@
 """Markdown's pictures: our own are shown, those from elsewhere become links.
 
-A picture that is fetched from another place would tell that place who reads.
+Fetching a picture from another server would reveal the reader to it.
 """
 
 from __future__ import annotations

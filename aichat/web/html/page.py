@@ -1,4 +1,4 @@
-"""The frame of every page: it is drawn in the browser's colours, and tells what was just done."""
+"""The frame of every page: it applies the browser's preferences, and shows pending toasts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 
 
 def page(request: Req, template: str, code: int = 200, **context: Any) -> Page:
-    """Answer with a page. It tells once what the form before it has done."""
+    """Answer with a page, which shows once the toast that the last form left."""
     html = drawn(request, template, **context)
     body, headers = packed(html, request.headers.get("accept-encoding", ""))
     headers["Cache-Control"] = "no-store"
@@ -32,7 +32,7 @@ def page(request: Req, template: str, code: int = 200, **context: Any) -> Page:
 
 
 def drawn(request: Req, template: str, **context: Any) -> str:
-    """Draw *template*; it gets *context*, what the browser prefers, and where it is."""
+    """Render *template* with *context*, the browser's preferences and the current path."""
     jinja: Environment = request.app.state.jinja
     return jinja.get_template(template).render(
         preferences=preferences(request.cookies),
@@ -44,26 +44,28 @@ def drawn(request: Req, template: str, **context: Any) -> str:
 
 
 def section(path: str) -> str:
-    """Name the place in the rail that a path belongs to."""
+    """Return the name of the rail entry that a path belongs to."""
     first = path.split("/")[1]
     return "chats" if first in ("", "c", "conversations") else first
 
 
 def done(to: str, text: str) -> Page:
-    """Answer a form: go on to the page *to*, which says that it worked."""
+    """Answer a form that worked: redirect to the page *to*, which shows *text*."""
     return _onward(to, Toast(text))
 
 
 def failed(to: str, text: str) -> Page:
-    """Answer a form: go on to the page *to*, which says why it did not work."""
+    """Answer a form that failed: redirect to the page *to*, which shows why."""
     return _onward(to, Toast(text, "bad"))
 
 
-def _onward(to: str, told: Toast) -> Page:
-    return Response("", status_code=303, headers={"Location": to, "Set-Cookie": told.cookie()})
+def _onward(to: str, toast: Toast) -> Page:
+    return Response("", status_code=303, headers={"Location": to, "Set-Cookie": toast.cookie()})
 
 
-def told(request: Req, text: str, kind: Kind = "good", code: int = 200, more: str = "") -> Page:
+def toast_only(
+    request: Req, text: str, kind: Kind = "good", code: int = 200, more: str = ""
+) -> Page:
     """Answer htmx with a toast, and *more* partials for the page."""
     jinja: Environment = request.app.state.jinja
     drawn_toast = jinja.get_template("fragments/toast.html").render(toast=Toast(text, kind))
@@ -78,17 +80,17 @@ def address(request: Req) -> str | None:
 
 
 def is_fragment(request: Req) -> bool:
-    """Tell whether htmx asks, from a page that stays."""
+    """Return whether htmx sent the request, so that the page stays loaded."""
     return request.headers.get("hx-request") == "true"
 
 
 def saved(request: Req, to: str, text: str) -> Page:
-    """Answer a form that was kept: htmx with a toast, a browser with the page *to* and a toast."""
-    return told(request, text) if is_fragment(request) else done(to, text)
+    """Answer a form that was saved: htmx with a toast, a browser with a redirect and a toast."""
+    return toast_only(request, text) if is_fragment(request) else done(to, text)
 
 
 def wants_page(request: Req) -> bool:
-    """Tell whether a browser asks for a page to look at, not for data."""
+    """Return whether the client wants a page rather than data."""
     if request.url.path.startswith("/api/"):
         return False
     return "text/html" in request.headers.get("accept", "")

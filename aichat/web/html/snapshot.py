@@ -1,6 +1,6 @@
-"""What a conversation is at this moment: for a client, or a page, that comes in the middle.
+"""The present state of a conversation, for a client or a page that joins in the middle of it.
 
-A client that was there all the time has seen the same, event by event.
+A client that was connected all along has received the same, event by event.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from aichat.core.events import (
 from aichat.web.schemas import server_frames
 
 LATELY = 60.0
-"""Seconds. What is older than that is in the store, and on every page that is open."""
+"""Seconds. Older changes are in the store, and on every open page."""
 MOST = 64
-"""The most bubbles that are known, without those of lines that go on."""
+"""Most bubbles that are kept, beside those of live lines."""
 
-Talk = ReplyText | ReplyWithdrawn | ReplyFinished | ToolUsed | LineFinished
+LineEvent = ReplyText | ReplyWithdrawn | ReplyFinished | ToolUsed | LineFinished
 Moment = (
     SpeakersChosen | MessageAdded | MessageDeleted | LineInterrupted | Interrupted | TurnFinished
     | PlaybackPaused | PlaybackResumed | UserStartedSpeaking | TranscriptUpdated
@@ -46,8 +46,8 @@ Moment = (
 
 
 @define(eq=False)
-class Growing:
-    """A line as far as it is known; *chunks* counts the pieces in which its *text* came."""
+class LineProgress:
+    """A line of a live turn; *chunks* counts the pieces in which its *text* has come."""
 
     line: Line
     pieces: list[str] = field(factory=list)
@@ -64,40 +64,40 @@ class Growing:
 
     @property
     def state(self) -> server_frames.LineState:
-        """How far it is."""
+        """Its state, as frames name it."""
         if self.is_over:
             return "over"
         return "written" if self.is_written else "writing" if self.chunks else "waiting"
 
 
-Bubble = Growing | Message | None
+Bubble = LineProgress | Message | None
 """What stands at a message's place; None: it was deleted."""
 
 
 @define(eq=False)
-class Present:
+class Snapshot:
     """One conversation. *now* is the bus's clock."""
 
     now: Callable[[], float]
     chosen: SpeakersChosen | None = None
-    """The turn that goes on, if any."""
-    lines: dict[Line, Growing] = field(factory=dict)
+    """The live turn, if any."""
+    lines: dict[Line, LineProgress] = field(factory=dict)
     """Its lines, in order."""
     bubbles: dict[str, tuple[float, Bubble]] = field(factory=dict)
     """What has changed lately, oldest message first, by message id; and when it changed last."""
     hidden: set[str] = field(factory=set)
-    """Messages that nobody is to see, as they are being deleted."""
+    """Ids of messages that are hidden because their deletion is pending."""
     is_held: bool = False
     """The loudspeakers hold their position."""
     is_listening: bool = False
-    """The user is heard."""
+    """The user is speaking."""
     transcript: str = ""
-    """What is understood of the user so far."""
+    """The interim transcript of the user's utterance."""
 
     # -- what happens, by tap ------------------------------------------------------------------
 
-    def grow(self, event: Talk) -> None:
-        """A line got further."""
+    def grow(self, event: LineEvent) -> None:
+        """Take in an event that extends or ends a line."""
         growing = self.lines.get(event.line)
         if growing is None:
             return
@@ -113,7 +113,7 @@ class Present:
             growing.chunks += 1
 
     def note(self, event: Moment) -> None:
-        """Anything else happened."""
+        """Take in an event that is not about a single line's text."""
         if isinstance(event, SpeakersChosen):
             self._begin(event)
         elif isinstance(event, MessageAdded):
@@ -144,7 +144,7 @@ class Present:
 
     def _begin(self, event: SpeakersChosen) -> None:
         self.chosen, self.is_held = event, False
-        self.lines = {line: Growing(line) for line in event.lines}
+        self.lines = {line: LineProgress(line) for line in event.lines}
         for line, growing in self.lines.items():
             if not line.is_again:
                 self._put(line.message_id, growing)
@@ -162,7 +162,7 @@ class Present:
             if line in self.lines:
                 self.lines[line].is_over = True
             _, bubble = self.bubbles.get(line.message_id, (0.0, None))
-            if isinstance(bubble, Growing) and line.says == "new":
+            if isinstance(bubble, LineProgress) and line.says == "new":
                 self._put(line.message_id, None)
 
     def _put(self, id: str, bubble: Bubble) -> None:
@@ -174,7 +174,7 @@ class Present:
     # -- for a client that comes -----------------------------------------------------------------
 
     def turn(self) -> server_frames.TurnNow | None:
-        """Return the turn that goes on, as far as it is."""
+        """Return the live turn as far as it has come; None if there is none."""
         if self.chosen is None or not self.lines:
             return None
         event = self.chosen
@@ -191,7 +191,7 @@ class Present:
         """Yield what a page may lack that was drawn a moment ago, oldest message first."""
         since = self.now() - LATELY
         for id, (at, bubble) in self.bubbles.items():
-            if id not in self.hidden and (at >= since or isinstance(bubble, Growing)):
+            if id not in self.hidden and (at >= since or isinstance(bubble, LineProgress)):
                 yield id, bubble
 
     def earlier(self) -> Iterator[Message]:
@@ -202,7 +202,7 @@ class Present:
                 yield bubble
 
 
-def _line(growing: Growing) -> server_frames.LineNow:
+def _line(growing: LineProgress) -> server_frames.LineNow:
     line = growing.line
     return server_frames.LineNow(
         message_id=line.message_id,

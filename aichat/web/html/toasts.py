@@ -1,4 +1,4 @@
-"""Short words after an action: kept in a cookie over the redirect, shown once by the next page."""
+"""Toasts: short messages after an action, kept in a cookie over the redirect and shown once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from attrs import frozen
 COOKIE = "aichat-toast"
 SECONDS = 60
 LONGEST = 300
-"""Letters; a cookie has room for 4,096 bytes."""
+"""Most letters of a toast; a cookie has room for 4,096 bytes."""
 Kind = Literal["good", "bad"]
 GONE = f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
 """The header that takes it away, once it was shown."""

@@ -1,4 +1,4 @@
-"""What characters can do beside talking: the tools that plug-ins offer, for each character."""
+"""The page Agents: which of the plug-ins' tools each character may use."""
 
 from __future__ import annotations
 

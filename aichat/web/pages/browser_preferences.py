@@ -1,4 +1,4 @@
-"""What a browser prefers, changed by a form: colours, the rail, announcements, shortcuts."""
+"""The form that changes browser preferences: colours, the rail, announcements, shortcuts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 
 @post("/preferences", status_code=303)
 async def prefer(request: Req, data: Form) -> Page:
-    """Keep what the form names, and go back to the page that it was sent from."""
+    """Save the preferences that the form names, and redirect to the page it was sent from."""
     kept = preferences(request.cookies).changed(data)
     back = data.get("next", "/")
     answer = Response("", status_code=303)

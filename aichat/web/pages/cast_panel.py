@@ -1,4 +1,4 @@
-"""The forms of the cast panel: who is here, in which order, who is mute, and the rules.
+"""The forms of the cast panel: the cast, its order, who is muted, and the turn settings.
 
 Each form has a ``do``: a verb, and whom it is about. They work without scripts; a page with
 scripts sends them in the background, and everybody in the conversation is shown what has changed.
@@ -32,7 +32,7 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 
 
 class BadForm(BadValue):
-    """A form asks for what there is not."""
+    """A form asks for something that does not exist."""
 
 
 @post("/c/{conversation_id:str}/cast", status_code=303)
@@ -87,7 +87,7 @@ class Change:
         elif verb == "rules":
             await self._set(rules(data))
         else:
-            raise BadForm(f"Nothing here is called {verb!r}.", "Reload the page.")
+            raise BadForm(f"The form asks for an unknown action, {verb!r}.", "Reload the page.")
 
     async def _order(self, order: Callable[[Sequence[str]], Sequence[str]]) -> None:
         storage = self.rooms.parts.storage
@@ -110,7 +110,7 @@ class Change:
 
 
 def moved(ids: Sequence[str], whom: str, by: int) -> list[str]:
-    """Return *ids* with one of them moved by so many places, as far as that goes."""
+    """Return *ids* with *whom* moved *by* places (negative: up), at most to either end."""
     place = ids.index(whom)
     others = [id for id in ids if id != whom]
     others.insert(max(0, place + by), whom)
@@ -118,7 +118,7 @@ def moved(ids: Sequence[str], whom: str, by: int) -> list[str]:
 
 
 def ordered(ids: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Return *ids* in the wanted order; who joined meanwhile comes last."""
+    """Return *ids* in the wanted order; characters that have joined meanwhile come last."""
     first = [id for id in dict.fromkeys(wanted) if id in ids]
     return [*first, *(id for id in ids if id not in first)]
 

@@ -1,4 +1,4 @@
-"""Characters come from other programs, and go there, as cards."""
+"""Import and export of characters as cards, which other programs read and write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A character on its way: what the form of its page holds, and the character it would be."""
+"""The form of a character's page: the values it holds, and the character they describe."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class CharacterForm:
         return await storage.voice(self.values["voice"]) if self.values["voice"] else Voice(name)
 
     def draft(self) -> Character:
-        """Return the character as far as it is told, to be tried; it needs no name yet."""
+        """Return the character as far as the form describes it, for a try-out without a name."""
         known = self.values["name"]
         self.values["name"] = known or "Somebody"
         try:

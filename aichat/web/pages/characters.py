@@ -1,4 +1,4 @@
-"""Who may answer: find them, make them, try them before they are kept."""
+"""The pages of characters: find, create, edit and try them out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .character_form import NEW_VOICE, CharacterForm
 FORM: dict[str, Any] = {"before_request": check_form, "request_max_body_size": FORM_BYTES}
 Words = Annotated[str, QueryParameter(required=False, max_length=1_000)]
 CATALOGUE_SECONDS = 3.0
-"""So long the page waits for the names of models; without them one can be typed."""
+"""Timeout (s) for the list of models; without it a model's name can be typed."""
 
 
 @get("/characters")
@@ -82,13 +82,13 @@ async def activate(request: Req, state: State, id: FromPath[str]) -> Page:
     is_active = bool((await read_form(request)).get("is_active"))
     who = await state.parts.storage.change_character(id, {"is_active": is_active})
     await state.rooms.character_changed(id)
-    told = "takes part in new conversations" if is_active else "rests"
-    return done("/characters", f"{who.name} {told}.")
+    words = "takes part in new conversations" if is_active else "rests"
+    return done("/characters", f"{who.name} {words}.")
 
 
 @post("/characters/{id:str}/duplicate", status_code=303)
 async def duplicate(state: State, id: FromPath[str]) -> Page:
-    """Make another one like it."""
+    """Copy a character."""
     storage: Storage = state.parts.storage
     who = await storage.character(id)
     made = await storage.add_character(evolve(who, id="", name=f"{who.name[:90]} (copy)"))
@@ -113,7 +113,7 @@ async def remove(state: State, id: FromPath[str]) -> Page:
 
 @post("/characters/{id:str}/restore", status_code=303)
 async def restore(state: State, id: FromPath[str]) -> Page:
-    """Keep a character that was deleted a moment ago."""
+    """Restore a character that was deleted a moment ago."""
     try:
         name = state.deleted_characters.restore(id)
     except NotFound as error:
@@ -126,7 +126,7 @@ async def answer(request: Req, state: State) -> Stream:
     """Answer in a character that is not kept, word by word."""
     form = CharacterForm.read(await read_form(request))
     pieces = state.trials.answer(state.parts, form.draft(), form.values["say"])
-    first = await anext(pieces)  # what is wrong is told before the answer begins
+    first = await anext(pieces)  # an error is raised before the answer begins
 
     async def written() -> AsyncIterator[str]:
         async with closing(pieces):
@@ -147,7 +147,9 @@ async def speak(request: Req, state: State) -> Stream:
     voice = await CharacterForm.read(sent).voice(state.parts.storage)
     text = _beginning(forms.text(sent, "text"))
     pieces = state.previews.stream(state.parts, voice, text)
-    first = await while_there(request, pieces.__anext__)  # what is wrong is told before it sounds
+    first = await while_there(
+        request, pieces.__anext__
+    )  # an error is raised before the audio begins
 
     async def sounding() -> AsyncIterator[bytes]:
         async with closing(pieces):
@@ -174,7 +176,7 @@ def path_of(who: Character) -> str:
 
 
 async def _used(request: Req, state: State, form: CharacterForm, sent: FormMultiDict) -> Page:
-    """Do what the button says that the form was sent with."""
+    """Do what the pressed button asks for."""
     parts: Parts = state.parts
     wanted, _, what = (forms.text(sent, "do") or "save").partition(" ")
     try:
@@ -224,11 +226,11 @@ async def _form(request: Req, state: State, form: CharacterForm, code: int = 200
 
 
 async def _models(state: State) -> list[Any]:
-    """Return the models that can be chosen; none where the provider does not tell in time."""
+    """Return the models to choose from; none if the provider does not list them in time."""
     with anyio.move_on_after(CATALOGUE_SECONDS):
         try:
             return list(await state.catalogue.ask(state.parts))
-        except AichatError:  # the page Models tells why
+        except AichatError:  # the page Models shows the reason
             return []
     return []
 

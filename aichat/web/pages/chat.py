@@ -72,7 +72,7 @@ async def conversation(request: Req, state: State, conversation_id: FromPath[str
 
 
 def _add_present(views: dict[str, MessageView], room: Room | None) -> None:
-    """Add what goes on, or was said a moment ago and may not be in the store yet."""
+    """Add live lines, and recent messages that may not be stored yet."""
     if room is None:
         return
     for message in room.present.earlier():

@@ -1,4 +1,4 @@
-"""A page that shows every component, for whoever builds a page."""
+"""A page that shows every component, for people who build pages."""
 
 from __future__ import annotations
 

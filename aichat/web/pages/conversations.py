@@ -1,4 +1,4 @@
-"""The list of conversations, and what can be done with one: rename, delete, take that back."""
+"""The list of conversations, and the forms that rename, delete and restore one."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def act(request: Req, state: State, data: Form, conversation_id: FromPath[
     match data.get("do"):
         case "rename":
             await _rename(state, conversation_id, data.get("title", ""))
-            told = "The conversation was renamed."
+            words = "The conversation was renamed."
         case "delete":
             await state.parts.storage.conversation(conversation_id)
             pending.begin(conversation_id, partial_of(_delete, state, conversation_id))
@@ -69,12 +69,14 @@ async def act(request: Req, state: State, data: Form, conversation_id: FromPath[
         case "restore":
             pending.restore(conversation_id)
             await _show_again(state, conversation_id)
-            told = "The conversation is back."
+            words = "The conversation is back."
         case _:
-            raise BadValue("The form says not what to do.", "Reload the page, try again.", "do")
+            raise BadValue(
+                "The form does not say what to do.", "Reload the page, and try again.", "do"
+            )
     if wants_page(request):
-        return done(f"/c/{conversation_id}", told)
-    return Response(told, media_type="text/plain")
+        return done(f"/c/{conversation_id}", words)
+    return Response(words, media_type="text/plain")
 
 
 async def _delete(state: State, id: str) -> None:

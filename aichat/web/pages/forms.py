@@ -1,4 +1,4 @@
-"""What the forms of pages hold, and what is wrong with it, in words beside each field."""
+"""Reads the forms of pages, and words the problems that are shown beside fields."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def file(form: FormMultiDict, name: str) -> UploadFile | None:
 
 
 def number(value: str) -> float | str | None:
-    """Read a number, with a comma or a point; what is none stays text, and will be refused."""
+    """Read a number, with a comma or a point; any other text is returned as it is, and refused."""
     try:
         read = float(value.replace(",", ".")) if value else None
     except ValueError:
@@ -79,20 +79,22 @@ def whole(value: str) -> int | None:
 
 
 def problems(error: AichatError, renamed: Mapping[str, str] | None = None) -> Problems:
-    """Tell each wrong field what is wrong; the rest is told for the whole form, as "".
+    """Return the problem of each wrong field; "" stands for the form as a whole.
 
-    *renamed* gives the names of the page's fields for those of the record's.
+    *renamed* maps the record's names of fields to the page's.
     """
     names = renamed or {}
     if isinstance(error, BadBody):
-        told = {one.field.split("[")[0].split(".")[0]: plain(one.message) for one in error.mistakes}
-        return {names.get(field, field): message for field, message in told.items()}
+        found = {
+            one.field.split("[")[0].split(".")[0]: plain(one.message) for one in error.mistakes
+        }
+        return {names.get(field, field): message for field, message in found.items()}
     field = error.field if isinstance(error, BadValue) else ""
     return {names.get(field, field): error.line}
 
 
 def plain(message: str) -> str:
-    """Put what the schema says into words for people."""
+    """Turn a message of the schema into plain words."""
     for pattern, words in IN_WORDS:
         if found := pattern.search(message):
             return found.expand(words)

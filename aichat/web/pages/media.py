@@ -1,4 +1,4 @@
-"""What pages show and play beside their own files: pictures, drawn faces, clips and previews."""
+"""Media that pages load: pictures, drawn faces, clips and previews."""
 
 from __future__ import annotations
 

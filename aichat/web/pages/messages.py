@@ -1,4 +1,4 @@
-"""What can be done with one message: forms that work without scripts, and what led to it."""
+"""Actions on one message, as forms that work without scripts, and the page that inspects it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from aichat.web.services.metrics import Metrics
 from aichat.web.services.prompt_log import Prompts
 
 TURNS = 50
-"""So many of a conversation's last turns are drawn."""
+"""Most turns of a conversation that are drawn: its last ones."""
 
 TOOK = {"model": "Model", "prompt_tokens": "Tokens read", "reply_tokens": "Tokens written"}
 
@@ -74,12 +74,12 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _answer(request: Req, to: str, told: str) -> Page:
-    """Go on to the page; a script of the page gets the words alone."""
+def _answer(request: Req, to: str, words: str) -> Page:
+    """Redirect a browser to the page *to*; a script of the page gets the words alone."""
     if not wants_page(request):
-        return Response(told, media_type="text/plain")
-    if told:
-        return done(to, told)
+        return Response(words, media_type="text/plain")
+    if words:
+        return done(to, words)
     return Response("", status_code=303, headers={"Location": to})
 
 
@@ -87,7 +87,7 @@ def _answer(request: Req, to: str, told: str) -> Page:
 async def edit(
     request: Req, state: State, conversation_id: FromPath[str], message_id: FromPath[str]
 ) -> Page:
-    """Mend or delete a message."""
+    """The page to edit or delete a message."""
     message = await _message(state, conversation_id, message_id)
     return page(request, "pages/message_edit.html", message=message)
 
@@ -96,7 +96,7 @@ async def edit(
 async def inspect(
     request: Req, state: State, conversation_id: FromPath[str], message_id: FromPath[str]
 ) -> Page:
-    """What led to a message: the prompt, the model, what it took and how long."""
+    """Inspect a message: its prompt, model, usage and latency."""
     message = await _message(state, conversation_id, message_id)
     timed = _metrics(state).turns.get(message.turn_id)
     return page(
@@ -147,18 +147,18 @@ def _prompt(state: State, message: Message) -> Prompt | None:
 
 
 def _usage(message: Message) -> list[tuple[str, str]]:
-    """Say what a reply took, in words; clients may have written anything there."""
+    """Return the usage of a reply as rows of text; clients may have stored anything there."""
     usage = message.extensions.get("usage")
     if not isinstance(usage, dict):
         return []
-    told = [
+    rows = [
         (words, str(usage[name]))
         for name, words in TOOK.items()
         if isinstance(usage.get(name), str | int)
     ]
     if isinstance(cost := usage.get("cost"), int | float):
-        told.append(("Cost", f"${cost:.6f}".rstrip("0").rstrip(".")))
-    return told
+        rows.append(("Cost", f"${cost:.6f}".rstrip("0").rstrip(".")))
+    return rows
 
 
 def routes() -> Router:

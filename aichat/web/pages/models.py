@@ -1,4 +1,4 @@
-"""Who writes the answers: the models there are, and how they are asked."""
+"""The page Models: which language models there are, and with which parameters they are used."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ NAMES = tuple(one.name for one in KNOWN)
 async def offered(
     request: Req, state: State, q: Words = "", conversation: Id = "", n: Count = SHOWN
 ) -> Page:
-    """What the serving backend offers, or why it cannot tell; and how it is asked."""
+    """The models of the serving backend, or why it cannot list them; and their parameters."""
     subject = await _subject(state, conversation)
     return await _page(request, state, subject, q=q, count=n)
 
@@ -89,8 +89,8 @@ async def change(request: Req, state: State) -> Page:
     except BadBody as error:
         return await _page(request, state, subject, 400, form=form, problems=forms.problems(error))
     await _keep(state, subject, changes)
-    told = {"use": f"{what} writes from now on.", "reset": "That is as by default again."}
-    return done(_address(subject), told.get(wanted, "The settings are kept."))
+    words = {"use": f"{what} writes from now on.", "reset": "Set back to the default."}
+    return done(_address(subject), words.get(wanted, "The settings are kept."))
 
 
 async def _subject(state: State, id: str) -> Conversation | None:
@@ -201,7 +201,7 @@ def _shown(value: Any) -> str:
 
 
 def _differing(chosen: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings that are not as by default, with what that would be."""
+    """Return the settings that differ from the default, each with its default."""
     return {
         one.name: _shown(usual.get(one.name)) or "what the model's provider uses"
         for one in KNOWN

@@ -19,7 +19,7 @@ from pluggy import PluginManager
 from aichat.core import BackedUp, BadValue, Config, NotFound, Parts
 from aichat.core.errors import BadSettings
 from aichat.toolkit.packages import version
-from aichat.web.html.page import Page, Req, done, drawn, is_fragment, page, saved, told
+from aichat.web.html.page import Page, Req, done, drawn, is_fragment, page, saved, toast_only
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.decoding import BadBody, fill
 from aichat.web.schemas.forms import read_form
@@ -34,18 +34,18 @@ from . import forms
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 ARCHIVE_BYTES = 1_000_000_000
 FILE = "aichat-{:%Y-%m-%d}.zip"
-CASTS = {
+TURN_SETTINGS = {
     "strategy": "Who answers",
-    "max_replies": "At most so many answers",
-    "auto": "The characters go on",
-    "auto_cap": "And then for so many answers",
+    "max_replies": "Most replies to one message",
+    "auto": "The characters go on by themselves",
+    "auto_cap": "Replies before they wait for you",
 }
-"""The settings of new conversations that stand here; those of the model are on its own page."""
+"""Turn settings of new conversations, with labels. Model settings are on the page Models."""
 
 
 @frozen
-class Way:
-    """Where what you say or write goes: *place* is another machine, or None."""
+class Destination:
+    """Where a part sends what you say or write: *place* is another machine, or None."""
 
     part: str
     name: str
@@ -74,7 +74,7 @@ async def _settings(
         problems=problems,
         statuses=parts.statuses(),
         plugins=_plugins(state.manager),
-        ways=_ways(state.config, state.manager, parts),
+        destinations=_destinations(state.config, state.manager, parts),
         chosen=chosen,
         drawn_with=drawn,
         counts=await _counts(parts),
@@ -88,20 +88,22 @@ async def _settings(
 @post("/settings")
 async def keep(request: Req, state: State, data: Form) -> Page:
     """Keep what new conversations begin with."""
-    changed = forms.changed(data, CASTS)
+    changed = forms.changed(data, TURN_SETTINGS)
     try:
         changes = fill({name: _read(data, name) for name in changed}, SettingsChanges)
     except BadBody as error:
         wrong = forms.problems(error)
         if is_fragment(request):
-            told_of = " ".join(f"{CASTS[name]}: {words}" for name, words in wrong.items())
-            return told(request, told_of, "bad", 400)
-        return await _settings(request, state, data, forms.drawn(data, CASTS), wrong)
+            told_of = " ".join(f"{TURN_SETTINGS[name]}: {words}" for name, words in wrong.items())
+            return toast_only(request, told_of, "bad", 400)
+        return await _settings(request, state, data, forms.drawn(data, TURN_SETTINGS), wrong)
     await state.parts.storage.change_settings(sent(changes))
     words = "New conversations begin so from now on."
     if is_fragment(request):
-        shown = drawn(request, "fragments/settings_drawn.html", drawn_with=forms.texts(data, CASTS))
-        return told(request, words, more=shown)
+        shown = drawn(
+            request, "fragments/settings_drawn.html", drawn_with=forms.texts(data, TURN_SETTINGS)
+        )
+        return toast_only(request, words, more=shown)
     return done("/settings#conversations", words)
 
 
@@ -125,7 +127,7 @@ def _shown(chosen: Mapping[str, Any]) -> forms.Values:
 
 @get("/settings/export")
 async def export(request: Req, state: State) -> Stream:
-    """Everything, or the kinds that the query names, as one file."""
+    """Export everything, or the kinds that the query names, as one file."""
     wanted = set(request.query_params.getall("with", [])) & set(archive.KINDS)
     size, pieces = await archive.packed(state.parts.storage, wanted or archive.KINDS)
     name = FILE.format(archive.today())
@@ -139,7 +141,7 @@ async def export(request: Req, state: State) -> Stream:
 
 @post("/settings/import", before_request=import_jobs.begin, request_max_body_size=ARCHIVE_BYTES)
 async def take_in(request: Req, state: State) -> Page:
-    """Take in a file that was exported."""
+    """Import a file that aichat exported."""
     one: import_jobs.Import = request.state.importing
     try:
         with one.scope:
@@ -167,7 +169,7 @@ async def _taken_in(request: Req, state: State, one: import_jobs.Import) -> Page
 
 @get("/settings/import/{job:str}")
 async def progress(state: State, job: FromPath[str]) -> Stream:
-    """How far an import is, line by line, until it is over; nothing of one that is."""
+    """Stream the progress of an import, line by line; nothing once it has ended."""
     imports: import_jobs.Imports = state.imports
     return Stream(
         imports.progress(job), media_type="text/plain", headers={"Cache-Control": "no-store"}
@@ -176,7 +178,7 @@ async def progress(state: State, job: FromPath[str]) -> Stream:
 
 @post("/settings/import/{job:str}/cancel", status_code=202)
 async def cancel(state: State, job: FromPath[str]) -> None:
-    """End an import; its own request tells when all is as it was."""
+    """Cancel an import; the request that sent it answers once everything is rolled back."""
     state.imports.one(job).scope.cancel()
 
 
@@ -190,7 +192,7 @@ async def forget(request: Req, state: State, data: Form) -> Page:
     count = 0
     while found := await parts.storage.conversations(100):
         for one in found:
-            with suppress(NotFound):  # somebody else was quicker
+            with suppress(NotFound):  # another request has deleted it already
                 await parts.storage.delete_conversation(one.conversation_id)
                 count += 1
             rooms.dismiss(one.conversation_id)
@@ -200,7 +202,7 @@ async def forget(request: Req, state: State, data: Form) -> Page:
 
 @post("/settings/stop")
 async def stop(request: Req, state: State, data: Form) -> Page:
-    """Stop what a backend does to start, such as fetching weights."""
+    """Stop a backend that is starting, for example one that downloads weights."""
     parts: Parts = state.parts
     name = data.get("name", "")
     if not parts.stop(data.get("part", ""), name):
@@ -210,7 +212,7 @@ async def stop(request: Req, state: State, data: Form) -> Page:
 
 @post("/settings/retry")
 async def retry(request: Req, state: State, data: Form) -> Page:
-    """Let a backend that could not start, or was stopped, try once more."""
+    """Start a backend again that has failed or was stopped."""
     parts: Parts = state.parts
     name = data.get("name", "")
     try:
@@ -223,15 +225,15 @@ async def retry(request: Req, state: State, data: Form) -> Page:
 
 
 def _plugins(manager: PluginManager) -> list[tuple[str, bool]]:
-    """Name those that are registered, and those that plugins.toml keeps out."""
+    """Return every plug-in's name, and whether it is registered or blocked by plugins.toml."""
     named = manager.list_name_plugin()
     return sorted((name, plugin is not None) for name, plugin in named if not name.isdigit())
 
 
-def _ways(config: Config, manager: PluginManager, parts: Parts) -> list[Way]:
-    """Tell of the parts that see what people say where they take it."""
+def _destinations(config: Config, manager: PluginManager, parts: Parts) -> list[Destination]:
+    """Return where each part that sees what people say or write sends it."""
     return [
-        Way(one.part, one.name, goes_to(settings_of(config, manager, one.part, one.name)))
+        Destination(one.part, one.name, goes_to(settings_of(config, manager, one.part, one.name)))
         for one in parts.statuses()
         if one.serving and one.part in ("stt", "llm", "tts", "storage")
     ]

@@ -1,4 +1,4 @@
-"""Hearing and speaking: what serves, how it is set up, and whether it reaches you."""
+"""The page Speech: which backends hear and speak, their settings, and a test of the devices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aichat.core import BadValue, Parts, Status
 from aichat.web.html.page import Page, Req, done, page
 from aichat.web.schemas.forms import read_form
 from aichat.web.settings.descriptions import NAMES, WORDS, Setting, settings_of
-from aichat.web.settings.live_settings import Adjustable, Adjusting
+from aichat.web.settings.live_settings import LiveSettings, LiveValue
 
 from . import forms
 from .forms import Problems
@@ -26,7 +26,7 @@ PARTS = {
     "stt": "Writing down what you say",
     "tts": "Speaking",
 }
-"""Those that have to do with sound, in the order of a turn."""
+"""The parts that handle audio, in the order of a turn, with their titles."""
 SETTING = re.compile(rf"\b(?:{'|'.join(NAMES)})\b")
 ON_OFF = {"auto": "If it costs nothing", "on": "Always", "off": "Never"}
 
@@ -35,9 +35,9 @@ ON_OFF = {"auto": "If it costs nothing", "on": "Always", "off": "Never"}
 class Field:
     """A setting that can be changed, as the form shows it."""
 
-    of: Adjustable
+    of: LiveValue
     typed: str | None = None
-    """What somebody wrote and could not be taken."""
+    """The rejected value, as it was typed."""
     problem: str = ""
 
     @property
@@ -47,7 +47,7 @@ class Field:
 
     @property
     def label(self) -> str:
-        """What it is called, with its unit."""
+        """Its label, with its unit."""
         label = NAMES.get(self.name) or self.name.replace("_", " ").capitalize()
         return f"{label}, in ms" if self.name.endswith("_ms") else label
 
@@ -63,12 +63,12 @@ class Field:
 
     @property
     def base(self) -> str:
-        """What it is by plugins.toml, on one line."""
+        """Its value in plugins.toml, on one line."""
         return ", ".join(_shown(self.of.base).split("\n")) or "aichat's own"
 
     @property
     def options(self) -> list[tuple[str, str]]:
-        """Return the values there are, with words; none where others are possible."""
+        """Return the allowed values with their labels; empty where the value is free."""
         kind = self.of.setting.kind
         known: Sequence[Any] = (True, False) if kind is bool else self.of.setting.choices
         return [(_shown(one), ON_OFF.get(_shown(one), _shown(one))) for one in known]
@@ -90,9 +90,9 @@ class Serving:
     title: str
     status: Status | None
     settings: list[Setting] = field(factory=list)
-    """Those that are read when it starts."""
+    """Settings that are read once, when it starts."""
     fields: list[Field] = field(factory=list)
-    """Those that can be changed here."""
+    """Settings that can be changed on this page."""
 
     @property
     def is_changed(self) -> bool:
@@ -102,14 +102,14 @@ class Serving:
 
 @get("/speech")
 async def speech(request: Req, state: State) -> Page:
-    """Who plays the parts that have to do with sound."""
+    """The page Speech."""
     return _page(request, state)
 
 
 @post("/speech/{backend:str}", status_code=200)
 async def change(request: Req, state: State, backend: FromPath[str]) -> Page:
     """Change settings of a backend, or take one or all back to what plugins.toml says."""
-    adjusting: Adjusting = state.adjusting
+    adjusting: LiveSettings = state.adjusting
     form = await read_form(request)
     part, _, name = backend.partition(".")
     wanted, _, what = (forms.text(form, "do") or "save").partition(" ")
@@ -124,17 +124,19 @@ async def change(request: Req, state: State, backend: FromPath[str]) -> Page:
     except BadValue as error:
         wrong = {error.field: _in_words(error.line)}
         return _page(request, state, 400, backend, form, wrong)
-    told = "That is as in plugins.toml again." if wanted == "reset" else "That holds from now on."
-    return done(f"/speech#set-{part}", told)
+    words = (
+        "Set back to the value in plugins.toml." if wanted == "reset" else "That holds from now on."
+    )
+    return done(f"/speech#set-{part}", words)
 
 
-def _changes(known: Sequence[Adjustable], form: FormMultiDict) -> dict[str, Any]:
+def _changes(known: Sequence[LiveValue], form: FormMultiDict) -> dict[str, Any]:
     """Read what the form changes."""
     sent = {one.name: _read(one, forms.text(form, one.name)) for one in known if one.name in form}
     return {one.name: sent[one.name] for one in known if sent.get(one.name, one.value) != one.value}
 
 
-def _read(one: Adjustable, text: str) -> Any:
+def _read(one: LiveValue, text: str) -> Any:
     """Read a field; None stands for what plugins.toml says."""
     kind = one.setting.kind
     if kind is list:
@@ -145,7 +147,7 @@ def _read(one: Adjustable, text: str) -> Any:
 
 
 def _in_words(line: str) -> str:
-    """Call settings by what the page calls them."""
+    """Replace the names of settings by the labels of the page."""
     return SETTING.sub(lambda found: f"“{NAMES[found[0]]}”", line)
 
 
@@ -166,7 +168,7 @@ def _page(
     problems: Problems | None = None,
 ) -> Page:
     parts: Parts = state.parts
-    adjusting: Adjusting = state.adjusting
+    adjusting: LiveSettings = state.adjusting
     statuses = [one for part in PARTS for one in parts.statuses() if one.part == part]
     serving = []
     for part, title in PARTS.items():

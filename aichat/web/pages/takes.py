@@ -1,4 +1,4 @@
-"""Takes: what was said on a page so far, to be compared. The page's form carries them along."""
+"""Takes: recordings made on a page so far, to compare. Hidden fields of its form hold them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITTEN = re.compile(r"([0-9]{0,9}) ([0-9a-f]{64}) (.{0,200})", re.DOTALL)
 
 @frozen
 class Take:
-    """*seed* or *voice* tell what was said, *key* what it sounded like."""
+    """One recording of a voice: made with *seed*, or by *voice*; *key* names the audio."""
 
     seed: int | None
     key: str
@@ -33,7 +33,7 @@ class Take:
 
 
 def read(fields: Iterable[str]) -> list[Take]:
-    """Read hidden fields; those that we did not write are left out."""
+    """Parse hidden fields; any that we did not write are left out."""
     found = [WRITTEN.fullmatch(one) for one in fields]
     return [Take(int(m[1]) if m[1] else None, m[2], m[3]) for m in found if m]
 

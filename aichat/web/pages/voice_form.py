@@ -1,4 +1,4 @@
-"""A voice on its way: what the forms of the page Voices hold, and the voice it would be."""
+"""The forms of the page Voices: the values they hold, and the voice they describe."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class VoiceForm:
         return seeded(evolve(made, settings=settings), self.seed)
 
     async def hear(self, previews: Previews, parts: Parts, *, another: bool) -> None:
-        """Add a take; *another* throws the dice anew."""
+        """Add a take; *another* makes one with a new seed."""
         if another:
             used = [one.seed for one in self.takes if one.seed is not None]
             self.seed = max([*used, self.seed or 0]) + 1
@@ -112,7 +112,7 @@ class VoiceForm:
         if self.method == "clone" and not self.values["consent"]:
             raise BadValue(
                 "The speaker's consent is missing.",
-                "Ask whoever is heard in the clip, then tick the box.",
+                "Ask the person who is heard in the clip, then tick the box.",
                 "consent",
             )
         made = await self.voice(storage)
@@ -129,7 +129,7 @@ class VoiceForm:
         return changes if is_same else with_tokens_dropped(changes)
 
     async def stale(self, previews: Previews, parts: Parts) -> set[str]:
-        """Return the keys of the takes that were made of other words than the form holds now."""
+        """Return the keys of the takes that were made with other values than the form holds now."""
         if not self.takes:
             return set()
         voice, text = await self.voice(parts.storage), " ".join(self.values["text"].split())

@@ -1,4 +1,4 @@
-"""How characters sound: describe a voice, clone one, hear them all, compare."""
+"""The pages of voices: describe or clone one, listen to them, compare takes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def add(request: Req, state: State, way: FromPath[str]) -> Page:
 
 @get("/voices/of/{key:str}")
 async def edit(request: Req, state: State, key: FromPath[str]) -> Page:
-    """A voice that is there."""
+    """The page of an existing voice."""
     storage: Storage = state.parts.storage
     return await _form(request, state, await VoiceForm.of(storage, await storage.voice(key)))
 
@@ -87,15 +87,15 @@ def path_of(key: str) -> str:
 
 
 async def _used(request: Req, state: State, form: VoiceForm, sent: FormMultiDict) -> Page:
-    """Do what the button says that the form was sent with."""
+    """Do what the pressed button asks for."""
     parts: Parts = state.parts
     wanted = forms.text(sent, "do") or "save"
     try:
         await form.take_in(state.uploads, parts, sent)
         if wanted == "save":
             made = await form.save(parts.storage)
-            told = await learnt(parts, made)
-            return done("/voices", f"The voice {made.voice} is kept. {told}".strip())
+            words = await learnt(parts, made)
+            return done("/voices", f"The voice {made.voice} is kept. {words}".strip())
         if wanted in ("hear", "another"):
             another = wanted == "another"
             await while_there(request, partial(form.hear, state.previews, parts, another=another))
@@ -167,7 +167,7 @@ async def _heard(request: Req, state: State, heard: list[Take], key: str, text: 
 
 
 def engine(parts: Parts) -> dict[str, Any]:
-    """Tell which voice engine serves, and what it can do with voices."""
+    """Return the name of the serving voice engine, and its abilities."""
     serving = parts.roles["tts"].serving
     able = abilities(serving.backend) if serving else frozenset()
     return {"name": serving.name if serving else "", "abilities": able}

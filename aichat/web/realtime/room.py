@@ -37,7 +37,7 @@ from aichat.core.events import (
 from aichat.web.html.cast_view import CastView, speakers
 from aichat.web.html.fragment_updates import Showing, Shown
 from aichat.web.html.fragments import Painter
-from aichat.web.html.snapshot import Present
+from aichat.web.html.snapshot import Snapshot
 from aichat.web.schemas import server_frames
 
 from .audio_frames import audio_chunk, audio_frame
@@ -89,10 +89,10 @@ class Room:
     reported_errors: set[tuple[int, str, str]] = field(factory=set)
     """Errors already reported in this turn (generation, stage, code); each is sent once."""
     showing: Showing = field(init=False)
-    present: Present = field(init=False)
+    present: Snapshot = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.present = Present(self.bus.clock.now)
+        self.present = Snapshot(self.bus.clock.now)
         self.showing = Showing(self.painter, self.turns)
 
     def listen(self) -> None:

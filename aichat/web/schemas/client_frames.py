@@ -1,6 +1,6 @@
-"""What clients send over the WebSocket: text frames, read and checked.
+"""The text frames that clients send over the WebSocket, decoded and checked.
 
-:mod:`~aichat.web.schemas.server_frames` tells of both directions.
+:mod:`~aichat.web.schemas.server_frames` describes both directions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MessageId = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class BadFrame(AichatError):
-    """A client sent something that is not in the contract."""
+    """A client sent a frame that breaks the contract."""
 
     code = "bad_frame"
 
@@ -47,7 +47,7 @@ class Interrupt(Struct, tag="interrupt"):
 
 
 class Ask(Struct, tag="ask"):
-    """Have characters speak without a word of the user: these, or whom the strategy chooses."""
+    """Make characters speak without input of the user: these, or those the strategy chooses."""
 
     character_ids: Ids = []
 
@@ -55,7 +55,7 @@ class Ask(Struct, tag="ask"):
 class SettingsIn(setting_schemas.SettingsChanges, tag="settings", forbid_unknown_fields=True):
     """Settings for this conversation from the next turn on; null takes one back.
 
-    Those that :class:`~aichat.web.schemas.settings.SettingsChanges` tells of, and *muted*: the
+    Those of :class:`~aichat.web.schemas.settings.SettingsChanges`, and *muted*: the
     ids of characters that never answer.
     """
 
@@ -80,7 +80,7 @@ class PlaybackIn(Struct, tag="playback"):
 
 
 class Draft(Struct, tag="draft"):
-    """What is being written, not yet sent: ``foreseen`` tells who would answer it."""
+    """Text that is typed but not sent; the answer ``foreseen`` names who would reply to it."""
 
     text: Annotated[str, Meta(max_length=TEXT_LIMIT)] = ""
     number: Annotated[int, Meta(ge=0, le=MOST_LINES)] = 0
@@ -105,7 +105,7 @@ class PlayAgain(Struct, tag="play_again"):
 
 
 class Regenerate(Struct, tag="regenerate"):
-    """Have another version of a character's message written; what follows it stays."""
+    """Generate another version of a character's message; later messages stay."""
 
     message_id: MessageId
 
@@ -155,7 +155,7 @@ def decode(frame: str) -> Incoming:
 
 
 def _mend(error: Exception) -> str:
-    """Say what there is instead."""
+    """Return the hint for a frame that msgspec refused."""
     if "unknown field" in str(error):  # only settings refuse them
         return f"Known settings: {', '.join(SettingsIn.__struct_fields__)}."
     return f"Known types: {', '.join(_types)}."

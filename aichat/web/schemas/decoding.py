@@ -25,12 +25,12 @@ T = TypeVar("T")
 
 
 MOST = 100
-"""So many mistakes are told of one body."""
+"""Most mistakes that are reported for one body."""
 
 
 @frozen
 class Mistake:
-    """What is wrong with one field: ``name``, ``images[2]``, or in a batch ``[3].content``."""
+    """A mistake in one field: ``name``, ``images[2]``, or in a batch ``[3].content``."""
 
     field: str
     message: str
@@ -41,8 +41,8 @@ class BadBody(BadValue):
 
     def __init__(self, mistakes: list[Mistake]) -> None:
         mistakes = mistakes[:MOST]
-        told = " ".join(f"{one.field}: {one.message}".removeprefix(": ") for one in mistakes)
-        problem = f"The body is wrong. {told}"
+        listed = " ".join(f"{one.field}: {one.message}".removeprefix(": ") for one in mistakes)
+        problem = f"The body is wrong. {listed}"
         super().__init__(problem, "Mend it and send it again.", mistakes[0].field)
         self.mistakes = mistakes
 
@@ -163,7 +163,7 @@ def _misfit(value: Any, kind: Any, where: str) -> Iterator[Mistake]:
 
 
 def _as_it_is(kind: type[T], value: Any) -> T:
-    """Take what is no JSON, as an uploaded file, if it is what is wanted."""
+    """Accept a value that JSON cannot hold, such as an uploaded file, if it has the right type."""
     if not isinstance(value, kind):
         raise ValueError(f"Expected a {'file' if kind is UploadFile else kind.__name__}")
     return value
@@ -176,7 +176,7 @@ def _place(error: str) -> tuple[str, str]:
 
 
 def _unkept(value: Any, where: str) -> Iterator[Mistake]:
-    """Yield the texts that no store can keep."""
+    """Yield a mistake for each text that no store can keep."""
     if isinstance(value, str) and not is_clean(value):
         yield Mistake(where, "It holds U+0000 or half of a surrogate pair, which cannot be stored.")
     elif isinstance(value, dict):
@@ -190,5 +190,5 @@ def _unkept(value: Any, where: str) -> Iterator[Mistake]:
 
 
 def _shown(key: str) -> str:
-    """Make a key fit to be sent back."""
+    """Return a key shortened and cleaned, fit to be sent back."""
     return key[:100].encode("utf-8", "replace").decode().replace("\0", "?")

@@ -1,4 +1,4 @@
-"""What the addresses of the REST API may hold, and which errors its answers may be."""
+"""Path and query parameters of the REST API, and its error responses."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from litestar.params import PathParameter, QueryParameter
 
 from . import records as record_schemas
 
-KEPT = r"^[^\x00]+$"
-"""PostgreSQL cannot even be asked for U+0000."""
+STORABLE = r"^[^\x00]+$"
+"""PostgreSQL refuses U+0000 even in a query."""
 
-Id = Annotated[str, PathParameter(description="The record's id.", max_length=200, pattern=KEPT)]
-VoiceKey = Annotated[str, PathParameter(description="A voice's key.", max_length=200, pattern=KEPT)]
+Id = Annotated[str, PathParameter(description="The record's id.", max_length=200, pattern=STORABLE)]
+VoiceKey = Annotated[
+    str, PathParameter(description="A voice's key.", max_length=200, pattern=STORABLE)
+]
 VoiceName = Annotated[
     str | None,
     QueryParameter(
@@ -29,22 +31,22 @@ VoiceName = Annotated[
         description="The voice's key, if the form does not hold it.",
     ),
 ]
-Limit = Annotated[int, QueryParameter(ge=1, le=200, description="At most so many records.")]
-Count = Annotated[int, QueryParameter(ge=1, le=200, description="So many messages.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Most records to return.")]
+Count = Annotated[int, QueryParameter(ge=1, le=200, description="Most messages to return.")]
 Offset = Annotated[
     int,
     QueryParameter(
         ge=0,
         le=2**31 - 1,
-        description="So many records are skipped.",
-        schema_extra={"minimum": 0},  # litestar forgets a limit of zero
+        description="How many records to skip.",
+        schema_extra={"minimum": 0},  # litestar drops a minimum of 0
     ),
 ]
 
 
 def _words(name: str) -> QueryParameter:
     return QueryParameter(
-        name=name, min_length=1, max_length=1_000, pattern=KEPT, description="What to look for."
+        name=name, min_length=1, max_length=1_000, pattern=STORABLE, description="What to look for."
     )
 
 
@@ -54,8 +56,8 @@ Of = Annotated[UUID, QueryParameter(description="The conversation.")]
 
 REASONS = {
     400: "Something in the request is wrong; `extra` names each wrong field.",
-    401: "Nobody is logged in.",
-    403: "Whoever asks may not.",
+    401: "The client is not authenticated.",
+    403: "The client may not do this.",
     404: "There is no such record, or something that the request refers to is not there.",
     409: "It is there already, or it is in use.",
     413: "Too large.",
@@ -66,7 +68,7 @@ ALWAYS = (401, 403, 429, 503)
 
 
 def errors(*statuses: int) -> dict[int, ResponseSpec]:
-    """Document that an operation may answer with these, and with what any may answer with."""
+    """Return the documented errors of an operation: these, and those of every operation."""
     return {
         status: ResponseSpec(
             record_schemas.Error, description=REASONS[status], generate_examples=False
@@ -76,13 +78,13 @@ def errors(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 def wrong_parameters(request: Request[Any, Any, Any], error: HTTPException) -> list[dict[str, str]]:
-    """Name the parameters of an address that an error is about."""
+    """Return the wrong parameters that an error names, each with a message."""
     if not isinstance(error, ValidationException):
         return []
     if missing := _MISSING.match(error.detail):
         return [{"field": missing[1], "message": "It is missing."}]
-    told = error.extra if isinstance(error.extra, list) else []
-    return [_wrong(request, one["key"], one["message"]) for one in told if "key" in one]
+    wrong = error.extra if isinstance(error.extra, list) else []
+    return [_wrong(request, one["key"], one["message"]) for one in wrong if "key" in one]
 
 
 _MISSING = re.compile("Missing required query parameter '([^']+)'")

@@ -1,4 +1,4 @@
-"""What goes over the REST API. Field names are those of the outside contract.
+"""Bodies and answers of the REST API. Field names are those of the outside contract.
 
 ``New…`` are the bodies of POST, ``…Changes`` those of PUT: there a field that is not sent keeps its
 value. Unknown fields are refused.
@@ -244,7 +244,7 @@ class NewMessage(Struct, forbid_unknown_fields=True):
 class MessageChanges(Struct, forbid_unknown_fields=True):
     """What is to be changed of a message; *version* shows another of the texts it has had.
 
-    Another content is what was heard, too: so it stands for itself in what characters are told.
+    A changed content counts as heard, too, so prompts show all of it.
     """
 
     content: Content | UnsetType = UNSET
@@ -265,7 +265,7 @@ BackendChanges = Annotated[
 
 
 class Begun(Struct):
-    """A turn has begun: what is said in it is told on the conversation's WebSocket."""
+    """A turn has begun; its frames go over the conversation's WebSocket."""
 
     turn_id: str
 
@@ -282,10 +282,10 @@ class Regenerating(Struct):
 
 
 def out(kind: type[T], record: object) -> T:
-    """Make what is sent of a record."""
+    """Convert a record to the schema *kind*."""
     return msgspec.convert(record, kind, from_attributes=True)
 
 
 def outs(kind: type[T], records: Iterable[object]) -> list[T]:
-    """Make what is sent of many records."""
+    """Convert records to the schema *kind*."""
     return msgspec.convert(list(records), list[kind], from_attributes=True)  # type: ignore[valid-type]

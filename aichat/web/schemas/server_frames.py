@@ -1,4 +1,4 @@
-"""What goes over the WebSocket: the reference, and the frames that the server sends.
+"""The reference of the WebSocket, and the frames that the server sends.
 
 :mod:`~aichat.web.schemas.client_frames` has those that clients send.
 
@@ -20,8 +20,8 @@ next turn on, for everybody; an id that is unknown (close code 4404) or none at 
 answered by an ``error``, and nothing has changed.
 
 Frames that begin a turn, and others that are work, are counted: what comes faster than people are
-gets an ``error`` ``rate_limited`` (``retryable``), and does nothing. A flood is told only now and
-then.
+gets an ``error`` ``rate_limited`` (``retryable``), and is ignored. A flood is reported only now
+and then.
 
 Barge-in has two stages. A client that detects speech while it plays holds its position at once and
 sends ``playback`` with ``state`` ``paused``; one that is sent ``duck`` holds as well. Nothing is
@@ -76,7 +76,7 @@ LineState = Literal["waiting", "writing", "written", "over"]
 
 
 class LineNow(Struct, kw_only=True):
-    """One line of a turn that goes on: its *text* so far, and the *chunk_index* that comes next.
+    """One line of a live turn: its *text* so far, and the *chunk_index* that comes next.
 
     ``over``: all of its audio was sent, or it was stopped.
     """
@@ -99,7 +99,7 @@ class AutoOut(Struct):
 
 
 class TurnNow(Struct, kw_only=True):
-    """The turn that goes on; *held*: its loudspeakers hold their position, as after ``duck``.
+    """The live turn; *held*: its loudspeakers hold their position, as after ``duck``.
 
     Its audio is sent from here on; what was sent before is not sent again.
     """
@@ -132,7 +132,7 @@ class Ready(Outgoing, tag="ready", kw_only=True):
 
 
 class TranscriptionChunk(Outgoing, tag="transcription_chunk", kw_only=True):
-    """What the recogniser makes of the user's speech; *timestamp* is in seconds since 1970."""
+    """A transcript of the user's speech, interim or final; *timestamp* is in seconds since 1970."""
 
     is_final: bool
     text: str
@@ -181,7 +181,7 @@ class TextChunk(Outgoing, tag="text_chunk", kw_only=True):
 
 
 class ToolOut(Outgoing, tag="tool", kw_only=True):
-    """A character used a tool while it wrote; *result* is what its model was told."""
+    """A character used a tool while it wrote; *result* is what its model was sent."""
 
     character_id: str
     sequence_number: int
@@ -194,7 +194,7 @@ class ToolOut(Outgoing, tag="tool", kw_only=True):
 
 
 class WordOut(Struct):
-    """A word as it is read out, heard *at* so many ms after its line began."""
+    """A word as it is read out; it is heard *at* ms after its line began."""
 
     text: str
     at: float
@@ -232,7 +232,7 @@ class TurnComplete(Outgoing, tag="turn_complete", kw_only=True):
 
 
 class InterruptedOut(Outgoing, tag="interrupted", kw_only=True):
-    """Flush what is held of this turn, or of this speaker when one is named."""
+    """Flush the audio of this turn, or of one speaker if one is named."""
 
     turn_id: str
     reason: str
@@ -242,21 +242,21 @@ class InterruptedOut(Outgoing, tag="interrupted", kw_only=True):
 
 
 class Duck(Outgoing, tag="duck", kw_only=True):
-    """Somebody may be breaking in: hold the position, keep what is there."""
+    """Possible barge-in: hold the position, and keep the audio."""
 
     turn_id: str
     generation: int
 
 
 class Resume(Outgoing, tag="resume", kw_only=True):
-    """Nobody broke in: go on with the sample after the last one played."""
+    """No barge-in: go on with the sample after the last one played."""
 
     turn_id: str
     generation: int
 
 
 class ErrorOut(Outgoing, tag="error", kw_only=True):
-    """Something went wrong: a line for people, a code for programs."""
+    """An error: a line for people, a code for programs."""
 
     message: str
     code: str
@@ -286,7 +286,7 @@ class Listening(Outgoing, tag="listening", kw_only=True):
 
 
 class StatusOut(Outgoing, tag="status", kw_only=True):
-    """What the user should know of who serves now."""
+    """Notices about the backends in use, for the user."""
 
     notices: list[str]
 

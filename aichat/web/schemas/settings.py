@@ -1,4 +1,4 @@
-"""What clients may send, over REST and the WebSocket alike."""
+"""Settings and limits that REST and the WebSocket share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from aichat.core import BadValue
 
 FRAME_LIMIT = 65_536
-"""Bytes in one frame from a client."""
+"""Most bytes in one frame from a client."""
 TEXT_LIMIT = 8_000
-"""Letters in one typed message."""
+"""Most letters in one typed message."""
 MOST_LINES = 65_535
 LONGEST_MS = 1e8
 
@@ -62,7 +62,7 @@ KNOWN = {"llm": OwnSettings, "tools": ToolNames}
 
 
 def check_extensions(extensions: Mapping[str, Any]) -> None:
-    """Look at those that aichat reads. Raises :class:`BadValue` that names the field."""
+    """Check the extensions that aichat reads. Raises :class:`BadValue` that names the field."""
     for name, kind in KNOWN.items():
         try:
             msgspec.convert(extensions.get(name), kind | None)

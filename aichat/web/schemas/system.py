@@ -1,4 +1,4 @@
-"""What the REST API tells of aichat itself; nobody sends these. Import them from ``schemas``."""
+"""Answers of the REST API about aichat itself; clients never send these."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Tool(Struct):
 
 
 class Plugin(Struct):
-    """A plug-in, and whether plugins.toml lets it in."""
+    """A plug-in, and whether plugins.toml enables it."""
 
     name: str
     module: str | None
@@ -40,7 +40,7 @@ class Plugin(Struct):
 
 
 class PartStatus(Struct):
-    """One candidate for a part, and how far it has got."""
+    """One candidate for a part, and its state."""
 
     part: str
     name: str
@@ -51,14 +51,14 @@ class PartStatus(Struct):
 
 
 class Plugins(Struct):
-    """What aichat is made of."""
+    """The installed plug-ins, and the candidates of every part."""
 
     plugins: list[Plugin]
     parts: list[PartStatus]
 
 
 class BackendSetting(Struct):
-    """A setting that may be changed while its backend serves.
+    """A live setting: one that may be changed while its backend runs.
 
     *base* is what plugins.toml says, *takes* what it may be in words; *low* and *high* are limits
     of numbers, *choices* the values there are, where others are not possible.

@@ -1,4 +1,4 @@
-"""What goes over the REST API of voices, clips and pictures; the rest is in ``schemas.py``."""
+"""Bodies and answers of the REST API for voices, clips and pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Codes = Annotated[
     list[Annotated[list[Annotated[int, Meta(ge=0, le=2**31 - 1)]], Meta(max_length=100_000)]],
     Meta(max_length=100_000, description="Cached reference codes of an engine; null until made."),
 ]
-Seed = Annotated[int, Meta(ge=0, le=2**31 - 1, description="Throws an engine's dice anew.")]
+Seed = Annotated[int, Meta(ge=0, le=2**31 - 1, description="The random seed of an engine.")]
 
 
 class Voice(Struct):

@@ -1,1 +1,1 @@
-"""What can be set: of a browser, of new conversations, of backends that serve."""
+"""Settings of the browser, of new conversations, and of backends."""

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from attrs import asdict, frozen
 
 COOKIE = "aichat-preferences"
-"""That of browsers that have kept all of them in one; it is read, and written no more."""
+"""The cookie of older versions, with all preferences in one; it is only read."""
 PREFIX = "aichat-prefers-"
 SECONDS = 400 * 24 * 3600
 """Browsers keep no cookie for longer."""
@@ -28,7 +28,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 
 @frozen
 class Preferences:
-    """*announce*: what a screen reader is told; *voices*: who reads the answers out."""
+    """*announce*: what a screen reader announces; *voices*: who reads the answers out."""
 
     theme: str = CHOICES["theme"][0]
     rail: str = CHOICES["rail"][0]
@@ -37,7 +37,7 @@ class Preferences:
     voices: str = CHOICES["voices"][0]
 
     def changed(self, wanted: Mapping[str, str]) -> Preferences:
-        """Take over what *wanted* names, where that is a choice there is."""
+        """Return these preferences with the valid ones of *wanted*."""
         known = {k: v for k, v in wanted.items() if v in CHOICES.get(k, ())}
         return Preferences(**{**asdict(self), **known})
 
@@ -47,7 +47,7 @@ class Preferences:
 
 
 def preferences(cookies: Mapping[str, str]) -> Preferences:
-    """Read a browser's; the defaults stand in for whatever it does not send, or sends wrong."""
+    """Read a browser's cookies; missing and wrong values are the defaults."""
     together = dict(parse_qsl(cookies.get(COOKIE, "").strip('"')))
     own = {name: cookies[PREFIX + name] for name in CHOICES if PREFIX + name in cookies}
     return Preferences().changed(together).changed(own)

@@ -1,4 +1,4 @@
-"""What a new conversation begins with: the application's settings, unless others are chosen."""
+"""Default settings and cast of a new conversation."""
 
 from __future__ import annotations
 

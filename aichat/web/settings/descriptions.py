@@ -1,4 +1,4 @@
-"""How backends are set up, told to people: each setting, its value, and where that was set.
+"""Describes the settings of backends: each one's label, value, and where that was set.
 
 Most settings are read once, when a backend starts: they are shown, and changed in plugins.toml.
 Those that may be changed while it serves have a form of their own (``live_settings.py``).
@@ -40,48 +40,48 @@ NAMES: Mapping[str, str] = {
     "end_threshold": "When speech ends",
     "min_speech_ms": "Shortest speech",
 }
-"""What people call those that they may change."""
+"""Labels of the settings that can be changed on a page."""
 
 WORDS: Mapping[str, str] = {
     "end_ms": "Raise it if you are cut off, lower it if answers come late. It holds until your own "
-    "pauses and your words tell better.",
-    "barge_in_ms": "So long you must speak over the characters to stop them, whatever you say. "
+    "pauses and your words are a better guide.",
+    "barge_in_ms": "How long you must speak over the characters to stop them, whatever you say. "
     "Words do at once.",
     "first_word_ms": "For somebody who has begun, a breath or an “um”, but said no word yet.",
-    "shortest_ms": "Waited for however finished it sounds.",
-    "longest_ms": "Not waited longer, however unfinished it sounds.",
-    "resume_ms": "Characters that paused for a cough or an “mhm” go on so long after it ended.",
+    "shortest_ms": "The turn never ends sooner, however finished it sounds.",
+    "longest_ms": "The turn ends then, however unfinished it sounds.",
+    "resume_ms": "Characters that paused for a cough or an “mhm” go on this long after it ended.",
     "speculate": "Begin the answer in a pause that may be the end. Answers come sooner, and some "
     "are made in vain.",
-    "back_channels": "Such as “mhm”: whoever speaks goes on. One a line; empty: aichat's own.",
+    "back_channels": "Such as “mhm”: the speaker goes on. One a line; empty: aichat's own.",
     "stop_phrases": "Such as “hold on”: they are not answered. One a line; empty: aichat's own.",
     "threshold": "How sure it must be that somebody speaks, from 0 to 1. Raise it in a noisy room.",
     "end_threshold": "Once somebody speaks: below it, nobody does any more.",
     "min_speech_ms": "Shorter sounds, as of a key or a cup, are no speech.",
     "compute_type": "With which numbers it computes: smaller ones are faster, and rougher.",
-    "beam_size": "So many guesses are followed side by side: more are slower, and better.",
+    "beam_size": "Transcripts that are followed side by side: more are slower, and better.",
     "vad_filter": "Whether pauses are cut out before it listens.",
     "hotwords": "Names and words that it should expect.",
     "download": "Whether weights that are missing are fetched.",
-    "threads": "So many processor cores for one utterance.",
-    "workers": "So many utterances side by side.",
+    "threads": "Processor cores for one utterance.",
+    "workers": "Most utterances that are transcribed at the same time.",
     "words_per_minute": "How fast it speaks.",
     "words_per_second": "How fast it writes.",
     "model": "Which model.",
     "device": "On what it computes: auto, cpu, or cuda.",
     "language": "In which language you speak; without one it is found out.",
-    "max_concurrent": "So many clauses are spoken side by side.",
+    "max_concurrent": "Most clauses that are synthesised at the same time.",
     "rate": "How fast it speaks.",
     "base_url": "Where the server is.",
     "api_key": "The key to the server.",
     "temperature": "How freely it chooses its words.",
 }
-"""What settings mean, where their name is that of others as well."""
+"""What settings mean; one text serves all settings of a name."""
 
 
 @frozen
 class Setting:
-    """One setting of a backend; *variable* is the one of the environment that it comes from."""
+    """One setting of a backend; *variable* is the environment variable that it comes from."""
 
     name: str
     value: str
@@ -92,7 +92,7 @@ class Setting:
 
     @property
     def words(self) -> str:
-        """What it means; empty where only its plug-in knows."""
+        """What it means; empty if there is no text for it."""
         return WORDS.get(self.name, "")
 
 
@@ -142,7 +142,7 @@ def _address(text: str) -> str:
 
 
 def goes_to(settings: list[Setting]) -> str | None:
-    """Return the other machine that a backend sends to; None where it names no other."""
+    """Return the host that a backend sends data to; None if no setting names another machine."""
     for one in settings:
         if "://" in one.value:
             host = urlsplit(one.value).hostname or ""

@@ -1,4 +1,4 @@
-"""Settings of backends that are changed while they serve: looked at, kept, and there again later.
+"""Live settings: settings of backends that change while these serve, checked and stored.
 
 plugins.toml and the environment stay the base. What differs from it is one of the application's
 settings in the store, by backend: ``{"backends": {"turn.silence": {"end_ms": 500}}}``.
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 
 @frozen
-class Adjustable:
-    """A setting of a backend that serves: what it is now, and what it is by plugins.toml."""
+class LiveValue:
+    """A live setting of a serving backend: its *value* now, and its *base* in plugins.toml."""
 
     setting: LiveSetting
     value: Any
@@ -37,21 +37,21 @@ class Adjustable:
 
     @property
     def is_changed(self) -> bool:
-        """It differs from what plugins.toml says."""
+        """Whether the value differs from plugins.toml."""
         return bool(self.value != self.base)
 
 
 @define(eq=False)
-class Adjusting:
-    """Changes the settings of the backends that play the *parts*, one request at a time."""
+class LiveSettings:
+    """Changes the live settings of the *parts*' backends, one request at a time."""
 
     parts: Parts
     kept: dict[str, dict[str, Any]] = field(factory=dict)
-    """What the store holds, of backends that plugins.toml does not name now as well."""
+    """What the store holds, also for backends that plugins.toml no longer names."""
     one_by_one: anyio.Lock = field(factory=anyio.Lock)
 
     async def restore(self) -> None:
-        """Let what was changed before the start be so again. What no longer fits is left out."""
+        """Apply the stored changes at start-up. Values that no longer fit are left out."""
         try:
             self.kept = await self._kept()
         except AichatError as error:
@@ -62,19 +62,19 @@ class Adjusting:
             if candidate := self.parts.candidate(part, name):
                 candidate.tune(_fitting(candidate, of, values))
 
-    def of(self, part: str, name: str) -> list[Adjustable]:
-        """Return what can be changed of a backend now; nothing of one that does not serve."""
+    def of(self, part: str, name: str) -> list[LiveValue]:
+        """Return the live settings of a backend; none if it has not started."""
         candidate = self._candidate(part, name)
         if candidate.backend is None:
             return []
         values = {**candidate.base, **candidate.tuned}
         return [
-            Adjustable(one, values[one.name], candidate.base[one.name])
+            LiveValue(one, values[one.name], candidate.base[one.name])
             for one in candidate.live.values()
         ]
 
     async def change(self, part: str, name: str, changes: Mapping[str, Any]) -> None:
-        """Change some settings of a backend; None takes one back to what plugins.toml says.
+        """Change some settings of a backend; None sets one back to its value in plugins.toml.
 
         Raises NotFound, :class:`BadValue`, which names the setting, and what the store raises;
         then nothing has changed.
@@ -93,13 +93,13 @@ class Adjusting:
             candidate.tune(tuned)
 
     async def _kept(self) -> dict[str, dict[str, Any]]:
-        """Return what the store holds; another process may have changed another backend there."""
+        """Read the store again: another process may have changed another backend."""
         found = (await self.parts.storage.settings()).get(KEPT_AS)
         both = found if isinstance(found, Mapping) else {}
         return {of: dict(values) for of, values in both.items() if isinstance(values, Mapping)}
 
     async def reset(self, part: str, name: str) -> None:
-        """Let all settings of a backend be as plugins.toml says again."""
+        """Set all settings of a backend back to their values in plugins.toml."""
         await self.change(part, name, dict.fromkeys(self._candidate(part, name).tuned))
 
     def _candidate(self, part: str, name: str) -> Candidate:

@@ -1,4 +1,4 @@
-"""``litestar aichat doctor``: start every backend, try it, and tell how that went."""
+"""``litestar aichat doctor``: start every backend, try it, and report the result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def examine(*, paid: bool = False, as_json: bool = False) -> bool:
 
 
 def _refused(problem: str, as_json: bool) -> bool:
-    """Say why not even the start succeeded."""
+    """Report why the start failed."""
     if not as_json:
         raise stop(problem)
     click.echo(json.dumps({"ok": False, "problem": problem}))
@@ -67,8 +67,8 @@ async def _all_started(parts: Parts) -> None:
 
     def look() -> None:
         waiting = (State.WAITING, State.STARTING)
-        told = parts.statuses()
-        if not any(s.state in waiting and not s.detail.startswith("weights:") for s in told):
+        statuses = parts.statuses()
+        if not any(s.state in waiting and not s.detail.startswith("weights:") for s in statuses):
             settled.set()
 
     parts.watchers.append(look)

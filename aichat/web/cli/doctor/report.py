@@ -30,12 +30,12 @@ ASKED = (
     Connection("http", "/", "127.0.0.1", {"host": "localhost"}),
     Connection("websocket", "/ws", "192.0.2.7", {"host": "localhost"}),  # nobody's (RFC 5737)
 )
-"""Whom plug-ins are asked about, to see whether they answer."""
+"""Connections that authenticators are tried with."""
 
 
 @frozen
 class Line:
-    """One backend: what became of it, and why."""
+    """One backend: its state, and the reason for it."""
 
     part: str
     name: str
@@ -50,9 +50,9 @@ class Line:
 
 @frozen
 class Report:
-    """All of it. *keys* are the environment variables that plugins.toml names: set, or not.
+    """The doctor's report. *keys*: whether each environment variable of plugins.toml is set.
 
-    *logins* tell of plug-ins that decide who comes in, and give no answer that counts.
+    *logins* are the problems of authenticator plug-ins that give no valid answer.
     """
 
     ok: bool
@@ -117,7 +117,7 @@ def _line(one: Installed, parts: Parts, results: Mapping[str, Result], hide: _Hi
 
 
 def _second(status: Status) -> str:
-    return "stands by: one before it in `use` serves" if status.state == "ready" else ""
+    return "on standby: an earlier one in `use` is in use" if status.state == "ready" else ""
 
 
 def _held(weights: Any) -> Iterator[Holding]:
@@ -140,7 +140,7 @@ def _named(config: Config) -> Iterator[str]:
 
 
 class _Hiding:
-    """Takes the values of keys out of texts: an engine may put one into its complaint."""
+    """Removes the values of keys from texts: an engine may put one into an error message."""
 
     def __init__(self, config: Config, keys: Mapping[str, bool]) -> None:
         named = [*keys, *(name for name in os.environ if SECRET.search(name.upper()))]

@@ -1,4 +1,4 @@
-"""One round through each part that is played: does it work, and how long does it take?"""
+"""Tries each part once: does its backend work, and how long does it take?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FREE_ONLY = "not tried, because that costs money; --paid tries it"
 class Result:
     """How a round went: *ms* until the first result, what that is, or why there is none.
 
-    *is_broken* tells a part that failed from one that was not tried.
+    *is_broken*: the part failed; False as well if it was not tried.
     """
 
     ms: float | None = None
@@ -59,11 +59,11 @@ T = TypeVar("T")
 
 
 class Untried(Exception):
-    """Why a part was not tried."""
+    """A part was not tried; the message says why."""
 
 
 async def try_parts(parts: Parts, *, paid: bool) -> dict[str, Result]:
-    """Try each part that is played. What the voice says is what the recogniser hears."""
+    """Try each part that has a backend. The recogniser hears what the voice says."""
     speech: list[bytes] = []
     rounds: dict[str, Callable[[], Awaitable[Result]]] = {
         "vad": lambda: _vad(parts.vad),
@@ -91,7 +91,7 @@ async def _tried(round_: Callable[[], Awaitable[Result]]) -> Result:
         return Result(problem=f"nothing came within {PATIENCE_SECONDS:g} s", is_broken=True)
     except AichatError as error:
         return Result(problem=error.line, is_broken=True)
-    except Exception as error:  # whatever a backend raises is what there is to tell
+    except Exception as error:  # a backend may raise anything; it is reported
         return Result(problem=f"{type(error).__name__}: {error}", is_broken=True)
 
 

@@ -25,14 +25,14 @@ def show(report: Report) -> None:
     for login in report.logins:
         click.echo(login)
     if report.ok:
-        click.echo("Every part is played. (* serves)")
+        click.echo("Every part has a backend. (* in use)")
         return
     idle = {line.part for line in report.parts} - {one.part for one in report.parts if one.serving}
     broken = [line.part for line in report.parts if line.round and line.round.is_broken]
     if idle:
-        click.echo(f"Nobody plays: {', '.join(sorted(idle))}.")
+        click.echo(f"Parts without a backend: {', '.join(sorted(idle))}.")
     if broken:
-        click.echo(f"Does not work: {', '.join(broken)}.")
+        click.echo(f"Parts that do not work: {', '.join(broken)}.")
 
 
 def _show(line: Line) -> None:
@@ -43,7 +43,7 @@ def _show(line: Line) -> None:
         under.append(_round(line))
     for held in line.weights:
         where = f": {held.path}" if held.state != "missing" else ""
-        under.append(f"weights {held.name}: {held.told}{where}")
+        under.append(f"weights {held.name}: {held.summary}{where}")
     if line.charges:
         under.append("its use costs money")
     for one in under:

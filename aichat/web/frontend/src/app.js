@@ -76,7 +76,7 @@ function sounding({ sounding: line, underruns, dropped }) {
   conversation.sounds(line);
   queue.sounds(line);
   at("sounding").hidden = !line;
-  Object.assign(page, { underruns, dropped }); // for whoever looks into a stutter
+  Object.assign(page, { underruns, dropped }); // to diagnose a stutter
 }
 
 function interrupt() {
@@ -172,7 +172,7 @@ connection.on("connection", (event) => status.show(event));
 connection.on("ready", ready);
 connection.on("turn_complete", () => listed());
 connection.on("interrupted", () => listed());
-connection.on("captions", (event) => conversation.captions.told(event));
+connection.on("captions", (event) => conversation.captions.setTimes(event));
 connection.on("html", inOrder((event) => conversation.html(event)));
 connection.on("html", inOrder(({ html }) => html.includes('id="cast"') && cast.drawn()));
 connection.on("html", inOrder(({ html }) => html.includes('"#title"') && conversation.title()));

@@ -2,7 +2,7 @@
 
 const NAME = "spoken-word";
 const CHOSEN = "chosen-word";
-const TOGETHER = 4; // so many words in a row tell a place
+const TOGETHER = 4; // words in a row that identify a place
 const KEPT = 8; // messages whose words' times are known
 
 /** Marks a range of text without touching the page's elements; where the browser cannot, nothing is marked. */
@@ -15,8 +15,8 @@ export class Captions {
   #messages = new Map(); // message id -> {turn, clauses: Map of index -> words}
   #marked = ""; // which word of which message
 
-  /** The server says when the words of a clause are heard. */
-  told({ message_id: id, turn_id: turn, clause, words }) {
+  /** Keeps the times of a clause's words, as the server sent them. */
+  setTimes({ message_id: id, turn_id: turn, clause, words }) {
     let known = this.#messages.get(id);
     if (known?.turn !== turn) known = { turn, clauses: new Map() };
     this.#messages.delete(id); // the newest is last
@@ -25,7 +25,7 @@ export class Captions {
     if (this.#messages.size > KEPT) this.#messages.delete(this.#messages.keys().next().value);
   }
 
-  /** So many ms of the message with this id have been heard. */
+  /** Marks the word at *ms* of the message with this id; those before it have been heard. */
   heard(id, ms) {
     const words = [...(this.#messages.get(id)?.clauses ?? [])].sort(([a], [b]) => a - b).flatMap(([, some]) => some);
     const index = words.findLastIndex((word) => word.at <= ms);

@@ -44,7 +44,7 @@ export class CastPanel {
     this.#focused = "";
   }
 
-  /** Nobody speaks any more: whoever was asked to speak next does. */
+  /** Nobody speaks any more: the character that was asked to speak next does. */
   quiet() {
     if (!this.#next) return;
     this.connection.wish({ type: "ask", character_ids: [this.#next] });

@@ -24,7 +24,7 @@ export class Pictures {
     });
   }
 
-  /** Tells whether a paste was one of pictures; copied text may bring a picture of itself along. */
+  /** Returns whether a paste was one of pictures; copied text may bring a picture of itself along. */
   pasted({ clipboardData: data }) {
     const pictures = [...data.files].filter(isPicture);
     if (!pictures.length || data.getData("text/plain")) return false;
@@ -64,16 +64,16 @@ export class Pictures {
 
   async #upload(one) {
     const { name } = one.file;
-    const telling = toast(`Uploading ${name}…`, "busy");
-    const tell = (percent) => (telling.querySelector(".toast-text").textContent = `Uploading ${name}: ${percent} %`);
+    const notice = toast(`Uploading ${name}…`, "busy");
+    const showProgress = (percent) => (notice.querySelector(".toast-text").textContent = `Uploading ${name}: ${percent} %`);
     try {
-      one.address = await sent(one.file, tell);
+      one.address = await sent(one.file, showProgress);
     } catch (error) {
       toast(`${name}: ${error.message}`);
       if (this.#now === one) this.#next();
       return;
     } finally {
-      telling.remove();
+      notice.remove();
     }
     if (this.#now !== one) return; // it was cancelled meanwhile
     if (one.isWanted) return this.#insert();
@@ -121,7 +121,7 @@ function sent(file, onPercent) {
   form.append("file", file);
   form.append("use", "message");
   return new Promise((done, failed) => {
-    const request = new XMLHttpRequest(); // fetch tells nothing of what has gone out
+    const request = new XMLHttpRequest(); // fetch reports no progress of uploads
     request.open("POST", ADDRESS);
     request.responseType = "json";
     request.upload.addEventListener("progress", ({ loaded, total }) => onPercent(Math.round((100 * loaded) / total)));

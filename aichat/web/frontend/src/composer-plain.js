@@ -3,10 +3,10 @@
 const MOST_ROWS = 6;
 
 export class PlainField {
-  /** *told*: {onChange, onEnter, onUp}; onUp is asked whether it did anything. */
-  constructor(box, told) {
+  /** *handlers*: {onChange, onEnter, onUp}; onUp returns whether it did anything. */
+  constructor(box, handlers) {
     this.element = box;
-    this.told = told;
+    this.handlers = handlers;
     this.leave = new AbortController();
     const { signal } = this.leave;
     box.addEventListener("keydown", (event) => this.#key(event), { signal });
@@ -45,15 +45,15 @@ export class PlainField {
 
   #key(event) {
     if (event.isComposing) return;
-    if (event.key === "ArrowUp" && !this.text && this.told.onUp()) event.preventDefault();
+    if (event.key === "ArrowUp" && !this.text && this.handlers.onUp()) event.preventDefault();
     if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
-    this.told.onEnter();
+    this.handlers.onEnter();
   }
 
   #changed() {
     this.#fit();
-    this.told.onChange();
+    this.handlers.onChange();
   }
 
   #fit() {

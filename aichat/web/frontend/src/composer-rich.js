@@ -47,13 +47,13 @@ const Place = Extension.create({
 const Keys = Extension.create({
   name: "keys",
   priority: 1_000,
-  addOptions: () => ({ told: null }),
+  addOptions: () => ({ handlers: null }),
   addKeyboardShortcuts() {
-    const { told } = this.options;
+    const { handlers } = this.options;
     return {
-      Enter: () => (told.onEnter(), true),
+      Enter: () => (handlers.onEnter(), true),
       "Shift-Enter": ({ editor }) => breakLine(editor),
-      ArrowUp: ({ editor }) => editor.isEmpty && told.onUp(),
+      ArrowUp: ({ editor }) => editor.isEmpty && handlers.onUp(),
     };
   },
 });
@@ -79,8 +79,8 @@ function contentOf(text) {
 
 export class RichField {
   /** Takes the place of *box*; *doc* is what stands there in our own form, if that is known. */
-  constructor(box, told, { announce, doc }) {
-    this.told = told;
+  constructor(box, handlers, { announce, doc }) {
+    this.handlers = handlers;
     const { value, selectionEnd } = box;
     const hadFocus = document.activeElement === box;
     this.picker = new Picker(document.getElementById("mentions"), announce);
@@ -96,7 +96,7 @@ export class RichField {
         handlePaste: (_, event) => this.pictures.pasted(event),
         handleDrop: (view, event, _, isMoved) => this.pictures.dropped(view, event, isMoved),
       },
-      onUpdate: () => told.onChange(),
+      onUpdate: () => handlers.onChange(),
     });
     this.picker.owner = this.editor.view.dom;
     this.#swap(box, frame);
@@ -154,7 +154,7 @@ export class RichField {
       Place,
       Image.configure({ inline: true }),
       Placeholder.configure({ placeholder }),
-      Keys.configure({ told: this.told }),
+      Keys.configure({ handlers: this.handlers }),
       Mention.extend({ priority: 2_000 }).configure({ // an open list gets the keys first
         HTMLAttributes: { class: "mention" },
         renderText: ({ node }) => `@${node.attrs.label}`,

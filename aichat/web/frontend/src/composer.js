@@ -20,7 +20,7 @@ export class Composer {
     this.limit = box.maxLength;
     box.removeAttribute("maxlength"); // what is pasted is not cut in silence: it is counted
     this.draft = new Draft(document.body.dataset.conversation);
-    this.field = new PlainField(box, this.told);
+    this.field = new PlainField(box, this.fieldHandlers);
     for (const [type, isIt] of [["compositionstart", true], ["compositionend", false]]) {
       box.addEventListener(type, () => (this.isComposing = isIt));
     }
@@ -32,8 +32,8 @@ export class Composer {
     this.#restore();
   }
 
-  /** What the field tells. */
-  get told() {
+  /** What the field calls. */
+  get fieldHandlers() {
     return {
       onChange: () => this.#typed(),
       onEnter: () => this.form.requestSubmit(),
@@ -81,7 +81,7 @@ export class Composer {
     await this.#typedOut();
     const plain = this.field;
     plain.leave.abort();
-    this.field = new RichField(plain.element, this.told, { announce: this.announce, doc: this.#docOf(plain.text) });
+    this.field = new RichField(plain.element, this.fieldHandlers, { announce: this.announce, doc: this.#docOf(plain.text) });
     this.form.dataset.rich = "yes";
   }
 

@@ -9,7 +9,7 @@ export function openConnection({ worker: script, conversation, characters }) {
     say: (text) => worker.postMessage({ do: "say", text }),
     /** How loud a character is to be heard here, 0..1. */
     volume: (character, gain) => worker.postMessage({ do: "volume", character, gain }),
-    /** Sends a frame whose answer is a turn: whoever speaks now falls silent. */
+    /** Sends a frame whose answer is a turn: the present speakers fall silent. */
     wish: (frame) => worker.postMessage({ do: "wish", frame }),
     draft: (text, number) => worker.postMessage({ do: "draft", text, number }),
     interrupt: () => worker.postMessage({ do: "interrupt" }),

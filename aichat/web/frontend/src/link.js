@@ -9,7 +9,7 @@ const LONGEST_PAUSE_MS = 5_000;
 const PATIENCE = 4; // failed attempts before the page says that it is offline
 const MOST_BUFFERED = 64 * 1024; // bytes; two seconds of microphone
 const SILENT = 1008; // or another limit, or no login
-const FINAL = new Set([SILENT, 4404]); // the server told us why, and trying again would not help
+const FINAL = new Set([SILENT, 4404]); // the server has sent the reason, and trying again would not help
 
 const now = () => performance.timeOrigin + performance.now();
 
@@ -133,7 +133,7 @@ export class Link {
 
   #closed(socket, { code, reason }) {
     if (socket !== this.#socket) return;
-    // a computer that slept was silent for too long: whoever was in may knock once more
+    // a computer that slept was silent for too long: a client that was connected may try once more
     const final = FINAL.has(code) && !(code === SILENT && this.#ready);
     socket.onmessage = null;
     clearInterval(this.#pings);

@@ -19,7 +19,7 @@ export class Loudspeaker {
   #context = null;
   #player = null;
 
-  /** *ears*: a port on which the microphone's worklet tells that somebody speaks. */
+  /** *ears*: a port on which the microphone's worklet reports speech. */
   constructor(script, { ears, attach, onSounding, onLevel }) {
     this.script = script;
     this.ears = ears;
@@ -66,7 +66,7 @@ export class Loudspeaker {
     await context.resume();
   }
 
-  /** Drops what it holds, by the shortest way: the server is told by another. */
+  /** Drops what it holds at once; another message reports that to the server. */
   hush() {
     this.#player?.port.postMessage({ do: "hush" });
   }

@@ -101,13 +101,13 @@ async function takeBack(event) {
   if (worked && hadFocus) document.getElementById("scroller").focus({ preventScroll: true });
 }
 
-/** Sends a form's fields; says what came of it. Tells whether it worked. */
+/** Sends a form's fields, and shows the answer as a toast. Returns whether it worked. */
 export async function send(address, fields) {
   try {
     const answer = await fetch(address, { method: "POST", body: fields, headers: { Accept: "text/plain" } });
-    const told = await answer.text();
-    if (!answer.ok) toast(JSON.parse(told).detail);
-    else if (told) toast(told, "good");
+    const words = await answer.text();
+    if (!answer.ok) toast(JSON.parse(words).detail);
+    else if (words) toast(words, "good");
     return answer.ok;
   } catch {
     toast("The server cannot be reached, so nothing was changed. Try again.");

@@ -3,16 +3,16 @@ export class Meter {
   #sum = 0;
   #count = 0;
 
-  constructor(rate, tell) {
+  constructor(rate, onLevel) {
     this.span = rate / 10;
-    this.tell = tell;
+    this.onLevel = onLevel;
   }
 
   add(block) {
     for (const sample of block) this.#sum += sample * sample;
     this.#count += block.length;
     if (this.#count < this.span) return;
-    this.tell(Math.sqrt(this.#sum / this.#count));
+    this.onLevel(Math.sqrt(this.#sum / this.#count));
     this.#sum = this.#count = 0;
   }
 }

@@ -1,4 +1,4 @@
-// Says why the microphone cannot be used and how to mend it, for as long as that is so.
+// Says why the microphone cannot be used and how to mend it, as long as it cannot.
 import { reasons } from "./microphone.js";
 
 export class MicTrouble {
@@ -32,7 +32,7 @@ export class MicTrouble {
       const permission = await navigator.permissions.query({ name: "microphone" });
       permission.addEventListener("change", () => permission.state === "granted" && !this.box.hidden && onAgain());
     } catch {
-      // this browser does not tell; the button is there
+      // this browser does not report it; the button is there
     }
   }
 }

@@ -29,14 +29,14 @@ export class PlaybackQueue {
   underruns = 0;
   dropped = 0;
 
-  constructor(rate, tell) {
-    this.tell = tell; // told {state: playing|paused|flushed|done, generation, sequence, samples} and {sounding}
+  constructor(rate, onReport) {
+    this.onReport = onReport; // called with {state: playing|paused|flushed|done, generation, sequence, samples} and {sounding}
     this.enough = 0.06 * rate; // start when this much is there,
     this.patience = 0.1 * rate; // or this long after the first of it
     this.fade = 0.005 * rate;
     this.rise = 0.002 * rate;
     this.swell = 1 / (0.02 * rate); // the volume goes from nothing to full in 20 ms: no click
-    this.longest = 5 * rate; // paused for so long without a word from the server: it goes on
+    this.longest = 5 * rate; // timeout of a pause without a word from the server: it goes on
     this.step = 0.1 * rate; // between two reports
   }
 
@@ -68,7 +68,7 @@ export class PlaybackQueue {
     else if (this.#line && keyOf(this.#line) === keyOf(line)) this.#finish();
   }
 
-  /** Our own microphone hears that somebody begins or ceases to speak: whoever sounds holds. */
+  /** Our own microphone hears that somebody begins or ceases to speak: playback holds. */
   hear(speaking) {
     this.#speaking = speaking;
     this.#waited = 0;
@@ -219,7 +219,7 @@ export class PlaybackQueue {
     this.#offset += count;
     this.#queued -= count;
     this.#line.played += count;
-    if (this.#line.played - this.#line.told >= this.step) this.#report(this.#line, "playing");
+    if (this.#line.played - this.#line.reported >= this.step) this.#report(this.#line, "playing");
     if (this.#offset < chunk.samples.length) return;
     this.#chunks.shift();
     this.#offset = 0;
@@ -228,7 +228,7 @@ export class PlaybackQueue {
 
   #start({ generation, sequence }) {
     if (this.#line) this.#finish();
-    this.#sound({ generation, sequence, played: 0, told: 0 });
+    this.#sound({ generation, sequence, played: 0, reported: 0 });
     this.#gain = this.#gains.get(keyOf(this.#line)) ?? 1;
   }
 
@@ -244,11 +244,11 @@ export class PlaybackQueue {
 
   #sound(line) {
     this.#line = line;
-    this.tell({ sounding: line && { generation: line.generation, sequence: line.sequence } });
+    this.onReport({ sounding: line && { generation: line.generation, sequence: line.sequence } });
   }
 
   #report(line, state) {
-    line.told = line.played;
-    this.tell({ state, generation: line.generation, sequence: line.sequence, samples: line.played });
+    line.reported = line.played;
+    this.onReport({ state, generation: line.generation, sequence: line.sequence, samples: line.played });
   }
 }

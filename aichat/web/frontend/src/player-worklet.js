@@ -8,7 +8,7 @@ class Player extends AudioWorkletProcessor {
 
   constructor() {
     super();
-    this.queue = new PlaybackQueue(sampleRate, (report) => this.#tell(report));
+    this.queue = new PlaybackQueue(sampleRate, (report) => this.#report(report));
     this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level, played: this.queue.played / (sampleRate / 1000) }));
     this.sounding = false;
     this.port.onmessage = ({ data }) => (data.port ? this.#attach(data) : this.queue.hush());
@@ -37,7 +37,7 @@ class Player extends AudioWorkletProcessor {
     if (order.do === "begin") this.queue.begin(order.floor, order.resumed);
   }
 
-  #tell(report) {
+  #report(report) {
     if (report.state) {
       this.#worker.postMessage(report);
       return;

@@ -29,7 +29,7 @@ async function look(form) {
     const answer = await fetch(`${form.getAttribute("action")}?${words}`, { headers: { Accept: "text/html" } });
     page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
-    return; // the line to the server is told of elsewhere; the list stays as it is
+    return; // a lost connection is shown elsewhere; the list stays as it is
   }
   const list = page.getElementById("conversations");
   if (mine !== asked || !list) return; // a newer search, or a page that says why not

@@ -1,7 +1,7 @@
 // Every page: the rail, toasts, dialogs, tabs, keys, and htmx for what a page asks for with attributes.
 import { applyFragments } from "./htmx.js";
 import { tendDialogs } from "./shell/dialogs.js";
-import { tellOf } from "./shell/line-of-page.js";
+import { setPageLine } from "./shell/line-of-page.js";
 import { Line } from "./shell/line.js";
 import { tendRail } from "./shell/rail.js";
 import { tendForms } from "./shell/saving.js";
@@ -26,6 +26,6 @@ const banner = document.getElementById("offline"); // the page to talk on has a 
 if (banner) {
   const line = new Line({ state: document.getElementById("connection"), banner, onHtml });
   tendForms(line);
-  tellOf(line);
+  setPageLine(line);
   line.open();
 }

@@ -21,7 +21,7 @@ let heard = null; // how far the loudspeaker was, when it last said so
 
 // -- from the server -------------------------------------------------------------------------
 
-function tellPlayer(message, transfer = []) {
+function sendToPlayer(message, transfer = []) {
   if (player) player.postMessage(message, transfer);
   else if (waiting.length < MOST_WAITING) waiting.push(message);
   else waiting = [{ do: "flush", generation: latest }]; // nobody listened: let it go
@@ -31,14 +31,14 @@ function takeAudio({ generation, sequence, chunk, last, buffer }) {
   latest = Math.max(latest, generation);
   if (!player && !unheard) page.postMessage({ type: "unheard" });
   unheard = !player;
-  tellPlayer({ do: "play", generation, sequence, chunk, last, buffer }, [buffer]);
+  sendToPlayer({ do: "play", generation, sequence, chunk, last, buffer }, [buffer]);
 }
 
 function began({ resumed, generation = -1, turn }) {
   if (!resumed) turns.clear();
   if (!resumed) heard = null;
   latest = resumed ? Math.max(latest, generation) : generation;
-  tellPlayer({ do: "begin", floor: generation, resumed });
+  sendToPlayer({ do: "begin", floor: generation, resumed });
   if (turn) turnStarted(turn);
   if (turn?.held) pause();
   if (holding) link.send({ type: "start_of_speech" }); // the server may have taken the gap for the end
@@ -46,7 +46,7 @@ function began({ resumed, generation = -1, turn }) {
 
 function turnStarted({ generation, turn_id: turn, lines }) {
   latest = Math.max(latest, generation);
-  tellVolumes(generation, lines);
+  sendVolumes(generation, lines);
   turns.set(generation, turn);
   if (turns.size > MOST_TURNS) turns.delete(turns.keys().next().value);
 }
@@ -54,10 +54,10 @@ function turnStarted({ generation, turn_id: turn, lines }) {
 // -- how loud each character is to be ------------------------------------------------------------
 
 /** Before any of its audio comes, so that no word is louder than the user wants. */
-function tellVolumes(generation, lines) {
+function sendVolumes(generation, lines) {
   for (const { sequence_number: sequence, character_id: character } of lines) {
     speakers.push({ generation, sequence, character });
-    tellPlayer({ do: "volume", generation, sequence, gain: volumes.get(character) ?? 1 });
+    sendToPlayer({ do: "volume", generation, sequence, gain: volumes.get(character) ?? 1 });
   }
   speakers = speakers.slice(-MOST_SPEAKERS);
 }
@@ -65,7 +65,7 @@ function tellVolumes(generation, lines) {
 function setVolume(character, gain) {
   volumes.set(character, gain);
   for (const line of speakers) {
-    if (line.character === character) tellPlayer({ do: "volume", generation: line.generation, sequence: line.sequence, gain });
+    if (line.character === character) sendToPlayer({ do: "volume", generation: line.generation, sequence: line.sequence, gain });
   }
 }
 
@@ -76,15 +76,15 @@ function generationOf(turn) {
 
 function interrupted({ generation, sequence_number: sequence, turn_id: turn }) {
   const fence = generation ?? generationOf(turn);
-  if (fence !== undefined) tellPlayer({ do: "flush", generation: fence, sequence: sequence ?? undefined });
+  if (fence !== undefined) sendToPlayer({ do: "flush", generation: fence, sequence: sequence ?? undefined });
 }
 
-const pause = () => tellPlayer({ do: "pause" });
-const resume = () => tellPlayer({ do: "resume" });
+const pause = () => sendToPlayer({ do: "pause" });
+const resume = () => sendToPlayer({ do: "resume" });
 
 function lineFinished({ turn_id: turn, sequence_number: sequence }) {
   const generation = generationOf(turn);
-  if (generation !== undefined) tellPlayer({ do: "end", generation, sequence });
+  if (generation !== undefined) sendToPlayer({ do: "end", generation, sequence });
 }
 
 const before = { ready: began, turn_started: turnStarted, interrupted, duck: pause, resume, turn_complete: lineFinished };
@@ -106,7 +106,7 @@ function played({ generation, sequence, samples, state }) {
 function attachPlayer(port) {
   player = port;
   player.onmessage = ({ data }) => played(data);
-  for (const message of waiting) tellPlayer(message, message.buffer ? [message.buffer] : []);
+  for (const message of waiting) sendToPlayer(message, message.buffer ? [message.buffer] : []);
   waiting = [];
 }
 
@@ -132,7 +132,7 @@ function mark(type) {
 // -- from the page ---------------------------------------------------------------------------
 
 function silence() {
-  if (latest >= 0) tellPlayer({ do: "flush", generation: latest });
+  if (latest >= 0) sendToPlayer({ do: "flush", generation: latest });
 }
 
 function say(text) {
@@ -152,8 +152,8 @@ function interrupt() {
 
 function connect(conversation, characters) {
   const onState = (state, reason = "", code = 0) => page.postMessage({ type: "connection", state, reason, code });
-  const told = { onState, onMessage: takeMessage, onAudio: takeAudio, position: () => heard };
-  link = new Link({ conversation, characters }, told);
+  const handlers = { onState, onMessage: takeMessage, onAudio: takeAudio, position: () => heard };
+  link = new Link({ conversation, characters }, handlers);
   link.open();
 }
 

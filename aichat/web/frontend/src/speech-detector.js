@@ -17,8 +17,8 @@ export class SpeechDetector {
   #run = 0; // frames in a row that speak for a change
   #floor = QUIETEST;
 
-  constructor(tell) {
-    this.tell = tell; // told true when speech begins and false when it ends
+  constructor(onSpeech) {
+    this.onSpeech = onSpeech; // called with true when speech begins and false when it ends
     this.speaking = false;
     this.sensitivity = "normal";
   }
@@ -55,6 +55,6 @@ export class SpeechDetector {
     this.#run = 0;
     if (this.speaking === speaking) return;
     this.speaking = speaking;
-    this.tell(speaking);
+    this.onSpeech(speaking);
   }
 }

@@ -168,7 +168,7 @@ export class TalkButton {
   async #start(held = false) {
     this.#wanted = true;
     this.#held = held;
-    if (held || this.mode !== "hands-free") this.onTalk(); // whoever speaks is interrupted at once
+    if (held || this.mode !== "hands-free") this.onTalk(); // the speakers are interrupted at once
     this.#show();
     if (await this.#prepare()) this.#begin();
   }

@@ -1,4 +1,4 @@
-// The settings: an import tells how far it has got, and can be cancelled while it is sent and while it is taken in.
+// The settings: an import shows its progress, and can be cancelled while it is sent and while it is taken in.
 import { applyFragments } from "../htmx.js";
 import { toast } from "../shell/toasts.js";
 
@@ -14,7 +14,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (sending || !form.reportValidity()) return;
   job = crypto.getRandomValues(new Uint32Array(4)).join("-"); // randomUUID is for secure pages only
-  sending = new XMLHttpRequest(); // fetch cannot tell how much has left
+  sending = new XMLHttpRequest(); // fetch reports no progress of uploads
   sending.upload.addEventListener("progress", ({ loaded, total }) => measure(loaded, total));
   sending.upload.addEventListener("load", follow);
   sending.addEventListener("load", answered);

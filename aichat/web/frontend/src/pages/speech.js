@@ -39,7 +39,7 @@ form.addEventListener("change", ({ target }) => {
 
 // -- the test --------------------------------------------------------------------------------------
 
-function tell(text) {
+function showState(text) {
   at("test-state").textContent = text;
   announce(text);
 }
@@ -71,7 +71,7 @@ async function testVoice() {
   }
   try {
     await listDevices(); // now they have names
-    tell("Speak now.");
+    showState("Speak now.");
     const echo = new Echo({ worklet: at("test").dataset.micWorklet, onLevel: level });
     const heard = await echo.record(stream, SPEAK_MS);
     level(0);
@@ -79,13 +79,13 @@ async function testVoice() {
     figure("echo", `${ms(heard.middle)} (19 of 20 within ${ms(heard.slow)})`);
     figure("peak", `${decibels(heard.peak)}: ${word(heard.peak)}`);
     figure("floor", decibels(heard.floor));
-    tell("And this is how you are heard.");
+    showState("And this is how you are heard.");
     const out = await play(heard.samples, useLoudspeaker);
     figure("out", out === null ? "it does not say" : ms(out * 1_000));
     at("figures").hidden = false;
-    tell(heard.peak > 0.02 ? "Done: microphone and line work." : "Almost nothing was heard. Is the right microphone chosen, and not muted?");
+    showState(heard.peak > 0.02 ? "Done: microphone and line work." : "Almost nothing was heard. Is the right microphone chosen, and not muted?");
   } catch (error) {
-    tell(`The test failed. ${error.message}`);
+    showState(`The test failed. ${error.message}`);
   } finally {
     for (const track of stream.getTracks()) track.stop();
   }
@@ -107,7 +107,7 @@ test.addEventListener("click", () => guarded(testVoice));
 at("test-sound").addEventListener("click", () =>
   guarded(async () => {
     const there = await ring(useLoudspeaker);
-    tell(there ? "Two tones were played. If you heard nothing, choose another loudspeaker." : "The chosen loudspeaker is not there, so the system's own was used.");
+    showState(there ? "Two tones were played. If you heard nothing, choose another loudspeaker." : "The chosen loudspeaker is not there, so the system's own was used.");
   }),
 );
 

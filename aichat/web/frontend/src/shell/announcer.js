@@ -2,11 +2,11 @@
 import { preference } from "./preferences.js";
 
 const SAY_AGAIN_MS = 50; // a live region says only what changes
-const FORGET_MS = 5_000; // or it would be read again by whoever walks through the page
+const FORGET_MS = 5_000; // or a reader that walks through the page would read it again
 
 let forgetting = 0;
 
-/** Answers are told as a whole, also where they can be heard. */
+/** Answers are announced as a whole, also where they can be heard. */
 export const announcesAnswers = () => preference("announce") === "whole" || preference("voices") === "reader";
 
 export function announce(text) {

@@ -1,6 +1,6 @@
 // The page's line, for scripts of single pages.
 
-let tell;
+let resolveLine;
 /** Resolves with the page's Line. */
-export const pageLine = new Promise((resolve) => (tell = resolve));
-export const tellOf = (line) => tell(line);
+export const pageLine = new Promise((resolve) => (resolveLine = resolve));
+export const setPageLine = (line) => resolveLine(line);

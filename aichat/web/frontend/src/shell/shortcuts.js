@@ -21,7 +21,7 @@ function firstPlace() {
   (document.querySelector(".place[aria-current]") ?? document.querySelector(".place")).focus();
 }
 
-/** Adds a key; tell of it in templates/fragments/keys.html. */
+/** Adds a key; list it in templates/fragments/keys.html too. */
 export function shortcut(key, action) {
   actions[key] = action;
 }

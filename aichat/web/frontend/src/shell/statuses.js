@@ -1,4 +1,4 @@
-// The list of candidates is drawn anew as soon as one gets on: who pressed a button in a row stays there, and is told.
+// The list of candidates is drawn anew when a state changes: focus stays in the row whose button was pressed, and the change is announced.
 import { announce } from "./announcer.js";
 
 const stateOf = (row) => row.querySelector(".badge").textContent.trim();

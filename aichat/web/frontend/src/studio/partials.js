@@ -22,10 +22,10 @@ export function tendSwitches() {
     const was = !target.checked;
     try {
       const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-      const told = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#toasts .toast-text");
+      const notice = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#toasts .toast-text");
       if (!answer.ok) throw new Error(`the server answered with ${answer.status}`);
       form.closest(".card").classList.toggle("is-resting", was);
-      if (told) toast(told.textContent, "good");
+      if (notice) toast(notice.textContent, "good");
     } catch (error) {
       target.checked = was;
       toast(`That was not kept: ${error.message}. Try again in a moment.`);

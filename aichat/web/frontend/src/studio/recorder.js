@@ -21,7 +21,7 @@ class Recorder {
     this.word = this.button.querySelector("span");
     this.meter = box.querySelector("meter");
     this.time = box.querySelector(".recorder-time");
-    this.told = box.querySelector("[data-recorder-told]");
+    this.status = box.querySelector("[data-recorder-status]");
     this.player = box.querySelector("audio");
     this.button.addEventListener("click", () => (this.#recorder ? this.#recorder.stop() : this.#begin()));
   }
@@ -31,7 +31,7 @@ class Recorder {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: WANTED });
     } catch (error) {
-      this.told.textContent = explain(error);
+      this.status.textContent = explain(error);
       return;
     }
     const pieces = [];
@@ -42,7 +42,7 @@ class Recorder {
     this.#watch(stream);
     this.word.textContent = "Stop recording";
     this.button.setAttribute("aria-pressed", "true");
-    this.told.textContent = "Recording. Read a few sentences aloud.";
+    this.status.textContent = "Recording. Read a few sentences aloud.";
   }
 
   #watch(stream) {
@@ -75,6 +75,6 @@ class Recorder {
     this.field.files = transfer.files;
     this.player.src = URL.createObjectURL(file);
     this.player.hidden = false;
-    this.told.textContent = "Recorded. Listen to it, then try the voice or save it.";
+    this.status.textContent = "Recorded. Listen to it, then try the voice or save it.";
   }
 }

@@ -1,10 +1,10 @@
 // Sends what the microphone hears to the server, which sends it back: the way, timed frame by frame.
 
 const NUMBER = 4; // bytes before each frame
-const LAST_MS = 2_000; // so long is waited for what is still on its way
+const LAST_MS = 2_000; // timeout for frames that are still on their way
 
 export class Echo {
-  /** *onLevel* is told how loud it is, 0..1, while it records. */
+  /** *onLevel* is called with the loudness, 0..1, while it records. */
   constructor({ worklet, onLevel }) {
     Object.assign(this, { worklet, onLevel });
     this.sent = []; // when each frame left
