@@ -192,6 +192,7 @@ async def test_a_chat_without_storage_does_not_open(tmp_path: Path) -> None:
 
     others = [offer(part, "echo") for part in PARTS if part != "storage"]
     manager = load_plugins(extra=[*others, offer("storage", "echo", make=no_disk)])
-    with pytest.raises(CannotStart, match=r"storage part\. echo: The disk is full\. Make room\."):
+    problem = r"storage part\. echo: The disk is full\.\n  Hint: Make room\."
+    with pytest.raises(CannotStart, match=problem):
         async with open_chat(config(tmp_path), manager):
             raise AssertionError
