@@ -21,7 +21,8 @@ LITESTAR = Path(sys.executable).with_name("litestar")
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in ("PORT", "HOST")}
+    ours = ("PORT", "HOST", "LITESTAR_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return {**kept, "AICHAT_DATA": str(folder / "data"), "HF_HUB_OFFLINE": "1", **more}
 
 
