@@ -93,7 +93,7 @@ def revoke(name: str) -> None:
     with _opened() as ring:
         if not ring.revoke(name):
             names = [one.name for one in ring.listed()]
-            raise NotFound(f"Nobody called {name!r} can come in.", name_hint(name, names))
+            raise NotFound(f"Nobody called {name!r} can log in.", name_hint(name, names))
     click.echo(f"{name} is revoked.")
 
 
