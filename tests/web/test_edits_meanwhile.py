@@ -8,7 +8,6 @@ from random import Random
 
 import anyio
 import pytest
-from aichat.web.services.undo.pending import Leaving
 from attrs import define, field
 from chat import AT_EASE, Chat, a_chat, a_store
 from hypothesis import given, settings
@@ -24,12 +23,13 @@ from aichat.stages.remembering import storage_queue
 from aichat.web.access.work_limits import Paces
 from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
-from aichat.web.realtime.hidden_messages import Hidden
+from aichat.web.realtime.hidden_messages import HiddenMessages
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.realtime.sessions import LINGER_SECONDS
 from aichat.web.services import message_edits
 from aichat.web.services.conversation_list import Listing
 from aichat.web.services.message_posts import Posted
+from aichat.web.services.pending_deletions import PendingDeletions
 
 TEXT = "This is the first sentence. And here is another one."
 
@@ -113,7 +113,7 @@ async def a_talk() -> AsyncIterator[Talk]:
         paces = Paces.by(AT_EASE, chat.bus.clock.now)
         rooms = Rooms(chat.bus, chat.parts, Painter(environment([])), tasks, paces)
         rooms.room(*await store.cast("c"))
-        listing = Listing(Leaving(tasks), Hidden())
+        listing = Listing(PendingDeletions(tasks), HiddenMessages())
         state = State({"parts": chat.parts, "rooms": rooms, "posted": Posted(), "listing": listing})
         yield Talk(chat, store, state, rooms)
         tasks.cancel_scope.cancel()
