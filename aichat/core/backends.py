@@ -309,7 +309,7 @@ class Clones(Protocol):
     """Implemented as well by a voice backend that has to learn a voice before it speaks in it.
 
     In a voice that it has not learnt it speaks as well as it can.
-    :func:`~aichat.toolkit.voice_cloning.introduce` calls these methods.
+    :func:`~aichat.toolkit.voices.cloning.introduce` calls these methods.
     """
 
     def knows(self, voice: Voice) -> bool:

@@ -22,7 +22,7 @@ from aichat.core.events import (
     SpokenWord,
     Turn,
 )
-from aichat.toolkit.speech_check import LETTER_SECONDS
+from aichat.toolkit.voices.speech_check import LETTER_SECONDS
 
 
 @define

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aichat.toolkit.text_chunks import pieces
+from aichat.toolkit.voices.text_chunks import pieces
 
 
 @pytest.mark.parametrize(

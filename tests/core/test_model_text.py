@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import ToolCall
-from aichat.toolkit.model_text import LONGEST_CALL, LONGEST_JSON, ModelText
-from aichat.toolkit.template_tokens import LONGEST
-from aichat.toolkit.visible_text import LONGEST_WITHHELD, Withdrawn
+from aichat.toolkit.model_output.reply_filter import LONGEST_CALL, LONGEST_JSON, ModelText
+from aichat.toolkit.model_output.template_tokens import LONGEST
+from aichat.toolkit.model_output.visible_text import LONGEST_WITHHELD, Withdrawn
 
 OFFERED = ("clock", "dice")
 DICE = [("dice", '{"dice": "2d6"}')]

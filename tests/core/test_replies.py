@@ -18,8 +18,8 @@ from aichat.core import (
     Usage,
     closing,
 )
-from aichat.toolkit.replies import MOST_MODELS, SLICE, Habits, replied
-from aichat.toolkit.visible_text import Withdrawn
+from aichat.toolkit.model_output.filtered_replies import MOST_MODELS, SLICE, Habits, replied
+from aichat.toolkit.model_output.visible_text import Withdrawn
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import PromptMessage, ToolCall
-from aichat.toolkit.prompt_roles import (
+from aichat.toolkit.prompts.message_roles import (
     BEGINNING,
     GO_ON,
     NO_RESULT,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.toolkit.transcript_filter import LONGEST, spoken
+from aichat.toolkit.transcripts.hallucinations import LONGEST, spoken
 
 # fmt: off
 NOTES = [

@@ -19,8 +19,8 @@ from aichat.plugins.higgs import Higgs
 from aichat.plugins.higgs import text_normalisation as words
 from aichat.toolkit import local_model
 from aichat.toolkit.packages import installs
-from aichat.toolkit.text_chunks import pieces
-from aichat.toolkit.voice_cloning import introduce, with_tokens_dropped
+from aichat.toolkit.voices.cloning import introduce, with_tokens_dropped
+from aichat.toolkit.voices.text_chunks import pieces
 
 pytestmark = pytest.mark.anyio
 

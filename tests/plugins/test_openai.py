@@ -29,7 +29,7 @@ from aichat.core.testing.llm_contract import LlmContract, ask, whole
 from aichat.plugins.openai import OpenAiLlm, llm_backend
 from aichat.plugins.openai import stream as openai_stream
 from aichat.plugins.openai.client import origin
-from aichat.toolkit.replies import Habits, replied
+from aichat.toolkit.model_output.filtered_replies import Habits, replied
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from aichat.plugins import pocket
 from aichat.plugins.pocket import Pocket, catalogue, files
 from aichat.toolkit import local_model
 from aichat.toolkit.packages import installs
-from aichat.toolkit.voice_cloning import introduce
+from aichat.toolkit.voices.cloning import introduce
 
 pytestmark = pytest.mark.anyio
 

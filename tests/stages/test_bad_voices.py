@@ -19,7 +19,7 @@ from aichat.core.registry.selection import Candidate, State
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.core.testing.probes import assert_it_leaves_nothing
 from aichat.stages.speaking import CHUNK_SECONDS
-from aichat.toolkit.speech_check import Sound, longest_seconds
+from aichat.toolkit.voices.speech_check import Sound, longest_seconds
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from aichat.stages.answering.prompts import (
     prompt,
     tokens,
 )
-from aichat.toolkit.prompt_roles import BEGINNING, GO_ON
+from aichat.toolkit.prompts.message_roles import BEGINNING, GO_ON
 
 OLIVIA, MARK = Character("o", "Olivia", "You are kind."), Character("m", "Mark")
 CAST = [OLIVIA, MARK]

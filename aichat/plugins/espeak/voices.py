@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from aichat.core import BadValue, Voice
-from aichat.toolkit.voice_matching import sounds_like, stable_bytes
+from aichat.toolkit.voices.matching import sounds_like, stable_bytes
 
 
 @frozen

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from aichat.toolkit.transcript_filter import spoken
+from aichat.toolkit.transcripts.hallucinations import spoken
 
 NO_SPEECH, UNLIKELY = 0.6, -1.0
 """Any text is made up when it is at least so likely that nobody speaks, and at most so likely (mean

@@ -16,8 +16,8 @@ import torch
 from attrs import define, field
 
 from aichat.core import BadValue, Codes, Reference, Voice
-from aichat.toolkit.text_chunks import pieces
 from aichat.toolkit.thread_streams import Listener, ReaderLeft
+from aichat.toolkit.voices.text_chunks import pieces
 
 from .codes import LONGEST, fit, frames, kept
 from .decoding import decoded

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aichat.core import BadValue, Voice
-from aichat.toolkit.voice_matching import stable_bytes
+from aichat.toolkit.voices.matching import stable_bytes
 
 LIMITS = {
     "temperature": (0.0, 2.0),

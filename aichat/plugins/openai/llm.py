@@ -21,7 +21,7 @@ from aichat.core import (
     closing,
 )
 from aichat.core.redaction import shown_url
-from aichat.toolkit.prompt_roles import in_turns, without_system, without_tools
+from aichat.toolkit.prompts.message_roles import in_turns, without_system, without_tools
 
 from .client import OPENROUTER, Client, origin
 from .errors import status_of

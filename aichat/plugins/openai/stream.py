@@ -1,7 +1,7 @@
 """What a chat completion streams, read piece by piece: text, tool calls, and what it took.
 
 What the server marks as thoughts (``reasoning``) is left out; those in the text are left out
-for every language model, in :mod:`aichat.toolkit.replies`.
+for every language model, in :mod:`aichat.toolkit.model_output.filtered_replies`.
 """
 
 from __future__ import annotations

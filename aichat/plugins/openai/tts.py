@@ -10,7 +10,7 @@ import anyio
 from attrs import define
 
 from aichat.core import Ability, BackendFailed, TimedOut, Voice, closing, next_within
-from aichat.toolkit.voice_matching import sounds_like, stable_bytes
+from aichat.toolkit.voices.matching import sounds_like, stable_bytes
 
 from .client import OPENAI, Client, origin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aichat.core import Voice
-from aichat.toolkit.voice_matching import sounds_like, stable_bytes
+from aichat.toolkit.voices.matching import sounds_like, stable_bytes
 
 WOMEN = ("alba", "cosette", "fantine", "eponine", "azelma", "anna", "vera", "mary", "jane", "eve")
 MEN = ("marius", "javert", "jean", "charles", "paul", "george", "michael")

@@ -23,8 +23,8 @@ from pocket_tts.utils.utils import get_predefined_voice
 
 from aichat.core import BadValue, CannotStart, Reference, Voice
 from aichat.toolkit.temporary_files import mark
-from aichat.toolkit.text_chunks import pieces
 from aichat.toolkit.thread_streams import Listener
+from aichat.toolkit.voices.text_chunks import pieces
 
 from .catalogue import choose, names
 from .files import Place, Recipe

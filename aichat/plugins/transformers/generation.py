@@ -13,7 +13,7 @@ from jinja2 import TemplateError
 
 from aichat.core import BackendFailed, CannotStart, Prompt, PromptMessage, Usage, is_clean
 from aichat.toolkit.local_model import device_of, first_line, precision_of
-from aichat.toolkit.prompt_roles import in_turns, without_system, without_tools
+from aichat.toolkit.prompts.message_roles import in_turns, without_system, without_tools
 from aichat.toolkit.thread_streams import Listener
 
 from .stop_strings import Stops

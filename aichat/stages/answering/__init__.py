@@ -54,8 +54,8 @@ from aichat.core.events import (
     UserSaid,
     UserStartedSpeaking,
 )
-from aichat.toolkit.replies import Habits, replied
-from aichat.toolkit.visible_text import Withdrawn
+from aichat.toolkit.model_output.filtered_replies import Habits, replied
+from aichat.toolkit.model_output.visible_text import Withdrawn
 
 from .conversation_context import ConversationContext
 from .draft_preview import DraftPreview

@@ -8,8 +8,8 @@ from attrs import frozen
 
 from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
 from aichat.core.pictures import in_words
-from aichat.toolkit.prompt_roles import in_turns
-from aichat.toolkit.prompting import asked_with, briefing
+from aichat.toolkit.prompts.character_prompt import asked_with, briefing
+from aichat.toolkit.prompts.message_roles import in_turns
 
 HISTORY_TOKENS = 6_000
 """Most tokens of history; beyond it the oldest messages are left out, never the newest."""

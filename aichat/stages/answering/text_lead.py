@@ -10,7 +10,7 @@ import anyio
 from attrs import define, field
 
 from aichat.core.events import AudioReady, LineFinished, LineInterrupted, ReplyClause
-from aichat.toolkit.speech_check import LETTER_SECONDS
+from aichat.toolkit.voices.speech_check import LETTER_SECONDS
 
 AHEAD_SECONDS = 30.0
 """Seconds of speech that may wait when the next character begins: more than any voice needs to get

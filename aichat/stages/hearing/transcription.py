@@ -25,8 +25,8 @@ from aichat.core.events import (
     UtterancePaused,
 )
 from aichat.core.registry.standby import Standby
-from aichat.toolkit.transcript_check import transcript
-from aichat.toolkit.transcript_filter import spoken
+from aichat.toolkit.transcripts.hallucinations import spoken
+from aichat.toolkit.transcripts.plausibility import transcript
 
 from .barge_in import BargeInDetector
 from .local_agreement import words

@@ -40,8 +40,8 @@ from aichat.core.events import (
     Turn,
 )
 from aichat.core.registry.standby import Standby
-from aichat.toolkit.speech_check import LETTER_SECONDS, Sound
-from aichat.toolkit.voice_cloning import introduce
+from aichat.toolkit.voices.cloning import introduce
+from aichat.toolkit.voices.speech_check import LETTER_SECONDS, Sound
 
 from .cache import SpeechCache, key_of
 from .clause_audio import Clause, Rate

@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.params import JSONBody, MultipartBody
 
 from aichat.core import Voice
-from aichat.toolkit.voice_cloning import with_tokens_dropped
+from aichat.toolkit.voices.cloning import with_tokens_dropped
 from aichat.web.schemas import records
 from aichat.web.schemas import voices as voice_schemas
 from aichat.web.schemas.decoding import BadBody, Mistake

@@ -10,7 +10,7 @@ from litestar.datastructures import FormMultiDict
 
 from aichat.core import BadValue, Parts, Storage, Voice
 from aichat.core.models import Method
-from aichat.toolkit.voice_cloning import with_tokens_dropped
+from aichat.toolkit.voices.cloning import with_tokens_dropped
 from aichat.web.schemas.decoding import fill
 from aichat.web.schemas.settings import sent
 from aichat.web.schemas.voices import SENTENCE, NewVoice, require_key

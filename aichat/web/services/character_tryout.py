@@ -21,10 +21,10 @@ from aichat.core import (
     TimedOut,
     closing,
 )
-from aichat.toolkit.prompt_roles import in_turns
-from aichat.toolkit.prompting import asked_with, briefing
-from aichat.toolkit.replies import Habits, replied
-from aichat.toolkit.visible_text import Withdrawn
+from aichat.toolkit.model_output.filtered_replies import Habits, replied
+from aichat.toolkit.model_output.visible_text import Withdrawn
+from aichat.toolkit.prompts.character_prompt import asked_with, briefing
+from aichat.toolkit.prompts.message_roles import in_turns
 from aichat.web.settings.conversation_defaults import defaults
 
 log = logging.getLogger(__name__)

@@ -37,9 +37,9 @@ from aichat.core import (
     WordMark,
     closing,
 )
-from aichat.toolkit.speech_check import Sound
 from aichat.toolkit.temporary_files import mark, sweep
-from aichat.toolkit.voice_cloning import introduce
+from aichat.toolkit.voices.cloning import introduce
+from aichat.toolkit.voices.speech_check import Sound
 from aichat.web.schemas.voices import LONGEST_TEXT
 
 log = logging.getLogger(__name__)

@@ -34,8 +34,8 @@ from aichat.core import (
     new_id,
 )
 from aichat.core.events import MIC_RATE, SpeakersChosen, Turn
-from aichat.toolkit.speech_check import Sound
-from aichat.toolkit.transcript_check import transcript
+from aichat.toolkit.transcripts.plausibility import transcript
+from aichat.toolkit.voices.speech_check import Sound
 
 SENTENCE = "Hello, can you hear me? I would like to know what you think."
 PATIENCE_SECONDS = 30.0

@@ -21,8 +21,8 @@ from aichat.core import (
     Voice,
     new_id,
 )
-from aichat.toolkit.transcript_check import transcript
-from aichat.toolkit.voice_cloning import introduce
+from aichat.toolkit.transcripts.plausibility import transcript
+from aichat.toolkit.voices.cloning import introduce
 
 from .clips import Clip, TooLarge, decode
 from .files import AT_ONCE, WAITING, Busy, File, read_at_most

@@ -13,7 +13,7 @@ from aichat.core.errors import BackendFailed
 from aichat.core.models import Prompt
 from aichat.core.tools import ToolCall
 
-from .model_text import ModelText
+from .reply_filter import ModelText
 from .visible_text import Withdrawn
 
 SLICE = 2_000

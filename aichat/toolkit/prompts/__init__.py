@@ -1,0 +1,1 @@
+"""What a language model is sent: a character's prompt, and messages in an order it accepts."""

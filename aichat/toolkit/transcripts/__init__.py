@@ -1,0 +1,1 @@
+"""What a recogniser returns, checked, and without what it invents in silence."""
