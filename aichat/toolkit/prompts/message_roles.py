@@ -7,6 +7,8 @@ begins, or whose system prompt is not at the beginning; some know no system prom
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from attrs import evolve
 
@@ -26,11 +28,17 @@ def in_turns(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
     come first, later system messages become the user's. Each tool call is followed by one result. A
     prompt that is in order already is returned unchanged.
     """
-    given = [message for message in messages if _says_something(message)]
-    if _takes_turns(given):
+    given = [
+        one
+        for one in messages
+        if (one.content and not one.content.isspace()) or one.calls or one.role == "tool"
+    ]
+    roles = ["call" if one.calls else one.role for one in given]
+    if _takes_turns(roles):
         return tuple(given)
-    first = next((at for at, one in enumerate(given) if one.role != "system"), len(given))
-    ordered = [*_runs(_paired(given[first:]))]
+    first = next((at for at, role in enumerate(roles) if role != "system"), len(given))
+    is_talk = {*roles[first:]} <= {"user", "assistant"}
+    ordered = [*_runs(given[first:] if is_talk else _paired(given[first:]))]
     if not ordered or ordered[0].role != "user":
         ordered.insert(0, BEGINNING)
     if ordered[-1].role == "assistant":
@@ -55,49 +63,37 @@ def without_tools(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...
     )
 
 
-def _says_something(message: PromptMessage) -> bool:
-    said = message.content
-    return bool(said and not said.isspace()) or bool(message.calls) or message.role == "tool"
-
-
-def _takes_turns(messages: Sequence[PromptMessage]) -> bool:
-    """Tell whether nothing needs to be done, as for most prompts: user and assistant in turn."""
-    roles = ["call" if message.calls else message.role for message in messages]
+def _takes_turns(roles: Sequence[str]) -> bool:
+    """Return whether nothing needs to be done, as for most prompts: user and assistant in turn."""
     body = roles[1:] if roles[:1] == ["system"] else roles
     is_odd = len(body) % 2 == 1  # the user is first and last
     return is_odd and {*body[::2]} == {"user"} and {*body[1::2]} <= {"assistant"}
 
 
-def _is_joined(last: PromptMessage, message: PromptMessage) -> bool:
-    return last.role == message.role != "tool" and not last.calls
-
-
 def _runs(messages: Iterable[PromptMessage]) -> Iterator[PromptMessage]:
-    """Yield *messages*, those that are neighbours of one role as one."""
-    run: list[PromptMessage] = []
-    for message in messages:
-        if run and not _is_joined(run[-1], message):
+    """Yield *messages*, neighbours of one role as one; a call ends its run."""
+    for role, neighbours in groupby(messages, key=attrgetter("role")):
+        run: list[PromptMessage] = []
+        for message in neighbours:
+            run.append(message)
+            if message.calls or role == "tool":
+                yield _joined(run)
+                run = []
+        if run:
             yield _joined(run)
-            run = []
-        run.append(message)
-    if run:
-        yield _joined(run)
 
 
 def _joined(run: Sequence[PromptMessage]) -> PromptMessage:
     first, last = run[0], run[-1]
-    if first is last:
+    if len(run) == 1:
         return first
     name = first.name if len({one.name for one in run}) == 1 else None
-    content = "\n\n".join(one.content for one in run if one.content)
+    content = "\n\n".join([one.content for one in run if one.content])
     return PromptMessage(first.role, content, name, last.calls)
 
 
 def _paired(messages: Sequence[PromptMessage]) -> Iterator[PromptMessage]:
-    """Yield every call with its results behind it; the user tells of results without a call."""
-    if not any(message.calls or message.role in ("tool", "system") for message in messages):
-        yield from messages
-        return
+    """Yield every call with its results behind it; results without a call become the user's."""
     for head, results in _with_results(messages):
         if head is not None:
             yield evolve(head, role="user") if head.role == "system" else head
