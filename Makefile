@@ -52,7 +52,7 @@ $(VENV)/.test: $(VENV)/.run
 
 # Chromium for the browser tests: Debian's where apt works, else Playwright's
 browser: $(VENV)/.test
-	@$(BIN)/python tests/browser/install.py
+	@$(BIN)/python tests/support/browser/install_chromium.py
 
 clean:
 	rm -rf $(VENV) aichat/web/static/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

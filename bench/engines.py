@@ -28,14 +28,13 @@ import anyio
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import anyio.lowlevel
-import parrot
-import tiny_onnx
-from speech import say as spoken
 
 from aichat.core import Utterance, Voice, WordMark, closing
 from aichat.core.testing.llm_contract import ask
 from aichat.core.testing.probes import Stall, longest_stall
 from aichat.core.testing.vad_contract import frames
+from support import tiny_smart_turn, tiny_whisper
+from support.espeak_speech import say as spoken
 
 SENTENCE = "Hello there, my name is Olivia, and I would love to hear what you think."
 VOICE = Voice("Bench", speaker_desc="A calm woman")
@@ -83,8 +82,10 @@ async def engines(stack: AsyncExitStack, folder: Path, torch: bool) -> dict[str,
 
     pcm = await anyio.to_thread.run_sync(spoken, SENTENCE)
     silero = await stack.enter_async_context(Silero())
-    turn = await stack.enter_async_context(SmartTurn(str(tiny_onnx.build(folder / "turn.onnx"))))
-    whisper = parrot.build(folder / "whisper", "hello olivia what do you think")
+    turn = await stack.enter_async_context(
+        SmartTurn(str(tiny_smart_turn.build(folder / "turn.onnx")))
+    )
+    whisper = tiny_whisper.build(folder / "whisper", "hello olivia what do you think")
     recogniser = await stack.enter_async_context(FasterWhisper(str(whisper), device="cpu"))
     sphinx = await stack.enter_async_context(Pocketsphinx())
     espeak = await stack.enter_async_context(Espeak())
@@ -98,17 +99,14 @@ async def engines(stack: AsyncExitStack, folder: Path, torch: bool) -> dict[str,
         "tts espeak": lambda: first_of(espeak.speak(SENTENCE, VOICE)),
     }
     if torch:
-        import tiny_chat
-        import tiny_higgs
-        import tiny_pocket
-
         from aichat.plugins.higgs import Higgs
         from aichat.plugins.pocket import Pocket
         from aichat.plugins.transformers import Transformers
+        from support import tiny_chat_model, tiny_higgs, tiny_pocket
 
         for name in ("chat", "pocket"):
             (folder / name).mkdir()
-        chat = str(tiny_chat.build(folder / "chat"))
+        chat = str(tiny_chat_model.build(folder / "chat"))
         writer = await stack.enter_async_context(Transformers(chat, device="cpu", max_tokens=60))
         model, codec = map(str, tiny_higgs.build(folder / "higgs"))
         higgs = await stack.enter_async_context(Higgs(model, codec, device="cpu"))

@@ -22,7 +22,6 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-import tiny_higgs
 import torch
 
 from aichat.core import Voice
@@ -33,6 +32,7 @@ from aichat.plugins.higgs.layout import Layout
 from aichat.plugins.higgs.loading import Loaded
 from aichat.plugins.higgs.prompting import Prompter
 from aichat.plugins.higgs.sampling import Sampler, Sampling
+from support import tiny_higgs
 
 TEXT = "Hello there, my name is Olivia, and I would love to hear what you think of all this."
 VOICE = Voice("Bench", speaker_desc="Female, British accent, warm and quick")

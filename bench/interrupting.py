@@ -29,14 +29,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from server import a_server
-
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.stages import playing
 from aichat.web.realtime import chat_socket as web_socket
 from aichat.web.realtime import writer
 from aichat.web.schemas import client_frames
 from aichat.web.serving.switch_interval import SWITCH_SECONDS
+from support.in_process_server import a_server
 
 CHUNKS = 100
 heads: list[playing.Playhead] = []

@@ -17,13 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.extend(str(Path(__file__).parents[1] / "tests" / part) for part in ("", "browser"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from browsing import HERE, SCRIPTS, chromium, connected, finished, send
-from heard import assert_held
 from playwright.sync_api import Page, sync_playwright
-from running import Listener, Server
-from sound import microphone, recorded, recorded_past, room
+
+from support.browser.chat_page import connected, finished, send
+from support.browser.chromium import SCRIPTS, chromium
+from support.browser.page_audio import microphone, recorded, recorded_past, room
+from support.litestar_run import Listener, Server
+from support.playback_check import assert_held
 
 OLIVIA = "olivia-barns-001"
 EARS = """
@@ -85,7 +87,7 @@ def rounds(server: Server, how: str, count: int) -> tuple[list[float], list[floa
             with chromium(playwright, wav) as browser, server.conversation(OLIVIA) as listener:
                 context = browser.new_context(permissions=["microphone"])
                 for script in SCRIPTS:
-                    context.add_init_script(path=HERE / script)
+                    context.add_init_script(path=script)
                 context.add_init_script(EARS)
                 page = context.new_page()
                 page.goto(server.url + listener.path)

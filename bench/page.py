@@ -19,7 +19,7 @@ from uuid import UUID
 import anyio
 from api import CONVERSATIONS, compared, report, serve_aichat, serving
 
-sys.path.append(str(Path(__file__).parents[1] / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 SHOWN = 50
 LISTED = 30
@@ -89,8 +89,9 @@ async def fill(path: Path) -> None:
 
 def streamed(url: str) -> list[float]:
     """Milliseconds of the main thread for each word; none where there is no Chromium."""
-    from install import found
     from playwright.sync_api import sync_playwright
+
+    from support.browser.install_chromium import found
 
     if (program := found()) is None:
         return []
@@ -119,7 +120,7 @@ def main() -> None:
             print(f"  ratio {ours / bare:.1f}")
             took = streamed(f"http://127.0.0.1:{aichat.port}{full}")
     if not took:
-        print("streamed words: skipped, there is no Chromium (python tests/browser/install.py)")
+        print("streamed words: skipped, there is no Chromium; `make browser` installs it")
         return
     report(f"{WORDS} streamed words, each", took)
 

@@ -25,13 +25,15 @@ from typing import Any
 import httpx
 import numpy as np
 
-sys.path.extend(str(Path(__file__).parents[1] / "tests" / part) for part in ("", "browser"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from browsing import chromium, connected, finished, rich, send
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
-from running import Server
-from sound import microphone
+
+from support.browser.chat_page import connected, finished, rich, send
+from support.browser.chromium import chromium
+from support.browser.page_audio import microphone
+from support.litestar_run import Server
 
 OLIVIA, MARK, ROSA = "olivia-barns-001", "mark-chen-001", "rosa-alvarez-001"
 MAGIC = 0x61696368

@@ -26,8 +26,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import anyio
 from attrs import define
-from chat import Given, a_store, all_ready
-from talking import engines
 
 from aichat.core import BackendFailed, Conversation, closing, load_plugins, open_bus, open_chat
 from aichat.core.bus.virtual_time import run_virtual
@@ -38,6 +36,8 @@ from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
 from aichat.web.realtime.outbox import Connection
 from aichat.web.realtime.room import Room
+from support.chat import Given, a_store, all_ready
+from support.simulated_engines import engines
 
 
 @define

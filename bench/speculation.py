@@ -35,13 +35,12 @@ from attrs import define, field
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from chat import Chat, a_chat, a_store
-
 from aichat.core import Prompt, Utterance, Voice
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import AudioReady, AudioReceived, Event, Speculated, UserSaid
 from aichat.plugins.silence import Silence
 from aichat.plugins.smart_turn import SmartTurn
+from support.chat import Chat, a_chat, a_store
 
 FRAME_SECONDS = 0.02
 STT, FIRST_TOKEN, TOKEN, FIRST_AUDIO, PER_WORD = 0.15, 0.25, 0.01, 0.2, 0.05

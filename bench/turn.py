@@ -21,8 +21,6 @@ import anyio
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from chat import Given, a_store, all_ready
-
 from aichat.core import load_plugins, open_chat
 from aichat.core.events import AudioReceived
 from aichat.core.testing.fakes import FakeStt
@@ -30,6 +28,7 @@ from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
 from aichat.web.realtime.outbox import Connection
 from aichat.web.realtime.room import Room
+from support.chat import Given, a_store, all_ready
 
 SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
 WARM_UP = 30

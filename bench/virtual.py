@@ -19,7 +19,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import anyio
-from chat import Given, a_store, all_ready
 
 from aichat.core import load_plugins, open_chat
 from aichat.core.bus.virtual_time import run_virtual
@@ -27,6 +26,7 @@ from aichat.core.events import Event, HandlerFailed, TurnTimed
 from aichat.core.testing.fakes import FakeTurn
 from aichat.core.testing.simulated import SimulatedLlm, SimulatedStt, SimulatedTts
 from aichat.core.testing.simulated_user import SimulatedUser
+from support.chat import Given, a_store, all_ready
 
 
 async def conversation(

@@ -13,7 +13,8 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
-from browser.running import Server
+
+from support.litestar_run import Server
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "example-voice"

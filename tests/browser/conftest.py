@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe import fetched
-from browsing import HERE, SCRIPTS, OpenPage, assert_no_problems, chromium, watch
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
-from running import Server
-from sound import ran_dry
+
+from support.browser.axe import fetched
+from support.browser.chromium import SCRIPTS, OpenPage, assert_no_problems, chromium, watch
+from support.browser.page_audio import ran_dry
+from support.litestar_run import Server
 
 expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if HERE in item.path.parents:
+        if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
 
 
@@ -88,7 +89,7 @@ def open_page(playwright: Playwright, request: pytest.FixtureRequest) -> Iterato
             context = browser.new_context(permissions=permissions, **how)
             open_ones.callback(context.close)
             for script in SCRIPTS:
-                context.add_init_script(path=HERE / script)
+                context.add_init_script(path=script)
             page = context.new_page()
             problems = watch(page)
             page.goto(url)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import httpx
-from browsing import OpenPage, connected
 from playwright.sync_api import expect
-from running import Server
+
+from support.browser.chat_page import connected
+from support.browser.chromium import OpenPage
+from support.litestar_run import Server
 
 OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
 

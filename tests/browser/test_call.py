@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
-from axe import violations
-from browsing import OpenPage, connected, events, finished, log, rich, send
-from heard import after_cut, assert_whole
-from line import Line
 from playwright.sync_api import Page, expect
-from running import Server
-from sound import microphone, recorded_past
+
+from support.browser.axe import violations
+from support.browser.chat_page import connected, events, finished, log, rich, send
+from support.browser.chromium import OpenPage
+from support.browser.page_audio import microphone, recorded_past
+from support.disconnecting_proxy import Line
+from support.litestar_run import Server
+from support.playback_check import after_cut, assert_whole
 
 OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
 SAID = "what is the weather like today"

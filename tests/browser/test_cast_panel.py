@@ -6,12 +6,14 @@ import re
 
 import pytest
 from attrs import evolve
-from axe import violations
-from browsing import OpenPage, connected, finished, send
-from heard import assert_whole
 from playwright.sync_api import Browser, Locator, Page, expect
-from running import Server
-from sound import recorded_past
+
+from support.browser.axe import violations
+from support.browser.chat_page import connected, finished, send
+from support.browser.chromium import OpenPage
+from support.browser.page_audio import recorded_past
+from support.litestar_run import Server
+from support.playback_check import assert_whole
 
 OLIVIA, MARK, ROSA = "olivia-barns-001", "mark-chen-001", "rosa-alvarez-001"
 

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from browsing import OpenPage, connected, finished, log, send
-from pictures import PNG
 from playwright.sync_api import Locator, Page, expect
-from running import Server
-from sound import assert_is_speech, recorded_past
-from studio_pages import REFUSED, fine, played
+
+from support.browser.chat_page import connected, finished, log, send
+from support.browser.chromium import OpenPage
+from support.browser.page_audio import assert_is_speech, recorded_past
+from support.browser.page_checks import REFUSED, fine, played
+from support.litestar_run import Server
+from support.picture_files import PNG
 
 
 def tab(page: Page, name: str) -> Locator:

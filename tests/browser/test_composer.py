@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 import pytest
-from axe import violations
-from browsing import OpenPage, connected, finished, log, rich, send
 from playwright.sync_api import Page, Route, expect
-from running import Server
+
+from support.browser.axe import violations
+from support.browser.chat_page import connected, finished, log, rich, send
+from support.browser.chromium import OpenPage
+from support.litestar_run import Server
 
 OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
 FAILED_TO_LOAD = "ERR_FAILED|Failed to fetch dynamically imported module"

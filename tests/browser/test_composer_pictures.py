@@ -6,11 +6,13 @@ import base64
 from pathlib import Path
 
 import pytest
-from axe import violations
-from browsing import OpenPage, connected, finished, rich
-from pictures import PNG
 from playwright.sync_api import Page, Route, expect
-from running import Server
+
+from support.browser.axe import violations
+from support.browser.chat_page import connected, finished, rich
+from support.browser.chromium import OpenPage
+from support.litestar_run import Server
+from support.picture_files import PNG
 
 OLIVIA = "olivia-barns-001"
 BRING = """([kind, type, name, content]) => {

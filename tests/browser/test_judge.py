@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from attrs import evolve
-from heard import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.page_scripts import Ask, page_parts
+from support.playback_check import (
     FADE,
     QUIET,
     RISE,
@@ -25,9 +29,6 @@ from heard import (
     assert_whole,
     glide,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from page_parts import Ask, page_parts
 
 CHUNK = 1_000
 RATE = 24_000

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from line import Line
+
+from support.disconnecting_proxy import Line
 
 
 @pytest.fixture

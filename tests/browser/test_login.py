@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import OpenPage, connected, events, finished, log, send
 from playwright.sync_api import expect
-from running import Server
+
+from support.browser.chat_page import connected, events, finished, log, send
+from support.browser.chromium import OpenPage
+from support.litestar_run import Server
 
 LITESTAR = Path(sys.executable).with_name("litestar")
 CLOSED = "WebSocket connection|the server responded with a status of 40"

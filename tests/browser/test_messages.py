@@ -9,11 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from attrs import define
-from axe import violations
-from browsing import OpenPage, connected, events, finished, log, send
-from line import Line
 from playwright.sync_api import Locator, Page, expect
-from running import Server
+
+from support.browser.axe import violations
+from support.browser.chat_page import connected, events, finished, log, send
+from support.browser.chromium import OpenPage
+from support.disconnecting_proxy import Line
+from support.litestar_run import Server
 
 OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
 CUT_OFF = "ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket connection"

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from browsing import OpenPage, connected, log
 from playwright.sync_api import Page, expect
-from running import Server
-from sound import microphone
+
+from support.browser.chat_page import connected, log
+from support.browser.chromium import OpenPage
+from support.browser.page_audio import microphone
+from support.litestar_run import Server
 
 SAID = "what is the weather like today"
 LISTENING = "Listening: press to stop"

@@ -9,18 +9,19 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from browsing import OpenPage
 from playwright.sync_api import expect
-from ports import free_port
-from running import CHECKOUT, Server
-from studio_pages import fine
+
+from support.browser.chromium import OpenPage
+from support.browser.page_checks import fine
+from support.free_ports import free_port
+from support.litestar_run import CHECKOUT, Server
 
 
 @pytest.fixture(scope="module")
 def provided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose language models come from a provider."""
     port = free_port()
-    script = CHECKOUT / "tests" / "fake_openrouter.py"
+    script = CHECKOUT / "tests" / "support" / "fake_openrouter.py"
     with subprocess.Popen(
         [sys.executable, script, str(port)], stdout=subprocess.PIPE, text=True
     ) as provider:

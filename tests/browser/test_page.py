@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe import violations
-from browsing import OpenPage, connected, events, finished, log, send
-from heard import assert_whole
 from playwright.sync_api import APIResponse, Locator, Page, Route, expect
-from running import Server
-from sound import assert_is_speech, recorded_past
+
+from support.browser.axe import violations
+from support.browser.chat_page import connected, events, finished, log, send
+from support.browser.chromium import OpenPage
+from support.browser.page_audio import assert_is_speech, recorded_past
+from support.litestar_run import Server
+from support.playback_check import assert_whole
 
 OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
 CUT_OFF = (

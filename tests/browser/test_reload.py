@@ -7,9 +7,11 @@ import re
 from typing import Any
 from urllib.request import urlopen
 
-from browsing import OpenPage, connected, finished, log, send
 from playwright.sync_api import Page, expect
-from running import Server
+
+from support.browser.chat_page import connected, finished, log, send
+from support.browser.chromium import OpenPage
+from support.litestar_run import Server
 
 OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
 SHOWN = """() => [...document.querySelectorAll("#log .message")].map((one) => ({

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from browsing import OpenPage, connected, finished, log, send
 from playwright.sync_api import Route, expect
-from running import Server
-from sound import microphone
+
+from support.browser.chat_page import connected, finished, log, send
+from support.browser.chromium import OpenPage
+from support.browser.page_audio import microphone
+from support.litestar_run import Server
 
 
 def test_all_data_leaves_in_a_file_and_comes_back(

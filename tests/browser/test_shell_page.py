@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe import violations
-from browsing import OpenPage
 from playwright.sync_api import Page, expect
-from running import Server
 from test_page import CUT_OFF, too_wide
+
+from support.browser.axe import violations
+from support.browser.chromium import OpenPage
+from support.litestar_run import Server
 
 PLACES = ("Characters", "Voices", "Models", "Speech", "Agents", "Settings")
 PHONE = {"width": 390, "height": 844}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from browsing import OpenPage, connected, finished, send
 from playwright.sync_api import expect
-from running import Server
+
+from support.browser.chat_page import connected, finished, send
+from support.browser.chromium import OpenPage
+from support.litestar_run import Server
 
 MARK = "mark-chen-001"
 

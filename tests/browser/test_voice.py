@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browsing import OpenPage, connected, events, finished, log, send
-from heard import after_cut, assert_cut_off, assert_held, assert_whole
-from line import Line
 from playwright.sync_api import Page, expect
-from running import Listener, Server
-from sound import assert_is_speech, microphone, recorded, recorded_past, room
+
+from support.browser.chat_page import connected, events, finished, log, send
+from support.browser.chromium import OpenPage
+from support.browser.page_audio import assert_is_speech, microphone, recorded, recorded_past, room
+from support.disconnecting_proxy import Line
+from support.litestar_run import Listener, Server
+from support.playback_check import after_cut, assert_cut_off, assert_held, assert_whole
 
 pytestmark = pytest.mark.sound
 

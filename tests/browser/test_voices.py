@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browsing import OpenPage
 from playwright.sync_api import expect
-from running import Server
-from sound import microphone
-from sounds import tone, wav
-from studio_pages import REFUSED, fine, played
+
+from support.audio_files import tone, wav
+from support.browser.chromium import OpenPage
+from support.browser.page_audio import microphone
+from support.browser.page_checks import REFUSED, fine, played
+from support.litestar_run import Server
 
 
 def test_a_voice_is_described_compared_and_kept_with_the_keyboard(

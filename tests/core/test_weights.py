@@ -15,7 +15,6 @@ from urllib.request import Request
 import anyio
 import huggingface_hub
 import pytest
-from hub import Hub, a_hub
 
 from aichat.core import BackendFailed, CannotStart
 from aichat.toolkit import downloads
@@ -29,6 +28,7 @@ from aichat.toolkit.weights import (
     held_bytes,
     needed_weights,
 )
+from support.fake_hugging_face import Hub, a_hub
 
 BIG = Random(5).randbytes(3_500_000)
 PARROT = Weights("parrot", "me/parrot", ("*.bin", "config.json"), "model.bin")

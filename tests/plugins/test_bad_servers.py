@@ -9,13 +9,13 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 from attrs import define, field
-from chat import a_chat
-from fake_openrouter import Wire
 
 from aichat.core.events import AudioReady, HandlerFailed, Interrupted, ReplyFinished, TurnFinished
 from aichat.core.testing.fakes import FakeLlm
 from aichat.core.testing.probes import assert_it_leaves_nothing
 from aichat.plugins.openai import OpenAiTts
+from support.chat import a_chat
+from support.fake_openrouter import Wire
 
 pytestmark = pytest.mark.anyio
 

@@ -6,10 +6,6 @@ from types import SimpleNamespace
 import anyio
 import numpy as np
 import pytest
-from chat import Given, a_store
-from hub import a_hub
-from parrot import build
-from speech import say
 
 from aichat.core import (
     PARTS,
@@ -31,6 +27,10 @@ from aichat.plugins.faster_whisper.hallucinations import is_imagined
 from aichat.plugins.faster_whisper.models import REPOSITORIES, known_language
 from aichat.toolkit import local_model
 from aichat.toolkit.packages import installs
+from support.chat import Given, a_store
+from support.espeak_speech import say
+from support.fake_hugging_face import a_hub
+from support.tiny_whisper import build
 
 pytestmark = pytest.mark.anyio
 

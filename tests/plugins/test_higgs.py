@@ -7,8 +7,6 @@ import threading
 import anyio
 import numpy as np
 import pytest
-import tiny_higgs
-from clone import a_clone
 
 from aichat.core import BackendFailed, BadValue, CannotStart, NotReady, Reference, Voice, closing
 from aichat.core.memory_storage import MemoryStorage
@@ -21,6 +19,8 @@ from aichat.toolkit import local_model
 from aichat.toolkit.packages import installs
 from aichat.toolkit.voices.cloning import introduce, with_tokens_dropped
 from aichat.toolkit.voices.text_chunks import pieces
+from support import tiny_higgs
+from support.cloned_voice import a_clone
 
 pytestmark = pytest.mark.anyio
 

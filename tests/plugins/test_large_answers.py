@@ -14,13 +14,13 @@ import httpx
 import httpx2
 import pytest
 from attrs import define
-from fake_openrouter import Wire
 
 from aichat.core import BackendFailed, CannotStart, Utterance, Voice, closing
 from aichat.core.testing.llm_contract import ask
 from aichat.plugins.openai import OpenAiLlm, OpenAiStt, OpenAiTts
 from aichat.plugins.postgres.supabase import Supabase
 from aichat.toolkit.bounded_http import ASK, MB, bounds
+from support.fake_openrouter import Wire
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,6 @@ import logging
 import anyio
 import pytest
 from attrs import evolve
-from fake_openrouter import open_fake
-from fault_proxy import open_proxy
-from opened_once import OpenedOnce
 
 from aichat.core import (
     THINKING,
@@ -30,6 +27,9 @@ from aichat.plugins.openai import OpenAiLlm, llm_backend
 from aichat.plugins.openai import stream as openai_stream
 from aichat.plugins.openai.client import origin
 from aichat.toolkit.model_output.filtered_replies import Habits, replied
+from support.fake_openrouter import open_fake
+from support.fault_proxy import open_proxy
+from support.shared_backend import OpenedOnce
 
 pytestmark = pytest.mark.anyio
 

@@ -2,10 +2,6 @@
 
 import anyio
 import pytest
-from fake_audio import RATE, SECONDS_PER_LETTER, open_audio, sound
-from fault_proxy import open_proxy
-from opened_once import OpenedOnce
-from speech import say as spoken
 
 from aichat.core import BackendFailed, CannotStart, TimedOut, Utterance, Voice, closing
 from aichat.core.testing import SttContract, TtsContract
@@ -13,6 +9,10 @@ from aichat.core.testing.probes import say
 from aichat.plugins.openai import OpenAiStt, OpenAiTts, stt_backend, tts_backend
 from aichat.plugins.openai.stt import LONGEST_PROMPT, hints
 from aichat.plugins.openai.tts import LONGEST_TEXT, MEN, WOMEN, parts
+from support.espeak_speech import say as spoken
+from support.fake_openai_audio import RATE, SECONDS_PER_LETTER, open_audio, sound
+from support.fault_proxy import open_proxy
+from support.shared_backend import OpenedOnce
 
 pytestmark = pytest.mark.anyio
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from attrs import define, evolve, field
-from raw_http import DONE, Answer, event, hello, open_raw, refused, streamed
 
 from aichat.core import BackendFailed, Prompt, PromptMessage, ToolCall, tool
 from aichat.core.testing.llm_contract import ask, whole
 from aichat.plugins.openai import OpenAiLlm
 from aichat.plugins.openai.errors import StreamError
 from aichat.plugins.openai.refused_fields import MOST_MODELS, Refused, refusal
+from support.scripted_http_server import DONE, Answer, event, hello, open_raw, refused, streamed
 
 pytestmark = pytest.mark.anyio
 

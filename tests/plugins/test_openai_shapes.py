@@ -9,7 +9,6 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from raw_http import DONE, SSE, Answer, event, open_raw, says, streamed
 
 from aichat.core import BackendFailed, ToolCall, closing, tool
 from aichat.core.testing.llm_contract import ask
@@ -17,6 +16,7 @@ from aichat.core.testing.llm_contract import whole as said
 from aichat.plugins.openai import OpenAiLlm, stream
 from aichat.plugins.openai.chunks import Delta, Fragment, delta_of
 from aichat.plugins.openai.event_stream import LONGEST, Lines
+from support.scripted_http_server import DONE, SSE, Answer, event, open_raw, says, streamed
 
 pytestmark = pytest.mark.anyio
 

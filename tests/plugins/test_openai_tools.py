@@ -1,12 +1,12 @@
 """A whole turn with tools: a model behind a server asks for the clock and the dice of aichat."""
 
 import pytest
-from chat import a_chat, a_store
-from fake_openrouter import open_fake
 
 from aichat.core.events import ReplyFinished, ReplyUsage, ToolUsed
 from aichat.core.testing.fakes import FakeTts
 from aichat.plugins.openai import OpenAiLlm
+from support.chat import a_chat, a_store
+from support.fake_openrouter import open_fake
 
 pytestmark = pytest.mark.anyio
 

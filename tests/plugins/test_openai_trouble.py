@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from raw_http import SSE, event, hello, open_raw, refused
 
 from aichat.core import THINKING, BackendFailed, TimedOut, closing
 from aichat.core.redaction import shown_url
@@ -19,6 +18,7 @@ from aichat.core.testing.llm_contract import ask, whole
 from aichat.plugins.openai import OpenAiLlm, client
 from aichat.plugins.openai.client import Server, may_pass
 from aichat.plugins.openai.errors import StreamError, causes, said, wait_of
+from support.scripted_http_server import SSE, event, hello, open_raw, refused
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import anyio
 import pytest
-from chat import a_chat
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -17,6 +16,7 @@ from aichat.core.bus.virtual_time import VirtualTimeLoop
 from aichat.core.events import AudioReady, ConversationClosed, Interrupted, LinePlayed, TurnTimed
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts
 from aichat.plugins.otel import Spans, stages
+from support.chat import a_chat
 
 pytestmark = pytest.mark.anyio
 

@@ -4,8 +4,6 @@ import threading
 
 import anyio
 import pytest
-import tiny_pocket
-from clone import a_clone
 
 from aichat.core import BackendFailed, BadValue, CannotStart, NotReady, Voice, closing
 from aichat.core.memory_storage import MemoryStorage
@@ -16,6 +14,8 @@ from aichat.plugins.pocket import Pocket, catalogue, files
 from aichat.toolkit import local_model
 from aichat.toolkit.packages import installs
 from aichat.toolkit.voices.cloning import introduce
+from support import tiny_pocket
+from support.cloned_voice import a_clone
 
 pytestmark = pytest.mark.anyio
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import anyio
 import pytest
-from opened_once import OpenedOnce
-from speech import say
 
 from aichat.core import BackendFailed, CannotStart, NotReady, Utterance
 from aichat.core.testing import SttContract
 from aichat.plugins import pocketsphinx
 from aichat.plugins.pocketsphinx import Pocketsphinx, stt_backend
 from aichat.toolkit.packages import installs
+from support.espeak_speech import say
+from support.shared_backend import OpenedOnce
 
 pytestmark = pytest.mark.anyio
 

@@ -8,10 +8,8 @@ from types import SimpleNamespace
 
 import anyio
 import asyncpg
-import postgres
 import pytest
 from attrs import evolve
-from opened_once import OpenedOnce
 
 from aichat.core import (
     BadValue,
@@ -29,6 +27,8 @@ from aichat.core.testing.storage.contract import StorageContract, contents, say,
 from aichat.plugins.postgres import migrate, storage_backend
 from aichat.plugins.postgres.store import Postgres
 from aichat.toolkit.packages import installs
+from support import postgres_server
+from support.shared_backend import OpenedOnce
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ READY_MADE = ["olivia-barns-001", "mark-chen-001", "rosa-alvarez-001"]
 
 @pytest.fixture(scope="module")
 def server():
-    return postgres.plain()
+    return postgres_server.plain()
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +90,14 @@ async def test_everything_is_there_when_it_is_opened_again(url):
 
 async def test_a_server_without_the_roles_of_supabase_and_a_user_without_rights_will_do(url):
     async with Postgres(url):
-        roles = await postgres.rows(url, "select rolname::text, rolsuper from pg_roles")
+        roles = await postgres_server.rows(url, "select rolname::text, rolsuper from pg_roles")
     assert ("aichat", False) in roles
     assert not {"anon", "authenticated", "service_role"} & {name for name, _ in roles}
 
 
 async def test_migrations_are_written_down_where_the_supabase_cli_does(url):
     async with Postgres(url):
-        book = await postgres.rows(
+        book = await postgres_server.rows(
             url, "select version, name from supabase_migrations.schema_migrations order by version"
         )
     assert book == [(one.version, one.name) for one in migrate.shipped()]
@@ -113,7 +113,7 @@ async def test_a_later_migration_runs_once_and_brings_nobody_back(url, monkeypat
     for _ in range(2):
         async with Postgres(url) as store:
             assert len(await store.characters()) == 2
-    assert await postgres.rows(url, "select * from later") == []
+    assert await postgres_server.rows(url, "select * from later") == []
 
 
 async def test_a_migration_that_fails_leaves_no_trace(url, monkeypatch):
@@ -124,7 +124,9 @@ async def test_a_migration_that_fails_leaves_no_trace(url, monkeypatch):
         with pytest.raises(CannotStart):
             async with Postgres(url):
                 pass
-    assert await postgres.rows(url, "select 1 from pg_tables where schemaname = 'public'") == []
+    assert (
+        await postgres_server.rows(url, "select 1 from pg_tables where schemaname = 'public'") == []
+    )
     async with Postgres(url) as store:
         assert len(await store.characters()) == 3
 
@@ -152,7 +154,7 @@ async def test_the_program_for_migrations_tells_what_it_did(url):
     assert first.stdout.split()[::3] == [f"{one.version}" for one in migrate.shipped()]
     again = await anyio.to_thread.run_sync(lambda: run(DATABASE_URL=url))
     assert (again.stdout, again.returncode) == ("It is up to date.\n", 0)
-    wrong = await anyio.to_thread.run_sync(run, url.replace(postgres.PASSWORD, "Wr0ng"))
+    wrong = await anyio.to_thread.run_sync(run, url.replace(postgres_server.PASSWORD, "Wr0ng"))
     assert wrong.returncode == 1
     assert "refuses the user or the password" in wrong.stderr
     assert "Wr0ng" not in wrong.stderr + wrong.stdout
@@ -189,7 +191,7 @@ async def refusal(url, **settings):
     with pytest.raises(CannotStart) as told:
         async with Postgres(url, **settings):
             pass
-    assert postgres.PASSWORD not in str(told.value)
+    assert postgres_server.PASSWORD not in str(told.value)
     assert told.value.__cause__ is None  # its words may hold what ours do not
     return told.value.line
 
@@ -216,12 +218,12 @@ async def test_another_programs_tables_are_left_alone(url):
     await connection.close()
     assert "other tables of these names" in line
     assert "a database of its own" in line
-    assert await postgres.rows(url, "select * from messages") == []
+    assert await postgres_server.rows(url, "select * from messages") == []
 
 
 async def test_a_user_who_may_not_make_tables_is_told(server, url):
     await server.run(
-        f"do $$ begin create role guest login password '{postgres.PASSWORD}'; "
+        f"do $$ begin create role guest login password '{postgres_server.PASSWORD}'; "
         "exception when duplicate_object then null; end $$"
     )
     line = await refusal(url.replace("//aichat:", "//guest:"))
@@ -250,7 +252,7 @@ async def test_what_is_wrong_with_the_address_is_told(server, url):
         "nonsense": "no address of a PostgreSQL",
         "https://example.com/x": "no address of a PostgreSQL",
         "postgresql://[::1/x": "no address of a PostgreSQL",
-        url.replace(postgres.PASSWORD, "Wr0ng"): "refuses the user or the password",
+        url.replace(postgres_server.PASSWORD, "Wr0ng"): "refuses the user or the password",
         f"{url}_not": "no such database",
         nothing: "127.0.0.1:1 cannot be reached (ConnectionRefusedError)",
     }.items():
@@ -325,7 +327,7 @@ async def test_a_connection_that_breaks_in_the_middle_of_a_call_is_told(server, 
 
         async with locked(url, "messages"), anyio.create_task_group() as tasks:
             tasks.start_soon(add)
-            while not (pids := await postgres.rows(url, WAITING)):  # noqa: ASYNC110
+            while not (pids := await postgres_server.rows(url, WAITING)):  # noqa: ASYNC110
                 await anyio.sleep(0.01)  # the server tells nobody
             await server.run(*(f"select pg_terminate_backend({pid})" for (pid,) in pids))
         assert told[0].startswith(("The database is starting or stopping", "The connection to the"))
@@ -334,7 +336,7 @@ async def test_a_connection_that_breaks_in_the_middle_of_a_call_is_told(server, 
 
 
 async def test_a_server_that_stops_and_comes_back_is_served_again():
-    own = await anyio.to_thread.run_sync(lambda: postgres.started(like_supabase=False))
+    own = await anyio.to_thread.run_sync(lambda: postgres_server.started(like_supabase=False))
     async with Postgres(own.url(await own.create()), seconds=3) as store:
         conversation = await started(store)
         await anyio.to_thread.run_sync(own.stop)
@@ -388,7 +390,7 @@ async def under_way(url, query, *values):
     async with anyio.create_task_group() as tasks:
         yield tasks
         with anyio.fail_after(60):
-            while not await postgres.rows(url, WAITING):  # noqa: ASYNC110
+            while not await postgres_server.rows(url, WAITING):  # noqa: ASYNC110
                 await anyio.sleep(0.01)  # the server tells nobody
         await transaction.commit()
     await connection.close()
@@ -486,7 +488,7 @@ async def test_messages_are_numbered_without_a_gap(storage, url):
     async with anyio.create_task_group() as tasks:
         for number in range(8):
             tasks.start_soon(write, number)
-    numbers = await postgres.rows(url, "select seq from messages order by seq")
+    numbers = await postgres_server.rows(url, "select seq from messages order by seq")
     assert numbers == [(number,) for number in range(1, 25)]
 
 

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 import anyio
 import asyncpg
-import postgres
 import pytest
-from postgrest_double import ALICE, BOB
 
 from aichat.core import Message, Voice
 from aichat.core.testing.storage.contract import started
 from aichat.plugins.postgres.store import Postgres
+from support import postgres_server
+from support.fake_postgrest import ALICE, BOB
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,7 @@ async def filled(server):
 
 @pytest.fixture(scope="module")
 def server():
-    return postgres.like_supabase()
+    return postgres_server.like_supabase()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ async def acting(url, role, user=None):
     """Be somebody, as PostgREST would, in a transaction that leaves nothing."""
     claims = {"role": role, **({"sub": user} if user else {})}
     name = url.rpartition("/")[2]
-    connection = await asyncpg.connect(postgres.like_supabase().url(name, "authenticator"))
+    connection = await asyncpg.connect(postgres_server.like_supabase().url(name, "authenticator"))
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -138,7 +138,7 @@ async def test_the_public_key_reaches_nothing(url, table, statement):
 
 
 async def test_the_public_key_may_call_nothing(url):
-    functions = await postgres.rows(
+    functions = await postgres_server.rows(
         url,
         "select p.oid::regprocedure::text, has_function_privilege('anon', p.oid, 'execute'), "
         "has_function_privilege('authenticated', p.oid, 'execute'), prosecdef, "

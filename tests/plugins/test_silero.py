@@ -2,13 +2,13 @@ import sys
 
 import numpy as np
 import pytest
-from speech import say
 
 from aichat.core import BadValue, CannotStart, NotReady
 from aichat.core.testing import VadContract
 from aichat.plugins import silero
 from aichat.plugins.silero import FRAME, Silero
 from aichat.toolkit.packages import installs
+from support.espeak_speech import say
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from speech import say
-from tiny_onnx import build
 
 from aichat.core import CannotStart, NotReady, Pause, SoundJudge
 from aichat.core.testing import SoundTurnContract, TurnContract
@@ -21,6 +19,8 @@ from aichat.plugins import smart_turn
 from aichat.plugins.silence import Silence
 from aichat.plugins.smart_turn import SmartTurn
 from aichat.plugins.smart_turn.features import LENGTH, features, log_mel
+from support.espeak_speech import say
+from support.tiny_smart_turn import build
 
 pytestmark = pytest.mark.anyio
 

@@ -6,13 +6,13 @@ import threading
 import anyio
 import pytest
 from attrs import evolve
-from opened_once import OpenedOnce
 
 from aichat.core import BadValue, CannotStart, NotFound, Unreachable
 from aichat.core.testing.probes import at_once, longest_stall
 from aichat.core.testing.storage.contract import StorageContract, contents, say, started
 from aichat.plugins.sqlite import engine, schema, storage_backend
 from aichat.plugins.sqlite.store import Sqlite
+from support.shared_backend import OpenedOnce
 
 pytestmark = pytest.mark.anyio
 

@@ -4,12 +4,8 @@ import sys
 
 import anyio
 import asyncpg
-import postgres
-import postgrest_double
 import pytest
-from opened_once import OpenedOnce
 from postgrest.exceptions import APIError
-from postgrest_double import ALICE, BOB, PUBLISHABLE, SECRET_KEY, token
 
 from aichat.core import CannotStart, Character, Conversation, NotFound, Unreachable
 from aichat.core.registry.config import build, read_config
@@ -18,6 +14,9 @@ from aichat.plugins.postgres import supabase as postgres_supabase
 from aichat.plugins.postgres.migrate import migrate, shipped
 from aichat.plugins.postgres.supabase import VERSION, Supabase, storage_backend
 from aichat.toolkit.packages import installs
+from support import fake_postgrest, postgres_server
+from support.fake_postgrest import ALICE, BOB, PUBLISHABLE, SECRET_KEY, token
+from support.shared_backend import OpenedOnce
 
 pytestmark = pytest.mark.anyio
 
@@ -36,14 +35,14 @@ async def made(server):
 
 @pytest.fixture(scope="module")
 def server():
-    return postgres.like_supabase()
+    return postgres_server.like_supabase()
 
 
 @pytest.fixture(scope="module")
 def shared(server):
     """A project for the contract, which does not mind what others leave behind."""
-    double = postgrest_double.Double(server.url(anyio.run(made, server), "authenticator"))
-    with postgrest_double.serving(double):
+    double = fake_postgrest.Double(server.url(anyio.run(made, server), "authenticator"))
+    with fake_postgrest.serving(double):
         yield double
     assert not double.unmodelled
 
@@ -56,8 +55,8 @@ async def database(server):
 @pytest.fixture
 def project(server, database):
     """A new project."""
-    double = postgrest_double.Double(server.url(database, "authenticator"))
-    with postgrest_double.serving(double):
+    double = fake_postgrest.Double(server.url(database, "authenticator"))
+    with fake_postgrest.serving(double):
         yield double
     assert not double.unmodelled
 
@@ -141,7 +140,7 @@ async def refusal(*address, **settings):
         async with Supabase(*address, **settings):
             pass
     assert told.value.__cause__ is None
-    for secret in (SECRET_KEY, PUBLISHABLE, "wonderland", postgrest_double.SECRET):
+    for secret in (SECRET_KEY, PUBLISHABLE, "wonderland", fake_postgrest.SECRET):
         assert secret not in str(told.value)
     return told.value.line
 
@@ -179,8 +178,8 @@ async def test_a_role_of_somebodys_own_making_is_refused(project):
 
 
 async def test_a_project_without_tables_is_told_how_to_get_them(server):
-    double = postgrest_double.Double(server.url(await server.create(), "authenticator"))
-    with postgrest_double.serving(double):
+    double = fake_postgrest.Double(server.url(await server.create(), "authenticator"))
+    with fake_postgrest.serving(double):
         line = await refusal(double.address, SECRET_KEY)
     assert "no tables for this version" in line
     assert "supabase db push" in line
@@ -424,8 +423,8 @@ async def test_trouble_is_told_once_and_then_it_works_again(project, fault, word
 
 
 async def test_a_project_that_is_gone_is_told(server, database):
-    double = postgrest_double.Double(server.url(database, "authenticator"))
-    with postgrest_double.serving(double):
+    double = fake_postgrest.Double(server.url(database, "authenticator"))
+    with fake_postgrest.serving(double):
         store = await Supabase(double.address, SECRET_KEY).__aenter__()
         conversation = await started(store)
     for _ in range(2):

@@ -6,12 +6,12 @@ import shutil
 import subprocess
 
 import anyio
-import postgres
 import pytest
-from npm import npms
 
 from aichat.plugins.postgres import migrate
 from aichat.plugins.postgres.store import Postgres
+from support import postgres_server
+from support.npm import npms
 
 pytestmark = pytest.mark.anyio
 
@@ -67,17 +67,17 @@ BOOK = "select version, name from supabase_migrations.schema_migrations order by
 
 @pytest.mark.parametrize("like_supabase", [True, False])
 async def test_the_cli_makes_the_same_database_as_the_store(push, like_supabase):
-    server = postgres.like_supabase() if like_supabase else postgres.plain()
+    server = postgres_server.like_supabase() if like_supabase else postgres_server.plain()
     theirs, ours = [server.url(await server.create()) for _ in range(2)]
     assert migrate.shipped()[-1].name in await push(theirs)
     async with Postgres(ours):
         pass
     assert schema(server, theirs) == schema(server, ours)
-    assert await postgres.rows(theirs, BOOK) == await postgres.rows(ours, BOOK)
+    assert await postgres_server.rows(theirs, BOOK) == await postgres_server.rows(ours, BOOK)
 
 
 async def test_each_goes_on_where_the_other_ended(push):
-    server = postgres.like_supabase()
+    server = postgres_server.like_supabase()
     theirs, ours = [server.url(await server.create()) for _ in range(2)]
     await push(theirs)
     async with Postgres(theirs) as store:

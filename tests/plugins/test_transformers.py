@@ -2,7 +2,6 @@ import threading
 
 import anyio
 import pytest
-import tiny_chat
 
 from aichat.core import (
     BackendFailed,
@@ -20,6 +19,7 @@ from aichat.plugins.transformers import Transformers
 from aichat.plugins.transformers.stop_strings import Stops
 from aichat.toolkit import local_model
 from aichat.toolkit.packages import installs
+from support import tiny_chat_model
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +32,7 @@ def anyio_backend():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tiny_chat.build(tmp_path_factory.mktemp("chat"))
+    return tiny_chat_model.build(tmp_path_factory.mktemp("chat"))
 
 
 def made(folder, **settings):
@@ -159,7 +159,7 @@ async def test_one_message_that_is_too_long_is_cut_at_its_beginning(llm):
 
 async def test_a_model_that_knows_no_system_prompt_is_told_by_the_user(tmp_path):
     strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-    folder = tiny_chat.build(tmp_path, strict + tiny_chat.TEMPLATE)
+    folder = tiny_chat_model.build(tmp_path, strict + tiny_chat_model.TEMPLATE)
     async with made(folder) as llm:
         given = llm._engine._read(ask("Hello?").messages, 500)
         text = llm._engine.tokenizer.decode(given["input_ids"][0])
@@ -208,7 +208,7 @@ async def test_what_is_missing_is_told_with_its_mend(folder, tmp_path, monkeypat
 
 
 async def test_a_model_that_was_not_made_to_talk_is_refused(tmp_path):
-    folder = tiny_chat.build(tmp_path)
+    folder = tiny_chat_model.build(tmp_path)
     (folder / "chat_template.jinja").unlink()
     assert "without a chat template" in (await refusal(folder)).problem
 

@@ -9,7 +9,6 @@ from typing import Any
 import anyio
 import pytest
 from attrs import define, evolve, field
-from chat import Chat, a_chat
 
 from aichat.core import Message, NotFound, Prompt, Usage, Voice, WordMark
 from aichat.core.events import (
@@ -30,6 +29,7 @@ from aichat.core.events import (
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.toolkit.message_versions import chosen, versions
+from support.chat import Chat, a_chat
 
 pytestmark = pytest.mark.anyio
 

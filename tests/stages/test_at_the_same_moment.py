@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import anyio
 import pytest
 from attrs import evolve
-from chat import Chat, a_chat, a_store
 
 from aichat.core import Character, Conversation, Message, NotFound
 from aichat.core.events import (
@@ -28,6 +27,7 @@ from aichat.core.events import (
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.toolkit.message_versions import edited, versions
+from support.chat import Chat, a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 LONG = "One two three four five six seven eight nine ten. And then some more words."

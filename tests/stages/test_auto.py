@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio
 import pytest
-from chat import Chat, a_chat, a_store
 
 from aichat.core import Conversation, Prompt
 from aichat.core.events import (
@@ -24,6 +23,7 @@ from aichat.core.events import (
 )
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.chat import Chat, a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 AUTO = {"auto": True, "auto_cap": 4}

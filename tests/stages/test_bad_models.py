@@ -9,12 +9,12 @@ from typing import Any
 import anyio
 import pytest
 from attrs import define
-from chat import Chat, a_chat, a_store
 
 from aichat.core import Conversation, Prompt
 from aichat.core.bus import lane
 from aichat.core.events import AudioReady, HandlerFailed, TurnFinished
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.chat import Chat, a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 FIRST = "Hello there, this is one. "

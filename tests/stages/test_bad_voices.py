@@ -11,7 +11,6 @@ import anyio.lowlevel
 import numpy as np
 import pytest
 from attrs import define, field
-from chat import Chat, a_chat, a_store
 
 from aichat.core import BadAudio, CannotRead, Reference, Voice, WordMark
 from aichat.core.events import AudioReady, HandlerFailed, LineFinished, PlaybackPaused, TurnFinished
@@ -20,6 +19,7 @@ from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.core.testing.probes import assert_it_leaves_nothing
 from aichat.stages.speaking import CHUNK_SECONDS
 from aichat.toolkit.voices.speech_check import Sound, longest_seconds
+from support.chat import Chat, a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 

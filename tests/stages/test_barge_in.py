@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from chat import Chat, a_chat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_hearing import QUIET, SPEECH, hear
@@ -26,6 +25,7 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn
+from support.chat import Chat, a_chat
 
 pytestmark = pytest.mark.anyio
 LEAD, FRAME = 0.6, 0.3

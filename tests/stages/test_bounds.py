@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from chat import Given, a_store, all_ready
-from talking import engines
 
 from aichat.core import Bus, Overflow, Subscription, load_plugins, open_chat
 from aichat.core.bus.virtual_time import run_virtual
@@ -16,6 +14,8 @@ from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
 from aichat.web.realtime.outbox import OUTBOX, Connection
 from aichat.web.realtime.room import KEPT, Room
+from support.chat import Given, a_store, all_ready
+from support.simulated_engines import engines
 
 LANES_OF_A_TURN = 40
 """No conversation of three characters has more lanes at once, whatever its plug-ins."""

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from attrs import frozen
-from chat import a_chat
 
 from aichat.core import Voice, WordMark
 from aichat.core.events import AudioReady, ClauseTimed, Line
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.chat import a_chat
 
 pytestmark = pytest.mark.anyio
 TEXT = "One two three. Then four more words come."

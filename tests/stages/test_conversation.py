@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import anyio
 import pytest
-from chat import a_chat, a_store
 
 from aichat.core import CannotStart, NotFound, NotReady, Prompt, Unreachable, Usage, Voice
 from aichat.core.events import (
@@ -27,6 +26,7 @@ from aichat.core.events import (
 )
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.chat import a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 
@@ -365,10 +365,9 @@ async def test_no_part_is_needed_but_the_one_that_is_used() -> None:
         async def __aexit__(self, *error: object) -> None: ...
 
     store = await a_store()
-    from chat import Given, Listener
-
     from aichat.core import load_plugins, new_id, open_chat
     from aichat.core.events import UserSaid
+    from support.chat import Given, Listener
 
     given, heard = Given(storage=store, tts=NoVoice()), Listener()
     async with open_chat(given.config(), load_plugins(extra=[given])) as (bus, _):

@@ -7,7 +7,6 @@ from random import Random
 import anyio
 import pytest
 from attrs import evolve
-from chat import Chat, a_chat, a_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +28,7 @@ from aichat.core.events import (
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.toolkit.message_versions import edited
+from support.chat import Chat, a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 TEXT = " ".join(f"This is the sentence number {n}." for n in range(12))

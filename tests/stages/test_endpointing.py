@@ -5,10 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 from attrs import define, field
-from chat import Chat, a_chat
 from hypothesis import given
 from hypothesis import strategies as st
-from microphone import QUIET, SPEECH, hear
 
 from aichat.core import Pause, Utterance
 from aichat.core.events import HandlerFailed, TalkHeld, UtteranceHeard, UtterancePaused
@@ -16,6 +14,8 @@ from aichat.core.testing.fakes import FakeStt
 from aichat.plugins.silence import Silence
 from aichat.stages.hearing.completeness import finished, fused, has_words
 from aichat.stages.hearing.pause_stats import LONGEST_MS, MARGIN, SHORTEST_MS, PauseStats
+from support.chat import Chat, a_chat
+from support.microphone import QUIET, SPEECH, hear
 
 pytestmark = pytest.mark.anyio
 

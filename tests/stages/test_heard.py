@@ -5,7 +5,6 @@ from __future__ import annotations
 import anyio
 import pytest
 from attrs import define, field
-from chat import Chat, a_chat
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +26,7 @@ from aichat.core.events import (
     TurnFinished,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.chat import Chat, a_chat
 
 pytestmark = pytest.mark.anyio
 WORD_SECONDS = 0.2

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import anyio
 import pytest
-from chat import a_chat
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from microphone import QUIET, SPEECH, hear
 
 from aichat.core import Pause, Utterance
 from aichat.core.bus.virtual_time import run_virtual
@@ -30,6 +28,8 @@ from aichat.core.events import (
 )
 from aichat.core.registry.selection import Candidate, State
 from aichat.core.testing.fakes import FakeStt, FakeTts, FakeTurn, FakeVad
+from support.chat import a_chat
+from support.microphone import QUIET, SPEECH, hear
 
 pytestmark = pytest.mark.anyio
 

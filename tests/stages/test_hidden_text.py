@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 from attrs import define, field
-from chat import a_chat, a_store
 
 from aichat.core import Prompt, Tool, hookimpl, tool
 from aichat.core.events import (
@@ -22,6 +21,7 @@ from aichat.core.events import (
     TurnFinished,
 )
 from aichat.core.testing.fakes import FakeTts
+from support.chat import a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 from attrs import define, field
-from chat import a_chat, a_store
 
 from aichat.core import BackendFailed, Codes, Reference, Voice
 from aichat.core.events import SPEAKER_RATE, HandlerFailed, SpeechSynthesized
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
+from support.chat import a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 CODES = [[1, 2], [3, 4]]

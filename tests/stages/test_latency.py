@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from chat import Chat, a_chat
 
 from aichat.core.events import (
     MARKS,
@@ -17,6 +16,7 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn
+from support.chat import Chat, a_chat
 
 pytestmark = pytest.mark.anyio
 SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
-from counted import Work, count_patterns, making_counted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from aichat.stages.answering import (
     speaker_filter,
     spoken_symbols,
 )
+from support.operation_counts import Work, count_patterns, making_counted
 
 speakable = import_module("aichat.stages.answering.speakable")  # the package has a function of it
 MODULES = [

@@ -6,7 +6,6 @@ from itertools import permutations
 
 import anyio
 import pytest
-from chat import Chat, a_chat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from aichat.core.events import (
     PlaybackResumed,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.chat import Chat, a_chat
 
 pytestmark = pytest.mark.anyio
 WORD_MS = 200

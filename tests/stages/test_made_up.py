@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from chat import a_chat
-from microphone import QUIET, SPEECH, hear
 from test_barge_in import PATIENT, SLOW, Hears, speaking
 from test_speculation import Engines, a_spoken_chat, eager
 
@@ -18,6 +16,8 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTurn
+from support.chat import a_chat
+from support.microphone import QUIET, SPEECH, hear
 
 pytestmark = pytest.mark.anyio
 

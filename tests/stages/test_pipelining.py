@@ -9,7 +9,6 @@ from random import Random
 import anyio
 import pytest
 from attrs import define, field, frozen
-from chat import Chat, a_chat, a_store
 
 from aichat.core import Conversation, Prompt, Voice, WordMark
 from aichat.core.events import (
@@ -22,6 +21,7 @@ from aichat.core.events import (
     ReplyText,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.chat import Chat, a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 SIX = ("Ann", "Bob", "Cyd", "Dan", "Eve", "Fay")

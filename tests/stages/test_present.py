@@ -11,9 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from attrs import define, field
-from chat import CAST, Chat, a_chat
 from markupsafe import escape
-from microphone import QUIET, SPEECH, hear
 
 from aichat.core import Prompt
 from aichat.core.events import (
@@ -35,6 +33,8 @@ from aichat.web.html.templates import environment
 from aichat.web.realtime.outbox import Connection
 from aichat.web.realtime.room import Room
 from aichat.web.schemas import server_frames
+from support.chat import CAST, Chat, a_chat
+from support.microphone import QUIET, SPEECH, hear
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import anyio
 import pytest
-from chat import Chat, a_chat
 
 from aichat.core import BadSettings
 from aichat.core.events import (
@@ -23,6 +22,7 @@ from aichat.core.testing.fakes import FakeStt, FakeTurn
 from aichat.stages import recording
 from aichat.stages.recording import LogGrew, Tape
 from aichat.toolkit.event_log import EventLog, LogWriter, read_log
+from support.chat import Chat, a_chat
 
 pytestmark = pytest.mark.anyio
 SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 from attrs import define, field
-from chat import Chat, a_chat
 
 from aichat.core import THINKING, CooperativeYield, Prompt, Thinking, Written
 from aichat.core.events import HandlerFailed, Interrupted, ReplyClause, ReplyFinished, TurnFinished
@@ -20,6 +19,7 @@ from aichat.stages.answering.reply_bounds import (
     ReplyBounds,
     repeats_itself,
 )
+from support.chat import Chat, a_chat
 
 pytestmark = pytest.mark.anyio
 

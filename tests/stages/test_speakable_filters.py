@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from chat import Given, Listener, a_store, all_ready
 
 from aichat.core import hookimpl, load_plugins, new_id, open_chat
 from aichat.core.events import HandlerFailed, ReplyClause, ReplyText, TurnFinished, UserSaid
 from aichat.core.testing.fakes import FakeLlm
+from support.chat import Given, Listener, a_store, all_ready
 
 pytestmark = pytest.mark.anyio
 WRITTEN = "*nods* Use **SQL**, it is fun."

@@ -11,10 +11,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 from attrs import define, field
-from chat import a_chat, a_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from microphone import QUIET, SPEECH, hear
 
 from aichat.core import Prompt, Utterance, Voice, WordMark
 from aichat.core.bus.virtual_time import run_virtual
@@ -39,6 +37,8 @@ from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
 from aichat.stages.hearing.endpoint_odds import CREDIT, SHARE, EndpointOdds, Sign
 from aichat.stages.hearing.local_agreement import words
+from support.chat import a_chat, a_store
+from support.microphone import QUIET, SPEECH, hear
 
 pytestmark = pytest.mark.anyio
 

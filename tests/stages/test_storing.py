@@ -9,7 +9,6 @@ from typing import Any
 
 import anyio
 import pytest
-from chat import CAST, Chat, Given, a_chat, a_store, all_ready
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +37,7 @@ from aichat.core.ids import new_id
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.stages.remembering import storage_queue
+from support.chat import CAST, Chat, Given, a_chat, a_store, all_ready
 
 pytestmark = pytest.mark.anyio
 LINES = "{name} says one, two, three. And four, five, six."

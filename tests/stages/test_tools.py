@@ -8,7 +8,6 @@ from typing import Any
 import anyio
 import pytest
 from attrs import define, field
-from chat import Chat, a_chat, a_store
 
 from aichat.core import Prompt, PromptMessage, Tool, ToolCall, Usage, hookimpl, tool
 from aichat.core.events import (
@@ -25,6 +24,7 @@ from aichat.core.events import (
 )
 from aichat.core.memory_storage import MemoryStorage
 from aichat.stages.answering.tool_calls import CALLS, ROUNDS, tools_of
+from support.chat import Chat, a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import anyio
 import pytest
 from attrs import define
-from chat import Given, a_store, all_ready
-from talking import engines
 
 from aichat.core import Bus, Parts, load_plugins, open_chat
 from aichat.core.bus.virtual_time import run_virtual
@@ -26,6 +24,8 @@ from aichat.core.events import (
 from aichat.core.testing.simulated_user import SimulatedUser
 from aichat.stages.hearing.transcription import INTERIM_HANDLER, Transcription
 from aichat.toolkit.event_log import LogWriter
+from support.chat import Given, a_store, all_ready
+from support.simulated_engines import engines
 
 HERE = Path(__file__).parent.parent
 

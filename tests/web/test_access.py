@@ -21,9 +21,6 @@ import httpx
 import litestar
 import pytest
 from click.testing import CliRunner, Result
-from door import TOKEN, Door, a_door, another_address, cookie_header
-from ports import free_port
-from server import Server, a_server
 from test_limits import closed_by
 from test_start import running
 from websockets.exceptions import InvalidStatus
@@ -36,6 +33,9 @@ from aichat.web.access.keyring import Keyring
 from aichat.web.access.local import Local
 from aichat.web.access.rate_limits import TooMany
 from aichat.web.access.token import FAILURES, Token
+from support.free_ports import free_port
+from support.in_process_server import Server, a_server
+from support.login import TOKEN, Door, a_door, another_address, cookie_header
 
 HERE = {"host": "localhost:8000"}
 LITESTAR = Path(sys.executable).with_name("litestar")

@@ -9,8 +9,6 @@ from typing import Any
 import httpx
 import pytest
 from attrs import evolve
-from chat import Given, a_store, all_ready
-from server import Server, a_server
 
 from aichat.core import BadValue, CannotStart, NotFound, Parts, Pause, hookimpl, load_plugins
 from aichat.core.backends import Backend
@@ -22,6 +20,8 @@ from aichat.plugins.silence import Silence
 from aichat.plugins.silero import Silero
 from aichat.plugins.smart_turn import SmartTurn
 from aichat.web.settings.live_settings import KEPT_AS, LiveSettings
+from support.chat import Given, a_store, all_ready
+from support.in_process_server import Server, a_server
 
 SILENCE = {"turn": Part(("silence",), {"silence": {"end_ms": 700}})}
 API = "/api/plugins/turn/silence/settings"

@@ -11,13 +11,13 @@ from uuid import UUID, uuid4
 import anyio
 import httpx
 import pytest
-from chat import CAST, a_store
-from server import Server, a_server
 
 from aichat.core import BackendFailed, Character, Model, Unreachable
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
 from aichat.plugins.sqlite.store import Sqlite
+from support.chat import CAST, a_store
+from support.in_process_server import Server, a_server
 
 NO_CONVERSATION = "7dd5d773-23b1-4d8e-9a61-5a8aaa1a81d6"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from server import Server, a_server
 
 from aichat.core.testing.fakes import FakeLlm
+from support.in_process_server import Server, a_server
 
 
 @pytest.fixture(scope="module")

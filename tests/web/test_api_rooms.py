@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from server import Client, Server, a_server
 from websockets.exceptions import ConnectionClosed
 
 from aichat.core.testing.fakes import FakeLlm
+from support.in_process_server import Client, Server, a_server
 
 
 @pytest.fixture

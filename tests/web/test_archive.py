@@ -14,8 +14,6 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import anyio
 import httpx
 import pytest
-from chat import a_store
-from server import Server, a_server
 
 from aichat.core import (
     Character,
@@ -30,6 +28,8 @@ from aichat.core import (
 from aichat.core.memory_storage import MemoryStorage
 from aichat.web.services.archive import checking
 from aichat.web.services.archive.checking import BadArchive, checked
+from support.chat import a_store
+from support.in_process_server import Server, a_server
 
 Files = dict[str, Any]
 PAGE = {"accept": "text/html"}

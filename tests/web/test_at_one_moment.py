@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import anyio
 import pytest
 from attrs import evolve
-from chat import Given, a_store, all_ready
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +36,7 @@ from aichat.web.services.archive.reading import _Taking
 from aichat.web.services.conversation_list import Listing
 from aichat.web.services.pending_deletions import UNDO_SECONDS, PendingDeletions
 from aichat.web.services.undo.messages import DeletedMessages
+from support.chat import Given, a_store, all_ready
 
 
 def run_rooms(program: Callable[..., object], store: MemoryStorage | None = None) -> None:

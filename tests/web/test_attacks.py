@@ -17,9 +17,6 @@ from pathlib import Path
 import attrs
 import httpx
 import pytest
-from door import TOKEN, Door, a_door, cookie_header
-from ports import free_port
-from server import Server, a_server
 from test_access import get
 from test_limits import closed_by
 from test_start import environment, running, wait_for
@@ -31,6 +28,9 @@ from aichat.web.access import authentication
 from aichat.web.access import keyring as keys
 from aichat.web.access.rate_limits import Buckets
 from aichat.web.serving import http_timeouts
+from support.free_ports import free_port
+from support.in_process_server import Server, a_server
+from support.login import TOKEN, Door, a_door, cookie_header
 
 EVIL = "https://evil.example"
 

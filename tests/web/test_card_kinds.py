@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import JPEG, PNG, WEBP
 from test_cards import V2, a_chunk, charx, coded, with_text
 
 from aichat.core import BadValue, Character
@@ -20,6 +19,7 @@ from aichat.web.services.cards import card as cards
 from aichat.web.services.cards.card_text import from_base64, whole
 from aichat.web.services.cards.png import KEYWORDS
 from aichat.web.services.uploads import painter
+from support.picture_files import JPEG, PNG, WEBP
 
 NAMED = {**V2, "data": {**V2["data"], "name": "Packed"}}
 

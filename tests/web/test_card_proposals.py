@@ -9,12 +9,12 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from pictures import PNG
-from server import Server, a_server
 from test_cards import V2, coded, with_text
 
 from aichat.core import Character
 from aichat.web.services.cards import card as cards
+from support.in_process_server import Server, a_server
+from support.picture_files import PNG
 
 GREEDY = {
     **V2,

@@ -14,13 +14,13 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import anyio
 import httpx
 import pytest
-from pictures import JPEG, PNG
-from server import Server, a_server
-from sounds import tone, wav
 
 from aichat.core import BadValue, Character, Voice
 from aichat.web.services.cards import card as cards
 from aichat.web.services.uploads import painter
+from support.audio_files import tone, wav
+from support.in_process_server import Server, a_server
+from support.picture_files import JPEG, PNG
 
 V2 = {
     "spec": "chara_card_v2",

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from server import Server, a_server
+
+from support.in_process_server import Server, a_server
 
 OLIVIA, MARK, ROSA = "olivia", "mark", "rosa"
 

@@ -11,14 +11,14 @@ import anyio
 import httpx
 import pytest
 from attrs import define
-from chat import a_store
-from pictures import PNG
-from server import Server, a_server
 
 from aichat.core import Character, Prompt, Voice
 from aichat.core.backends import Usage
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.services import character_tryout
+from support.chat import a_store
+from support.in_process_server import Server, a_server
+from support.picture_files import PNG
 
 
 @define

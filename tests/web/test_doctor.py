@@ -13,8 +13,6 @@ from typing import Any
 
 import anyio
 import pytest
-from chat import Given, a_chat, a_store
-from hub import a_hub
 
 from aichat.core import BackendFailed, Connection, Parts, Prompt, Voice, hookimpl, load_plugins
 from aichat.core.registry.selection import Candidate, Role, State
@@ -24,6 +22,8 @@ from aichat.web.cli.doctor import devices, examine
 from aichat.web.cli.doctor.report import Report, report_on
 from aichat.web.cli.doctor.rounds import FREE_ONLY, try_parts
 from aichat.web.serving.download_log import DownloadLog
+from support.chat import Given, a_chat, a_store
+from support.fake_hugging_face import a_hub
 
 LITESTAR = Path(sys.executable).with_name("litestar")
 SECRET = "sk-or-v1-nobody-may-read-this"

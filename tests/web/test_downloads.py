@@ -9,9 +9,10 @@ from pathlib import Path
 import attrs
 import httpx
 import pytest
-from browser.running import Server
-from hub import Hub, a_hub
-from parrot import build
+
+from support.fake_hugging_face import Hub, a_hub
+from support.litestar_run import Server
+from support.tiny_whisper import build
 
 COMING = "Better speech recognition is on its way: faster_whisper, weights: "
 

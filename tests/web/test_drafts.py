@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from server import Client, Server, a_server
+
+from support.in_process_server import Client, Server, a_server
 
 
 @pytest.fixture(scope="module")

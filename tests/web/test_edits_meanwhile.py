@@ -9,7 +9,6 @@ from random import Random
 import anyio
 import pytest
 from attrs import define, field
-from chat import AT_EASE, Chat, a_chat, a_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from litestar.datastructures import State
@@ -30,6 +29,7 @@ from aichat.web.services import message_edits
 from aichat.web.services.conversation_list import Listing
 from aichat.web.services.message_posts import Posted
 from aichat.web.services.pending_deletions import PendingDeletions
+from support.chat import AT_EASE, Chat, a_chat, a_store
 
 TEXT = "This is the first sentence. And here is another one."
 

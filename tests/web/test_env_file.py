@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server import a_server
+
+from support.in_process_server import a_server
 
 LITESTAR = Path(sys.executable).with_name("litestar")
 

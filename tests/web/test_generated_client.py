@@ -14,8 +14,9 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from server import Server, a_server
-from sounds import tone, wav
+
+from support.audio_files import tone, wav
+from support.in_process_server import Server, a_server
 
 NAME = "aichat_client"
 

@@ -7,9 +7,9 @@ import time
 import zipfile
 
 import httpx
-from server import a_server
 
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.in_process_server import a_server
 
 TEXT = " ".join(f"Kangaroo number {n} jumps over the fence." for n in range(30))
 STEADY = {"llm": FakeLlm(TEXT, 0.02), "tts": FakeTts(ms_per_word=100, seconds=0.001)}

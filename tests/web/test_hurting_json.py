@@ -8,12 +8,12 @@ from io import BytesIO
 
 import httpx
 import pytest
-from chat import Given
-from server import Server, a_server
 
 from aichat.core import load_plugins
 from aichat.core.memory_storage import MemoryStorage
 from aichat.web.app import Setup, create_app
+from support.chat import Given
+from support.in_process_server import Server, a_server
 
 DEEP = 30_000
 NAMED = '{{"name": "x", "extensions": {{"a": {}}}}}'

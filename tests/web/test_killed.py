@@ -9,9 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server import Client
-from serving import TEXT, Process, a_process
 from websockets import ConnectionClosed
+
+from support.in_process_server import Client
+from support.subprocess_server import TEXT, Process, a_process
 
 WORD_SAMPLES = 2_400
 """The voice takes 100 ms for each word."""

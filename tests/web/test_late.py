@@ -10,9 +10,9 @@ from urllib.request import urlopen
 
 import pytest
 from attrs import define, field
-from server import Client, Server, a_server
 
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.in_process_server import Client, Server, a_server
 
 WORDS = "One *two* three, four & five. Six seven eight nine ten."
 BUBBLE = re.compile(r'<article id="m-([^"]+)".*?<div class="message-text">(.*?)</div>', re.DOTALL)

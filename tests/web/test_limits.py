@@ -11,10 +11,8 @@ import anyio
 import httpx
 import pytest
 from attrs import define
-from chat import a_chat
 from hypothesis import given
 from hypothesis import strategies as st
-from server import Client, Server, a_server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from aichat.core import Web
@@ -26,6 +24,8 @@ from aichat.web.realtime.chat_socket import Client as SocketClient
 from aichat.web.realtime.idle_timeout import IdleTimeout
 from aichat.web.realtime.outbox import Connection
 from aichat.web.realtime.room import Room
+from support.chat import a_chat
+from support.in_process_server import Client, Server, a_server
 
 SECOND = bytes(32_000)
 """Of microphone audio."""

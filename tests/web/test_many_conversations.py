@@ -8,13 +8,13 @@ from random import Random
 import anyio
 import httpx
 import pytest
-from chat import a_store
-from server import Server, a_server
 from websockets import ConnectionClosed
 
 from aichat.core import Message, Unreachable
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
+from support.chat import a_store
+from support.in_process_server import Server, a_server
 
 TYPED = 12
 

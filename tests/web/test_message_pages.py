@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from server import Server, a_server
 
 from aichat.core.events import Turn, TurnTimed
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.html.latency_chart import stages, waterfall
 from aichat.web.services import pending_deletions
+from support.in_process_server import Server, a_server
 
 HTML = {"Accept": "text/html"}
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from server import Server, a_server
 
 from aichat.core import NotReady, Usage
 from aichat.core.events import HandlerFailed, Line, ToolUsed, Turn, TurnTimed
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.web.services.metrics import TURNS, Metrics
+from support.in_process_server import Server, a_server
 
 
 class Moody(FakeLlm):

@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from chat import Given, a_store
-from server import Server, a_server
 
 from aichat.core import BackendFailed, Conversation, Model
 from aichat.core.testing.fakes import FakeLlm
+from support.chat import Given, a_store
+from support.in_process_server import Server, a_server
 
 MODELS = [
     Model("maker/large", "Large", 200_000, 3.0, 15.0),

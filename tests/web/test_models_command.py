@@ -15,10 +15,10 @@ from random import Random
 import pytest
 from attrs import define
 from click.testing import CliRunner
-from hub import Hub, a_hub
 
 from aichat.toolkit import downloads
 from aichat.web.cli.models import models
+from support.fake_hugging_face import Hub, a_hub
 
 LITESTAR = Path(sys.executable).with_name("litestar")
 BIG = Random(7).randbytes(3_000_000)

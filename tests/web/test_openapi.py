@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from server import Server, a_server
+
+from support.in_process_server import Server, a_server
 
 ENDPOINTS = """
 GET /api/characters

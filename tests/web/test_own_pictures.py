@@ -11,13 +11,13 @@ import anyio
 import httpx
 import msgspec
 import pytest
-from chat import a_store
-from server import Server, a_server
 
 from aichat.core import Character
 from aichat.web.schemas.records import Character as Shown
 from aichat.web.schemas.records import outs
 from aichat.web.services.own_pictures import is_own
+from support.chat import a_store
+from support.in_process_server import Server, a_server
 
 OWN = [
     "/images/" + "0a" * 32 + ".webp",

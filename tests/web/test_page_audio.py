@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from page_parts import Ask, page_parts
+
+from support.page_scripts import Ask, page_parts
 
 RATE = 24_000
 WORDS = [n for n in range(20_001, 32_767, 2) if n % 7 and n % 11]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from server import Server, a_server
 
 from aichat.core import CannotStart
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.html.markdown import render
+from support.in_process_server import Server, a_server
 
 
 @pytest.fixture(scope="module")

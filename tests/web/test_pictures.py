@@ -14,14 +14,14 @@ from xml.etree import ElementTree
 import httpx
 import numpy as np
 import pytest
-from pictures import JPEG, PNG, WEBP, Pixels, a_picture, encoded
-from server import Server, a_server
-from sounds import wav
 
 from aichat.core import Character
 from aichat.web.html import avatars
 from aichat.web.html.character_pictures import face_of
 from aichat.web.services.uploads import painter
+from support.audio_files import wav
+from support.in_process_server import Server, a_server
+from support.picture_files import JPEG, PNG, WEBP, Pixels, a_picture, encoded
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

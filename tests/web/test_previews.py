@@ -16,9 +16,6 @@ import anyio
 import httpx
 import pytest
 from attrs import define, field
-from chat import Given, a_store, all_ready
-from server import Server, a_server
-from sounds import tone, wav
 
 from aichat.core import NotFound, NotReady, Voice, WordMark, load_plugins, open_chat
 from aichat.core.errors import BackendError
@@ -26,6 +23,9 @@ from aichat.core.testing.fakes import FakeTts
 from aichat.web.schemas import voices as voice_schemas
 from aichat.web.services import voice_previews
 from aichat.web.services.voice_previews import Previews, seeded
+from support.audio_files import tone, wav
+from support.chat import Given, a_store, all_ready
+from support.in_process_server import Server, a_server
 
 pytestmark = pytest.mark.anyio
 

@@ -11,15 +11,15 @@ import anyio
 import attrs
 import httpx
 import pytest
-from chat import AT_EASE
-from door import TOKEN, Door, a_door
 from hypothesis import given
 from hypothesis import strategies as st
-from server import Server, a_server
 from websockets.exceptions import InvalidStatus
 
 from aichat.core import BadSettings, Web, read_config
 from aichat.web.access.proxies import Proxies, address_of
+from support.chat import AT_EASE
+from support.in_process_server import Server, a_server
+from support.login import TOKEN, Door, a_door
 
 TRUSTED = ("127.0.0.1", "10.0.0.0/8", "2001:db8:ffff::/48")
 

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat import Given, a_store, all_ready
-from talking import engines
 
 from aichat.core import BadValue, Bus, load_plugins, open_chat
 from aichat.core.bus.virtual_time import run_virtual
@@ -24,6 +22,8 @@ from aichat.core.testing.simulated_user import SimulatedUser
 from aichat.toolkit.event_log import EventLog, LogWriter, read_log
 from aichat.web.cli.replay import kept_audio
 from aichat.web.cli.replay_feeder import Feeder, replay
+from support.chat import Given, a_store, all_ready
+from support.simulated_engines import engines
 
 
 @pytest.fixture(autouse=True)

@@ -13,12 +13,12 @@ import pytest
 from attrs import define, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from server import Client, Server, a_server
 
 from aichat.core import Voice
 from aichat.core.events import Line, Turn
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.web.realtime.replay_buffer import REPLAY_BYTES, ReplayBuffer, place_of
+from support.in_process_server import Client, Server, a_server
 
 WORDS = "One two three four, five six seven eight nine ten."
 CHUNK = 480

@@ -8,7 +8,6 @@ import httpx
 import pytest
 import schemathesis
 from attrs import define
-from chat import Given
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -18,13 +17,14 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from server import Server, a_server
 
 from aichat.core import Model, load_plugins, new_id
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.api.openapi import completed
 from aichat.web.app import Setup, create_app
+from support.chat import Given
+from support.in_process_server import Server, a_server
 
 EXAMPLES = 25
 """For each operation, valid ones and invalid ones alike."""

@@ -6,12 +6,12 @@ from typing import Any
 
 import httpx
 from attrs import evolve
-from server import a_server
 
 from aichat.core import Character, Prompt
 from aichat.core.events import Line, PromptSent, Turn
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.services.prompt_log import KEPT, Prompts
+from support.in_process_server import a_server
 
 
 def as_sent(prompt: Prompt) -> list[dict[str, Any]]:

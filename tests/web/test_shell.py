@@ -12,13 +12,13 @@ import anyio
 import anyio.to_thread
 import httpx
 import pytest
-from chat import a_store
-from server import Server, a_server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from aichat.core import CannotStart, Character, Unreachable, hookimpl, tool
 from aichat.web.html.toasts import LONGEST, Toast, toast
+from support.chat import a_store
+from support.in_process_server import Server, a_server
 
 PLACES = ("/", "/characters", "/voices", "/models", "/speech", "/agents", "/settings")
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 import anyio
 import pytest
-from chat import a_store
-from server import Client, Server, a_server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from aichat.core import Unreachable
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts
+from support.chat import a_store
+from support.in_process_server import Client, Server, a_server
 
 SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ports import free_port
-from server import a_server
+
+from support.free_ports import free_port
+from support.in_process_server import a_server
 
 LITESTAR = Path(sys.executable).with_name("litestar")
 

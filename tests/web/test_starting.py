@@ -17,7 +17,6 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from server import a_server
 from test_start import LITESTAR, environment, free_port
 
 from aichat.core import CannotStart, Parts
@@ -25,6 +24,7 @@ from aichat.core.registry.selection import Candidate, Role, run_parts
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.serving import download_log
 from aichat.web.serving.download_log import until_answerable
+from support.in_process_server import a_server
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server import Client
-from serving import Process, a_process
 from websockets import ConnectionClosed
+
+from support.in_process_server import Client
+from support.subprocess_server import Process, a_process
 
 WAYS = [
     ("steady", signal.SIGTERM),

@@ -11,10 +11,8 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from chat import CAST, a_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from server import Server, a_server
 from test_adjusting import a_chat
 
 from aichat.core import Character, Conversation, Storage
@@ -24,6 +22,8 @@ from aichat.web.realtime.conversation_settings import change_settings
 from aichat.web.realtime.record_locks import RecordLocks
 from aichat.web.settings.conversation_defaults import merged
 from aichat.web.settings.live_settings import KEPT_AS, LiveSettings
+from support.chat import CAST, a_store
+from support.in_process_server import Server, a_server
 
 NAMES = ("model", "temperature", "max_tokens", "top_p", "strategy", "max_replies", "auto_cap")
 VALUES: Mapping[str, Any] = dict(

@@ -6,14 +6,14 @@ import re
 
 import anyio
 import httpx
-from chat import a_store
-from server import a_server
 
 from aichat.core.events import Line, ToolUsed, Turn
 from aichat.core.memory_storage import MemoryStorage
 from aichat.plugins.demo import Demo
 from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
+from support.chat import a_store
+from support.in_process_server import a_server
 
 
 async def _a_handy_store() -> MemoryStorage:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server import a_server
 
 from aichat.core import Config, hookimpl, load_plugins
 from aichat.core.backends import Backend
 from aichat.core.registry.config import Part
 from aichat.web.settings.descriptions import Setting, goes_to, settings_of
+from support.in_process_server import a_server
 
 ENVIRONMENT = {"MY_KEY": "sk-secret", "MY_SPEED": "3"}
 

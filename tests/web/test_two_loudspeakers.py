@@ -8,10 +8,10 @@ from typing import Any
 
 import anyio
 import pytest
-from server import Client, Server, a_server
 
 from aichat.core import Message
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from support.in_process_server import Client, Server, a_server
 
 WORD_MS = 100
 TEXT = " ".join(f"word{n}" for n in range(60))

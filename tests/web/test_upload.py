@@ -19,14 +19,14 @@ import anyio.to_thread
 import httpx
 import numpy as np
 import pytest
-from server import Server, a_server
-from sounds import Samples, encoded, every_kind, film, silence_for_hours, tone, wav
 
 from aichat.core import BadValue, CannotStart
 from aichat.core.testing.fakes import FakeStt
 from aichat.web.services import uploads
 from aichat.web.services.uploads import Busy, Uploads, clips, decoder
 from aichat.web.services.uploads.clips import Clip, decode
+from support.audio_files import Samples, encoded, every_kind, film, silence_for_hours, tone, wav
+from support.in_process_server import Server, a_server
 
 SOUND = tone()
 FILES = every_kind(SOUND)

@@ -12,12 +12,12 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from chat import a_store
-from server import Server, a_server
 
 from aichat.core import Character, Conversation, Message, NotFound, Voice
 from aichat.core.memory_storage import MemoryStorage
 from aichat.web.services.archive import writing
+from support.chat import a_store
+from support.in_process_server import Server, a_server
 
 OURS = "7dd5d773-23b1-4d8e-9a61-5a8aaa1a81d6"
 OTHERS = [f"00000000-0000-4000-8000-{n:012}" for n in range(40)]

@@ -10,12 +10,12 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from server import Server, a_server
-from sounds import tone, wav
 
 from aichat.core import BackendFailed, Voice
 from aichat.core.backends import Reference
 from aichat.core.testing.fakes import FakeStt, FakeTts
+from support.audio_files import tone, wav
+from support.in_process_server import Server, a_server
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
-"""Pictures of every page, to look at: `python tests/browser/shots.py FOLDER [WORD...]`.
+"""Takes screenshots of every page.
+
+    python tests/support/browser/screenshots.py FOLDER [WORD...]
 
 Each is made at a desktop's size and a phone's, light and dark; words pick by name.
 """
@@ -10,11 +12,13 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from browsing import chromium, finished, send
 from playwright.sync_api import Page, sync_playwright
-from running import Server
+
+from support.browser.chat_page import finished, send
+from support.browser.chromium import chromium
+from support.litestar_run import Server
 
 PAGES = {
     "chat": "/",

@@ -1,6 +1,6 @@
 """An OpenRouter on this machine, which misbehaves when asked to.
 
-    python tests/fake_openrouter.py 8765
+    python tests/support/fake_openrouter.py 8765
 
 The model's name chooses: "good" (and any other) answers word by word, "e429" refuses with that
 status, "cut" hangs up, and so on: see BEHAVIOURS. "e500-once" does so for the first request only.

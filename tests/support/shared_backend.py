@@ -1,4 +1,4 @@
-"""Contract tests that share one opened backend, where opening it is what takes long."""
+"""Lets the tests of a contract share one opened backend, where opening it takes long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where npm is, for tools that only tests need."""
+"""Finds npm, for tools that only tests need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges what a loudspeaker played by what the server sent, sample for sample.
+"""Checks what a loudspeaker played against what the server sent, sample for sample.
 
 What is played must be what was sent: the same values, once, in order. Silence may come in between
 for three reasons, and each leaves a trace: a line has ended; the page *held*, with a glide on both

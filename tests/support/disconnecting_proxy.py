@@ -1,4 +1,4 @@
-"""A line between the page and the server that a test can cut."""
+"""A TCP proxy between page and server whose connections a test can break."""
 
 from __future__ import annotations
 

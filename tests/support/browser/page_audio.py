@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from heard import Played, Samples
 from playwright.sync_api import Page
-from speech import say
 
 from aichat.core.events import SPEAKER_RATE
+from support.espeak_speech import say
+from support.playback_check import Played, Samples
 
 MIC_WAV_RATE = 48_000
 

@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from install import found
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, Playwright
 
-HERE = Path(__file__).parent
-SCRIPTS = ("recorder.js", "witness.js")
+from support.browser.install_chromium import found
+
+SCRIPTS = [Path(__file__).with_name(name) for name in ("recorder.js", "witness.js")]
+"""Injected before a page's own."""
+
 SWITCHES = (
     "--disable-gpu",
     "--no-sandbox",
@@ -29,7 +30,7 @@ def chromium(playwright: Playwright, microphone: Path | None = None) -> Iterator
     """A browser; its microphone plays a file once, from the moment at which it is opened."""
     path = found()
     if path is None:
-        pytest.skip("There is no Chromium: run `python tests/browser/install.py`.")
+        pytest.skip("There is no Chromium: run `make browser`.")
     heard = [f"--use-file-for-fake-audio-capture={microphone}%noloop"] if microphone else []
     browser = playwright.chromium.launch(executable_path=path, args=[*SWITCHES, *heard])
     try:
@@ -58,35 +59,3 @@ def assert_no_problems(page: Page, problems: list[str], excused: str) -> None:
     known = re.compile(excused)
     left = [*refused, *(problem for problem in problems if not known.search(problem))]
     assert not left, left
-
-
-def events(page: Page, type_: str) -> list[dict[str, Any]]:
-    """What the page was told of a type."""
-    told: list[dict[str, Any]] = page.evaluate("window.__witness.events")
-    return [event for event in told if event["type"] == type_]
-
-
-def log(page: Page, role: str) -> Locator:
-    """What they said."""
-    return page.locator(f"#log .message.is-{role} .message-text")
-
-
-def connected(page: Page) -> None:
-    expect(page.locator("#connection")).to_have_attribute("data-state", "connected")
-
-
-def finished(page: Page) -> None:
-    """Wait until nobody speaks, nor is about to."""
-    expect(page.locator("#stop")).to_have_attribute("aria-disabled", "true")
-
-
-def send(page: Page, text: str) -> None:
-    """Type a message."""
-    page.locator("#composer-text").fill(text)
-    page.locator("#composer-text").press("Enter")
-
-
-def rich(page: Page) -> Locator:
-    """The rich box to type in, as soon as it has come."""
-    expect(page.locator("#composer")).to_have_attribute("data-rich", "yes")
-    return page.locator("#composer-text")

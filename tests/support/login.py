@@ -1,4 +1,4 @@
-"""Ways in: a server that asks people to log in, a browser's cookie, a program's token."""
+"""Logging in: a server that asks people to log in, a browser's cookie, a program's token."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import attrs
 import httpx
 import pytest
 from attrs import define
-from chat import AT_EASE
-from server import Server, a_server
 
 from aichat.core import Web
 from aichat.web.access.argon import hash_of
 from aichat.web.access.keyring import Keyring
+from support.chat import AT_EASE
+from support.in_process_server import Server, a_server
 
 TOKEN: Web = attrs.evolve(AT_EASE, access="token")
 

@@ -1,4 +1,4 @@
-"""A double of the Hugging Face hub on this machine: it cuts downloads, and is told to go on."""
+"""A Hugging Face hub on this machine, which cuts downloads until a test lets them go on."""
 
 from __future__ import annotations
 

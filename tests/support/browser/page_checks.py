@@ -1,9 +1,10 @@
-"""What the tests of characters, voices and models have in common."""
+"""Checks of a page: it is accessible, fits on a phone, and its player has played."""
 
 from __future__ import annotations
 
-from axe import violations
 from playwright.sync_api import Locator, Page, expect
+
+from support.browser.axe import violations
 
 TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? []
   : [...document.querySelectorAll("body *")]

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 from attrs import define, field
-from heard import Sent
-from ports import free_port
 from websockets.sync.client import ClientConnection, connect
 
 from aichat.web.realtime.audio_frames import HEADER, LAST
 from aichat.web.schemas.server_frames import SUBPROTOCOL
+from support.free_ports import free_port
+from support.playback_check import Sent
 
 CHECKOUT = Path(__file__).parents[2]
 SECRETS = re.compile(r"API_KEY|TOKEN|SUPABASE")

@@ -7,8 +7,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from npm import npms
 from playwright.sync_api import Page
+
+from support.npm import npms
 
 VERSION = "4.14.1"
 

@@ -1,4 +1,4 @@
-"""Ports for servers that are given a number instead of a socket."""
+"""Finds free ports, for servers that take a number instead of a socket."""
 
 from __future__ import annotations
 

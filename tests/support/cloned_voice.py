@@ -1,4 +1,4 @@
-"""A voice that was cloned from a clip: a tone."""
+"""Stores a voice that was cloned from a clip: a tone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aichat.core.storage import Storage
 async def a_clone(
     store: Storage, transcript: str = "", *, seconds: float = 1.2, rate: int = 24_000
 ) -> Voice:
-    """Keep a clip, and what is said in it if that is told, and the voice "Me" made of them."""
+    """Store a clip, its transcript if there is one, and the voice "Me" made of them."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)

@@ -15,7 +15,7 @@ import pytest
 
 import aichat
 
-SCRIPT = Path(__file__).parent / "web" / "page_parts.mjs"
+SCRIPT = Path(__file__).with_suffix(".mjs")
 SOURCES = Path(aichat.__file__).parent / "web" / "frontend" / "src"
 
 Ask = Callable[[dict[str, Any]], Any]

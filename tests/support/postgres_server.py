@@ -23,7 +23,8 @@ from typing import Any
 import asyncpg
 import pytest
 from attrs import define
-from ports import free_port
+
+from support.free_ports import free_port
 
 OLDEST = 15
 FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")

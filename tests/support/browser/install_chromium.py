@@ -1,4 +1,4 @@
-"""Install Chromium for the browser tests: Debian's by apt where that works, else Playwright's."""
+"""Installs Chromium for the browser tests: Debian's by apt where that works, else Playwright's."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import uvicorn
 from attrs import define, evolve, field
-from chat import AT_EASE, Given, a_store
 from websockets.sync.client import ClientConnection, connect
 
 from aichat.core import Web, load_plugins
@@ -21,6 +20,7 @@ from aichat.core.registry.config import Part
 from aichat.web.app import Setup, create_app
 from aichat.web.realtime.audio_frames import HEADER
 from aichat.web.serving.uvicorn_runner import SETTINGS
+from support.chat import AT_EASE, Given, a_store
 
 
 @define

@@ -1,4 +1,4 @@
-"""Helpers: engines that take as long as real ones, and fail as they do."""
+"""Engines that take as long as real ones, and fail as they do."""
 
 from __future__ import annotations
 

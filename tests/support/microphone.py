@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import anyio
-from chat import Chat
 
 from aichat.core.events import AudioReceived
+from support.chat import Chat
 
 SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
 

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 import numpy as np
-from fake_openrouter import BEHAVIOURS, FakeOpenRouter, HungUp, Wire, open_fake
+
+from support.fake_openrouter import BEHAVIOURS, FakeOpenRouter, HungUp, Wire, open_fake
 
 RATE = 24_000
 SECONDS_PER_LETTER = 0.02

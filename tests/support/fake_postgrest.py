@@ -1,4 +1,4 @@
-"""A double of Supabase's API: the part of PostgREST that the store uses, on a real PostgreSQL.
+"""A fake of Supabase's API: the part of PostgREST that the store uses, on a real PostgreSQL.
 
 It does as PostgREST documents: each request is one transaction (read-only where the function is
 stable, or the method GET), in the role of the token, with its claims in ``request.jwt.claims``.

@@ -1,4 +1,6 @@
-"""A real server in a process of its own, to be stopped in any way: ``python serving.py PORT KIND``.
+"""A real server in a process of its own, which a test may stop in any way.
+
+    python tests/support/subprocess_server.py PORT KIND
 
 It keeps everything in SQLite under AICHAT_DATA. KIND chooses its engines.
 """
@@ -20,12 +22,12 @@ import anyio
 import anyio.to_thread
 import httpx
 from attrs import define, evolve
-from ports import free_port
-from server import Client
 from websockets.sync.client import connect
 
 from aichat.core import Prompt, Voice
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeVad
+from support.free_ports import free_port
+from support.in_process_server import Client
 
 TEXT = " ".join(f"Here comes sentence number {n}, and it has a second part." for n in range(40))
 HANG_SECONDS = 60
@@ -86,12 +88,11 @@ ENGINES: dict[str, dict[str, Any]] = {
 
 def serve_here(port: int, kind: str) -> None:
     """Serve until a signal comes."""
-    from chat import Given
-
     from aichat.core import load_plugins
     from aichat.core.registry.config import Part
     from aichat.web.app import Setup, create_app
     from aichat.web.serving.uvicorn_runner import serve
+    from support.chat import Given
 
     given = Given(**ENGINES[kind])
     config = given.config()

@@ -1,4 +1,4 @@
-"""Helpers: a chat made of the product's own stages and backends that a test hands over."""
+"""A chat made of the product's own stages and backends that a test hands over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audio files of every kind that people upload, made here."""
+"""Makes audio files of every kind that people upload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of every kind that people upload, made here."""
+"""Makes picture files of every kind that people upload."""
 
 from __future__ import annotations
 

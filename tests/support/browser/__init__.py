@@ -1,0 +1,1 @@
+"""What tests with Chromium share: the browser, its pages and their sound."""
