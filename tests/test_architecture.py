@@ -28,7 +28,6 @@ LONG_FUNCTIONS = {
     "aichat.stages.answering": {"_read": 40},
     "aichat.stages.remembering": {"note": 34},
     "aichat.toolkit.bounded_http": {"bounds_in_threads": 56},
-    "aichat.toolkit.model_output.filtered_replies": {"replied": 45},
     "aichat.web.app": {"create_app": 63, "_opened": 45},
     "aichat.web.pages.models": {"_page": 39},
     "aichat.web.realtime.chat_socket": {"chat": 56, "_message": 36},

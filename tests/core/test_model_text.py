@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import ToolCall
-from aichat.toolkit.model_output.reply_filter import LONGEST_CALL, LONGEST_JSON, ModelText
+from aichat.toolkit.model_output.reply_filter import LONGEST_CALL, LONGEST_JSON, ReplyFilter
 from aichat.toolkit.model_output.template_tokens import LONGEST
 from aichat.toolkit.model_output.visible_text import LONGEST_WITHHELD, Withdrawn
 
@@ -20,12 +20,12 @@ OFFERED = ("clock", "dice")
 DICE = [("dice", '{"dice": "2d6"}')]
 CLOCK = [("clock", "{}")]
 
-Read = tuple[str, list[tuple[str, str]], ModelText]
+Read = tuple[str, list[tuple[str, str]], ReplyFilter]
 
 
 def read(pieces: Iterable[str], offered: Sequence[str] = OFFERED, waits: bool = False) -> Read:
     """Return what remains to be seen, the calls, and the reader."""
-    text, said, calls = ModelText("Olivia Barns", offered, waits), "", []
+    text, said, calls = ReplyFilter("Olivia Barns", offered, waits), "", []
     out = [one for piece in pieces for one in text.feed(piece)]
     for one in [*out, *text.flush()]:
         if isinstance(one, Withdrawn):
@@ -182,7 +182,7 @@ def test_a_closing_tag_alone_takes_back_what_came_before() -> None:
 
 
 def test_thoughts_that_speak_of_the_user_are_never_seen() -> None:
-    text = ModelText()
+    text = ReplyFilter()
     assert text.feed("Okay, the user greets me. ") == []
     assert text.feed("I should be brief.\n</think>\n\n") == []
     assert text.feed("Hello!") == ["Hello!"]
@@ -195,7 +195,7 @@ def test_a_reply_that_only_begins_like_thoughts_is_seen_at_its_end() -> None:
 
 
 def test_a_model_that_thinks_aloud_is_waited_for() -> None:
-    text = ModelText(waits=True)
+    text = ReplyFilter(waits=True)
     assert text.feed("They greet me.") == []
     assert [*text.feed("</think>Hel"), *text.feed("lo!")] == ["Hel", "lo!"]
     said, _, text = read(["Hello!"], waits=True)
@@ -210,13 +210,13 @@ def test_a_closing_tag_in_front_of_all_is_nothing_to_take_back() -> None:
 
 @pytest.mark.parametrize("first", ["Well", "Okay", "The", "So", "I", "We", "Hm", "{", "Let's see"])
 def test_the_first_word_of_a_reply_is_not_held_back(first: str) -> None:
-    seen = "".join(map(str, ModelText().feed(f"{first}, ")))
+    seen = "".join(map(str, ReplyFilter().feed(f"{first}, ")))
     assert seen == f"{first}, "
 
 
 @given(st.text("ab ,.<>[]{}`/|tihnk\n", max_size=300))
 def test_never_more_than_a_token_is_held_back(text: str) -> None:
-    reader = ModelText()
+    reader = ReplyFilter()
     for letter in text:
         reader.feed(letter)
         assert len(reader.held) <= LONGEST
@@ -329,7 +329,7 @@ def test_json_that_never_ends_is_text() -> None:
 
 
 def test_calls_have_ids_of_their_own() -> None:
-    one, two = [ModelText("", OFFERED).feed(CALLS["tags"][0])[0] for _ in range(2)]
+    one, two = [ReplyFilter("", OFFERED).feed(CALLS["tags"][0])[0] for _ in range(2)]
     assert isinstance(one, ToolCall)
     assert isinstance(two, ToolCall)
     assert one.id != two.id

@@ -26,7 +26,7 @@ from aichat.core.testing.llm_contract import LlmContract, ask, whole
 from aichat.plugins.openai import OpenAiLlm, llm_backend
 from aichat.plugins.openai import stream as openai_stream
 from aichat.plugins.openai.client import origin
-from aichat.toolkit.model_output.filtered_replies import Habits, replied
+from aichat.toolkit.model_output.filtered_replies import ThinkingHabits, filtered_reply
 from support.fake_openrouter import open_fake
 from support.fault_proxy import open_proxy
 from support.shared_backend import OpenedOnce
@@ -260,7 +260,7 @@ def test_an_origin_is_scheme_host_and_port(url, same):
 
 async def test_reasoning_is_not_said(fake, llm):
     assert (await whole(llm, ask_model("reasoning"))).strip() == fake.words
-    async with closing(replied(llm, ask_model("thinking"), Habits())) as stream:
+    async with closing(filtered_reply(llm, ask_model("thinking"), ThinkingHabits())) as stream:
         said = [piece async for piece in stream if isinstance(piece, str)]
     assert "".join(said).strip() == fake.words
 

@@ -54,7 +54,7 @@ from aichat.core.events import (
     UserSaid,
     UserStartedSpeaking,
 )
-from aichat.toolkit.model_output.filtered_replies import Habits, replied
+from aichat.toolkit.model_output.filtered_replies import ThinkingHabits, filtered_reply
 from aichat.toolkit.model_output.visible_text import Withdrawn
 
 from .conversation_context import ConversationContext
@@ -80,7 +80,7 @@ class Answering:
     bus: Bus
     parts: Parts
     contexts: dict[str, ConversationContext] = field(factory=dict)
-    habits: Habits = field(factory=Habits)
+    habits: ThinkingHabits = field(factory=ThinkingHabits)
 
     def context(self, conversation: str) -> ConversationContext:
         """Return the context of a conversation."""
@@ -294,7 +294,7 @@ class Answering:
             self.bus.post(PromptSent(reply.line, sent))
             said = reply.begin_round()
             words = SpeakerFilter(character.name, others)
-            async with closing(replied(llm, sent, self.habits)) as deltas:
+            async with closing(filtered_reply(llm, sent, self.habits)) as deltas:
                 calls = await self._read(deltas, words, bounds, reply)
             await reply.hand_over(await reply.add(words.flush()))
             if not (calls and rounds_left):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import anyio
 from attrs import define, field
@@ -13,16 +13,20 @@ from aichat.core.errors import BackendFailed
 from aichat.core.models import Prompt
 from aichat.core.tools import ToolCall
 
-from .reply_filter import ModelText
+from .reply_filter import ReplyFilter
 from .visible_text import Withdrawn
 
 SLICE = 2_000
 """Letters that are read at once; other tasks run between two slices."""
 MOST_MODELS = 1_000
+ONLY_THOUGHT = (
+    "The language model ended within its thoughts, before a word of its answer.",
+    "Raise max_tokens, let it think less, or choose another model.",
+)
 
 
 @define
-class Habits:
+class ThinkingHabits:
     """Remembers which models write their reasoning without a tag before they answer."""
 
     aloud: dict[str, None] = field(factory=dict)
@@ -31,7 +35,7 @@ class Habits:
         """Return whether text of *model* may be reasoning without an opening tag."""
         return model in self.aloud
 
-    def note(self, model: str, text: ModelText) -> None:
+    def note(self, model: str, text: ReplyFilter) -> None:
         """Learn from a reply; a model that no longer does so is no longer withheld."""
         if text.shown.thought_aloud:
             self.aloud[model] = None
@@ -41,43 +45,49 @@ class Habits:
             del self.aloud[next(iter(self.aloud))]
 
 
-async def replied(llm: Llm, prompt: Prompt, habits: Habits) -> AsyncIterator[Written | Withdrawn]:
-    """Ask *llm*; yield its text without thoughts, tokens of its template and calls in words.
+async def filtered_reply(
+    llm: Llm, prompt: Prompt, habits: ThinkingHabits
+) -> AsyncIterator[Written | Withdrawn]:
+    """Ask *llm*; yield its text without reasoning, template tokens and tool calls as text.
 
-    Such a call is yielded as one, if the tool was offered. The reply ends where the model begins
-    another's turn. ``Withdrawn`` takes back all text that came before; ``THINKING`` stands for
-    text that is not shown.
+    A tool call written as text is yielded as a call if the prompt offers the tool. The reply ends
+    where the model begins another speaker's turn. ``Withdrawn`` takes back all earlier text;
+    ``THINKING`` stands for text that is not shown.
     """
     model = str(prompt.settings.get("model") or "")
-    offered = [tool.name for tool in prompt.tools]
-    text = ModelText(prompt.character.name, offered, habits.waits(model))
+    offered = {one.name: [*one.parameters.get("properties", ())] for one in prompt.tools}
+    text = ReplyFilter(prompt.character.name, offered, habits.waits(model))
     async with closing(llm.reply(prompt)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Usage | ToolCall | Thinking):
                 yield piece
                 continue
-            if not isinstance(piece, str):
-                raise BackendFailed(
-                    f"The language model sent {type(piece).__name__}, not text.",
-                    "Its backend has to yield text, calls of tools and usage.",
-                )
-            for begin in range(0, len(piece), SLICE):
-                if begin:
+            for number, part in enumerate(_slices(piece)):
+                if number:
                     await anyio.lowlevel.checkpoint()
-                part = piece[begin : begin + SLICE]
-                works = text.works
-                said = text.feed(part)
-                for one in said:
+                for one in _read(part, text):
                     yield one
-                if not said and (works or text.works) and not part.isspace():
-                    yield THINKING
             if text.is_over:
                 break
         for one in text.flush():
             yield one
     habits.note(model, text)
     if text.only_thought:
+        raise BackendFailed(*ONLY_THOUGHT)
+
+
+def _slices(piece: object) -> list[str]:
+    if not isinstance(piece, str):
         raise BackendFailed(
-            "The language model ended within its thoughts, before a word of its answer.",
-            "Raise max_tokens, let it think less, or choose another model.",
+            f"The language model sent {type(piece).__name__}, not text.",
+            "Its backend has to yield text, calls of tools and usage.",
         )
+    return [piece[begin : begin + SLICE] for begin in range(0, len(piece), SLICE)]
+
+
+def _read(part: str, text: ReplyFilter) -> Sequence[Written | Withdrawn]:
+    """Return what is certain after *part*; ``THINKING`` if the model writes what is not shown."""
+    works = text.works
+    said = text.feed(part)
+    is_hidden = not said and (works or text.works) and not part.isspace()
+    return (THINKING,) if is_hidden else said

@@ -72,7 +72,7 @@ class Pending:
 
 
 @define
-class ModelText:
+class ReplyFilter:
     """Filters one reply of the character *name*, whose prompt offered the tools *offered*.
 
     *waits*: text is withheld until it is known not to be reasoning.

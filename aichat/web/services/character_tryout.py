@@ -21,7 +21,7 @@ from aichat.core import (
     TimedOut,
     closing,
 )
-from aichat.toolkit.model_output.filtered_replies import Habits, replied
+from aichat.toolkit.model_output.filtered_replies import ThinkingHabits, filtered_reply
 from aichat.toolkit.model_output.visible_text import Withdrawn
 from aichat.toolkit.prompts.character_prompt import asked_with, briefing
 from aichat.toolkit.prompts.message_roles import in_turns
@@ -47,7 +47,7 @@ class Tryouts:
 
     # a CapacityLimiter belongs to a task, but a reply may begin in one and go on in another
     slots: anyio.Semaphore = field(factory=lambda: anyio.Semaphore(AT_ONCE))
-    habits: Habits = field(factory=Habits)
+    habits: ThinkingHabits = field(factory=ThinkingHabits)
 
     async def answer(self, parts: Parts, who: Character, said: str) -> AsyncIterator[str]:
         """Yield the reply in pieces, up to :data:`LONGEST_ANSWER` characters; see :data:`ANEW`.
@@ -58,7 +58,7 @@ class Tryouts:
         if self.slots.statistics().tasks_waiting >= WAITING:
             raise NotReady("Too many characters are being tried.", "Try again in a moment.")
         room = LONGEST_ANSWER
-        async with self.slots, closing(replied(parts.llm, prompt, self.habits)) as pieces:
+        async with self.slots, closing(filtered_reply(parts.llm, prompt, self.habits)) as pieces:
             until = anyio.current_time() + PATIENCE_SECONDS
             while room > 0 and (piece := await _next(pieces, until)) is not None:
                 if isinstance(piece, Withdrawn):
