@@ -35,7 +35,7 @@ from aichat.core.events import (
 )
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
-from aichat.stages.hearing.endpoint_odds import CREDIT, SHARE, EndpointOdds, Sign
+from aichat.stages.hearing.endpoint_odds import CREDIT, SHARE, EndpointOdds, SeenSigns, Sign
 from aichat.stages.hearing.local_agreement import words
 from support.chat import a_chat, a_store
 from support.microphone import QUIET, SPEECH, hear
@@ -455,16 +455,19 @@ SIGNS = st.builds(
 )
 
 
+def seen_with(sign: Sign, *said: str) -> SeenSigns:
+    """The sign of an utterance, seen when these words were known."""
+    return {(sign.kind, said): None}
+
+
 @given(st.lists(st.tuples(SIGNS, st.booleans())), SIGNS)
 def test_what_is_thought_of_a_sign_is_a_likelihood_and_follows_what_was_seen(
     seen: list[tuple[Sign, bool]], sign: Sign
 ) -> None:
     odds = EndpointOdds()
-    for number, (one, is_right) in enumerate(seen):
-        odds.see(f"u{number}", one, ["a"])
+    for one, is_right in seen:
         before = odds.likelihood(one)
-        odds.learn(f"u{number}", ["a"] if is_right else ["a", "b"])
-        assert not odds.open
+        odds.learn(seen_with(one, "a"), ["a"] if is_right else ["a", "b"])
         assert odds.likelihood(one) >= before if is_right else odds.likelihood(one) <= before
     assert 0 <= odds.likelihood(sign) <= 1
 
@@ -472,12 +475,11 @@ def test_what_is_thought_of_a_sign_is_a_likelihood_and_follows_what_was_seen(
 @given(SIGNS)
 def test_a_sign_that_always_lies_is_believed_a_few_times_only(sign: Sign) -> None:
     odds, begun = EndpointOdds(), 0
-    for number in range(100):
+    for _ in range(100):
         if odds.is_worth(sign):
             begun += 1
             odds.begun.add(False)
-        odds.see(f"u{number}", sign, ["a"])
-        odds.learn(f"u{number}", ["b"])
+        odds.learn(seen_with(sign, "a"), ["b"])
     assert begun <= 6
 
 
@@ -488,27 +490,24 @@ def test_of_doubtful_signs_no_more_are_tried_than_the_share_allows(
 ) -> None:
     """Those that are right three times in four, as far as is known, are not doubtful."""
     odds, begun, vain = EndpointOdds(), 0, 0
-    for number, (sign, truth) in enumerate(stream):
+    for sign, truth in stream:
         is_right = chance.random() < truth
         doubtful = odds.likelihood(sign) < 1 - SHARE
         if odds.is_worth(sign) and doubtful:
             odds.begun.add(is_right)
             begun, vain = begun + 1, vain + (not is_right)
-        odds.see(f"u{number}", sign, ["a"])
-        odds.learn(f"u{number}", ["a"] if is_right else ["b"])
+        odds.learn(seen_with(sign, "a"), ["a"] if is_right else ["b"])
         in_vain = odds.begun.seen - odds.begun.right
         assert in_vain <= SHARE * (odds.begun.seen + 1) + CREDIT + 1
     assert vain <= begun
 
 
-def test_an_utterance_that_came_to_nothing_is_forgotten_with_the_next() -> None:
+def test_an_utterance_without_signs_teaches_nothing() -> None:
     odds = EndpointOdds()
-    for key in ("a", "b", "c"):
-        odds.see(key, Sign(0.7, 40), ["x"])
-    odds.learn("unknown", ["x"])
-    odds.learn("b", ["x"])
-    assert list(odds.open) == ["c"]
-    assert odds.tallies[Sign(0.7, 40).kind].seen == 1
+    odds.begun.add(False)
+    odds.learn({}, ["x"])
+    assert not odds.tallies
+    assert odds.begun.seen == 1
 
 
 def test_working_ahead_saves_what_the_engines_take_and_wastes_little() -> None:

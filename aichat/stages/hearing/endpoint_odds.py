@@ -89,29 +89,25 @@ class Tally:
         self.right, self.seen = self.right * by, self.seen * by
 
 
+SeenSigns = dict[tuple[Kind, tuple[str, ...]], None]
+"""The signs of one utterance, each once, with the words that were known when it was seen."""
+
+
 @define
 class EndpointOdds:
     """What one user's signs are worth, and how many speculative turns were kept."""
 
     tallies: defaultdict[Kind, Tally] = field(factory=lambda: defaultdict(Tally))
-    open: dict[str, dict[tuple[Kind, tuple[str, ...]], None]] = field(factory=dict)
-    """The signs seen in each utterance whose final transcript has not come, by its key."""
     begun: Tally = field(factory=Tally)
     """Speculative turns; right are those that were committed."""
     shows_early: bool = False
     """An end has shown in the words before the voice stopped."""
 
-    def see(self, utterance: str, sign: Sign, said: Sequence[str]) -> None:
-        """Remember that this was a sign of the end when these words were known."""
-        self.open.setdefault(utterance, {})[sign.kind, tuple(said)] = None
-
-    def learn(self, utterance: str, said: Sequence[str]) -> None:
+    def learn(self, signs: SeenSigns, said: Sequence[str]) -> None:
         """The user has said these words, and no others: check what was a sign of that."""
-        if utterance not in self.open:
+        if not signs:
             return
-        while (key := next(iter(self.open))) != utterance:
-            del self.open[key]  # it has come to nothing
-        for kind, words in self.open.pop(utterance):
+        for kind, words in signs:
             is_right = words == tuple(said)
             self.tallies[kind].fade(FADES)
             self.tallies[kind].add(is_right)

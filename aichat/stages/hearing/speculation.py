@@ -8,51 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import anyio
-from attrs import define, field
+from attrs import define
 
 from aichat.core import Bus, NotReady, Parts, charges, new_id
 from aichat.core.events import Speculated, TranscriptUpdated, Turn, UserSaid
 
 from .completeness import has_words
-from .endpoint_odds import EndpointOdds, Sign
 from .local_agreement import words
-
-
-@define(eq=False)
-class Final:
-    """A final transcript that is made before the end is decided."""
-
-    scope: anyio.CancelScope = field(factory=anyio.CancelScope)
-    done: anyio.Event = field(factory=anyio.Event)
-    text: str = ""
-    failure: Exception | None = None
-
-    async def get(self) -> str:
-        """Wait for the text. Raises what went wrong with it."""
-        await self.done.wait()
-        if self.failure:
-            raise self.failure
-        return self.text
-
-
-@define(eq=False)
-class SpeculativeAnswer:
-    """A speculative turn and the text that it answers."""
-
-    turn: Turn
-    text: str
-    began: float
-    odds: EndpointOdds
+from .microphone_state import Microphones, MicrophoneState
+from .utterance_state import SpeculativeAnswer, UtteranceState
 
 
 @define
 class Speculation:
-    """Keeps at most one speculative turn in each conversation."""
+    """Begins, commits and revokes the speculative turn of each utterance."""
 
     bus: Bus
     parts: Parts
-    answers: dict[str, SpeculativeAnswer] = field(factory=dict)
+    microphones: Microphones
 
     def may_write(self) -> bool:
         """Return whether transcripts may be made speculatively."""
@@ -72,37 +45,49 @@ class Speculation:
             return False
         return wanted == "on" or not any(map(charges, backends))
 
-    async def speculate(self, conversation: str, text: str, odds: EndpointOdds, sign: Sign) -> None:
-        """Begin a speculative turn for *text*, if that is worth while.
+    async def weigh(self, utterance: UtteranceState) -> None:
+        """Begin a speculative turn if what is now known of an utterance makes that worth while.
 
         An earlier one is revoked, unless it has the same words.
         """
-        known = self.answers.get(conversation)
+        mic, text = self.microphones.get(utterance.conversation), utterance.hypothesis
+        if mic is None or mic.held or not text:
+            return
+        sign = utterance.sign()
+        utterance.note(sign)
+        known = utterance.answer
         if known and words(known.text) == words(text):
             return
-        self.revoke(conversation)
-        is_idle = self.bus.live_turn(conversation) is None
-        if is_idle and has_words(text) and odds.is_worth(sign) and self.may_answer():
-            turn = self.bus.speculative_turn(conversation)
-            self.answers[conversation] = SpeculativeAnswer(turn, text, self.bus.clock.now(), odds)
-            self.bus.post(TranscriptUpdated(turn, text, final=True))
-            await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
+        self.revoke(utterance)
+        if self._may_begin(mic, utterance) and has_words(text) and mic.odds.is_worth(sign):
+            await self._begin(mic, utterance, text)
 
-    def commit(self, conversation: str, text: str) -> bool:
+    def _may_begin(self, mic: MicrophoneState, utterance: UtteranceState) -> bool:
+        is_idle = self.bus.live_turn(utterance.conversation) is None
+        return is_idle and mic.is_next(utterance) and self.may_answer()
+
+    async def _begin(self, mic: MicrophoneState, utterance: UtteranceState, text: str) -> None:
+        turn = self.bus.speculative_turn(utterance.conversation)
+        utterance.answer = SpeculativeAnswer(turn, text, self.bus.clock.now(), mic.odds)
+        self.bus.post(TranscriptUpdated(turn, text, final=True))
+        await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
+
+    def commit(self, utterance: UtteranceState, text: str) -> bool:
         """Commit the speculative turn if the user has said the words that it answers."""
-        known = self.answers.get(conversation)
+        known = utterance.answer
         if known and words(known.text) == words(text) and self.bus.commit(known.turn):
-            del self.answers[conversation]
+            utterance.answer = None
             self._report(known, known.turn, kept=True)
             return True
-        self.revoke(conversation)
+        self.revoke(utterance)
         return False
 
-    def revoke(self, conversation: str) -> None:
+    def revoke(self, utterance: UtteranceState) -> None:
         """Revoke the speculative turn: it was not the end, or not these words."""
-        if known := self.answers.pop(conversation, None):
+        known, utterance.answer = utterance.answer, None
+        if known:
             self.bus.revoke(known.turn)
-            self._report(known, self.bus.turn(conversation), kept=False)
+            self._report(known, self.bus.turn(utterance.conversation), kept=False)
 
     def _report(self, known: SpeculativeAnswer, turn: Turn, *, kept: bool) -> None:
         known.odds.begun.add(kept)

@@ -1,4 +1,4 @@
-"""Stage: microphone audio becomes utterances, utterances become text, text opens a turn.
+"""Finds utterances in microphone audio: where one begins, pauses, goes on and ends.
 
 Time is counted in samples of the microphone, so that a late packet is not a pause. The one clock
 that is not the microphone's is the watchdog: when audio stops coming in mid-utterance, the
@@ -8,15 +8,15 @@ utterance ends.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import anyio
-from attrs import define, field
+from attrs import define
 
-from aichat.core import Bus, Overflow, Parts, hookimpl, new_id
+from aichat.core import Bus, Parts
 from aichat.core.events import (
     MIC_RATE,
     AudioReceived,
-    ConversationClosed,
     InterimAudio,
     TalkHeld,
     TalkReleased,
@@ -28,10 +28,11 @@ from aichat.core.events import (
 )
 
 from .barge_in import BargeInDetector
-from .local_agreement import Agreement
-from .microphone_state import MicrophoneState, ms, size
-from .transcription import AT_ONCE, Transcription
+from .microphone_state import Microphones, MicrophoneState
+from .utterance_state import UtteranceState, ms, size
 
+AT_ONCE = 2
+"""Most interim transcripts of one utterance in flight, where the recogniser has room."""
 PRE_ROLL_MS = 320
 """Audio (ms) kept from before the first speech frame: detection is late, first syllables soft."""
 INTERIM_EVERY_MS = 120
@@ -53,37 +54,32 @@ PLAIN_END_MS = 800
 
 
 @define
-class Hearing:
+class UtteranceDetector:
     """Finds the utterances in the microphone audio of each conversation."""
 
     bus: Bus
     parts: Parts
+    microphones: Microphones
     barge_in: BargeInDetector
-    transcription: Transcription = field(init=False)
-    microphones: dict[str, MicrophoneState] = field(factory=dict)
-
-    def microphone(self, conversation: str) -> MicrophoneState:
-        """Return the state of the conversation's microphone."""
-        if (mic := self.microphones.get(conversation)) is None:
-            mic = self.microphones[conversation] = MicrophoneState()
-        return mic
+    may_overlap: Callable[[], bool]
+    """Whether an interim transcript may be requested while another is in flight."""
 
     # -- audio in, by tap --------------------------------------------------------------------
 
     def hear(self, event: AudioReceived) -> None:
         """Cut the audio into the detector's frames and find where speech begins and ends."""
         conversation, pcm = event.turn.conversation, event.pcm
-        mic = self.microphones.get(conversation) or self.microphone(conversation)
+        mic = self.microphones.of(conversation)
         mic.last_audio = self.bus.clock.now()
         try:
             if mic.vad is not None or self._listen(mic, len(pcm) // 2):
                 self._take(conversation, mic, pcm)
         except Exception as error:
-            self._stumble(conversation, mic)
-            mic.trouble = error
-        trouble, mic.trouble = mic.trouble, None
-        if trouble and mic.is_news(trouble, mic.last_audio):
-            raise trouble
+            self._stumble(mic)
+            mic.error = error
+        failure, mic.error = mic.error, None
+        if failure and mic.is_news(failure, mic.last_audio):
+            raise failure
 
     def _take(self, conversation: str, mic: MicrophoneState, pcm: bytes) -> None:
         if len(pcm) == mic.frame_bytes and not mic.pending:  # most often
@@ -94,69 +90,61 @@ class Hearing:
             mic.pending = pcm[end:]
             for at in range(0, end, mic.frame_bytes):
                 self._frame(conversation, mic, pcm[at : at + mic.frame_bytes])
-        mic.stumbled = False
+        mic.vad_failed = False
 
-    def _stumble(self, conversation: str, mic: MicrophoneState) -> None:
+    def _stumble(self, mic: MicrophoneState) -> None:
         """Try the detector again in a second; end what is being said if that has failed as well."""
-        mic.vad, mic.deaf_for = None, RETRY_SAMPLES
-        if mic.stumbled and mic.is_open:
-            self._end(conversation, mic)
-        mic.stumbled = True
+        mic.vad, mic.retry_in = None, RETRY_SAMPLES
+        if mic.vad_failed and mic.utterance:
+            self._end(mic, mic.utterance)
+        mic.vad_failed = True
 
     def hold(self, event: TalkHeld) -> None:
         """Begin an utterance that only the user ends."""
-        mic = self.microphone(event.turn.conversation)
-        mic.held = True
+        self.microphones.of(event.turn.conversation).held = True
 
     def release(self, event: TalkReleased) -> None:
         """End the utterance now."""
-        mic = self.microphone(event.turn.conversation)
+        mic = self.microphones.of(event.turn.conversation)
         mic.held = False
-        if mic.is_open:
-            self._end(event.turn.conversation, mic)
+        if mic.utterance:
+            self._end(mic, mic.utterance)
         else:  # nothing was said: the page stops waiting for words
             self.bus.post(UtteranceHeard(event.turn, "", b""))
 
     def _listen(self, mic: MicrophoneState, samples: int) -> bool:
         """Get a voice activity detector; try once a second while there is none."""
-        mic.deaf_for -= samples
-        if mic.deaf_for > 0:
+        mic.retry_in -= samples
+        if mic.retry_in > 0:
             return False
         vad = self.parts.vad
         mic.vad, mic.frame_bytes = vad.stream(), 2 * vad.frame_samples
-        mic.before = deque(maxlen=max(1, size(PRE_ROLL_MS) // mic.frame_bytes))
+        mic.pre_roll = deque(maxlen=max(1, size(PRE_ROLL_MS) // mic.frame_bytes))
         return True
 
     def _frame(self, conversation: str, mic: MicrophoneState, frame: bytes) -> None:
         assert mic.vad is not None  # noqa: S101  (set by _listen)
         speech = mic.vad.is_speech(frame)
-        if not mic.key:
+        if (utterance := mic.utterance) is None:
             if not speech:
-                mic.before.append(frame)
+                mic.pre_roll.append(frame)
                 return
-            self._begin(conversation, mic)
-        mic.said += frame
+            utterance = self._begin(conversation, mic)
         if speech:
-            mic.voiced = len(mic.said)
-            self._speech(conversation, mic, len(frame))
+            self._voice(mic, utterance, frame)
         else:
-            self._silence(conversation, mic, len(frame))
-        if mic.is_open and ms(len(mic.said)) >= LONGEST_MS:
-            self._end(conversation, mic)
-        elif mic.is_open and self._wants_interim(mic):
-            self._ask(conversation, mic)
+            self._silence(mic, utterance, frame)
+        if not utterance.is_over:
+            if ms(len(utterance.pcm)) >= LONGEST_MS:
+                self._end(mic, utterance)
+            elif self._wants_interim(mic, utterance):
+                self._request_interim(utterance)
 
-    def _begin(self, conversation: str, mic: MicrophoneState) -> None:
-        mic.key, mic.said = new_id(), bytearray(b"".join(mic.before))
-        mic.before.clear()
+    def _begin(self, conversation: str, mic: MicrophoneState) -> UtteranceState:
+        utterance = mic.begin(conversation)
         self._note_cut_off(conversation, mic)
-        mic.silent_bytes = mic.speech_bytes = 0
-        mic.sound, mic.may_have_ended = None, False
-        mic.transcript, mic.words = "", Agreement()
-        mic.asked_at, mic.covered = len(mic.said), 0
-        mic.asked = mic.came = 0
-        mic.over = anyio.Event()
         self.bus.post(UserStartedSpeaking(self.bus.turn(conversation)))
+        return utterance
 
     def _note_cut_off(self, conversation: str, mic: MicrophoneState) -> None:
         """Learn from a turn that was begun too early: the user goes straight on."""
@@ -164,111 +152,70 @@ class Hearing:
         if silence_ms <= CUT_OFF_MS and self.bus.live_turn(conversation):
             mic.pauses.note(silence_ms)
 
-    def _speech(self, conversation: str, mic: MicrophoneState, size: int) -> None:
-        turn = self.bus.turn(conversation)
-        if mic.silent_bytes:
-            self.bus.post(UserResumed(turn))
-        mic.silent_bytes = 0
-        mic.speech_bytes += size
-        if live := self.bus.live_turn(conversation):
-            self.barge_in.voice(live, ms(mic.speech_bytes), mic.transcript, held=mic.held)
+    def _voice(self, mic: MicrophoneState, utterance: UtteranceState, frame: bytes) -> None:
+        if utterance.silent_bytes:  # it was a pause, not the end: learn from it
+            mic.pauses.note(ms(utterance.silent_bytes))
+            self.bus.post(UserResumed(self.bus.turn(utterance.conversation)))
+        utterance.add_voice(frame)
+        if live := self.bus.live_turn(utterance.conversation):
+            speech_ms = ms(utterance.voice_bytes)
+            self.barge_in.voice(live, speech_ms, utterance.transcript, held=mic.held)
 
-    def _silence(self, conversation: str, mic: MicrophoneState, size: int) -> None:
-        if not mic.silent_bytes:
+    def _silence(self, mic: MicrophoneState, utterance: UtteranceState, frame: bytes) -> None:
+        if not utterance.silent_bytes:
             mic.voice_ended = self.bus.clock.now()
-            self.bus.post(UserPaused(self.bus.turn(conversation)))
-        mic.silent_bytes += size
+            self.bus.post(UserPaused(self.bus.turn(utterance.conversation)))
+        utterance.add_silence(frame)
         if mic.held:
             return
-        if self._is_over(mic):
-            self._end(conversation, mic)
-        elif not mic.may_have_ended and ms(mic.silent_bytes) >= SPECULATE_AFTER_MS:
-            mic.may_have_ended = True
-            turn = self.bus.turn(conversation)
-            self.bus.post(UtterancePaused(turn, mic.key, bytes(mic.said)))
+        if self._is_over(mic, utterance):
+            self._end(mic, utterance)
+        elif not utterance.pause_published and ms(utterance.silent_bytes) >= SPECULATE_AFTER_MS:
+            utterance.pause_published = True
+            turn = self.bus.turn(utterance.conversation)
+            self.bus.post(UtterancePaused(turn, utterance.key, bytes(utterance.pcm)))
 
-    def _is_over(self, mic: MicrophoneState) -> bool:
+    def _is_over(self, mic: MicrophoneState, utterance: UtteranceState) -> bool:
         """Return whether the turn detector ends the turn; while it fails, a plain silence does."""
-        pause = mic.pause()
+        pause = utterance.pause(mic.pauses.usual_ms)
         try:
             return bool(self.parts.turn.is_over(pause))
         except Exception as error:
-            mic.trouble = error  # reported when the frame is done with
+            mic.error = error  # reported when the frame is done with
             return pause.silence_ms >= PLAIN_END_MS
 
-    def resume(self, event: UserResumed) -> None:
-        """It was a pause, not the end: learn from it."""
-        mic = self.microphone(event.turn.conversation)
-        mic.pauses.note(ms(mic.silent_bytes))
-        mic.sound, mic.may_have_ended = None, False
-
-    def _wants_interim(self, mic: MicrophoneState) -> bool:
+    def _wants_interim(self, mic: MicrophoneState, utterance: UtteranceState) -> bool:
         """Return whether there is enough new voice, and not too many interims in flight."""
-        on_their_way, new = mic.asked - mic.came, len(mic.said) - mic.asked_at
-        if mic.voiced <= mic.asked_at or new < size(INTERIM_SOONER_MS):
+        in_flight = utterance.requested - utterance.received
+        new = len(utterance.pcm) - utterance.requested_to
+        if utterance.voiced_to <= utterance.requested_to or new < size(INTERIM_SOONER_MS):
             return False
-        if not on_their_way:
+        if not in_flight:
             return new >= size(INTERIM_EVERY_MS)
-        return on_their_way < AT_ONCE and mic.odds.shows_early and self.transcription.may_overlap()
+        return in_flight < AT_ONCE and mic.odds.shows_early and self.may_overlap()
 
-    def _ask(self, conversation: str, mic: MicrophoneState) -> None:
-        turn = self.bus.turn(conversation)
-        self.bus.post(InterimAudio(turn, mic.key, bytes(mic.said), mic.asked))
-        mic.asked_at = len(mic.said)
-        mic.asked += 1
+    def _request_interim(self, utterance: UtteranceState) -> None:
+        turn, pcm = self.bus.turn(utterance.conversation), bytes(utterance.pcm)
+        self.bus.post(InterimAudio(turn, utterance.key, pcm, utterance.requested))
+        utterance.requested_to = len(pcm)
+        utterance.requested += 1
 
-    def _end(self, conversation: str, mic: MicrophoneState) -> None:
-        if not mic.silent_bytes:
+    def _end(self, mic: MicrophoneState, utterance: UtteranceState) -> None:
+        if not utterance.silent_bytes:
             mic.voice_ended = self.bus.clock.now()
-        turn, key, pcm = self.bus.turn(conversation), mic.key, bytes(mic.said)
-        mic.key, mic.said = "", bytearray()
-        mic.over.set()
-        for interim in mic.interims:
-            interim.cancel()  # the final transcript replaces it
-        self.bus.post(UtteranceHeard(turn, key, pcm, mic.voice_ended))
+        mic.utterance = None
+        turn, pcm = self.bus.turn(utterance.conversation), utterance.end()
+        self.bus.post(UtteranceHeard(turn, utterance.key, pcm, mic.voice_ended))
 
-    # -- in lanes ----------------------------------------------------------------------------
+    # -- in a lane ---------------------------------------------------------------------------
 
     async def watch(self, event: UserStartedSpeaking) -> None:
         """End an utterance whose audio stopped coming."""
-        conversation = event.turn.conversation
-        mic = self.microphone(conversation)
-        over = mic.over
-        while not over.is_set():
+        mic = self.microphones.get(event.turn.conversation)
+        while mic and (utterance := mic.utterance) and not utterance.is_over:
             with anyio.move_on_after(mic.last_audio + STALL_SECONDS - self.bus.clock.now()):
-                await over.wait()
+                await utterance.ended.wait()
             stalled = self.bus.clock.now() >= mic.last_audio + STALL_SECONDS
-            if stalled and not over.is_set():
+            if stalled and not utterance.is_over:
                 mic.held = False
-                self._end(conversation, mic)
-
-    def close(self, event: ConversationClosed) -> None:
-        """Drop the state of the conversation's microphone."""
-        if (mic := self.microphones.pop(event.turn.conversation, None)) is not None:
-            mic.over.set()
-
-
-@hookimpl
-def connect(bus: Bus, parts: Parts) -> None:
-    """Listen to microphones."""
-    barge_in = BargeInDetector(bus, parts)
-    barge_in.listen()
-    hearing = Hearing(bus, parts, barge_in)
-    hearing.transcription = transcription = Transcription(bus, parts, hearing.microphone, barge_in)
-    bus.tap(hearing.hear)
-    bus.tap(hearing.hold)
-    bus.tap(hearing.release)
-    bus.tap(transcription.resume)
-    bus.tap(hearing.resume)
-    bus.tap(transcription.close)
-    bus.tap(hearing.close)
-    bus.subscribe(hearing.watch)
-    bus.subscribe(transcription.meet, overflow=Overflow.COALESCE)
-    bus.subscribe(
-        transcription.transcribe_interim,
-        overflow=Overflow.COALESCE,
-        lane_by=lambda event: event.number % AT_ONCE,
-    )
-    bus.subscribe(transcription.expect, overflow=Overflow.COALESCE)
-    bus.subscribe(transcription.judge, overflow=Overflow.COALESCE)
-    bus.subscribe(transcription.write_down)
+                self._end(mic, utterance)

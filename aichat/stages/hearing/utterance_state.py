@@ -1,25 +1,19 @@
-"""The state of one conversation's microphone."""
+"""The state of one utterance: its audio, its transcripts, and what began before its endpoint."""
 
 from __future__ import annotations
-
-import math
-from collections import deque
 
 import anyio
 from attrs import define, field
 
-from aichat.core import Pause, VadStream
-from aichat.core.events import MIC_RATE, UtterancePaused
+from aichat.core import Pause, new_id
+from aichat.core.events import MIC_RATE, Turn
 
 from . import completeness
-from .endpoint_odds import EndpointOdds, Sign
-from .local_agreement import Agreement
-from .pause_stats import PauseStats
+from .endpoint_odds import EndpointOdds, SeenSigns, Sign
+from .local_agreement import Agreement, words
 
 COVERED_TO_MS = 200
 """Audio (ms) that a transcript may lack: recognisers complete a word that is nearly whole."""
-REPORT_SECONDS = 60.0
-"""Seconds between two reports of the same kind of error in a conversation."""
 SYLLABLE_MS = 150
 """Voice (ms) that counts as a word while there is no transcript."""
 
@@ -34,93 +28,166 @@ def size(milliseconds: int) -> int:
     return milliseconds * 2 * MIC_RATE // 1000
 
 
-@define
-class MicrophoneState:
-    """What is being said into one conversation's microphone, and how long it has been quiet."""
+@define(eq=False)
+class EarlyTranscript:
+    """A final transcript that is made before the endpoint is decided."""
 
-    vad: VadStream | None = None
-    frame_bytes: int = 0
-    deaf_for: int = 0
-    pending: bytes = b""
-    stumbled: bool = False
-    """The detector has failed, and has judged no frame since."""
-    trouble: Exception | None = None
-    """The error that a detector has just raised;"""
-    reported: dict[str, float] = field(factory=dict)
-    """when each kind of error was last reported, in seconds of the bus clock."""
-    before: deque[bytes] = field(factory=deque)
-    said: bytearray = field(factory=bytearray)
-    key: str = ""
-    held: bool = False
+    covered: int
+    """Byte up to which it covers the audio."""
+    scope: anyio.CancelScope = field(factory=anyio.CancelScope)
+    done: anyio.Event = field(factory=anyio.Event)
+    text: str = ""
+    failure: Exception | None = None
+
+    async def get(self) -> str:
+        """Wait for the text. Raises what went wrong with it."""
+        await self.done.wait()
+        if self.failure:
+            raise self.failure
+        return self.text
+
+
+@define(eq=False)
+class SpeculativeAnswer:
+    """A speculative turn and the text that it answers."""
+
+    turn: Turn
+    text: str
+    began: float
+    odds: EndpointOdds
+
+
+@define(eq=False)
+class UtteranceState:
+    """One utterance, from its first voice until its final transcript is dealt with.
+
+    Whatever works on an utterance holds this object, and never asks which one is the latest: so
+    nothing of one utterance can reach the next.
+    """
+
+    conversation: str
+    pcm: bytearray
+    """All of it until it ends, with what was kept from before the first voice."""
+    key: str = field(factory=new_id)
+    voice_bytes: int = 0
+    """Voice in it, without pauses."""
+    voiced_to: int = 0
+    """Byte up to which there was voice."""
     silent_bytes: int = 0
-    speech_bytes: int = 0
-    voiced: int = 0
-    """Byte in *said* up to which there was voice."""
-    last_audio: float = 0.0
-    voice_ended: float = 0.0
-    over: anyio.Event = field(factory=anyio.Event)
+    """Silence since the last voice."""
+    pause_published: bool = False
+    """``UtterancePaused`` was published for this pause."""
+    ended: anyio.Event = field(factory=anyio.Event)
+    work: anyio.CancelScope = field(factory=anyio.CancelScope)
+    """Of the final transcript, and of the turn that it opens."""
+
     interims: list[anyio.CancelScope] = field(factory=list)
     """Cancel scopes of the interim transcripts in flight."""
-    asked: int = 0
-    """Interim transcripts requested of this utterance."""
-    came: int = 0
+    requested: int = 0
+    """Interim transcripts requested."""
+    received: int = 0
     """Interim transcripts received; one that failed does not count."""
-    asked_at: int = 0
-    """Bytes of the utterance that the latest requested interim transcript covers."""
+    requested_to: int = field(init=False)
+    """Byte up to which the latest requested one covers the audio."""
     covered: int = 0
-    """Bytes that the newest received one covers."""
-    words: Agreement = field(factory=Agreement)
+    """Byte up to which the newest received one does."""
+    agreement: Agreement = field(factory=Agreement)
     transcript: str = ""
     """The newest hypothesis."""
-    pauses: PauseStats = field(factory=PauseStats)
-    odds: EndpointOdds = field(factory=EndpointOdds)
     sound: float | None = None
     """Endpoint probability by sound; None where no detector has judged it."""
-    may_have_ended: bool = False
-    """``UtterancePaused`` was published for this pause."""
-    names: tuple[str, ...] = ()
-    """Names of the cast, which the recogniser should expect."""
 
-    def is_news(self, error: Exception, now: float) -> bool:
-        """Return whether a detector's error is to be reported: not each frame, nor each second."""
-        kind = type(error).__name__
-        if now < self.reported.get(kind, -math.inf) + REPORT_SECONDS:
-            return False
-        self.reported[kind] = now
-        return True
+    signs: SeenSigns = field(factory=dict)
+    """The signs of an endpoint so far, to be checked against the final transcript."""
+    early: EarlyTranscript | None = None
+    answer: SpeculativeAnswer | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.requested_to = len(self.pcm)
+
+    # -- audio -------------------------------------------------------------------------------
+
+    def add_voice(self, frame: bytes) -> None:
+        """Add a frame with voice: if the user had paused, it was not the endpoint."""
+        self.pcm += frame
+        self.voiced_to = len(self.pcm)
+        self.voice_bytes += len(frame)
+        if self.silent_bytes:
+            self.silent_bytes = 0
+            self.sound, self.pause_published = None, False
+
+    def add_silence(self, frame: bytes) -> None:
+        """Add a frame without voice."""
+        self.pcm += frame
+        self.silent_bytes += len(frame)
+
+    def end(self) -> bytes:
+        """Return all of the audio, and keep it no longer; interim transcripts are given up."""
+        pcm, self.pcm = bytes(self.pcm), bytearray()
+        self.ended.set()
+        for interim in self.interims:
+            interim.cancel()  # the final transcript replaces it
+        return pcm
+
+    def drop(self) -> None:
+        """Give up all that is being done for it."""
+        self.end()
+        self.work.cancel()
+        self.drop_early()
+
+    def drop_early(self) -> None:
+        """Give up the early transcript: more has been said since."""
+        early, self.early = self.early, None
+        if early:
+            early.scope.cancel()
 
     @property
-    def is_open(self) -> bool:
-        """Whether an utterance has begun and not ended."""
-        return bool(self.key)
+    def is_over(self) -> bool:
+        """Whether its endpoint is decided."""
+        return self.ended.is_set()
 
-    def is_still_in(self, pause: UtterancePaused) -> bool:
-        """Return whether the pause lasts: nothing was said since, and the end is not decided."""
-        return self.key == pause.key and self.voiced <= len(pause.pcm)
+    def pauses_at(self, pcm_bytes: int) -> bool:
+        """Return whether the pause after that much audio lasts: no voice since, and no endpoint."""
+        return not self.is_over and self.voiced_to <= pcm_bytes
+
+    # -- words -------------------------------------------------------------------------------
+
+    def take_interim(self, text: str, covered: int) -> bool:
+        """Take an interim transcript of the first *covered* bytes; False if it comes too late."""
+        if self.is_over or covered < self.covered:
+            return False  # a newer one, or the final transcript, came first
+        self.transcript, self.covered = text, covered
+        self.agreement.add(text)
+        return True
 
     @property
     def hypothesis(self) -> str:
         """The newest transcript if it may be all that was said, else nothing."""
-        return self.transcript if self.voiced - self.covered <= size(COVERED_TO_MS) else ""
+        return self.transcript if self.voiced_to - self.covered <= size(COVERED_TO_MS) else ""
 
     def sign(self) -> Sign:
         """Return the current evidence that the utterance is over."""
         looks = completeness.finished(self.transcript)
-        return Sign(looks, ms(self.silent_bytes), self.sound, self.covered >= self.voiced)
+        is_whole = self.covered >= self.voiced_to
+        return Sign(looks, ms(self.silent_bytes), self.sound, is_whole)
 
-    def pause(self) -> Pause:
+    def note(self, sign: Sign) -> None:
+        """Remember a sign, and the words that were known then, until the final transcript comes."""
+        self.signs[sign.kind, tuple(words(self.transcript))] = None
+
+    def pause(self, usual_ms: int) -> Pause:
         """Return what the turn detector needs while the user is silent."""
         text = self.transcript
         return Pause(
             silence_ms=ms(self.silent_bytes),
-            speech_ms=ms(len(self.said)),
+            speech_ms=ms(len(self.pcm)),
             transcript=text,
             has_words=self._has_words(),
             finished=completeness.fused(completeness.finished(text), self.sound),
-            usual_ms=self.pauses.usual_ms,
+            usual_ms=usual_ms,
         )
 
     def _has_words(self) -> bool:
-        if self.words.latest or self.covered >= self.voiced:  # it was listened to
+        if self.agreement.latest or self.covered >= self.voiced_to:  # it was listened to
             return completeness.has_words(self.transcript)
-        return ms(self.speech_bytes) >= SYLLABLE_MS
+        return ms(self.voice_bytes) >= SYLLABLE_MS

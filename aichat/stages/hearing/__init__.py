@@ -1,0 +1,49 @@
+"""Stage: microphone audio becomes utterances, utterances become text, text opens a turn.
+
+The events go one way: the utterance detector publishes what was said, the transcription answers
+with text. What both know of an utterance stands in its state.
+"""
+
+from __future__ import annotations
+
+from aichat.core import Bus, Overflow, Parts, hookimpl
+
+from .barge_in import BargeInDetector
+from .microphone_state import Microphones
+from .recognisers import Recognisers
+from .sound_judge import SoundJudgement
+from .speculation import Speculation
+from .transcription import Transcription
+from .utterance_detector import AT_ONCE, UtteranceDetector
+
+
+@hookimpl
+def connect(bus: Bus, parts: Parts) -> None:
+    """Listen to microphones."""
+    microphones = Microphones()
+    barge_in = BargeInDetector(bus, parts)
+    recognisers = Recognisers(bus, parts)
+    speculation = Speculation(bus, parts, microphones)
+    transcription = Transcription(bus, parts, microphones, barge_in, recognisers, speculation)
+    judgement = SoundJudgement(bus, parts, microphones, speculation)
+
+    def may_overlap() -> bool:
+        return speculation.may_answer() and recognisers.choose().queue.has_room
+
+    detector = UtteranceDetector(bus, parts, microphones, barge_in, may_overlap)
+    barge_in.listen()
+    bus.tap(detector.hear)
+    bus.tap(detector.hold)
+    bus.tap(detector.release)
+    bus.tap(transcription.resume)
+    bus.tap(transcription.close)
+    bus.subscribe(detector.watch)
+    bus.subscribe(transcription.meet, overflow=Overflow.COALESCE)
+    bus.subscribe(
+        transcription.transcribe_interim,
+        overflow=Overflow.COALESCE,
+        lane_by=lambda event: event.number % AT_ONCE,
+    )
+    bus.subscribe(transcription.expect, overflow=Overflow.COALESCE)
+    bus.subscribe(judgement.judge, overflow=Overflow.COALESCE)
+    bus.subscribe(transcription.write_down)

@@ -1,0 +1,96 @@
+"""The recognisers that transcribe: the best that is ready, each with a queue of its own."""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+from attrs import Factory, define, field
+
+from aichat.core import Bus, Parts, Stt, TimedOut, Utterance
+from aichat.core.registry.standby import Standby
+from aichat.toolkit.transcripts.hallucinations import spoken
+from aichat.toolkit.transcripts.plausibility import transcript
+
+from .stt_queue import SttQueue
+
+log = logging.getLogger(__name__)
+
+STT_SECONDS = 30.0
+"""Timeout (s) of a final transcript."""
+
+
+@define
+class Recogniser:
+    """A recogniser and the queue of requests for it."""
+
+    stt: Stt
+    queue: SttQueue
+
+    @property
+    def makes_interims(self) -> bool:
+        """Whether it wants to be asked before an utterance is over."""
+        return bool(getattr(self.stt, "guesses", True))
+
+    async def transcribe(self, utterance: Utterance) -> str:
+        """Return the words of an utterance, without those that a recogniser makes up in silence.
+
+        Here, and not in the backends, so that it holds for every one of them. Raises
+        :class:`BackendFailed` for what is no transcript.
+        """
+        return spoken(transcript(await self.stt.transcribe(utterance), utterance))
+
+
+@define
+class Recognisers:
+    """Chooses a recogniser for each request."""
+
+    bus: Bus
+    parts: Parts
+    asked: list[Recogniser] = field(factory=list)
+    """Those that were asked and are still ready."""
+    standby: Standby = field(
+        default=Factory(lambda self: Standby(self.bus.clock, self.parts, "stt"), takes_self=True)
+    )
+
+    def choose(self) -> Recogniser:
+        """Return the best recogniser that is ready and has not just stalled."""
+        stt = self.standby.choose()
+        for one in self.asked:
+            if one.stt is stt:
+                return one
+        ready = self.parts.roles["stt"].ready()
+        self.asked = [one for one in self.asked if any(one.stt is r for r in ready)]
+        new = Recogniser(stt, SttQueue(getattr(stt, "max_concurrent", None)))
+        self.asked.append(new)
+        return new
+
+    async def final(self, conversation: str, utterance: Utterance) -> str:
+        """Return the final transcript; after a stall ask the next recogniser that is ready."""
+        stalled: list[Stt] = []
+        while True:
+            recogniser = self.choose()
+            try:
+                with anyio.fail_after(STT_SECONDS):
+                    async with recogniser.queue.place(conversation, final=True):
+                        return await recogniser.transcribe(utterance)
+            except (TimeoutError, TimedOut) as error:
+                stalled.append(recogniser.stt)
+                self.standby.rest(recogniser.stt)
+                if self.standby.choose(stalled) is None:
+                    raise _late(error) from error
+                log.warning("A recogniser has stalled; another is asked for a while.")
+
+    def forget(self, conversation: str) -> None:
+        """Drop what the queues keep of a conversation."""
+        for recogniser in self.asked:
+            recogniser.queue.forget(conversation)
+
+
+def _late(error: Exception) -> TimedOut:
+    if isinstance(error, TimedOut):  # it says so itself
+        return error
+    return TimedOut(
+        f"What you said was not transcribed within {STT_SECONDS:g} seconds.",
+        "Say it again, or choose another recogniser under [stt] in plugins.toml.",
+    )
