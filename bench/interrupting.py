@@ -30,6 +30,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from aichat.core.testing.fakes import FakeLlm, FakeTts
+from aichat.core.testing.probes import queued
 from aichat.stages import playing
 from aichat.web.realtime import chat_socket as web_socket
 from aichat.web.realtime import writer
@@ -49,14 +50,7 @@ busy_thread: threading.Thread | None = None
 def unserved() -> tuple[float, float]:
     """Return for how many seconds so far the loop's and the busy thread waited for a processor."""
     busy = busy_thread.native_id if busy_thread else None
-    return _unserved(threading.get_native_id()), _unserved(busy) if busy else 0.0
-
-
-def _unserved(thread: int) -> float:
-    try:
-        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        return 0.0
+    return queued(), queued(f"self/task/{busy}") if busy else 0.0
 
 
 def instrument() -> None:

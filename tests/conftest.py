@@ -21,6 +21,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture
+def quiet_log(caplog: pytest.LogCaptureFixture) -> None:
+    """For long conversations whose engines fail on purpose."""
+    caplog.set_level("CRITICAL", "aichat")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def leaks_show_here() -> Iterator[None]:
     """What a module leaves open fails its own last test, not the one that runs when it is found."""

@@ -16,6 +16,8 @@ ROOT = Path(aichat.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "node_modules" not in path.parts)
 CORE_MAY_USE = {"anyio", "attrs", "pluggy"}
 TESTING_MAY_USE = CORE_MAY_USE | {"pytest", "hypothesis", "numpy"}
+TESTS = Path(__file__).parent
+TEST_FILES = sorted(TESTS.rglob("*.py"))
 MODULE_BUDGET = 600
 """Lines in a module: one idea, whole."""
 
@@ -206,3 +208,24 @@ def test_the_door_lists_what_it_has_in_order() -> None:
     assert core.__all__ == sorted(core.__all__, key=lambda name: (not name.isupper(), name))
     assert all(hasattr(core, name) for name in core.__all__)
     assert len(core.__all__) <= DOOR_BUDGET
+
+
+def by_test_name(path: Path) -> str:
+    return str(path.relative_to(TESTS))
+
+
+def holds_tests(path: Path) -> bool:
+    return path.name == "conftest.py" or path.name.startswith("test_")
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=by_test_name)
+def test_no_test_module_is_imported(path: Path) -> None:
+    """What two of them need lies in tests/support/ or is a fixture of a conftest."""
+    modules = {one.stem for one in TEST_FILES if holds_tests(one)}
+    for name in imported(path):
+        assert modules.isdisjoint(name.split(".")), name
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=by_test_name)
+def test_tests_and_their_support_lie_apart(path: Path) -> None:
+    assert holds_tests(path) != path.is_relative_to(TESTS / "support")

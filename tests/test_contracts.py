@@ -105,7 +105,7 @@ async def test_the_wait_for_a_processor_is_not_held_against_them(
 ) -> None:
     monkeypatch.setattr(probes, "ATTEMPTS", 1)
     main = f"self/task/{threading.get_native_id()}"
-    monkeypatch.setattr(probes, "_queued", lambda task: perf_counter() if task == main else 0.0)
+    monkeypatch.setattr(probes, "queued", lambda task: perf_counter() if task == main else 0.0)
     await assert_prompt(lambda: anyio.sleep(0.6))
 
 

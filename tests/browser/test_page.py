@@ -11,15 +11,11 @@ from support.browser.axe import violations
 from support.browser.chat_page import connected, events, finished, log, send
 from support.browser.chromium import OpenPage
 from support.browser.page_audio import assert_is_speech, recorded_past
+from support.browser.page_checks import CUT_OFF, too_wide
 from support.litestar_run import Server
 from support.playback_check import assert_whole
 
 OLIVIA, MARK = "olivia-barns-001", "mark-chen-001"
-CUT_OFF = (
-    "ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED"
-    "|ERR_CONTENT_LENGTH_MISMATCH|WebSocket connection"
-)
-"""What Chromium says of a server that is gone, or goes while it is asked."""
 
 
 def speaking(page: Page) -> Locator:
@@ -216,19 +212,6 @@ def test_nothing_is_wider_than_a_phone(server: Server, open_page: OpenPage) -> N
         assert too_wide(page) == []
         page.locator("#rail summary").click()
         assert too_wide(page) == []
-
-
-def too_wide(page: Page) -> list[str]:
-    """What can be seen, or scrolled to, beyond the right edge."""
-    found: list[str] = page.evaluate(
-        """[...document.querySelectorAll("body, body *")]
-            .filter((one) => !one.closest(".unseen, .skip"))
-            .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5
-                || (one.scrollWidth > one.clientWidth + 1
-                    && /auto|scroll/.test(getComputedStyle(one).overflowX)))
-            .map((one) => one.outerHTML.slice(0, 80))"""
-    )
-    return found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -6,10 +6,10 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_page import CUT_OFF, too_wide
 
 from support.browser.axe import violations
 from support.browser.chromium import OpenPage
+from support.browser.page_checks import CUT_OFF, too_wide
 from support.litestar_run import Server
 
 PLACES = ("Characters", "Voices", "Models", "Speech", "Agents", "Settings")

@@ -17,17 +17,6 @@ from support.shared_backend import OpenedOnce
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "data" / "aichat.db"
-
-
-@pytest.fixture
-async def storage(file):
-    async with Sqlite(str(file)) as store:
-        yield store
-
-
 class TestContract(OpenedOnce, StorageContract):
     @pytest.fixture(scope="class")
     @classmethod

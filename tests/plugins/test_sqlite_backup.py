@@ -17,17 +17,6 @@ from aichat.plugins.sqlite.store import Sqlite
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "data" / "aichat.db"
-
-
-@pytest.fixture
-async def storage(file):
-    async with Sqlite(str(file)) as store:
-        yield store
-
-
 def restored(zipped, folder):
     with zipfile.ZipFile(zipped) as archive:
         assert archive.testzip() is None

@@ -16,19 +16,8 @@ TWO_DAYS = 2 * 86_400
 
 
 @pytest.fixture
-def file(tmp_path):
-    return tmp_path / "data" / "aichat.db"
-
-
-@pytest.fixture
 def folder(file):
     return file.with_name("aichat.db-clips")
-
-
-@pytest.fixture
-async def storage(file):
-    async with Sqlite(str(file)) as store:
-        yield store
 
 
 def names(folder):

@@ -21,11 +21,6 @@ pytestmark = pytest.mark.anyio
 posix = pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "aichat.db"
-
-
 async def started(file: Path, name: str = "") -> list[str]:
     """Start and stop; return who is there. Somebody called *name* moves in first."""
     async with Sqlite(str(file)) as store:

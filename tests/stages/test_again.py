@@ -60,10 +60,6 @@ class Listed(FakeTts):
         return super().speak(text, voice)
 
 
-async def last(chat: Chat, place: int = -1) -> Message:
-    return (await chat.store.recent_messages("c"))[place]
-
-
 async def want(chat: Chat, kind: type[Event], *given: object) -> None:
     await chat.bus.publish(kind(chat.bus.new_turn("c"), *given))  # type: ignore[call-arg]
     await chat.bus.settled()
@@ -79,11 +75,11 @@ async def test_a_message_is_played_again_without_the_engine() -> None:
     tts = Listed()
     async with a_chat(tts=tts) as chat:
         await chat.say("@Olivia hi")
-        before, asked = await last(chat), len(tts.said)
+        before, asked = await chat.last_message(), len(tts.said)
         await want(chat, ReplayWanted, before.message_id)
         assert len(tts.said) == asked
         assert sound(chat, 1) == sound(chat, 0) != b""
-        assert await last(chat) == before
+        assert await chat.last_message() == before
         assert len(await chat.store.recent_messages("c")) == 2
         again = chat.heard.of(SpeakersChosen)[1]
         assert [(line.message_id, line.is_again) for line in again.lines] == [
@@ -97,19 +93,19 @@ async def test_a_new_take_asks_the_engine_and_is_what_is_played_then() -> None:
     tts = Listed()
     async with a_chat(tts=tts) as chat:
         await chat.say("@Olivia hi")
-        before, first = await last(chat), list(tts.said)
+        before, first = await chat.last_message(), list(tts.said)
         await want(chat, ReplayWanted, before.message_id, 0, True)
         assert tts.said == first * 2
         await want(chat, ReplayWanted, before.message_id)
         assert tts.said == first * 2
-        assert await last(chat) == before
+        assert await chat.last_message() == before
 
 
 async def test_from_a_word_on_only_the_rest_is_said() -> None:
     tts = Listed()
     async with a_chat(tts=tts) as chat:
         await chat.say("@Olivia hi")
-        before = await last(chat)
+        before = await chat.last_message()
         first, start = len(tts.said), before.content.index("course")
         await want(chat, ReplayWanted, before.message_id, start)
         assert tts.said[first:] == ["course."], "the clause after it was spoken before"
@@ -120,7 +116,7 @@ async def test_from_a_word_on_only_the_rest_is_said() -> None:
 async def test_a_replay_that_is_interrupted_changes_nothing() -> None:
     async with a_chat(tts=FakeTts(ms_per_word=200)) as chat:
         await chat.say("@Olivia hi")
-        before = await last(chat)
+        before = await chat.last_message()
         await chat.bus.publish(ReplayWanted(chat.bus.new_turn("c"), before.message_id))
         await chat.until(SpeakersChosen, 2)
         await anyio.sleep(0.5)
@@ -130,19 +126,19 @@ async def test_a_replay_that_is_interrupted_changes_nothing() -> None:
             "@Olivia hi",
             before.content,
         ]
-        assert await last(chat) == before
+        assert await chat.last_message() == before
 
 
 async def test_another_version_is_asked_for_with_what_was_before_the_message() -> None:
     llm = Counting()
     async with a_chat(llm=llm) as chat:
         await chat.say("@Olivia hi")
-        first = await last(chat)
+        first = await chat.last_message()
         await chat.say("@Mark and you?")
         await want(chat, RewriteWanted, first.message_id)
         told = [message.content for message in llm.asked[-1].messages[1:]]
         assert told == ["@Olivia hi"]
-        new, later = await last(chat, 1), await last(chat)
+        new, later = await chat.last_message(1), await chat.last_message()
         assert (new.message_id, new.content) == (
             first.message_id,
             "Answer 3 is this one and no other.",
@@ -162,13 +158,13 @@ async def test_a_version_that_is_interrupted_keeps_what_was_heard() -> None:
     llm = Counting()
     async with a_chat(llm=llm, tts=FakeTts(ms_per_word=200)) as chat:
         await chat.say("@Olivia hi")
-        first = await last(chat)
+        first = await chat.last_message()
         await chat.bus.publish(RewriteWanted(chat.bus.new_turn("c"), first.message_id))
         await chat.until(SpeakersChosen, 2)
         await anyio.sleep(0.75)
         chat.bus.interrupt(Interrupted(chat.bus.turn("c")))
         await chat.bus.settled()
-        cut = await last(chat)
+        cut = await chat.last_message()
         assert cut.interrupted
         assert cut.content.startswith("Answer 2 is this")
         assert cut.heard is not None
@@ -181,7 +177,7 @@ async def test_a_version_of_which_nothing_came_leaves_the_message_as_it_was(how:
     llm = Counting(seconds=5.0 if how == "interrupted" else 0.0)
     async with a_chat(llm=llm, failures=how == "failed") as chat:
         await chat.say("@Olivia hi")
-        first = await last(chat)
+        first = await chat.last_message()
         if how == "failed":
             llm.calls = iter(())  # the next call fails
         await chat.bus.publish(RewriteWanted(chat.bus.new_turn("c"), first.message_id))
@@ -190,7 +186,7 @@ async def test_a_version_of_which_nothing_came_leaves_the_message_as_it_was(how:
         if how == "interrupted":
             chat.bus.interrupt(Interrupted(chat.bus.turn("c")))
         await chat.bus.settled()
-        assert await last(chat) == first
+        assert await chat.last_message() == first
         shown = chat.heard.of(MessageAdded)[-1]
         assert shown.message == first, "whoever showed it as thinking is told"
         assert chat.bus.live_turn("c") is None
@@ -199,7 +195,7 @@ async def test_a_version_of_which_nothing_came_leaves_the_message_as_it_was(how:
 async def test_a_version_of_a_message_that_memory_has_lost_is_asked_for_all_the_same() -> None:
     async with a_chat(llm=Counting()) as chat:
         await chat.say("@Olivia first")
-        first = await last(chat)
+        first = await chat.last_message()
         more = [evolve(first, message_id=f"m{n}", content=f"more {n}") for n in range(250)]
         await chat.store.add_messages(more)
     llm = Counting()
@@ -215,13 +211,13 @@ async def test_a_version_of_a_message_that_memory_has_lost_is_asked_for_all_the_
 async def test_what_nobody_here_has_said_is_not_said_again(kind: type[Event], whose: str) -> None:
     async with a_chat(failures=True) as chat:
         await chat.say("@Olivia hi")
-        id = (await last(chat, 0 if whose == "user" else 1)).message_id
+        id = (await chat.last_message(0 if whose == "user" else 1)).message_id
         if whose == "somebody who left":
             await chat.store.leave_conversation("c", "olivia")
         elif whose == "elsewhere":
             other = await chat.store.conversation("c")
             await chat.store.add_conversation(evolve(other, conversation_id="d"))
-            moved = evolve(await last(chat), conversation_id="d", message_id="other")
+            moved = evolve(await chat.last_message(), conversation_id="d", message_id="other")
             await chat.store.add_message(moved)
         ids = {"nobody": "nobody", "elsewhere": "other"}
         await want(chat, kind, ids.get(whose, id))
@@ -234,7 +230,7 @@ async def test_what_was_deleted_or_changed_is_told_to_nobody() -> None:
     llm = FakeLlm()
     async with a_chat(llm=llm) as chat:
         await chat.say("@Olivia a secret")
-        secret, answer = await last(chat, 0), await last(chat)
+        secret, answer = await chat.last_message(0), await chat.last_message()
         chat.bus.post(MessageDeleted(chat.bus.turn("c"), secret.message_id))
         mended = evolve(answer, content="I say something else.")
         chat.bus.post(MessageAdded(chat.bus.turn("c"), mended, changed=True))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import anyio
 import pytest
 from attrs import evolve
 
-from aichat.core import Character, Conversation, Message, NotFound
+from aichat.core import Character, Message, NotFound
 from aichat.core.events import (
     AudioReady,
     ConversationClosed,
@@ -24,42 +22,13 @@ from aichat.core.events import (
     SpeakersChosen,
     TurnFinished,
 )
-from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.toolkit.message_versions import edited, versions
 from support.chat import Chat, a_chat, a_store
+from support.slow_store import a_slow_store
 
 pytestmark = pytest.mark.anyio
 LONG = "One two three four five six seven eight nine ten. And then some more words."
-
-
-class Slow(MemoryStorage):
-    """Reads at once, and answers later."""
-
-    cast_pauses: Sequence[float] = ()
-    message_pauses: Sequence[float] = ()
-
-    async def cast(self, id: str) -> tuple[Conversation, Sequence[Character]]:
-        read = await super().cast(id)
-        if self.cast_pauses:
-            pause, *self.cast_pauses = self.cast_pauses
-            await anyio.sleep(pause)
-        return read
-
-    async def recent_messages(
-        self, conversation: str, n: int = 50, before: str | None = None
-    ) -> Sequence[Message]:
-        read = await super().recent_messages(conversation, n, before)
-        if self.message_pauses:
-            pause, *self.message_pauses = self.message_pauses
-            await anyio.sleep(pause)
-        return read
-
-
-async def a_slow_store() -> Slow:
-    store, plain = Slow(), await a_store()
-    store.__dict__.update(vars(plain))
-    return store
 
 
 def known(llm: FakeLlm, which: int = -1) -> str:

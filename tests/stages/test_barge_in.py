@@ -6,9 +6,7 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_hearing import QUIET, SPEECH, hear
 
-from aichat.core import Utterance
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     SPEAKER_RATE,
@@ -25,29 +23,16 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn
+from support.barge_in import PATIENT, SLOW, Hears, speaking
 from support.chat import Chat, a_chat
+from support.microphone import QUIET, SPEECH, hear
 
 pytestmark = pytest.mark.anyio
 LEAD, FRAME = 0.6, 0.3
-PATIENT = FakeTurn(end_ms=300, barge_in_ms=1000)
-SLOW = FakeTts(ms_per_word=500)
-
-
-class Hears(FakeStt):
-    """Hears nothing in the guesses, and *text* in the end."""
-
-    async def transcribe(self, utterance: Utterance) -> str:
-        return self.text if utterance.final else ""
 
 
 def length(chat: Chat) -> float:
     return sum(len(frame.pcm) for frame in chat.heard.of(AudioReady)) / 2 / SPEAKER_RATE
-
-
-async def speaking(chat: Chat, text: str = "@Olivia hi", seconds: float = 1.0) -> None:
-    await chat.begin(text)
-    await chat.until(AudioReady)
-    await anyio.sleep(seconds)
 
 
 async def test_the_first_speech_frame_makes_them_hold() -> None:

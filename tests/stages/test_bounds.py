@@ -17,6 +17,8 @@ from aichat.web.realtime.room import KEPT, Room
 from support.chat import Given, a_store, all_ready
 from support.simulated_engines import engines
 
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
 LANES_OF_A_TURN = 40
 """No conversation of three characters has more lanes at once, whatever its plug-ins."""
 
@@ -48,11 +50,6 @@ async def a_long_talk() -> tuple[list[Subscription], list[tuple[str, int, int]],
         bus.tap(look)
         await SimulatedUser(bus, "c", packet_seconds=0.1, breaks_in=0.4, seed=4).talk(30)
         return subscriptions(bus), seen, lanes
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("CRITICAL", "aichat")  # the engines fail on purpose
 
 
 def test_every_lane_has_a_limit_and_keeps_it() -> None:

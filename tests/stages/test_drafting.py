@@ -28,7 +28,7 @@ from aichat.core.events import (
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.toolkit.message_versions import edited
-from support.chat import Chat, a_chat, a_store
+from support.chat import a_chat, a_store
 
 pytestmark = pytest.mark.anyio
 TEXT = " ".join(f"This is the sentence number {n}." for n in range(12))
@@ -53,10 +53,6 @@ async def a_counting_store() -> Counting:
     store, plain = Counting(), await a_store()
     store.__dict__.update(vars(plain))
     return store
-
-
-async def last(chat: Chat) -> Message:
-    return (await chat.store.recent_messages("c"))[-1]
 
 
 @settings(max_examples=40)
@@ -99,8 +95,8 @@ async def test_there_is_no_write_for_a_token_and_none_that_nobody_needs() -> Non
         await chat.say("@Olivia hi")
         clauses = len(chat.heard.of(ReplyClause))
         assert len(store.writes) <= 2 + 2 * clauses + 1
-        assert not (await last(chat)).interrupted
-        assert (await last(chat)).content == TEXT
+        assert not (await chat.last_message()).interrupted
+        assert (await chat.last_message()).content == TEXT
 
 
 async def test_a_slow_store_is_not_flooded() -> None:
@@ -110,7 +106,7 @@ async def test_a_slow_store_is_not_flooded() -> None:
         began = chat.bus.clock.now()
         await chat.say("@Olivia hi")
         assert len(store.writes) <= (chat.bus.clock.now() - began) / store.slow + 1
-        assert (await last(chat)).content == TEXT
+        assert (await chat.last_message()).content == TEXT
 
 
 async def test_a_draft_is_no_news() -> None:
@@ -118,7 +114,7 @@ async def test_a_draft_is_no_news() -> None:
         await chat.begin("@Olivia hi")
         await chat.until(AudioReady)
         await anyio.sleep(1)
-        assert (await last(chat)).role == "assistant"
+        assert (await chat.last_message()).role == "assistant"
         assert [e.message.role for e in chat.heard.of(MessageAdded)] == ["user"]
         await chat.bus.settled()
         assert [e.message.role for e in chat.heard.of(MessageAdded)] == ["user", "assistant"]
@@ -145,7 +141,7 @@ async def test_one_speaker_who_is_stopped_before_a_word_leaves_no_draft_behind()
         chat.bus.interrupt(LineInterrupted(mark))
         await chat.bus.settled()
         assert [m.name for m in await chat.store.recent_messages("c")] == [None, "Olivia"]
-        assert (await last(chat)).content == TEXT
+        assert (await chat.last_message()).content == TEXT
 
 
 async def test_what_somebody_makes_of_a_draft_stands() -> None:
@@ -153,11 +149,11 @@ async def test_what_somebody_makes_of_a_draft_stands() -> None:
         await chat.begin("@Olivia hi")
         await chat.until(AudioReady)
         await anyio.sleep(1)
-        mine = edited(await last(chat), "I never said that.")
+        mine = edited(await chat.last_message(), "I never said that.")
         await chat.store.add_message(mine)
         chat.bus.post(MessageAdded(chat.bus.turn("c"), mine, changed=True))
         await chat.bus.settled()
-        assert (await last(chat)).content == "I never said that."
+        assert (await chat.last_message()).content == "I never said that."
         assert len(await chat.store.recent_messages("c")) == 2
 
 
@@ -166,11 +162,11 @@ async def test_what_somebody_notes_with_a_draft_stays_with_the_message() -> None
         await chat.begin("@Olivia hi")
         await chat.until(AudioReady)
         await anyio.sleep(1)
-        mine = evolve(await last(chat), extensions={"stars": 5})
+        mine = evolve(await chat.last_message(), extensions={"stars": 5})
         await chat.store.add_message(mine)
         chat.bus.post(MessageAdded(chat.bus.turn("c"), mine, changed=True))
         await chat.bus.settled()
-        message = await last(chat)
+        message = await chat.last_message()
         assert (message.content, message.interrupted) == (TEXT, False)
         assert message.extensions["stars"] == 5
 
@@ -180,7 +176,7 @@ async def test_a_draft_that_is_deleted_does_not_come_back() -> None:
         await chat.begin("@Olivia hi")
         await chat.until(AudioReady)
         await anyio.sleep(1)
-        id = (await last(chat)).message_id
+        id = (await chat.last_message()).message_id
         await chat.store.delete_message(id)
         chat.bus.post(MessageDeleted(chat.bus.turn("c"), id))
         await chat.bus.settled()
@@ -192,20 +188,20 @@ async def test_another_version_keeps_the_old_text_at_every_moment(*, is_heard: b
     llm = FakeLlm("The old text.")
     async with a_chat(llm=llm, tts=FakeTts(ms_per_word=200, seconds=0.01)) as chat:
         await chat.say("@Olivia hi")
-        old = await last(chat)
+        old = await chat.last_message()
         llm.text, llm.seconds = TEXT, 0.02
         turn = chat.bus.new_turn("c")
         await chat.bus.publish(RewriteWanted(turn, old.message_id))
         if is_heard:
             await chat.until(AudioReady, len(chat.heard.of(AudioReady)) + 1)
             await anyio.sleep(1)
-            draft = await last(chat)
+            draft = await chat.last_message()
             assert draft.interrupted
             assert next(one["content"] for one in draft.extensions["versions"]) == "The old text."
             assert TEXT.startswith(draft.content)
         chat.bus.interrupt(Interrupted(turn))
         await chat.bus.settled()
-        texts = await last(chat)
+        texts = await chat.last_message()
         assert texts.message_id == old.message_id
         if not is_heard:
             assert texts.content == "The old text."

@@ -8,7 +8,6 @@ import pytest
 from aichat.core.events import (
     MARKS,
     AudioReady,
-    AudioReceived,
     Interrupted,
     LinePlayed,
     TurnFinished,
@@ -16,17 +15,10 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn
-from support.chat import Chat, a_chat
+from support.chat import a_chat
+from support.microphone import QUIET, SPEECH, hear
 
 pytestmark = pytest.mark.anyio
-SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
-
-
-async def speak(chat: Chat) -> None:
-    """Say something for 0.2 s, then be quiet for 0.4 s."""
-    for frame in [SPEECH] * 10 + [QUIET] * 20:
-        await chat.bus.publish(AudioReceived(chat.bus.turn("c"), frame))
-        await anyio.sleep(0.02)
 
 
 async def test_a_spoken_turn_has_every_mark_at_its_moment() -> None:
@@ -37,7 +29,7 @@ async def test_a_spoken_turn_has_every_mark_at_its_moment() -> None:
         "tts": FakeTts(seconds=0.02),
     }
     async with a_chat(**slow) as chat:
-        await speak(chat)
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 20)
         line = (await chat.until(AudioReady)).line
         await anyio.sleep(0.05)
         chat.bus.post(LinePlayed(line, 20))
@@ -108,7 +100,7 @@ async def test_a_turn_that_nobody_answers_is_told_too() -> None:
 
 async def test_noise_without_words_leaves_no_waterfall_behind_for_the_next_turn() -> None:
     async with a_chat(turn=FakeTurn(end_ms=100), stt=FakeStt(" ")) as chat:
-        await speak(chat)
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 20)
         await chat.bus.settled()
         assert not chat.heard.of(UserSaid)
         await anyio.sleep(60)

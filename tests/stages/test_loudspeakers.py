@@ -35,10 +35,6 @@ def heard(message: Message) -> int:
     return len(message.said.split())
 
 
-async def last(chat: Chat) -> Message:
-    return (await chat.store.recent_messages("c"))[-1]
-
-
 async def begun(chat: Chat, seconds: float) -> Line:
     """Let Olivia speak for some seconds."""
     await chat.begin("@Olivia hi")
@@ -61,11 +57,11 @@ async def test_the_furthest_counts_when_the_user_breaks_in(
             chat.bus.post(LinePlayed(line, words * WORD_MS - 1, "playing", name))
         chat.bus.interrupt(Interrupted(line.turn))
         await chat.bus.settled()
-        assert abs(heard(await last(chat)) - 11) <= 1
+        assert abs(heard(await chat.last_message()) - 11) <= 1
         for name, words in order:
             chat.bus.post(LinePlayed(line, words * WORD_MS - 1, "flushed", name))
         await chat.bus.settled()
-        assert heard(await last(chat)) == 11
+        assert heard(await chat.last_message()) == 11
 
 
 @settings(max_examples=60)
@@ -124,7 +120,7 @@ async def test_one_that_left_holds_nobody_back_and_pushes_nobody_on() -> None:
         chat.bus.interrupt(Interrupted(line.turn))
         chat.bus.post(LinePlayed(line, 1200, "flushed", "here"))
         await chat.bus.settled()
-        assert heard(await last(chat)) == 6
+        assert heard(await chat.last_message()) == 6
     async with a_talk() as chat:
         line = await begun(chat, 2.0)
         chat.bus.post(LinePlayed(line, 2000, "playing", "gone"))
@@ -132,7 +128,7 @@ async def test_one_that_left_holds_nobody_back_and_pushes_nobody_on() -> None:
         chat.bus.post(LinePlayed(line, 400, "flushed", "here"))
         chat.bus.interrupt(Interrupted(line.turn))
         await chat.bus.settled()
-        assert heard(await last(chat)) == 10, "it was heard there"
+        assert heard(await chat.last_message()) == 10, "it was heard there"
 
 
 async def test_a_line_that_one_has_finished_is_whole_whatever_the_others_say() -> None:
@@ -145,7 +141,7 @@ async def test_a_line_that_one_has_finished_is_whole_whatever_the_others_say() -
         chat.bus.interrupt(Interrupted(line.turn))
         chat.bus.post(LinePlayed(line, 400, "flushed", "slow"))
         await chat.bus.settled()
-        assert (await last(chat)).said == "One two three four five."
+        assert (await chat.last_message()).said == "One two three four five."
 
 
 async def test_a_message_is_not_published_again_when_nothing_has_changed() -> None:

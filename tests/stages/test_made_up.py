@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from test_barge_in import PATIENT, SLOW, Hears, speaking
-from test_speculation import Engines, a_spoken_chat, eager
 
 from aichat.core import Utterance
 from aichat.core.events import (
@@ -16,8 +14,10 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTurn
+from support.barge_in import PATIENT, SLOW, Hears, speaking
 from support.chat import a_chat
 from support.microphone import QUIET, SPEECH, hear
+from support.spoken_chat import Engines, a_spoken_chat, eager
 
 pytestmark = pytest.mark.anyio
 

@@ -22,22 +22,16 @@ from aichat.core.testing.fakes import FakeStt, FakeTurn
 from aichat.stages import recording
 from aichat.stages.recording import LogGrew, Tape
 from aichat.toolkit.event_log import EventLog, LogWriter, read_log
-from support.chat import Chat, a_chat
+from support.chat import a_chat
+from support.microphone import QUIET, SPEECH, hear
 
 pytestmark = pytest.mark.anyio
-SPEECH, QUIET = b"\x01\x00" * 320, bytes(640)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AICHAT_RECORD", str(tmp_path / "recordings"))
     return tmp_path / "recordings"
-
-
-async def speak(chat: Chat) -> None:
-    for frame in [SPEECH] * 10 + [QUIET] * 20:
-        await chat.bus.publish(AudioReceived(chat.bus.turn("c"), frame))
-        await anyio.sleep(0.02)
 
 
 def files(folder: Path, pattern: str = "*") -> list[Path]:
@@ -92,7 +86,7 @@ async def test_a_recording_holds_everything_that_happened_in_order(folder: Path)
 async def test_only_its_owner_may_read_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AICHAT_RECORD_AUDIO", "1")
     async with a_chat(stt=FakeStt("@Olivia hi"), turn=FakeTurn(end_ms=100)) as chat:
-        await speak(chat)
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 20)
     assert [path.suffix for path in files(folder)] == [".jsonl", ".pcm"]
     assert {mode(path) for path in files(folder)} == {0o600}
     assert mode(folder) == 0o700
@@ -100,7 +94,7 @@ async def test_only_its_owner_may_read_it(folder: Path, monkeypatch: pytest.Monk
 
 async def test_audio_is_left_out_unless_asked_for(folder: Path) -> None:
     async with a_chat(stt=FakeStt("@Olivia hi"), turn=FakeTurn(end_ms=100)) as chat:
-        await speak(chat)
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 20)
     assert not files(folder, "*.pcm")
     log = the_log(folder)
     assert not log.header.has_audio
@@ -113,7 +107,7 @@ async def test_kept_audio_is_that_of_the_microphone(
 ) -> None:
     monkeypatch.setenv("AICHAT_RECORD_AUDIO", "1")
     async with a_chat(stt=FakeStt("@Olivia hi"), turn=FakeTurn(end_ms=100)) as chat:
-        await speak(chat)
+        await hear(chat, *[SPEECH] * 10, *[QUIET] * 20)
     assert contents(files(folder, "*.pcm")[0]) == SPEECH + QUIET  # each once: the rest is the same
     starts = [
         entry.data["pcm"]["start"]

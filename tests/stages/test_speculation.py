@@ -10,11 +10,10 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
-from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aichat.core import Prompt, Utterance, Voice, WordMark
+from aichat.core import Prompt, Utterance
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import (
     AudioReady,
@@ -39,62 +38,9 @@ from aichat.stages.hearing.endpoint_odds import CREDIT, SHARE, EndpointOdds, See
 from aichat.stages.hearing.local_agreement import words
 from support.chat import a_chat, a_store
 from support.microphone import QUIET, SPEECH, hear
+from support.spoken_chat import Engines, a_spoken_chat, eager
 
 pytestmark = pytest.mark.anyio
-
-
-def eager(end_ms: int = 700, speculate: str = "auto") -> FakeTurn:
-    return FakeTurn(end_ms=end_ms, barge_in_ms=250, speculate=speculate)
-
-
-@define
-class Engines:
-    """STT 150 ms, language model 250 ms to the first word, voice 200 ms; all write down."""
-
-    texts: list[str] = field(factory=lambda: ["hello Mark"])
-    """What the recogniser hears, one for each stretch of voice."""
-    asked: list[Prompt] = field(factory=list)
-    spoken: list[str] = field(factory=list)
-    finals: int = 0
-    sample_rate: int = 24_000
-    max_concurrent: int = 3
-    charges: bool = False
-
-    async def transcribe(self, utterance: Utterance) -> str:
-        self.finals += utterance.final
-        voiced = utterance.pcm.strip(b"\0")
-        stretches = [piece for piece in voiced.split(bytes(640 * 3)) if piece.strip(b"\0")]
-        await anyio.sleep(0.15)
-        return " ".join(self.texts[: len(stretches)])
-
-    async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
-        self.asked.append(prompt)
-        await anyio.sleep(0.25)
-        for word in [
-            "Well,",
-            "I",
-            "see",
-            "what",
-            "you",
-            "mean.",
-            "There",
-            "is",
-            "more",
-            "to",
-            "say.",
-        ]:
-            yield word + " "
-            await anyio.sleep(0.005)
-
-    async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
-        self.spoken.append(text)
-        await anyio.sleep(0.2)
-        for _ in text.split():
-            yield b"\x10\x03" * 4800
-
-
-def a_spoken_chat(engines: Engines, turn: FakeTurn, **more: object):
-    return a_chat(stt=engines, llm=engines, tts=engines, turn=turn, **more)
 
 
 async def test_the_answer_is_ready_when_the_end_is_decided() -> None:

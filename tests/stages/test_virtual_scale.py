@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +25,8 @@ from aichat.stages.hearing.transcription import INTERIM_HANDLER, Transcription
 from aichat.toolkit.event_log import LogWriter
 from support.chat import Given, a_store, all_ready
 from support.simulated_engines import engines
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 HERE = Path(__file__).parent.parent
 
@@ -60,11 +61,6 @@ async def talked(minutes: float, seed: int, is_logged: bool = True) -> Talked:
         await bus.settled()
         tasks = len(anyio.get_running_tasks())
     return Talked(log, kinds, bus, parts, user.turns, tasks)
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "aichat")  # the engines fail on purpose
 
 
 @pytest.mark.parametrize("seed", [1, 2])

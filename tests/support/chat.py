@@ -17,6 +17,7 @@ from aichat.core import (
     Character,
     Config,
     Conversation,
+    Message,
     Parts,
     Web,
     hookimpl,
@@ -101,6 +102,10 @@ class Chat:
         while len(self.heard.of(kind)) < count:
             await self.heard.more.wait()
         return self.heard.of(kind)[count - 1]
+
+    async def last_message(self, place: int = -1) -> Message:
+        """The last message that is stored, or another by its place."""
+        return (await self.store.recent_messages("c"))[place]
 
     async def said(self) -> list[tuple[str, str]]:
         """Who said what, as the store keeps it."""

@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import anyio
+import httpx
+import pytest
 import uvicorn
 from attrs import define, evolve, field
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from aichat.core import Web, load_plugins
@@ -111,3 +114,16 @@ def a_server(
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def closed_by(client: Client) -> tuple[int, str]:
+    """Read until the server closes; return its code and reason."""
+    with pytest.raises(ConnectionClosed) as closed:
+        client.until("never")
+    assert closed.value.rcvd
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+def get(server: Server, path: str = "/", **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.get(server.url + path, headers=named, trust_env=False)

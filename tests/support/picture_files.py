@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from fractions import Fraction
 
 import av
@@ -30,3 +32,7 @@ def encoded(pixels: Pixels, codec: str, format: str) -> bytes:
 PNG = encoded(a_picture(), "png", "rgba")
 JPEG = encoded(a_picture(), "mjpeg", "yuvj420p")
 WEBP = encoded(a_picture(), "libwebp", "yuv420p")
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -20,7 +20,6 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-import httpx
 from attrs import define, evolve
 from websockets.sync.client import connect
 
@@ -28,6 +27,7 @@ from aichat.core import Prompt, Voice
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeVad
 from support.free_ports import free_port
 from support.in_process_server import Client
+from support.litestar_command import wait_for
 
 TEXT = " ".join(f"Here comes sentence number {n}, and it has a second part." for n in range(40))
 HANG_SECONDS = 60
@@ -149,19 +149,6 @@ def a_process(kind: str, data: Path) -> Iterator[Process]:
         popen.wait()
         assert popen.stdout
         popen.stdout.close()
-
-
-def wait_for(url: str, popen: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        assert popen.poll() is None, popen.stdout and popen.stdout.read()
-        try:
-            httpx.get(url, trust_env=False)
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the server did not answer")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,6 @@ import httpx
 import litestar
 import pytest
 from click.testing import CliRunner, Result
-from test_limits import closed_by
-from test_start import running
 from websockets.exceptions import InvalidStatus
 
 from aichat.core import Actor, CannotStart, Connection, Denied, Unreachable, Web, hookimpl
@@ -34,7 +32,8 @@ from aichat.web.access.local import Local
 from aichat.web.access.rate_limits import TooMany
 from aichat.web.access.token import FAILURES, Token
 from support.free_ports import free_port
-from support.in_process_server import Server, a_server
+from support.in_process_server import Server, a_server, closed_by, get
+from support.litestar_command import running
 from support.login import TOKEN, Door, a_door, another_address, cookie_header
 
 HERE = {"host": "localhost:8000"}
@@ -89,37 +88,26 @@ def test_pages_that_are_allowed_by_name_may_ask_from_this_machine() -> None:
     assert local.authenticate(asks(origin="null"))  # the guard has judged that one
 
 
-@pytest.fixture(scope="module")
-def local() -> Iterator[Server]:
-    with a_server() as server:
-        yield server
-
-
-def get(server: Server, path: str = "/", **headers: str) -> httpx.Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.get(server.url + path, headers=named, trust_env=False)
-
-
-def test_local_serves_this_machine_without_a_login(local: Server) -> None:
-    assert get(local).status_code == 200
-    with local.client() as client:
+def test_local_serves_this_machine_without_a_login(server: Server) -> None:
+    assert get(server).status_code == 200
+    with server.client() as client:
         client.until("ready")
-    assert get(local, "/login").status_code == 404
+    assert get(server, "/login").status_code == 404
 
 
-def test_a_forwarded_request_is_refused_over_http_and_websocket(local: Server) -> None:
-    answer = get(local, x_forwarded_for="127.0.0.1")
+def test_a_forwarded_request_is_refused_over_http_and_websocket(server: Server) -> None:
+    answer = get(server, x_forwarded_for="127.0.0.1")
     assert answer.status_code == 403
     assert "x-forwarded-for" in answer.json()["detail"]
     assert "content-security-policy" in answer.headers
-    page = get(local, accept="text/html", via="1.1 proxy")
+    page = get(server, accept="text/html", via="1.1 proxy")
     assert page.headers["content-type"].startswith("text/plain")
     assert 'access = "token"' in page.text
-    with pytest.raises(InvalidStatus) as refused, local.client(additional_headers={"via": "x"}):
+    with pytest.raises(InvalidStatus) as refused, server.client(additional_headers={"via": "x"}):
         pass
     assert refused.value.response.status_code == 403
     assert "via" in json.loads(refused.value.response.body)["detail"]
-    assert get(local, "/health", via="x").status_code == 200
+    assert get(server, "/health", via="x").status_code == 200
 
 
 def test_local_refuses_another_machine_even_where_it_can_be_reached() -> None:
@@ -297,12 +285,6 @@ def test_a_plugin_can_stand_in_for_the_login_so_that_local_may_serve_others() ->
 
 
 # -- token: browsers -------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    with a_door(tmp_path_factory.mktemp("door")) as door:
-        yield door
 
 
 def test_without_a_login_only_health_static_and_login_are_served(door: Door) -> None:

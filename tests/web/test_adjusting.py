@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 import pytest
-from attrs import evolve
 
-from aichat.core import BadValue, CannotStart, NotFound, Parts, Pause, hookimpl, load_plugins
+from aichat.core import BadValue, CannotStart, NotFound, Pause, hookimpl
 from aichat.core.backends import Backend
-from aichat.core.memory_storage import MemoryStorage
-from aichat.core.plugins import open_chat
 from aichat.core.registry.config import Part
 from aichat.core.registry.live_settings import live_settings
 from aichat.plugins.silence import Silence
 from aichat.plugins.silero import Silero
 from aichat.plugins.smart_turn import SmartTurn
-from aichat.web.settings.live_settings import KEPT_AS, LiveSettings
-from support.chat import Given, a_store, all_ready
+from aichat.web.settings.live_settings import KEPT_AS
+from support.chat import a_store
 from support.in_process_server import Server, a_server
+from support.live_settings import SILENCE, a_chat_with_live_settings
 
-SILENCE = {"turn": Part(("silence",), {"silence": {"end_ms": 700}})}
 API = "/api/plugins/turn/silence/settings"
 WELL = Pause(650, 1_000, "well")
-
-
-@asynccontextmanager
-async def a_chat(store: MemoryStorage) -> AsyncIterator[tuple[Parts, LiveSettings]]:
-    given = Given(storage=store)
-    config = evolve(given.config(), parts={**given.config().parts, **SILENCE})
-    async with open_chat(config, load_plugins(extra=[given])) as (_, parts):
-        await all_ready(parts)
-        adjusting = LiveSettings(parts)
-        await adjusting.restore()
-        yield parts, adjusting
 
 
 @pytest.mark.anyio
 async def test_a_change_holds_at_once_and_after_a_restart_until_it_is_taken_back() -> None:
     store = await a_store()
-    async with a_chat(store) as (parts, adjusting):
+    async with a_chat_with_live_settings(store) as (parts, adjusting):
         assert not parts.turn.is_over(WELL)
         await adjusting.change("turn", "silence", {"end_ms": 600, "back_channels": ["aha"]})
         assert parts.turn.is_over(WELL)
-    async with a_chat(store) as (parts, adjusting):
+    async with a_chat_with_live_settings(store) as (parts, adjusting):
         assert parts.turn.is_over(WELL)
         changed = {one.name for one in adjusting.of("turn", "silence") if one.is_changed}
         assert changed == {"end_ms", "back_channels"}
@@ -64,7 +49,7 @@ async def test_what_was_kept_and_no_longer_fits_is_left_out(
     store = await a_store()
     kept = {"turn.silence": {"end_ms": "soon", "gone": 1, "resume_ms": 5}, "tts.other": {"a": 1}}
     await store.change_settings({KEPT_AS: kept})
-    async with a_chat(store) as (_, adjusting):
+    async with a_chat_with_live_settings(store) as (_, adjusting):
         values = {one.name: one.value for one in adjusting.of("turn", "silence")}
         assert (values["end_ms"], values["resume_ms"]) == (700, 5)
         await adjusting.change("turn", "silence", {"resume_ms": 6})
@@ -91,7 +76,7 @@ WRONG: list[tuple[Mapping[str, Any], str]] = [
 @pytest.mark.parametrize(("changes", "told"), WRONG)
 async def test_what_cannot_be_changes_nothing(changes: Mapping[str, Any], told: str) -> None:
     store = await a_store()
-    async with a_chat(store) as (parts, adjusting):
+    async with a_chat_with_live_settings(store) as (parts, adjusting):
         with pytest.raises(BadValue) as error:
             await adjusting.change("turn", "silence", {"resume_ms": 7, **changes})
         assert told in error.value.line
@@ -147,12 +132,10 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(
-        base_url=server.url, trust_env=False, headers={"accept": "text/html"}, follow_redirects=True
-    ) as client:
-        yield client
-        client.post("/speech/turn.silence", data={"do": "reset"})
+def client(client: httpx.Client) -> Iterator[httpx.Client]:
+    """Leaves the settings as it found them."""
+    yield client
+    client.post("/speech/turn.silence", data={"do": "reset"})
 
 
 def test_the_page_changes_tells_what_differs_and_takes_it_back(client: httpx.Client) -> None:

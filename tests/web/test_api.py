@@ -57,12 +57,6 @@ def server(
         yield server
 
 
-@pytest.fixture(scope="module")
-def api(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{server.url}/api", trust_env=False) as client:
-        yield client
-
-
 def made(answer: httpx.Response) -> Any:
     assert answer.status_code == 201, answer.text
     return answer.json()

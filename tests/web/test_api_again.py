@@ -18,12 +18,6 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def api(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{server.url}/api", trust_env=False) as client:
-        yield client
-
-
-@pytest.fixture
 def said(api: httpx.Client) -> list[str]:
     """The ids of three messages of a conversation: a question, its answer, and thanks."""
     talk = api.post("/conversations", json={"active_characters": ["olivia"]}).json()

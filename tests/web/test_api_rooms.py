@@ -24,12 +24,6 @@ def server(llm: FakeLlm) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def api(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{server.url}/api", trust_env=False) as client:
-        yield client
-
-
 def a_conversation(api: httpx.Client, *cast: str) -> str:
     answer = api.post("/conversations", json={"active_characters": list(cast)})
     return str(answer.json()["conversation_id"])

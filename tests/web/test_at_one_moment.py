@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import anyio
 import pytest
@@ -37,6 +37,7 @@ from aichat.web.services.conversation_list import Listing
 from aichat.web.services.pending_deletions import UNDO_SECONDS, PendingDeletions
 from aichat.web.services.undo.messages import DeletedMessages
 from support.chat import Given, a_store, all_ready
+from support.slow_store import a_slow_store
 
 
 def run_rooms(program: Callable[..., object], store: MemoryStorage | None = None) -> None:
@@ -163,41 +164,12 @@ def test_who_comes_when_the_room_is_just_being_closed_is_in_it() -> None:
 # -- what is read, and shown when something newer is known ---------------------------------------
 
 
-class Slow(MemoryStorage):
-    """The first that asks for the cast, or for messages, gets its answer last."""
-
-    pauses: Sequence[float] = ()
-
-    async def _pause(self) -> None:
-        if self.pauses:
-            pause, *self.pauses = self.pauses
-            await anyio.sleep(pause)
-
-    async def cast(self, id: str) -> tuple[Conversation, Sequence[Character]]:
-        read = await super().cast(id)
-        await self._pause()
-        return read
-
-    async def recent_messages(
-        self, conversation: str, n: int = 50, before: str | None = None
-    ) -> Sequence[Message]:
-        read = await super().recent_messages(conversation, n, before)
-        await self._pause()
-        return read
-
-
-async def a_slow_store() -> Slow:
-    store, plain = Slow(), await a_store()
-    store.__dict__.update(vars(plain))
-    return store
-
-
 def test_a_cast_that_was_read_before_a_newer_one_is_not_shown_after_it() -> None:
     store = anyio.run(a_slow_store)
 
     async def program(rooms: Rooms, bus: Bus, parts: Parts) -> None:
         room = rooms.room(*await store.cast("c"))
-        store.pauses = [2.0, 0.0]
+        store.cast_pauses = [2.0, 0.0]
         async with anyio.create_task_group() as tasks:
             await store.leave_conversation("c", "rosa")
             tasks.start_soon(rooms.conversation_changed, "c")
@@ -216,7 +188,7 @@ def test_what_was_said_last_is_read_again_when_it_was_changed_meanwhile() -> Non
             await store.add_message(Message(id, "c", "user", f"It was {id}."))
         async with anyio.create_task_group() as tasks:
             listing = Listing(PendingDeletions(tasks), HiddenMessages())
-            store.pauses = [1.0]
+            store.message_pauses = [1.0]
             tasks.start_soon(listing.entries, store)
             await anyio.sleep(0.5)
             await store.delete_message("two")

@@ -17,9 +17,6 @@ from pathlib import Path
 import attrs
 import httpx
 import pytest
-from test_access import get
-from test_limits import closed_by
-from test_start import environment, running, wait_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -29,22 +26,11 @@ from aichat.web.access import keyring as keys
 from aichat.web.access.rate_limits import Buckets
 from aichat.web.serving import http_timeouts
 from support.free_ports import free_port
-from support.in_process_server import Server, a_server
+from support.in_process_server import Server, a_server, closed_by, get
+from support.litestar_command import environment, running, wait_for
 from support.login import TOKEN, Door, a_door, cookie_header
 
 EVIL = "https://evil.example"
-
-
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    with a_door(tmp_path_factory.mktemp("door")) as door:
-        yield door
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[Server]:
-    with a_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +72,20 @@ def test_a_form_of_another_site_or_port_changes_nothing(
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND"])
 def test_no_method_that_changes_something_is_taken_from_elsewhere(
-    local: Server, method: str
+    server: Server, method: str
 ) -> None:
     answer = httpx.request(
-        method, local.url + "/messages", headers={"origin": EVIL}, trust_env=False
+        method, server.url + "/messages", headers={"origin": EVIL}, trust_env=False
     )
     assert answer.status_code == 403
 
 
-def test_no_page_elsewhere_may_read_an_answer(local: Server) -> None:
-    answer = httpx.get(local.url + "/health", headers={"origin": EVIL}, trust_env=False)
+def test_no_page_elsewhere_may_read_an_answer(server: Server) -> None:
+    answer = httpx.get(server.url + "/health", headers={"origin": EVIL}, trust_env=False)
     assert "access-control-allow-origin" not in answer.headers
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     asked = {"origin": EVIL, "access-control-request-method": "POST"}
-    preflight = httpx.options(local.url + "/messages", headers=asked, trust_env=False)
+    preflight = httpx.options(server.url + "/messages", headers=asked, trust_env=False)
     assert "access-control-allow-origin" not in preflight.headers
 
 
@@ -129,20 +115,20 @@ REBOUND = ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localho
 @pytest.mark.parametrize("host", REBOUND)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_another_name_for_our_address_reaches_nothing(
-    local: Server, method: str, host: str
+    server: Server, method: str, host: str
 ) -> None:
     headers = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
     for path in ("/", "/messages", "/health", "/static/manifest.json"):
-        url = local.url + path
+        url = server.url + path
         answer = httpx.request(method, url, headers=headers, trust_env=False)
         assert answer.status_code == 403, path
 
 
-def test_another_name_for_our_address_gets_no_socket(local: Server) -> None:
+def test_another_name_for_our_address_gets_no_socket(server: Server) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         host = f"evil.example:{unused.getsockname()[1]}"
     with (
-        closing(socket.create_connection(("127.0.0.1", local.port))) as line,
+        closing(socket.create_connection(("127.0.0.1", server.port))) as line,
         pytest.raises(InvalidStatus) as refused,
         connect(f"ws://{host}/ws", sock=line, origin=f"http://{host}", proxy=None),  # type: ignore[arg-type]
     ):
@@ -199,18 +185,18 @@ def raw(server: Server, data: bytes, timeout: float = 60) -> bytes:
     return answer.partition(b"\r\n")[0]
 
 
-def test_two_hosts_are_no_host(local: Server) -> None:
+def test_two_hosts_are_no_host(server: Server) -> None:
     for pair in (("evil.example", "localhost"), ("localhost", "evil.example")):
         hosts = "".join(f"Host: {host}\r\n" for host in pair)
-        assert b"403" in raw(local, f"GET / HTTP/1.1\r\n{hosts}\r\n".encode())
+        assert b"403" in raw(server, f"GET / HTTP/1.1\r\n{hosts}\r\n".encode())
 
 
-def test_a_request_within_a_request_is_refused(local: Server) -> None:
+def test_a_request_within_a_request_is_refused(server: Server) -> None:
     smuggled = (
         b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nX"
     )
-    assert b"400" in raw(local, smuggled)
+    assert b"400" in raw(server, smuggled)
 
 
 # -- stolen, old and planted logins ----------------------------------------------------------
@@ -343,9 +329,9 @@ def test_no_path_leads_out_of_the_static_files_or_past_the_gate(door: Door, path
         b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"x: a\r\n" * 200_000 + b"\r\n",
     ],
 )
-def test_headers_without_end_are_refused(local: Server, request_: bytes) -> None:
-    assert raw(local, request_) in (b"HTTP/1.1 431 Request Header Fields Too Large", b"")
-    assert get(local, "/health").status_code == 200
+def test_headers_without_end_are_refused(server: Server, request_: bytes) -> None:
+    assert raw(server, request_) in (b"HTTP/1.1 431 Request Header Fields Too Large", b"")
+    assert get(server, "/health").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -353,19 +339,19 @@ def test_headers_without_end_are_refused(local: Server, request_: bytes) -> None
     [("x" * 9_000, ""), ("x" * 30_000, ""), ("", "a: b\r\n" * 130), ("", "c: " + "d" * 9_000)],
 )
 def test_a_handshake_that_is_too_long_is_refused_at_once(
-    local: Server, query: str, headers: str
+    server: Server, query: str, headers: str
 ) -> None:
     lines = (
-        f"GET /ws?conversation_id={query} HTTP/1.1", f"Host: 127.0.0.1:{local.port}",
+        f"GET /ws?conversation_id={query} HTTP/1.1", f"Host: 127.0.0.1:{server.port}",
         "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", headers.strip(),
     )  # fmt: skip
     request = "\r\n".join(line for line in lines if line) + "\r\n\r\n"
-    assert raw(local, request.encode()) == b"HTTP/1.1 431 Request Header Fields Too Large"
+    assert raw(server, request.encode()) == b"HTTP/1.1 431 Request Header Fields Too Large"
 
 
-def test_headers_of_a_usual_size_are_taken(local: Server) -> None:
-    assert get(local, "/health", cookie="a" * 30_000).status_code == 200
+def test_headers_of_a_usual_size_are_taken(server: Server) -> None:
+    assert get(server, "/health", cookie="a" * 30_000).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -404,26 +390,26 @@ def answer_of(line: socket.socket) -> bytes:
         return b""
 
 
-def test_who_sends_slowly_is_let_go(local: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_sends_slowly_is_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_timeouts, "HEADER_SECONDS", 0.3)
     monkeypatch.setattr(http_timeouts, "BODY_SECONDS", 0.3)
     head = b"POST /messages HTTP/1.1\r\nHost: localhost\r\n"
     beginnings = (b"", b"GE", head, head + b"Content-Length: 9\r\n\r\n", head + b"x: y\r\n" * 9)
     for beginning in beginnings:
-        with closing(socket.create_connection(("127.0.0.1", local.port), 60)) as line:
+        with closing(socket.create_connection(("127.0.0.1", server.port), 60)) as line:
             line.sendall(beginning)
             assert b" 200 " not in answer_of(line)  # it ends, and not by our own timeout
 
 
-def test_who_is_served_is_not_let_go(local: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_served_is_not_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_timeouts, "HEADER_SECONDS", 1.0)
     monkeypatch.setattr(http_timeouts, "BODY_SECONDS", 1.0)
-    with local.client() as client:
+    with server.client() as client:
         client.until("ready")
         client.until_quiet(1.5)
         client.send("ping", t=1)
         client.until("pong")
-    with httpx.Client(base_url=local.url, trust_env=False) as browser:
+    with httpx.Client(base_url=server.url, trust_env=False) as browser:
         for _ in range(3):  # over one connection
             assert browser.get("/").status_code == 200
 
@@ -567,12 +553,12 @@ TAKE_FORMS = ("/models", "/speech/espeak", "/characters/new", "/characters/x/act
 @pytest.mark.parametrize(("charset", "text"), UNREADABLE)
 @pytest.mark.parametrize("path", TAKE_FORMS)
 def test_a_form_that_cannot_be_read_is_refused_and_not_our_fault(
-    local: Server, path: str, charset: bytes, text: bytes
+    server: Server, path: str, charset: bytes, text: bytes
 ) -> None:
     head = b'--B\r\nContent-Disposition: form-data; name="name"\r\nContent-Type: text/plain'
     body = head + charset + b"\r\n\r\n" + text + b"\r\n--B--\r\n"
     kind = {"content-type": "multipart/form-data; boundary=B"}
-    answer = httpx.post(local.url + path, content=body, headers=kind, trust_env=False)
+    answer = httpx.post(server.url + path, content=body, headers=kind, trust_env=False)
     assert answer.status_code == 400, answer.text
 
 

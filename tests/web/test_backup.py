@@ -9,11 +9,11 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
-from test_start import LITESTAR, environment, running, wait_for
 
 from aichat.core.testing.storage.contract import contents, say, started
 from aichat.plugins.sqlite.store import Sqlite
 from support.free_ports import free_port
+from support.litestar_command import LITESTAR, environment, running, wait_for
 
 pytestmark = pytest.mark.anyio
 

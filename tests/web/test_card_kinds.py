@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cards import V2, a_chunk, charx, coded, with_text
 
 from aichat.core import BadValue, Character
 from aichat.web.services.cards import card as cards
 from aichat.web.services.cards.card_text import from_base64, whole
 from aichat.web.services.cards.png import KEYWORDS
 from aichat.web.services.uploads import painter
-from support.picture_files import JPEG, PNG, WEBP
+from support.character_cards import V2, charx, coded, with_text
+from support.picture_files import JPEG, PNG, WEBP, png_chunk
 
 NAMED = {**V2, "data": {**V2["data"], "name": "Packed"}}
 
 
 def with_chunk(kind: bytes, data: bytes, png: bytes = PNG) -> bytes:
-    return png[:33] + a_chunk(kind, data) + png[33:]
+    return png[:33] + png_chunk(kind, data) + png[33:]
 
 
 def ztxt(card: bytes, keyword: bytes = b"chara") -> bytes:
@@ -77,7 +77,7 @@ def test_the_newer_keyword_wins_and_what_is_damaged_does_not_hide_a_whole_one() 
     for empty in (b"{}", b'{"name": ""}', b"[]", b"null"):
         assert name_of(with_chunk(b"tEXt", b"ccv3\0" + base64.b64encode(empty), old)) == "Zoë"
     twice = with_text("chara", coded(NAMED))
-    assert name_of(twice[:33] + a_chunk(b"tEXt", b"chara\0" + coded(V2)) + twice[33:]) == "Packed"
+    assert name_of(twice[:33] + png_chunk(b"tEXt", b"chara\0" + coded(V2)) + twice[33:]) == "Packed"
 
 
 def test_an_export_leaves_no_older_card_in_any_chunk() -> None:
@@ -250,8 +250,8 @@ def test_a_card_without_a_name_is_explained(card: Any) -> None:
 
 
 def test_a_moving_png_is_read_as_any_other() -> None:
-    control = a_chunk(b"acTL", struct.pack(">II", 1, 0))
-    frame = a_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, *PNG_SIZE, 0, 0, 1, 10, 0, 0))
+    control = png_chunk(b"acTL", struct.pack(">II", 1, 0))
+    frame = png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, *PNG_SIZE, 0, 0, 1, 10, 0, 0))
     moving = PNG[:33] + control + frame + PNG[33:]
     file = with_chunk(b"tEXt", b"chara\0" + coded(NAMED), moving)
     assert name_of(file) == "Packed"

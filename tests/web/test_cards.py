@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
-import struct
-import zlib
-from collections.abc import Iterator
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
 
 import anyio
 import httpx
@@ -19,52 +14,9 @@ from aichat.core import BadValue, Character, Voice
 from aichat.web.services.cards import card as cards
 from aichat.web.services.uploads import painter
 from support.audio_files import tone, wav
+from support.character_cards import V2, charx, coded, with_text
 from support.in_process_server import Server, a_server
-from support.picture_files import JPEG, PNG
-
-V2 = {
-    "spec": "chara_card_v2",
-    "spec_version": "2.0",
-    "data": {
-        "name": "Zoë",
-        "description": "{{char}} is a pilot. <USER> is her co-pilot.",
-        "personality": "brave",
-        "scenario": "",
-        "first_mes": "Welcome aboard, {{user}}!",
-        "mes_example": "<START>\n{{char}}: Roger.",
-        "creator_notes": "never in a prompt",
-        "system_prompt": "{{original}} Be brief.",
-        "post_history_instructions": "",
-        "alternate_greetings": ["Hi", "Ho"],
-        "character_book": {"entries": [{"keys": ["fuel"], "content": "low", "extensions": {}}]},
-        "tags": ["sky", "🎙"],
-        "creator": "somebody",
-        "character_version": "1.1",
-        "extensions": {"talkativeness": "0.5", "elsewhere": {"depth": 3}},
-        "of a later version": [1, {"a": None}],
-    },
-}
-
-
-def a_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def with_text(keyword: str, text: bytes) -> bytes:
-    return PNG[:33] + a_chunk(b"tEXt", keyword.encode() + b"\0" + text) + PNG[33:]
-
-
-def coded(card: Any) -> bytes:
-    return base64.b64encode(json.dumps(card).encode())
-
-
-def charx(files: dict[str, bytes]) -> bytes:
-    """A zip with these files."""
-    out = io.BytesIO()
-    with ZipFile(out, "w", ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return out.getvalue()
+from support.picture_files import JPEG, PNG, png_chunk
 
 
 def test_a_charx_brings_its_card_and_its_main_picture() -> None:
@@ -135,7 +87,7 @@ def test_a_card_of_version_1_is_read() -> None:
 def test_a_picture_holds_a_card_and_the_newest_one_counts() -> None:
     newer = {**V2, "data": {**V2["data"], "name": "Newer"}}
     both = with_text("chara", coded(V2))
-    both = both[:33] + a_chunk(b"tEXt", b"CCV3\0" + coded(newer)) + both[33:]
+    both = both[:33] + png_chunk(b"tEXt", b"CCV3\0" + coded(newer)) + both[33:]
     assert cards.read(both).fields["name"] == "Newer"
     assert cards.read(with_text("Chara", coded(V2))).fields["name"] == "Zoë"
     again = cards.in_picture(both, V2)
@@ -177,24 +129,14 @@ def test_what_is_no_card_is_refused_in_words(file: bytes) -> None:
 # -- the page --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[tuple[httpx.Client, Server]]:
-    with a_server() as server:
-        headers = {"accept": "text/html"}
-        with httpx.Client(
-            base_url=server.url, headers=headers, trust_env=False, timeout=60
-        ) as client:
-            yield client, server
-
-
-def imported(browser: tuple[httpx.Client, Server], file: bytes) -> httpx.Response:
-    return browser[0].post("/characters/import", files={"file": ("card", file)})
+def imported(browser: httpx.Client, file: bytes) -> httpx.Response:
+    return browser.post("/characters/import", files={"file": ("card", file)})
 
 
 def test_a_card_comes_in_with_its_picture_and_goes_out_in_it(
-    browser: tuple[httpx.Client, Server],
+    browser: httpx.Client,
+    server: Server,
 ) -> None:
-    client, server = browser
     ours = {"voice": {"voice": "Zoë's", "speaker_desc": "Quick"}, "temperature": 0.3}
     data = {**V2["data"], "extensions": {**V2["data"]["extensions"], "aichat": ours}}
     answer = imported(browser, with_text("chara", coded({**V2, "data": data})))
@@ -202,8 +144,8 @@ def test_a_card_comes_in_with_its_picture_and_goes_out_in_it(
     who: Character = anyio.run(server.store.character, "zoe-001")
     assert (who.voice, who.temperature, list(who.images)) == ("Zoë's", None, [who.image_url])
     assert (who.is_active, who.extensions["proposed"]) == (False, {"temperature": 0.3})
-    assert client.get(who.image_url or "").status_code == 200
-    out = client.get("/characters/zoe-001/card.png")
+    assert browser.get(who.image_url or "").status_code == 200
+    out = browser.get("/characters/zoe-001/card.png")
     assert out.headers["content-disposition"] == 'attachment; filename="zoe.png"'
     again = imported(browser, out.content)
     twin: Character = anyio.run(
@@ -214,14 +156,14 @@ def test_a_card_comes_in_with_its_picture_and_goes_out_in_it(
         **who.extensions,
         "card": {**who.extensions["card"], "group_only_greetings": []},
     }
-    assert client.get("/characters/zoe-001/card.json").json()["data"]["name"] == "Zoë"
-    assert painter.decode(client.get("/characters/mark/card.png").content).shape == (256, 256, 4)
+    assert browser.get("/characters/zoe-001/card.json").json()["data"]["name"] == "Zoë"
+    assert painter.decode(browser.get("/characters/mark/card.png").content).shape == (256, 256, 4)
 
 
 def test_a_cloned_voice_goes_out_with_its_clip_and_comes_in_elsewhere(
-    browser: tuple[httpx.Client, Server],
+    browser: httpx.Client,
+    server: Server,
 ) -> None:
-    client, server = browser
     store = server.store
     audio = anyio.run(store.add_clip, wav(tone(1.0)), "wav")
     words = anyio.run(store.add_clip, b"La la.", "txt")
@@ -229,9 +171,9 @@ def test_a_cloned_voice_goes_out_with_its_clip_and_comes_in_elsewhere(
     cloned = Voice("Ann's", "clone", audio_path=audio, text_path=words, settings=settings)
     anyio.run(store.add_voice, cloned)
     who = anyio.run(store.add_character, Character("", "Ann", "You are Ann.", "Ann's"))
-    card = client.get(f"/characters/{who.id}/card.json").content
+    card = browser.get(f"/characters/{who.id}/card.json").content
     with a_server() as other:
-        elsewhere = (httpx.Client(base_url=other.url, trust_env=False, timeout=60), other)
+        elsewhere = httpx.Client(base_url=other.url, trust_env=False)
         assert imported(elsewhere, card).headers["location"] == "/characters/ann-001"
         assert imported(elsewhere, card).headers["location"] == "/characters/ann-002"
         [voice] = anyio.run(other.store.voices)
@@ -243,7 +185,7 @@ def test_a_cloned_voice_goes_out_with_its_clip_and_comes_in_elsewhere(
         answer = imported(elsewhere, json.dumps(refused).encode())
         assert answer.headers["location"] == "/characters"
         assert len(anyio.run(other.store.characters)) == 5
-        elsewhere[0].close()
+        elsewhere.close()
 
 
 @pytest.mark.parametrize(
@@ -257,9 +199,8 @@ def test_a_cloned_voice_goes_out_with_its_clip_and_comes_in_elsewhere(
     ],
 )
 def test_a_card_with_odd_fields_is_refused_and_leaves_nothing(
-    browser: tuple[httpx.Client, Server], card: Any
+    browser: httpx.Client, server: Server, card: Any
 ) -> None:
-    _, server = browser
     before = len(anyio.run(server.store.characters)), len(anyio.run(server.store.voices))
     answer = imported(browser, json.dumps(card).encode())
     assert (answer.status_code, answer.headers["location"]) == (303, "/characters")
@@ -267,6 +208,6 @@ def test_a_card_with_odd_fields_is_refused_and_leaves_nothing(
     assert (len(anyio.run(server.store.characters)), len(anyio.run(server.store.voices))) == before
 
 
-def test_without_a_file_nothing_is_imported(browser: tuple[httpx.Client, Server]) -> None:
-    answer = browser[0].post("/characters/import", files={"file": ("", b"")})
+def test_without_a_file_nothing_is_imported(browser: httpx.Client) -> None:
+    answer = browser.post("/characters/import", files={"file": ("", b"")})
     assert answer.headers["location"] == "/characters"

@@ -8,15 +8,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from support.in_process_server import Server, a_server
+from support.in_process_server import Server
 
 OLIVIA, MARK, ROSA = "olivia", "mark", "rosa"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with a_server() as server:
-        yield server
 
 
 @pytest.fixture

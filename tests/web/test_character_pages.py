@@ -17,6 +17,7 @@ from aichat.core.backends import Usage
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.services import character_tryout
 from support.chat import a_store
+from support.html_forms import problem
 from support.in_process_server import Server, a_server
 from support.picture_files import PNG
 
@@ -42,18 +43,6 @@ def server(llm: CountingLlm, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setenv("AICHAT_DATA", str(tmp_path_factory.mktemp("data")))
         with a_server(llm=llm) as server:
             yield server
-
-
-@pytest.fixture
-def browser(server: Server) -> Iterator[httpx.Client]:
-    headers = {"accept": "text/html"}
-    with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=60) as browser:
-        yield browser
-
-
-def problem(page: str, field: str) -> str:
-    found = re.search(rf'id="field-{field}-problem">([^<]*)<', page)
-    return unescape(found[1]) if found else ""
 
 
 def stored(server: Server, id: str) -> Character:

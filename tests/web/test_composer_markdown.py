@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_page_audio import Ask, ask
 
 from aichat.web.html.markdown import render
-
-__all__ = ["ask"]
+from support.page_scripts import Ask
 
 Node = dict[str, Any]
 

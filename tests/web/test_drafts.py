@@ -7,13 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.in_process_server import Client, Server, a_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with a_server() as server:
-        yield server
+from support.in_process_server import Client, Server
 
 
 @pytest.fixture

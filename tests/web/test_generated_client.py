@@ -16,15 +16,9 @@ import httpx
 import pytest
 
 from support.audio_files import tone, wav
-from support.in_process_server import Server, a_server
+from support.in_process_server import Server
 
 NAME = "aichat_client"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with a_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

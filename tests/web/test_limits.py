@@ -25,7 +25,7 @@ from aichat.web.realtime.idle_timeout import IdleTimeout
 from aichat.web.realtime.outbox import Connection
 from aichat.web.realtime.room import Room
 from support.chat import a_chat
-from support.in_process_server import Client, Server, a_server
+from support.in_process_server import Client, Server, a_server, closed_by
 
 SECOND = bytes(32_000)
 """Of microphone audio."""
@@ -144,14 +144,6 @@ def flood(client: Client, frames: Iterable[str | bytes]) -> None:
     with suppress(ConnectionClosed):
         for frame in frames:
             client.connection.send(frame)
-
-
-def closed_by(client: Client) -> tuple[int, str]:
-    """Read until the server closes; return its code and reason."""
-    with pytest.raises(ConnectionClosed) as closed:
-        client.until("never")
-    assert closed.value.rcvd
-    return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 def test_too_many_requests_are_refused_in_words_and_told_when_to_come_back(

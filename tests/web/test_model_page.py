@@ -14,6 +14,7 @@ import pytest
 from aichat.core import BackendFailed, Conversation, Model
 from aichat.core.testing.fakes import FakeLlm
 from support.chat import Given, a_store
+from support.html_forms import problem
 from support.in_process_server import Server, a_server
 
 MODELS = [
@@ -40,21 +41,9 @@ def server() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def browser(server: Server) -> Iterator[httpx.Client]:
-    headers = {"accept": "text/html"}
-    with httpx.Client(base_url=server.url, headers=headers, trust_env=False) as browser:
-        yield browser
-
-
 def set_to(server: Server) -> Any:
     settings: dict[str, Any] = anyio.run(server.store.settings)
     return settings
-
-
-def problem(page: str, field: str) -> str:
-    found = re.search(rf'id="field-{field}-problem">([^<]*)<', page)
-    return unescape(found[1]) if found else ""
 
 
 def test_models_are_listed_with_what_they_cost_and_read(browser: httpx.Client) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.in_process_server import Server, a_server
+from support.in_process_server import Server
 
 ENDPOINTS = """
 GET /api/characters
@@ -63,12 +63,6 @@ POST /api/messages/{id}/say-rest
 GET /health
 GET /health/ready
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with a_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,18 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.page_scripts import Ask, page_parts
+from support.page_scripts import Ask
 
 RATE = 24_000
 WORDS = [n for n in range(20_001, 32_767, 2) if n % 7 and n % 11]
 """No glide of 48 or 120 steps from or to one of these meets a whole number on its way."""
-
-
-@pytest.fixture(scope="module")
-def ask() -> Iterator[Ask]:
-    """One Node for all examples."""
-    with page_parts() as ask:
-        yield ask
 
 
 def sounded(out: list[float]) -> list[int]:

@@ -6,7 +6,6 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -20,31 +19,26 @@ from aichat.web.html import avatars
 from aichat.web.html.character_pictures import face_of
 from aichat.web.services.uploads import painter
 from support.audio_files import wav
-from support.in_process_server import Server, a_server
-from support.picture_files import JPEG, PNG, WEBP, Pixels, a_picture, encoded
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+from support.in_process_server import Server
+from support.picture_files import JPEG, PNG, WEBP, Pixels, a_picture, encoded, png_chunk
 
 
 def bomb(side: int) -> bytes:
     """A small PNG that claims to be, and is, very large."""
     head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     rows = zlib.compress(bytes((side // 8 + 1) * side), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", head)
+        + png_chunk(b"IDAT", rows)
+        + png_chunk(b"IEND", b"")
+    )
 
 
 SECRET = b"GPS 48.8584 N, taken at home"
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0" + SECRET
 TURNED = JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(EXIF) + 2) + EXIF + JPEG[2:]
-TALKATIVE = PNG[:33] + chunk(b"tEXt", b"Comment\0" + SECRET) + PNG[33:]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with a_server() as server:
-        yield server
+TALKATIVE = PNG[:33] + png_chunk(b"tEXt", b"Comment\0" + SECRET) + PNG[33:]
 
 
 def upload(server: Server, file: bytes) -> httpx.Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -25,10 +24,7 @@ from aichat.web.cli.replay_feeder import Feeder, replay
 from support.chat import Given, a_store, all_ready
 from support.simulated_engines import engines
 
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "aichat")  # the engines fail on purpose
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
 async def record(backends: dict[str, Any], minutes: float, seed: int) -> None:

@@ -42,15 +42,6 @@ def server() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def client(server: Server) -> Iterator[httpx.Client]:
-    """A browser, as far as cookies and redirects go."""
-    with httpx.Client(
-        base_url=server.url, trust_env=False, headers={"accept": "text/html"}, follow_redirects=True
-    ) as client:
-        yield client
-
-
 @pytest.mark.parametrize("path", [*PLACES, "/components"])
 def test_every_place_has_a_page_that_marks_it_in_the_rail(client: httpx.Client, path: str) -> None:
     answer = client.get(path)

@@ -17,14 +17,15 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from test_start import LITESTAR, environment, free_port
 
 from aichat.core import CannotStart, Parts
 from aichat.core.registry.selection import Candidate, Role, run_parts
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.serving import download_log
 from aichat.web.serving.download_log import until_answerable
+from support.free_ports import free_port
 from support.in_process_server import a_server
+from support.litestar_command import LITESTAR, environment
 
 pytestmark = pytest.mark.anyio
 

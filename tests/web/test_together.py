@@ -13,7 +13,6 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_adjusting import a_chat
 
 from aichat.core import Character, Conversation, Storage
 from aichat.core.memory_storage import MemoryStorage
@@ -24,6 +23,7 @@ from aichat.web.settings.conversation_defaults import merged
 from aichat.web.settings.live_settings import KEPT_AS, LiveSettings
 from support.chat import CAST, a_store
 from support.in_process_server import Server, a_server
+from support.live_settings import a_chat_with_live_settings
 
 NAMES = ("model", "temperature", "max_tokens", "top_p", "strategy", "max_replies", "auto_cap")
 VALUES: Mapping[str, Any] = dict(
@@ -270,7 +270,7 @@ def test_preferences_that_were_kept_together_before_are_still_known(server: Serv
 @pytest.mark.anyio
 async def test_settings_of_backends_that_two_processes_change_are_both_kept() -> None:
     store = await a_store()
-    async with a_chat(store) as (parts, one):
+    async with a_chat_with_live_settings(store) as (parts, one):
         other = LiveSettings(parts)
         await other.restore()
         await store.change_settings({KEPT_AS: {"vad.silero": {"threshold": 0.4}}})

@@ -15,6 +15,7 @@ from aichat.core import BackendFailed, Voice
 from aichat.core.backends import Reference
 from aichat.core.testing.fakes import FakeStt, FakeTts
 from support.audio_files import tone, wav
+from support.html_forms import problem
 from support.in_process_server import Server, a_server
 
 
@@ -26,20 +27,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             yield server
 
 
-@pytest.fixture
-def browser(server: Server) -> Iterator[httpx.Client]:
-    headers = {"accept": "text/html"}
-    with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=60) as browser:
-        yield browser
-
-
 def hidden(page: str, name: str) -> list[str]:
     return [unescape(one) for one in re.findall(rf'name="{name}" value="([^"]*)"', page)]
-
-
-def problem(page: str, field: str) -> str:
-    found = re.search(rf'id="field-{field}-problem">([^<]*)<', page)
-    return unescape(found[1]) if found else ""
 
 
 def stored(server: Server, key: str) -> Voice:

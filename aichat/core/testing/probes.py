@@ -60,10 +60,10 @@ async def longest_stall(work: Callable[[], Awaitable[object]]) -> Stall:
     async def watch() -> None:
         watching.set()
         while True:
-            worked, before, queued = thread_time(), perf_counter(), _queued()
+            worked, before, in_queue = thread_time(), perf_counter(), queued()
             await anyio.sleep(0.002)
             waited = perf_counter() - before - 0.002
-            seen = (thread_time() - worked, waited, waited - (_queued() - queued))
+            seen = (thread_time() - worked, waited, waited - (queued() - in_queue))
             longest[:] = map(max, longest, seen)
 
     with _as_served():
@@ -93,7 +93,7 @@ def _as_served() -> Iterator[None]:
             gc.enable()
 
 
-def _queued(task: str = "thread-self") -> float:
+def queued(task: str = "thread-self") -> float:
     """Return the seconds that a thread has waited for a processor; 0 where that is unknown."""
     try:
         return int(Path(f"/proc/{task}/schedstat").read_bytes().split()[1]) / 1e9
@@ -114,7 +114,7 @@ class _Stopwatch:
 
     def _waits(self) -> dict[str, float]:
         tasks = [f"self/task/{path.name}" for path in Path("/proc/self/task").glob("*")]
-        return {task: _queued(task) for task in tasks}
+        return {task: queued(task) for task in tasks}
 
 
 async def assert_no_stall(work: Callable[[], Awaitable[object]]) -> None:
