@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import ToolCall
-from aichat.toolkit.model_output.reply_filter import LONGEST_CALL, LONGEST_JSON, ReplyFilter
+from aichat.toolkit.model_output.reply_filter import (
+    LONGEST_CALL,
+    LONGEST_DOUBT,
+    LONGEST_JSON,
+    ReplyFilter,
+)
 from aichat.toolkit.model_output.template_tokens import LONGEST
 from aichat.toolkit.model_output.visible_text import LONGEST_WITHHELD, Withdrawn
 
@@ -23,7 +28,7 @@ CLOCK = [("clock", "{}")]
 Read = tuple[str, list[tuple[str, str]], ReplyFilter]
 
 
-def read(pieces: Iterable[str], offered: Sequence[str] = OFFERED, waits: bool = False) -> Read:
+def read(pieces: Iterable[str], offered: Collection[str] = OFFERED, waits: bool = False) -> Read:
     """Return what remains to be seen, the calls, and the reader."""
     text, said, calls = ReplyFilter("Olivia Barns", offered, waits), "", []
     out = [one for piece in pieces for one in text.feed(piece)]
@@ -92,6 +97,32 @@ HIDDEN = {
     "unknown tokens": "<|fim_prefix|>Hello!<|vision_pad|>",
     "an echo of the system": "<<SYS>>You are Olivia.<</SYS>>Hello!",
     "the answer of a tool": "<tool_response>{}</tool_response>Hello!",
+    "spaces within tags": "< think >plan</ think >Hello!",
+    "a space before the slash": "< think>plan< /think >Hello!",
+    "escaped tags": "&lt;think&gt;plan&lt;/think&gt;Hello!",
+    "wide tags": "＜think＞plan＜/think＞Hello!",
+    "a backslash": "<think>plan<\\think>Hello!",
+    "an escaped slash": "<think>plan<\\/think>Hello!",
+    "a word that may be one of the reply": "<planning>plan</planning>Hello!",
+    "brackets with a capital": "[Reasoning] plan [/Reasoning] Hello!",
+    "brackets with spaces": "[ thinking ]plan[ /thinking ]Hello!",
+    "a heading": "**Thinking:** plan here.\n\n**Answer:** Hello!",
+    "a bold heading": "**Thought process**\nplan\n\n**Final Answer**\nHello!",
+    "a heading in words": "Thought: plan.\nAnd so on.\nFinal Answer: Hello!",
+    "a heading with dots": "Thinking...\nplan\n...done thinking.\n\nHello!",
+    "a block of thoughts": "```thinking\nplan\n```\nHello!",
+    "MiniMax's end": "Hello![e~[",
+    "MiniMax's header": "]~!b[]~b]ai\nHello![e~[\n]~b]user\nHow?",
+    "spaces within tokens": "<| im_start |>assistant\nHello!<| im_end |>",
+    "words within tokens": "Hello!<|end of turn|>",
+    "wide spaces within tokens": "<｜ Assistant ｜>Hello!<｜ end▁of▁sentence ｜>",
+    "a slash before the bar": "Hello!</|im_end|>",
+    "escaped tokens": "Hello!&lt;|im_end|&gt;",
+    "tokens without bars": "<im_start>assistant\nHello!<im_end>",
+    "ChatGLM's": "[gMASK]<sop>Hello!<eop>",
+    "an echo of the prompt": "<|im_start|>system\nYou.<|im_end|>\n<|im_start|>assistant\nHello!",
+    "an invented result": "<|start|>functions.clock to=assistant<|channel|>commentary<|message|>"
+    "noon<|end|><|start|>assistant<|channel|>final<|message|>Hello!",
 }
 
 
@@ -122,7 +153,55 @@ def test_what_is_left_out_in_the_middle_leaves_no_trace(text: str, said: str) ->
         assert read(cut(text, length))[0] == said
 
 
+UNCLOSED = [
+    "[think] I am here for you.",
+    "[think]",
+    "[thinking] Well, <b>let</b> me `see` [analysis] you.",
+    "<planning> is what I do all day. [think] of it.",
+    "Hello. <planning> is what I do.",
+    "Hello.\n[Reasoning] is my strength.",
+    "Thinking: it is an art. Answer me!",
+    "**Thinking:** it is an art.\nAnd so on.",
+    "Thoughts?\nThinking...\nof you",
+    "< think > or not.",
+    "&lt;think&gt; or not.",
+]
+
+
+@pytest.mark.parametrize("end", ["", "<|im_end|>", "<|im_end|>\n<|im_start|>user\nAnd?"])
+@pytest.mark.parametrize("text", UNCLOSED)
+def test_what_may_be_words_and_is_never_closed_is_shown_when_the_reply_ends(
+    text: str, end: str
+) -> None:
+    for length in (1, 2, 5, 1_000):
+        assert read(cut(text + end, length))[:2] == (text, [])
+
+
+def test_what_may_be_words_hides_no_more_than_thoughts_are_long() -> None:
+    reader = ReplyFilter()
+    assert reader.feed("[think] " + "a" * LONGEST_DOUBT) == ["[think] " + "a" * LONGEST_DOUBT]
+    assert reader.feed(" <planning> it") == [" <planning> it"]
+
+
+def test_what_is_no_word_hides_the_rest() -> None:
+    for text in ("<think> a tag", "[THINK] a tag", "◁think▷ a tag", "<|thinking|> a tag"):
+        said, _, reader = read(cut(text, 3))
+        assert (said, reader.only_thought) == ("", True)
+
+
 PLAIN = [
+    "I use clock() to see the time, and dice (two of them) fell.",
+    "clock(s) are nice.\nclock() is a function.\ndice (two of them)\ndice }",
+    "Call `clock()` for it:\n```python\ndice(dice='2d6')\n```\nThat is it.",
+    "```python\ndice(dice='2d6')\n```\nThat is how.",
+    "```\nclock()\n```\nThat is <b>how</b>.",
+    'Write {"name": "Bob"} and {"tool": "saw", "at": 3} into it, or [{"a": 1}].',
+    "Action: run\nSo I ran. Action! The action: dice fell.\nAction: clocks",
+    "functools is a module.\nfunctools[1] is none. to=functions is no",
+    "{'a': 1} is a dict, {it's} not, {\"name\": 'x'}",
+    "Observation: it rains.\nThought is free.",
+    '{"type": "function", "function": {"name": "clock", "description": "a", "parameters": {}}}',
+    "a ]~ b and [e~ c, R&D, &lt;b&gt; and &amp;, x < y > z, <| f |>, < /b >, <\\b>.",
     "Use the <think> tag, or <thinking>, and close it with </think>, as I said.",
     "I wrote </think> in a text. The <analysis> section is the <answer> to it.",
     "<details><summary>More</summary>words</details> after it.",
@@ -161,6 +240,10 @@ def test_ordinary_text_is_whole_wherever_it_is_cut(text: str, length: int) -> No
 TOKENS = [
     *("analysis", "assistantfinal", "The", "assistant", "user\n", "<response>", "</response>", "a"),
     *('<details type="reasoning">', "</details>", "<unused95>", "Use the <think> tag", " in a"),
+    *("]~b]", "ai\n", "[e~[", "< think >", "&lt;think&gt;", "<\\think>", "<| im_end |>", "[think]"),
+    *("<planning>", "**Thinking:** ", "\n**Answer:** ", "Action: dice\n", "Action Input: ", "'"),
+    *("clock()", "dice(", 'dice="2d6")', "functools[", "{'name': 'clock', 'arguments': {}}", "]"),
+    *("to=functions.dice json", '{"dice": "2d6"}', "\nObservation:", "```thinking\n", "print("),
     *("[dice(", 'dice="2d6")]', "```tool_code\n", "clock()", "<｜DSML｜function_calls>", "<0x0A>"),
     *("<think>", "</think>", "[THINK]", "[/THINK]", "<|im_end|>", "<|im_start|>user\n", "</s>"),
     *("<|channel|>analysis<|message|>", "<tool_call>", "</tool_call>", '{"name": "clock", "arg'),
@@ -289,6 +372,80 @@ CALLS = {
 }
 
 
+CALLS |= {
+    "functools": ('functools[{"name": "dice", "arguments": {"dice": "2d6"}}]', DICE),
+    "single quotes": ("{'name': 'dice', 'arguments': {'dice': '2d6'}}", DICE),
+    "several in single quotes": ("[{'name': 'clock', 'arguments': {}}]", CLOCK),
+    "single quotes between tags": (
+        "<tool_call>\n{'name': 'dice', 'arguments': {'dice': '2d6'}}\n</tool_call>",
+        DICE,
+    ),
+    "a comma too many": ('{"name": "dice", "arguments": {"dice": "2d6",},}', DICE),
+    "ReAct": ('Action: dice\nAction Input: {"dice": "2d6"}\nObservation: 7\nSo 7.', DICE),
+    "ReAct with thoughts": ('Thought: I roll.\nAction: dice\nAction Input: {"dice": "2d6"}', DICE),
+    "ReAct in bold": ('**Action:** dice\n**Action Input:** {"dice": "2d6"}\n', DICE),
+    "ReAct without arguments": ("Action: clock\nAction Input: None\n", CLOCK),
+    "ReAct with a value": ("Action: dice\nAction Input: 2d6", [("dice", '{"input": "2d6"}')]),
+    "ReAct in JSON": (
+        'Action:\n```json\n{"action": "dice", "action_input": {"dice": "2d6"}}\n```',
+        DICE,
+    ),
+    "tags with names": (
+        "<tool_use><name>dice</name><arguments>{'dice': '2d6'}</arguments></tool_use>",
+        DICE,
+    ),
+    "a tag of another name": ('<tool name="dice">{"dice": "2d6"}</tool>', DICE),
+    "what is left of harmony": ('to=functions.dice json\n{"dice": "2d6"}', DICE),
+    "more of what is left": ('commentary to=functions.dice code{"dice": "2d6"}', DICE),
+}
+NAMED = {
+    "alone": ("clock()", CLOCK),
+    "with arguments": ('dice(dice="2d6")', DICE),
+    "over lines": ('dice(\n  dice="2d6"\n)', DICE),
+    "with an object": ('dice({"dice": "2d6"})', DICE),
+    "printed": ('print(default_api.dice(dice="2d6"))', DICE),
+    "waited for": ("await functions.clock();", CLOCK),
+    "two": ("clock()\n\ndice(dice='2d6')", CLOCK + DICE),
+    "in backticks": ("`clock()`", CLOCK),
+    "in a block": ("```python\nclock()\ndice(dice='2d6')\n```", CLOCK + DICE),
+    "in a block with an end": ("```\nclock()\n```<|im_end|>", CLOCK),
+    "in JSON without arguments": ('{"name": "clock"}', CLOCK),
+    "in JSON by the key": ('{"dice": {"dice": "2d6"}}', DICE),
+    "before JSON": ('dice{"dice": "2d6"}', DICE),
+    "above JSON": ('dice\n{"dice": "2d6"}', DICE),
+    "as an action": ("Action: clock", CLOCK),
+    "as an action in Python": ("Action: dice(dice='2d6')", DICE),
+}
+
+
+@pytest.mark.parametrize("length", [1, 4, 10_000])
+@pytest.mark.parametrize("name", NAMED)
+def test_what_names_a_tool_on_a_line_of_its_own_is_a_call_if_it_is_offered(
+    name: str, length: int
+) -> None:
+    text, wanted = NAMED[name]
+    said, calls, _ = read(cut(text, length))
+    assert (said.strip(), calls) == ("", wanted)
+    assert read(cut(text, length), offered=())[1] == []
+    if "`" not in text:  # in a block of code behind words it is text
+        said, calls, _ = read(cut(f"Let me see.\n{text}\nSo.", length))
+        assert (said.split(), calls) == (["Let", "me", "see.", "So."], wanted)
+
+
+@pytest.mark.parametrize("length", [1, 4, 10_000])
+def test_a_call_in_json_may_stand_behind_words_of_its_line(length: int) -> None:
+    text = """Sure! {"name": "dice", 'arguments': {"dice": "2d6"}} One moment. {"name": "clock"}"""
+    assert read(cut(text, length))[:2] == ("Sure!  One moment. ", DICE + CLOCK)
+
+
+def test_arguments_without_a_name_are_given_by_their_place() -> None:
+    offered = {"dice": ["dice", "times"]}
+    for text in ("dice('2d6')", "Action: dice\nAction Input: 2d6", 'dice(dice="2d6")'):
+        assert read([text], offered)[:2] == ("", DICE)
+    assert read(["dice('2d6', 3)"], offered)[1] == [("dice", '{"dice": "2d6", "times": 3}')]
+    assert read(["dice('2d6', 3, 4)"], offered)[:2] == ("dice('2d6', 3, 4)", [])
+
+
 @pytest.mark.parametrize("length", [1, 4, 10_000])
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_that_is_written_as_text_is_a_call(name: str, length: int) -> None:
@@ -363,6 +520,21 @@ def steps(work: Callable[[], object]) -> int:
         *('{"name":', '{"name": "', "[TOOL_CALLS]", "<|im_start|>", "<|channel|>x", "<tool_call>"),
         *("```\n", "```json\n{", '\\"', "`a", "okay, ", "<think a=b", "[inst"),
         *("analysis", "analysisA", "!assistan", "!user", "[dice(", "\n[dice(", "```tool_code\n"),
+        *(
+            "]~b]",
+            "[e~[",
+            "< think >",
+            "&lt;",
+            "&lt;think&gt;",
+            "<\\",
+            "<| im",
+            "[think]",
+            "\n[think]",
+        ),
+        *("<planning>", "**Thinking:** ", "\n**Answer:** ", "\nAction: dice", "\nAction: "),
+        *("\nclock()", "\ndice(", "\ndice('", "\nfunctools[", "{'name': '", "\nto=functions.dice "),
+        *("Action: dice\nAction Input: {", "```thinking\n", "\n", "\n ", "\nThinking", "&"),
+        *("`clock()`", "```\nclock()\n", "clock\n", "print(", "x\n"),
         *("<｜DSML｜", "<0x", "</think> ", "x <think> ", "[/think", "<details>"),
     ],
 )

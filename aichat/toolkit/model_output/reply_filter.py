@@ -1,7 +1,14 @@
 """Filters a model's text to its reply: no reasoning, no template tokens, no other speaker's turn.
 
 Text streams in, cut anywhere; the beginning of a possible token is buffered, never more than a few
-letters, and each letter is read once. Within code (between backticks) everything is literal.
+letters, and each letter is read at most twice. Within code (between backticks) everything is
+literal.
+
+What hides text: tags of reasoning, results of tools, calls, other speakers' turns. A tag that is no
+word (``<think>``, ``[THINK]``) hides all that follows until it is closed; if it never is, the model
+ended within its thoughts. A tag that may be words of the reply (``[think]``, ``<planning>``,
+"**Thinking:**") hides what follows only until the reply ends: if nothing has closed it by then, it
+was none, and the text is shown. A call of a tool that was not offered is left out.
 """
 
 from __future__ import annotations
@@ -14,39 +21,41 @@ from attrs import define, field
 
 from aichat.core.tools import ToolCall
 
+from . import call_openings, thought_headings
+from .call_openings import MAYBE, Opening
 from .template_tokens import (
     BARE,
     BARE_ANSWER,
     BARE_THOUGHTS,
-    CALL_BEGINS,
-    CALL_BEGUN,
-    FENCED,
     GLUED,
-    LONGEST_BEGINNING,
     MAYBE_NAMED,
     NAMED,
     OWN_ROLES,
-    PYTHON,
     TOKEN,
     TRIGGER,
     Mark,
     mark_of,
     may_begin,
 )
-from .tool_calls_in_text import Balance, calls_in, is_call
+from .tool_calls_in_text import LONGEST_PYTHON, Balance, calls_in, is_call, unfenced, value_calls
 from .visible_text import FENCE, Shown, Withdrawn
 
 LONGEST_CALL: Final = 100_000
 """Most letters of a call; a longer one is dropped."""
 LONGEST_JSON: Final = 20_000
 """Most letters of bare JSON that may be a call; longer JSON is text."""
+LONGEST_DOUBT: Final = 20_000
+"""Most letters that are hidden by a tag that may be none."""
 LONGEST_HEADER: Final = 200
 DEEPEST: Final = 16
 """Most nested tags around hidden text; deeper ones are ignored."""
 SHOWN_CHANNELS = ("final", "commentary", "answer", "response")
 RECIPIENT = re.compile(r"\bto=(?:functions\.)?([\w-]{1,64})")
 OPENING_FENCE = re.compile(r"\s*```\w*\s*")
-CALL_KEYS = re.compile(r"\"(?:arguments|parameters)\"")
+CALL_KEYS = re.compile(r"[\"'](?:arguments|parameters)[\"']")
+LINE_REST = re.compile(r"[ \t;.,]*")
+LINE_BEGINS = re.compile(r"[ \t]{0,8}[A-Za-z_*.#]")
+HEADING = Mark("thoughts", "heading", is_doubtful=True)
 
 
 @define
@@ -57,6 +66,12 @@ class Pending:
     name: str = ""
     pieces: list[str] = field(factory=list)
     size: int = 0
+    first: str = ""
+    """The first letter of a value."""
+    is_thought: bool = False
+    """It is no call but a block of thoughts."""
+    is_closed: bool = False
+    """Its brackets are; whether it is a call is seen by what follows."""
 
     def add(self, text: str) -> None:
         """Append text."""
@@ -65,10 +80,14 @@ class Pending:
             self.pieces.append(text)
 
     @property
+    def words(self) -> str:
+        """What was written; empty if it is too long."""
+        return "".join(self.pieces) if self.size <= LONGEST_CALL else ""
+
+    @property
     def text(self) -> str:
-        """The whole call; empty if it is too long."""
-        whole = "".join(self.pieces) if self.size <= LONGEST_CALL else ""
-        return f"{self.name}\n{whole}" if self.name else whole
+        """The whole call: its name, if that came before, and what was written."""
+        return f"{self.name}\n{self.words}" if self.name else self.words
 
 
 @define
@@ -89,6 +108,14 @@ class ReplyFilter:
     """Open tags that hide the current text, the innermost last."""
     call: Pending | None = None
     json: Pending | None = None
+    """A call without tags, or what may be one."""
+    doubt: list[str] | None = None
+    """What an open tag hides that may be none, and that tag."""
+    doubt_size: int = 0
+    doubts: bool = True
+    """No such tag has proved to be none yet."""
+    has_acted: bool = False
+    """There was a call in ReAct's form: results that follow are invented."""
     balance: Balance = field(factory=Balance)
     header: str | None = None
     header_kind: str = ""
@@ -115,14 +142,26 @@ class ReplyFilter:
         """Return the buffered rest, at the end of the stream."""
         held, self.held = self.held, ""
         if held and not self.is_over and not held.startswith(("<|", "<｜", "◁")):
-            token = TOKEN.fullmatch(held)
-            mark = mark_of(token) if token else None
-            self._follow(mark, held) if mark and not self._is_text(mark) else self._plain(held)
+            self._last(held)
         if self.json:
             self._end_json()
-        self._end_call()
+        self._reveal()
+        while self.json:
+            self._end_json()
+        self._end_call(is_whole=False)
         self.shown.settle()
         return self.shown.taken()
+
+    def _last(self, held: str) -> None:
+        """Read what was buffered when the stream ended."""
+        token = TOKEN.fullmatch(held)
+        mark = mark_of(token) if token else None
+        if mark and not self._is_text(mark):
+            self._follow(mark, held)
+        elif not self._hides and (name := call_openings.action_alone(held, self.offered)):
+            self.shown.call(value_calls(name, "", self.offered))
+        else:
+            self._plain(held)
 
     @property
     def works(self) -> bool:
@@ -176,34 +215,76 @@ class ReplyFilter:
 
     def _token(self, text: str, at: int) -> int:
         """Read what may be a token; return where to go on."""
-        if text[at] in "au":
-            return self._bare_header(text, at)
-        if text[at] == "`" and (end := self._fenced(text, at)):
+        if LINE_BEGINS.match(text, at) and (end := self._line(text, at)) is not None:
             return end
-        if text[at] != "`" and (self._hides or not self.shown.in_code):
-            token = TOKEN.match(text, at)
-            if token and (mark := mark_of(token)) and not self._is_text(mark):
-                if token["control"] is None and not self._hides and self.shown.is_mid_sentence:
-                    if MAYBE_NAMED.fullmatch(text, token.end()):
-                        self.held = text[at:]
-                        return len(text)
-                    if NAMED.match(text, token.end()):
-                        self._plain(token[0])
-                        return token.end()
-                self._follow(mark, token[0])
-                return token.end()
-            if token is None and may_begin(text, at):
-                self.held = text[at:]
-                return len(text)
-        if self._may_be_json(text, at):
-            name = PYTHON.match(text, at)
-            if CALL_BEGINS.match(text, at) or (name and name.end() < len(text)):
-                self.json, self.balance = Pending("json"), Balance()
-                return at
-            self.held = text[at:]
-            return len(text)
-        self._plain(text[at])
-        return at + 1
+        if text[at] in "au":
+            end = self._bare_header(text, at)
+        elif text[at] == "`" and (end := self._fenced(text, at)):
+            return end
+        else:
+            end = self._marked(text, at)
+            end = self._json_begins(text, at) if end is None else end
+        if end is None:
+            trigger = TRIGGER.search(text, at + 1)
+            end = trigger.start() if trigger else len(text)
+            self._plain(text[at:end])
+        return end
+
+    def _marked(self, text: str, at: int) -> int | None:
+        """Read a token; return where to go on, None if there is none."""
+        if text[at] == "`" or (not self._hides and self.shown.in_code):
+            return None
+        token = TOKEN.match(text, at)
+        mark = mark_of(token) if token else None
+        if token and mark and not self._is_text(mark):
+            if token["control"] is None and not self._hides and self.shown.is_mid_sentence:
+                if MAYBE_NAMED.fullmatch(text, token.end()):
+                    return self._hold(text, at)
+                if NAMED.match(text, token.end()):
+                    self._plain(token[0])
+                    return token.end()
+            self._follow(mark, token[0])
+            return token.end()
+        return self._hold(text, at) if token is None and may_begin(text, at) else None
+
+    def _hold(self, text: str, at: int) -> int:
+        self.held = text[at:]
+        return len(text)
+
+    def _line(self, text: str, at: int) -> int | None:
+        """Read what stands only at the beginning of a line: headings of thoughts, calls."""
+        if (at and text[at - 1] != "\n") or self.header is not None or self.call:
+            return None
+        if self.hidden:
+            return self._heading_ends(text, at) if self.hidden[0] == HEADING else None
+        if self.is_between or not self.shown.at_line_start or self.shown.in_code:
+            return None
+        if self.doubts and not self.shown.has_any:
+            end = thought_headings.thinking_heading(text, at)
+            if end == thought_headings.MAYBE:
+                return self._hold(text, at)
+            if end is not None:
+                self._open(HEADING, text[at:end])
+                return end
+        if self.has_acted and (is_result := call_openings.is_observation(text, at)) is not False:
+            self.is_over = is_result is True
+            return self._hold(text, at)
+        opening = call_openings.line_opening(text, at, self.offered)
+        return self._begin_call(opening, text, at) if opening else None
+
+    def _heading_ends(self, text: str, at: int) -> int | None:
+        """Read the heading of an answer, or an action, behind thoughts under a heading."""
+        if not (at or (self.doubt and self.doubt[-1].endswith("\n"))):
+            return None
+        end = thought_headings.answer_heading(text, at)
+        opening = call_openings.line_opening(text, at, self.offered) if end is None else None
+        if end == thought_headings.MAYBE or opening is MAYBE:
+            return self._hold(text, at)
+        if end is None and opening is None:
+            return None
+        self.hidden.clear()
+        self.doubt = None
+        return self._begin_call(opening, text, at) if opening else end
 
     def _fenced(self, text: str, at: int) -> int:
         """Read where a block of code begins or ends that is a call; 0 if none does."""
@@ -213,13 +294,14 @@ class ReplyFilter:
                 return at + FENCE
             self.held = text[at:] if at + FENCE > len(text) else ""
             return len(text) if self.held else 0
-        begins = FENCED.match(text, at)
+        begins = call_openings.FENCED.match(text, at)
         if not begins or self._hides or not self.shown.at_line_start or self.shown.code.in_block:
             return 0
         self.call = Pending("fence")
+        self.call.is_thought = begins["thoughts"] is not None
         return begins.end()
 
-    def _bare_header(self, text: str, at: int) -> int:
+    def _bare_header(self, text: str, at: int) -> int | None:
         """Read "assistant" on the heels of a sentence: its header's tokens were taken out."""
         before = text[at - 1] if at else self.shown.last
         found = BARE.match(text, at)
@@ -227,11 +309,13 @@ class ReplyFilter:
             self.held = text[at:] if found.end() == len(text) else ""
             self.is_over = not self.held
             return len(text)
-        self._plain(text[at])
-        return at + 1
+        return None
 
     def _is_text(self, mark: Mark) -> bool:
-        """Tell whether a tag is text where it stands: around a part of a reply, or never opened."""
+        """Return whether a tag is text where it stands: around a part of a reply, never opened."""
+        if mark.is_doubtful and not self._hides:
+            is_direction = mark.name.isupper() and mark.name != "THINK"  # [thinking]
+            return not self.doubts or (is_direction and not self.shown.at_line_start)
         if mark.kind == "wrapper":
             return not self._hides and self.shown.has_any and not (mark.closes and self.is_wrapped)
         return (
@@ -248,7 +332,9 @@ class ReplyFilter:
 
     def _plain(self, text: str) -> None:
         """Read text without tokens."""
-        if self.header is not None:
+        if self.doubt is not None:
+            self._hide(text)
+        elif self.header is not None:
             self._read_header(text)
         elif self.call:
             self.call.add(text)
@@ -261,6 +347,8 @@ class ReplyFilter:
 
     def _follow(self, mark: Mark, text: str) -> None:
         """Apply a token."""
+        if self.doubt is not None:
+            self._hide(text)
         if self.header is not None:
             if mark.kind == "dropped":
                 self.header += " "
@@ -276,22 +364,47 @@ class ReplyFilter:
             if mark.kind == "call":
                 return
         if mark.kind in ("thoughts", "hidden"):
-            self._close(mark) if mark.closes else self._open(mark)
+            self._close(mark) if mark.closes else self._open(mark, text)
         elif mark.kind == "wrapper":
             self.is_wrapped = not mark.closes
         elif mark.kind == "dropped":
             self.shown.has_gap = self.shown.has_gap or mark.name.startswith("0x")  # a byte
         elif mark.kind == "call" and not (mark.closes or self.hidden):
             self.call = Pending(mark.name)
-            self.call.add(text if mark.name in ("function", "invoke") else "")
+            self.call.add(text if mark.name in ("function", "invoke", "tool") else "")
         else:
             self._turn(mark)
 
     # -- what is hidden ----------------------------------------------------------------------
 
-    def _open(self, mark: Mark) -> None:
+    def _open(self, mark: Mark, text: str = "") -> None:
+        if mark.is_doubtful and not self.hidden:
+            self.doubt, self.doubt_size = [text], 0
         if len(self.hidden) < DEEPEST and mark.name not in [one.name for one in self.hidden]:
             self.hidden.append(mark)
+
+    def _hide(self, text: str) -> None:
+        """Keep what a tag hides that may be none; show it if it is too long for thoughts."""
+        assert self.doubt is not None  # noqa: S101  (it is asked before)
+        self.doubt.append(text)
+        self.doubt_size += len(text)
+        if self.doubt_size > LONGEST_DOUBT:
+            self._reveal()
+
+    def _reveal(self) -> None:
+        """Show what a tag has hidden that was never closed: it was none."""
+        hidden, self.doubt = self.doubt, None
+        if hidden:
+            self.hidden.clear()
+            self.doubts = False
+            self._plain(hidden[0])
+            self._read_again("".join(hidden[1:]))
+
+    def _read_again(self, text: str) -> None:
+        self._read(text)
+        held, self.held = self.held, ""
+        if held:
+            self._plain(held)
 
     def _close(self, mark: Mark) -> None:
         """Close a hidden section; without an opening tag, all text so far was reasoning."""
@@ -305,12 +418,18 @@ class ReplyFilter:
         elif mark.kind == self.hidden[-1].kind:  # models open one tag and close another
             self.hidden.pop()
         self.shown.has_gap = True
+        if not self.hidden:
+            self.doubt = None
 
     # -- whose turn it is --------------------------------------------------------------------
 
     def _turn(self, mark: Mark) -> None:
+        if self.doubt and mark.kind in ("header", "role", "end"):
+            self.doubt.pop()  # this token
+            self._reveal()
         if mark.kind == "header":
-            self.hidden.clear()
+            is_channel = mark.name == "channel"  # of the turn that has begun
+            self.hidden = [one for one in self.hidden if is_channel and one.kind == "turn"]
             self.header, self.header_kind = "", mark.name
         elif mark.kind == "role":
             self._turn_of(mark.name)
@@ -330,7 +449,9 @@ class ReplyFilter:
         names = {self.name.casefold(), *self.name.casefold().split()}
         self.hidden.clear()
         self.is_between, self.shown.has_gap = False, True
-        self.is_over = bool(role) and role not in OWN_ROLES | names
+        if role and role not in OWN_ROLES | names:
+            self.is_over = self.shown.has_any
+            self._open(Mark("turn", "role"))  # before the reply, the model repeats its prompt
 
     def _read_header(self, text: str) -> None:
         """Read the header of a turn, up to the end of the line."""
@@ -363,48 +484,102 @@ class ReplyFilter:
             return mark.closes and mark.name == self.call.kind
         return mark.kind in ("end", "header", "role", "turn")
 
-    def _end_call(self) -> None:
+    def _end_call(self, is_whole: bool = True) -> None:
         call, self.call = self.call, None
-        if call:
+        if call and call.is_thought:
+            self.shown.add("" if is_whole else call.text)
+        elif call:
             self.shown.call(calls_in(call.text, self.offered))
-            self.shown.has_gap = True
+        self.shown.has_gap = self.shown.has_gap or call is not None
 
-    def _may_be_json(self, text: str, at: int) -> bool:
-        """Return whether a call in JSON, on a line of its own, may begin here."""
-        if text[at] not in "`{[" or self._hides or not self.shown.at_line_start:
-            return False
-        if text[at] != "`" and self.shown.in_code:
-            return False
-        if text[at] == "`" and (self.shown.code.in_block or self.shown.code.in_line):
-            return False
-        if text[at] == "[" and (name := PYTHON.match(text, at)):
-            is_whole = name.end() < len(text)
-            return any(
-                one == name[1] if is_whole else one.startswith(name[1]) for one in self.offered
-            )
-        is_short = len(text) - at <= LONGEST_BEGINNING
-        return bool(CALL_BEGINS.match(text, at) or (is_short and CALL_BEGUN.fullmatch(text, at)))
+    def _json_begins(self, text: str, at: int) -> int | None:
+        """Begin to read what may be a call in JSON, or one that is the whole reply."""
+        if text[at] not in "`{[" or self._hides:
+            return None
+        is_code, starts = text[at] == "`", self.shown.at_line_start
+        if is_code and (self.shown.code.in_block or self.shown.code.in_line or not starts):
+            return None
+        if not is_code and self.shown.in_code:
+            return None
+        opening = None
+        if is_code and self.doubts and not self.shown.has_any:
+            opening = call_openings.whole_opening(text, at, self.offered)
+        elif starts:
+            opening = call_openings.list_opening(text, at, self.offered)
+        opening = opening or call_openings.json_opening(text, at, self.offered)
+        return self._begin_call(opening, text, at) if opening else None
+
+    def _begin_call(self, opening: Opening, text: str, at: int) -> int:
+        """Begin to read a call without tags; return where to go on."""
+        if opening is MAYBE:
+            return self._hold(text, at)
+        if opening.kind == "none":
+            self.has_acted = True
+            self.shown.call(value_calls(opening.name, "", self.offered))
+        elif opening.kind != "label":
+            self.json, self.balance = Pending(opening.kind, opening.name), Balance()
+        return opening.at
 
     def _read_json(self, text: str, at: int) -> int:
         assert self.json is not None  # noqa: S101  (it is asked before)
-        end = self.balance.end(text, at)
+        if self.json.is_closed:
+            return self._after_call(self.json, text, at)
+        end = self._end_of_call(self.json, text, at)
         self.json.add(text[at : end if end >= 0 else len(text)])
+        if end >= 0 and self.json.kind == "line":
+            self.json.is_closed = True
+            return end
         if end >= 0:
             self._end_json()
             return end
-        if self.json.size > LONGEST_JSON:
+        longest = LONGEST_JSON if self.json.kind in ("json", "value") else LONGEST_PYTHON
+        if self.json.size > longest:
             json, self.json = self.json, None
-            self.shown.add(json.text or text[at:])
+            self._show_again(json)
         return len(text)
 
+    def _end_of_call(self, json: Pending, text: str, at: int) -> int:
+        """Return where a call without tags ends; -1 if it goes on."""
+        if json.kind == "whole":
+            return text.find("<", at)
+        if json.kind == "value":
+            json.first = json.first or text[at:].lstrip(" \t*")[:1]
+            if json.first not in ("{", "[", "`"):
+                return text.find("\n", at)
+        return self.balance.end(text, at)
+
+    def _after_call(self, json: Pending, text: str, at: int) -> int:
+        """Read what follows a call that has to stand alone on its line."""
+        rest = LINE_REST.match(text, at)
+        end = rest.end() if rest else at
+        json.add(text[at:end])
+        if end < len(text) and text[end] == "\n":
+            self._end_json()
+        elif end < len(text):
+            self.json = None
+            self.shown.add(json.words)
+        return end
+
     def _end_json(self) -> None:
-        """Emit a call, or show the JSON if it is none; drop half a call."""
+        """Emit a call, or show the text if it is none; drop half a call."""
         assert self.json is not None  # noqa: S101  (it is asked before)
-        text, is_half, self.json = self.json.text, self.balance.depth > 0, None
+        json, is_half, self.json = self.json, self.balance.depth > 0, None
+        text = json.words
         fence = OPENING_FENCE.match(text)
-        bare = text[fence.end() :] if fence else text
-        if is_call(bare, self.offered):
-            self.shown.call(calls_in(bare, self.offered))
+        if json.kind == "value":
+            self.has_acted = True
+            self.shown.call(value_calls(json.name, text, self.offered))
             self.shown.fence = FENCE if fence else 0
+        elif is_call(text, self.offered):
+            self.shown.call(calls_in(unfenced(text), self.offered))
+            self.shown.fence = FENCE if fence and json.kind == "json" else 0
         elif not (is_half and CALL_KEYS.search(text)):
-            self.shown.add(text)
+            self._show_again(json)
+
+    def _show_again(self, json: Pending) -> None:
+        """Show what was no call."""
+        if json.kind == "whole":
+            self.doubts = False
+            self._read_again(json.words)
+        else:
+            self.shown.add(json.words)

@@ -18,14 +18,19 @@ THOUGHTS = frozenset(
     | {"inner_thoughts", "inner_monologue", "internal_monologue", "deliberation", "pondering"}
 )
 """Names of tags around reasoning."""
+WORDS_TOO = frozenset(
+    {"thinks", "reason", "reasons", "reflect", "reflecting", "reflections", "analysis"}
+    | {"analyzing", "analysing", "planning", "deliberation", "pondering"}
+)
+"""Those that may be no tag but a word of the reply between angle brackets."""
 RESULTS = frozenset(
     {"tool_response", "tool_responses", "tool_result", "tool_results", "tool_output"}
-    | {"tool_outputs", "function_results", "function_response", "available_tools", "tools"}
+    | {"tool_outputs", "function_results", "function_response", "available_tools"}
 )
 """Names of tags around results and lists of tools; hidden like reasoning."""
 CALLS = frozenset(
     {"tool_call", "tool_calls", "toolcall", "toolcalls", "function_call", "function_calls"}
-    | {"functioncall", "tool_code", "tool_use", "function", "invoke"}
+    | {"functioncall", "tool_code", "tool_use", "function", "invoke", "tool"}
 )
 TURN_ENDS = frozenset(
     {"im_end", "eot_id", "eot", "eom_id", "eom", "end", "return", "call", "endoftext", "eos"}
@@ -36,6 +41,11 @@ HEADERS = frozenset(
     {"im_start", "start", "start_header_id", "start_of_role", "header_start", "start_of_turn"}
     | {"turn", "channel", "turn_start"}
 )
+TAGS_OF_TURNS = frozenset(
+    {"im_start", "im_end", "im_sep", "eot_id", "eom_id", "endoftext", "end_of_text"}
+    | {"start_header_id", "end_header_id", "end_of_sentence", "end_of_message"}
+)
+"""Control tokens that models also write as tags, without bars."""
 HEADER_ENDS = frozenset(
     {"message", "end_header_id", "end_of_role", "header_end", "im_sep", "im_middle", "content"}
 )
@@ -43,7 +53,8 @@ OWN_ROLES = frozenset({"assistant", "model", "bot", "chatbot", "ai", "gpt", "ass
 OTHER_ROLES = frozenset(
     {"user", "human", "system", "developer", "tool", "observation", "function", "ipython"}
 )
-DROPPED = frozenset({"bos", "pad", "unk", "mask", "sep", "cls"})
+DROPPED = frozenset({"bos", "pad", "unk", "mask", "sep", "cls", "sop", "eop", "tools"})
+DROPPED |= {"begin_of_text", "begin_of_sentence"}
 """Tags that are left out, and nothing with them."""
 WRAPPERS = frozenset({"answer", "final_answer", "response", "final_response", "output", "final"})
 """Tags around a whole reply, left out where it begins and ends; elsewhere they are text."""
@@ -62,10 +73,13 @@ BRACKETS = {
     "PREFIX": "dropped",
     "SUFFIX": "dropped",
     "MIDDLE": "dropped",
+    "gMASK": "dropped",
+    "sMASK": "dropped",
 }
-"""Mistral's, in capitals; in small letters such a word is a stage direction, but ``[think]``."""
+"""Mistral's and ChatGLM's; in small letters such a word may be a stage direction."""
 TAGS = THOUGHTS | RESULTS | CALLS | DROPPED | WRAPPERS | {"s", "details"}
 TAGS |= {"start_function_call", "end_function_call"}
+TAGS |= TAGS_OF_TURNS
 TAGS |= {"start_of_turn", "end_of_turn", "eos", "eos_token", "end_of_utterance", "eot"}
 NUMBERED = re.compile(r"(unused|reserved|extra_id|special)_?(\d{1,4})|0x[0-9a-f]{2}")
 """Tokens without a meaning of their own, and bytes that no server has put together; Gemma's 94 and
@@ -93,33 +107,40 @@ GLUED = ".!?…\"”'’*)]}。！？"
 """Behind one of these no word follows without a space."""
 TRIGGER = re.compile(
     rf"(?:(?<=[{re.escape(GLUED)}])|\A)(?:{LEFT})"
-    r"|<(?=[|｜/0A-Za-z_]|<[/S]|<?\Z)|\[(?=[/A-Za-z_\s{]|\Z)|◁(?=[/A-Za-z]|\Z)"
-    r"|(?<!`)`|\{(?=[\s\"]|\Z)"
+    r"|[<＜](?=\ ?(?:[|｜/\\0A-Za-z_]|\Z)|<[/S]|<?\Z)|&(?=l(?:t(?:;|\Z)|\Z)|\Z)"
+    r"|\[(?=[/A-Za-z_\s{]|\Z)|\](?=~|\Z)|◁(?=[/A-Za-z]|\Z)"
+    r"|(?<!`)`|\{(?=[\s\"']|\Z)|(?:(?<=\n)|\A)(?=[ \t]{0,8}[A-Za-z_*#.])"
 )
-"""Where a token, or a call in JSON, may begin, by the letter that follows."""
+"""Where a token, or a call, may begin, by the letter that follows; calls also begin with a line."""
 TOKEN = re.compile(
     r"""
-      <[|｜](?P<control>[^<>|｜\s]{1,64})[|｜]?>
+      (?:<|＜|&lt;)/?[|｜](?P<control>\ ?[^<>＞&|｜\s]{1,64}(?:\ [^<>＞&|｜\s]{1,64}){0,3}\ ?)
+        [|｜]?(?:>|＞|&gt;)
     | <(?P<tail>[A-Za-z_]{1,40})[|｜]>
-    | <(?P<tag_closes>/?)(?:[|｜]DSML[|｜])?
-        (?P<tag>[A-Za-z_0][\w.:-]{0,40})(?P<more>[\s=/][^<>]{0,160})?>
+    | (?P<left>(?:<|＜|&lt;)\ ?)(?P<tag_closes>[/\\]{0,2})(?P<space>\ ?)(?:[|｜]DSML[|｜])?
+        (?P<tag>[A-Za-z_0][\w.:-]{0,40})(?P<more>[\s=/][^<>＞]{0,160}?)?(?:>|＞|&gt;)
     | <<(?P<sys_closes>/?)(?P<sys>SYS)>>
-    | \[(?P<bracket_closes>/?)(?P<bracket>[A-Za-z_]{3,24})\]
+    | \[\ ?(?P<bracket_closes>/?)\ ?(?P<bracket>[A-Za-z_]{3,24})\ ?\]
     | ◁(?P<kimi_closes>/?)(?P<kimi>[A-Za-z_]{2,24})▷
+    | (?P<minimax>\]~!b\[|\]~b\]|\[e~\[)
     """,
     re.VERBOSE,
 )
 BEGUN = re.compile(
     r"""
-      <[|｜][^<>|｜\s]{0,64}[|｜]?
-    | <(?P<closes>/?)(?:[|｜](?:D(?:S(?:M(?:L)?)?)?)?|(?:[|｜]DSML[|｜])?
-        (?:(?P<tag>[A-Za-z_0][\w.:-]{0,40})(?P<more>[\s=/|｜][^<>]{0,160})?)?)
+      (?:<|＜|&lt;)/?[|｜]\ ?[^<>＞&|｜\s]{0,64}(?:\ [^<>＞&|｜\s]{0,64}){0,3}[|｜]?(?:&g?t?)?
+    | (?P<left>(?:<|＜|&lt;)\ ?)[/\\]{0,2}(?P<space>\ ?)(?:[|｜](?:D(?:S(?:M(?:L)?)?)?)?|
+        (?:[|｜]DSML[|｜])?
+        (?:(?P<tag>[A-Za-z_0][\w.:-]{0,40})(?P<more>[\s=/|｜][^<>＞]{0,160})?(?:&g?t?)?)?)
+    | &(?:l(?:t)?)?
     | <</?S?Y?S?>?
-    | \[/?(?P<bracket>[A-Za-z_]{0,24})
+    | \[\ ?/?\ ?(?P<bracket>[A-Za-z_]{0,24})\ ?
     | ◁/?[A-Za-z_]{0,24}
     """,
     re.VERBOSE,
 )
+MINIMAX = {"]~!b[": "dropped", "]~b]": "header", "[e~[": "end"}
+"""MiniMax's tokens, which have brackets of their own."""
 NAMED = re.compile(
     r"\s?[,.;:!?)\]\"'”’»…]|[ \t](?:tags?|tokens?|elements?|blocks?|sections?|markers?|and|or|is"
     r"|are|in|means|to|around|with|at)\b"
@@ -129,18 +150,6 @@ MAYBE_NAMED = re.compile(r"\s?|[ \t][a-z]{0,8}")
 BARE_THOUGHTS, BARE_ANSWER = "analysis", "assistantfinal"
 """What is left around thoughts of gpt-oss when a server takes the tokens out."""
 ATTRIBUTES = re.compile(r"(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'=]+))*\s*/?")
-CALL_BEGINS = re.compile(
-    r"(?:```\w{0,12}\s{0,8})?\[?\s{0,8}\{\s{0,8}"
-    r"\"(?:name|function|function_name|tool|tool_name|tool_calls|arguments|parameters|type|id"
-    r"|action|recipient_name)\"\s{0,4}:"
-)
-"""JSON that may be a call, bare or in a code block."""
-CALL_BEGUN = re.compile(
-    r"`{1,2}|(?:```\w{0,12}\s{0,8})?(?:\[?\s{0,8}(?:\{\s{0,8}(?:\"\w{0,16}(?:\"\s{0,4})?)?)?)?"
-)
-PYTHON = re.compile(r"\[(\w{1,64})(?=\(|\Z)")
-FENCED = re.compile(r"```(?:tool_code|tool_calls?)[ \t]*\n")
-LONGEST_BEGINNING = 80
 
 
 @frozen
@@ -149,51 +158,76 @@ class Mark:
 
     *kind*: ``thoughts``, ``hidden`` or ``call`` (begins, or *closes*), ``end`` (of a turn),
     ``header`` (begins), ``header_end``, ``role`` (whose turn it is), ``strike``, ``wrapper`` (of a
-    whole reply) or ``dropped``.
+    whole reply) or ``dropped``. *is_doubtful*: it may be no token but words of the reply.
     """
 
     kind: str
     name: str = ""
     closes: bool = False
+    is_doubtful: bool = False
 
 
 def mark_of(token: re.Match[str]) -> Mark | None:
     """Return the meaning of a token; None if it is ordinary text."""
-    if token["control"] is not None:
-        return _control(token["control"])
+    if (control := token["control"]) is not None:
+        meaning = _control(control.strip())
+        return None if " " in control and meaning.kind == "dropped" else meaning
     if token["tail"] is not None:
         is_channel = token["tail"].casefold() == "channel"
         return Mark("thoughts", "channel", True) if is_channel else Mark("end")
     if token["tag"] is not None:
-        return _tag(token["tag"], bool(token["tag_closes"]), token["more"] or "")
+        mark = _tag(token["tag"], bool(token["tag_closes"]), token["more"] or "")
+        return mark if mark is None or _is_plain(token) else _odd(mark)
     if token["sys"] is not None:
         return Mark("hidden", "sys", bool(token["sys_closes"]))
     if token["kimi"] is not None:
         is_thought = token["kimi"].casefold() in THOUGHTS
         return Mark("thoughts", "kimi", bool(token["kimi_closes"])) if is_thought else None
-    name = token["bracket"]
-    if token["bracket_closes"] and name.casefold() in THOUGHTS:
-        return Mark("thoughts", name.upper(), True)  # one that opens may be a stage direction
-    kind = BRACKETS.get("THINK" if name.casefold() == "think" else name)
-    return Mark(kind, name, bool(token["bracket_closes"])) if kind else None
+    if token["minimax"] is not None:
+        return Mark(MINIMAX[token["minimax"]], "minimax")
+    return _bracketed(token["bracket"], bool(token["bracket_closes"]), " " in token[0])
+
+
+def _is_plain(found: re.Match[str]) -> bool:
+    """Return whether a tag is written as usual, without spaces, escapes and wide brackets."""
+    closes = "tag_closes" in found.re.groupindex and "\\" in found["tag_closes"]
+    return found["left"] == "<" and not (found["space"] or closes)
+
+
+def _odd(mark: Mark) -> Mark | None:
+    """Return the meaning of a tag that is written in an unusual way: only reasoning is."""
+    is_thought = mark.kind == "thoughts"
+    return Mark("thoughts", mark.name, mark.closes, not mark.closes) if is_thought else None
+
+
+def _bracketed(name: str, closes: bool, is_spaced: bool) -> Mark | None:
+    if kind := None if is_spaced else BRACKETS.get(name):
+        return Mark(kind, name, closes)
+    is_thought = name.casefold() in THOUGHTS
+    return Mark("thoughts", name.upper(), closes, not closes) if is_thought else None
 
 
 def may_begin(text: str, at: int) -> bool:
     """Return whether an unfinished token may begin at *at*."""
     if len(text) - at > LONGEST:
         return False
+    if any(token.startswith(text[at:]) for token in MINIMAX):
+        return True
     begun = BEGUN.fullmatch(text, at)
     if begun is None:
         return False
     if (name := begun["bracket"]) is not None:
         low = name.casefold()
-        closes = text.startswith("[/", at) and any(known.startswith(low) for known in THOUGHTS)
-        return closes or "think".startswith(low) or any(one.startswith(name) for one in BRACKETS)
+        return any(one.startswith(low) for one in THOUGHTS) or any(
+            one.startswith(name) for one in BRACKETS
+        )
     if (tag := begun["tag"]) is None:
         return True
+    name = tag.casefold().rpartition(":")[2]
+    if not _is_plain(begun):
+        return _is_thought(name) or any(one.startswith(name) for one in THOUGHTS)
     if not begun["more"]:
         return True  # its name ends with the next letter that belongs to none
-    name = tag.casefold().rpartition(":")[2]
     return name in TAGS or _is_thought(name) or begun["more"] in ("|", "｜")
 
 
@@ -204,7 +238,7 @@ def _tag(tag: str, closes: bool, more: str) -> Mark | None:
     if name == "details":
         is_thought = "reasoning" in more  # as Open WebUI shows thoughts, and models copy it
         return Mark("thoughts", name, closes) if is_thought or closes else None
-    if name in ("function", "invoke") and not closes:
+    if name in ("function", "invoke", "tool") and not closes:
         return Mark("call", name) if more.strip() else None
     if name in ("start_function_call", "end_function_call"):
         return Mark("call", "function_call", name.startswith("end"))
@@ -220,9 +254,11 @@ def _tag(tag: str, closes: bool, more: str) -> Mark | None:
     if name in DROPPED or more.endswith("/"):
         return Mark("dropped", name)
     if is_thought:
-        return Mark("thoughts", name, closes)
+        return Mark("thoughts", name, closes, not closes and _is_word(name))
     if name in RESULTS:
-        return Mark("hidden", name, closes) if name != "tools" else None
+        return Mark("hidden", name, closes)
+    if name in HEADER_ENDS:
+        return Mark("header_end", name)
     return Mark("header", name) if name in HEADERS else Mark("end", name)
 
 
@@ -234,6 +270,11 @@ def _numbered(name: str, found: re.Match[str]) -> Mark:
 
 def _is_thought(name: str) -> bool:
     return name in THOUGHTS or not THOUGHTS.isdisjoint(WORD_END.split(name))
+
+
+def _is_word(name: str) -> bool:
+    """Return whether a tag of reasoning has a name that is also an ordinary word."""
+    return (THOUGHTS - WORDS_TOO).isdisjoint({name, *WORD_END.split(name)})
 
 
 def _control(text: str) -> Mark:

@@ -1,8 +1,11 @@
 """Parses tool calls that a model writes into its text, when its server does not parse them.
 
-There are as many forms as families of models: JSON with a name and arguments, bare or between tags;
-a name with JSON behind it; ``<function=name><parameter=key>value``; ``<invoke name="name">``;
-Python, ``[name(key="value")]``; ``call:name{key:value}``.
+There are as many forms as families of models: JSON with a name and arguments, bare or between tags,
+also with single quotes; a name with JSON behind it; ``<function=name><parameter=key>value``;
+``<invoke name="name">``; Python, ``[name(key="value")]``; ``call:name{key:value}``.
+
+The tools that are *offered* may be a mapping to the names of their parameters: arguments without a
+name are then given in that order.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from json import JSONDecoder
 from typing import Any
 
@@ -23,18 +26,27 @@ MOST = 64
 """Calls in one text, and values that are tried as one."""
 NAMES = ("name", "function_name", "tool_name", "tool", "recipient_name", "function", "action")
 ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input")
-FUNCTION = re.compile(r"<(?:function|invoke)(?:=|\s+name\s*=\s*)[\"']?([\w.-]{1,64})[\"']?\s*>")
+FUNCTION = re.compile(
+    r"<(?:function|invoke|tool)(?:=|\s+name\s*=\s*)[\"']?([\w.-]{1,64})[\"']?\s*>"
+)
 PARAMETER = re.compile(r"<parameter(?:=|\s+name\s*=\s*)[\"']?([\w.-]{1,64})[\"']?[^>\n]{0,80}>")
+TAGGED_NAME = re.compile(r"<(?:tool_)?name>\s*([\w.-]{1,64})\s*</")
+TAGGED_ARGUMENTS = re.compile(r"<(?:arguments|parameters|args|input|tool_input)>")
 PAIR = re.compile(r"<arg_key>\s*([\w.-]{1,64})\s*</arg_key>\s*<arg_value>")
 NAME_BEFORE = re.compile(
     r"(?:functions[.:])?([\w-]{1,64})(?::\d+)?\s*"
     r"(?:<[|｜][^<>\n]{1,64}[|｜]>|\[ARGS\]|```(?:json)?|\s){0,4}\Z"
 )
+NAMED_JSON = re.compile(r"(?:functions[.:])?([\w-]{1,64})\s{0,4}(?=\{)")
 BARE = re.compile(r"\s*(?:functions[.:])?([\w-]{1,64})\s*(?:\(\s*\))?\s*\Z")
 GEMMA = re.compile(r"\s*call:([\w.-]{1,64})(\{.*\})\s*\Z", re.DOTALL)
 GEMMA_QUOTE = re.compile(r"<\|\"\|>|<escape>")
 GEMMA_KEY = re.compile(r"(?<=[{,])\s*(\w{1,64})\s*:")
 LONGEST_PYTHON = 5_000
+LONGEST_LITERAL = 20_000
+NAMED_VALUES = {"true": True, "false": False, "null": None, "none": None}
+NO_VALUE = ("", "none", "null", "n/a", "()")
+BEFORE = re.compile(r"\s*(?:```(?:\w{0,12}[ \t]*(?=[\n{\[]))?|`{1,2})?\s*(?:functools(?=\[))?")
 DIALECT = re.compile(r"(?<=[</])[|｜]DSML[|｜]")
 LONGEST_BEFORE = 160
 """Letters before the arguments in which the name is searched."""
@@ -43,23 +55,101 @@ LONGEST_BEFORE = 160
 def calls_in(text: str, offered: Collection[str]) -> list[ToolCall]:
     """Read the calls for tools that were *offered*; all else in *text* is left out."""
     text = DIALECT.sub("", text)
-    found = [*_tagged(text)] or [*_json(text, offered)] or [*python_calls(text)] or [*_gemma(text)]
+    found = (
+        [*_tagged(text)]
+        or [*_json(text, offered)]
+        or [*_literals(text, offered)]
+        or [*python_calls(text, offered)]
+        or [*_gemma(text)]
+    )
     if not found and (bare := BARE.match(text)):
         found = [(bare[1], {})]
     return [_call(name, given) for name, given in found if name in offered][:MOST]
 
 
 def is_call(text: str, offered: Collection[str]) -> bool:
-    """Tell whether *text* is only a call for a tool: JSON, offered or not, or Python."""
-    try:
-        read = json.loads(text)
-    except (ValueError, RecursionError):
-        return any(name in offered for name, _ in python_calls(text))
+    """Return whether *text* is only a call of a tool.
+
+    JSON with a name and arguments is one, whether the tool is offered or not; a name alone, or
+    Python, has to name one that is.
+    """
+    bare = unfenced(text)
+    read = literal(bare)
     several = read if isinstance(read, list) else [read]
-    return bool(several) and all(
-        isinstance(one, Mapping) and len(one) > 1 - ("tool_calls" in one) and [*_calls(one)]
-        for one in several
-    )
+    if several and all(isinstance(one, Mapping) for one in several):
+        return all(_is_call(one, offered) for one in several)
+    named = NAMED_JSON.match(bare)
+    if named and named[1] in offered:
+        return isinstance(literal(bare[named.end() :]), Mapping)
+    return any(name in offered for name, _ in python_calls(bare, offered))
+
+
+def value_calls(name: str, value: str, offered: Collection[str]) -> list[ToolCall]:
+    """Return the call of the tool *name* with the arguments *value*, if it is offered."""
+    if name not in offered:
+        return []
+    value = unfenced(value.lstrip(" \t*"))
+    if value.casefold() in NO_VALUE:
+        return [_call(name, {})]
+    read = literal(value)
+    if not isinstance(read, Mapping):
+        first = next(iter(_parameters_of(name, offered)), "input")
+        read = {first: value if read is None else read}
+    return [_call(name, dict(read))]
+
+
+def unfenced(text: str) -> str:
+    """Return *text* without the backticks around it, and without ``functools`` before a list."""
+    before = BEFORE.match(text)
+    return text[before.end() if before else 0 :].rstrip("` \t\n")
+
+
+def literal(text: str) -> Any:
+    """Return the object or list that *text* is, in JSON or Python; None if it is neither."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    if len(text) > LONGEST_LITERAL or text[:1] not in ("{", "["):
+        return None
+    try:
+        read = _value_of(ast.parse(text, mode="eval").body)
+        json.dumps(read)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return None
+    return read
+
+
+def _value_of(node: ast.expr) -> Any:
+    """Return the value of a literal; unlike Python, JSON writes true, false and null."""
+    if isinstance(node, ast.Dict):
+        keys = [_value_of(key) if key else "" for key in node.keys]
+        return dict(zip(keys, map(_value_of, node.values), strict=True))
+    if isinstance(node, ast.List | ast.Tuple):
+        return [_value_of(one) for one in node.elts]
+    if isinstance(node, ast.Name) and node.id.casefold() in NAMED_VALUES:
+        return NAMED_VALUES[node.id.casefold()]
+    return ast.literal_eval(node)
+
+
+def _is_call(read: Mapping[str, Any], offered: Collection[str]) -> bool:
+    found = [*_calls(read)]
+    if len(read) == 1 and "tool_calls" not in read:
+        return any(name in offered for name, _ in found or _named_by_key(read, offered))
+    return bool(found)
+
+
+def _named_by_key(
+    read: Mapping[str, Any], offered: Collection[str]
+) -> Iterator[tuple[str, object]]:
+    """Yield the call that ``{"name": {arguments}}`` is."""
+    for name, given in read.items():
+        if len(read) == 1 and name in offered and isinstance(given, Mapping):
+            yield name, dict(given)
+
+
+def _parameters_of(name: str, offered: Collection[str]) -> Sequence[str]:
+    return offered.get(name, ()) if isinstance(offered, Mapping) else ()
 
 
 def _call(name: str, given: object) -> ToolCall:
@@ -81,7 +171,7 @@ def _calls(read: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
                 yield from _calls(one)
     elif isinstance(inner := read.get("function"), Mapping):
         yield from _calls(inner)
-    else:
+    elif not isinstance(read.get("description"), str):  # else it is the tool's definition
         name = next((named for one in NAMES if (named := _plain(read.get(one)))), "")
         given = next(
             (read[one] for one in ARGUMENTS if isinstance(read.get(one), dict | str)), None
@@ -104,7 +194,20 @@ def _json(text: str, offered: Collection[str]) -> Iterator[tuple[str, object]]:
             continue
         for one in read if isinstance(read, list) else [read]:
             if isinstance(one, Mapping):
-                yield from [*_calls(one)] or _named_before(text, begin, one, offered)
+                yield from (
+                    [*_calls(one)]
+                    or [*_named_before(text, begin, one, offered)]
+                    or _named_by_key(one, offered)
+                )
+
+
+def _literals(text: str, offered: Collection[str]) -> Iterator[tuple[str, object]]:
+    """Yield the calls of text that is JSON but for its quotes or commas."""
+    begin = min((at for mark in "{[" if (at := text.find(mark)) >= 0), default=-1)
+    read = literal(text[begin:].rstrip("` \t\n")) if begin >= 0 else None
+    for one in read if isinstance(read, list) else [read]:
+        if isinstance(one, Mapping):
+            yield from [*_calls(one)] or _named_before(text, begin, one, offered)
 
 
 def _named_before(
@@ -115,26 +218,42 @@ def _named_before(
         yield before[1], dict(given)
 
 
-def python_calls(text: str) -> Iterator[tuple[str, object]]:
-    """Yield the calls of an expression in Python: one, or a list of them, perhaps printed."""
+def python_calls(text: str, offered: Collection[str] = ()) -> Iterator[tuple[str, object]]:
+    """Yield the calls that lines of Python are: one each, or a list of them, perhaps printed."""
     if len(text) > LONGEST_PYTHON:
         return
     try:
-        read = ast.parse(text.strip(), mode="eval").body
+        body = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    for one in read.elts[:MOST] if isinstance(read, ast.List | ast.Tuple) else [read]:
-        inner = _printed(one)
-        if isinstance(inner, ast.Call) and (name := _python_name(inner.func)) and not inner.args:
-            try:
-                given = {key.arg or "": ast.literal_eval(key.value) for key in inner.keywords}
-                yield name, json.dumps(given, ensure_ascii=False)
-            except (ValueError, TypeError, RecursionError):  # it is no plain value, or not JSON's
-                return
+    lines = [line.value for line in body if isinstance(line, ast.Expr)]
+    if len(lines) < len(body):
+        return
+    for read in lines[:MOST]:
+        for one in read.elts[:MOST] if isinstance(read, ast.List | ast.Tuple) else [read]:
+            inner = _printed(one)
+            if isinstance(inner, ast.Call) and (name := _python_name(inner.func)):
+                try:
+                    yield name, json.dumps(_given(inner, name, offered), ensure_ascii=False)
+                except (ValueError, TypeError, RecursionError):  # no plain value, or not JSON's
+                    return
+
+
+def _given(call: ast.Call, name: str, offered: Collection[str]) -> dict[str, Any]:
+    """Return the arguments of a call in Python."""
+    values = [_value_of(one) for one in call.args]
+    if len(values) == 1 and isinstance(values[0], dict) and not call.keywords:
+        return values[0]
+    named = dict(zip(_parameters_of(name, offered), values, strict=False))
+    if len(named) < len(values):
+        raise ValueError("an argument has no name")
+    return named | {key.arg or "": _value_of(key.value) for key in call.keywords}
 
 
 def _printed(one: ast.expr) -> ast.expr:
-    """Return what ``print`` is to print, else *one* itself."""
+    """Return what ``print`` is to print, or ``await`` to wait for, else *one* itself."""
+    if isinstance(one, ast.Await):
+        return one.value
     if isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id == "print":
         return one.args[0] if len(one.args) == 1 else one
     return one
@@ -168,7 +287,13 @@ def _tagged(text: str) -> Iterator[tuple[str, object]]:
         if not given and (cut := body.partition("</")[0].strip()).startswith("{"):
             given = cut
         yield _plain(begin[1]), given
-    if not begins and (pairs := _pairs(text, PAIR, "</arg_value>")):
+    if not begins and (name := TAGGED_NAME.search(text)):
+        given = TAGGED_ARGUMENTS.search(text)
+        yield (
+            _plain(name[1]),
+            literal(text[given.end() :].partition("</")[0].strip()) if given else {},
+        )
+    elif not begins and (pairs := _pairs(text, PAIR, "</arg_value>")):
         yield text.strip().partition("\n")[0].partition("<")[0].strip(), pairs
 
 
@@ -196,29 +321,33 @@ def _value(text: str) -> object:
 
 @define
 class Balance:
-    """Finds where a JSON value ends, however it is cut into pieces; each letter is read once."""
+    """Finds where a value in JSON or Python ends, however it is cut; each letter is read once."""
 
     depth: int = 0
-    in_text: bool = False
+    quote: str = ""
+    """The mark that ends the current string; empty outside."""
     is_escaped: bool = False
 
     def end(self, text: str, at: int) -> int:
         """Return the end of the value in *text*, from *at* on; -1 if it continues."""
-        while mark := (ESCAPED if self.is_escaped else IN_TEXT if self.in_text else OUTSIDE).search(
-            text, at
-        ):
+        while mark := (ESCAPED if self.is_escaped else INSIDE[self.quote]).search(text, at):
             at = mark.end()
             if self.is_escaped:
                 self.is_escaped = False
             elif mark[0] == "\\":
                 self.is_escaped = True
-            elif mark[0] == '"':
-                self.in_text = not self.in_text
+            elif mark[0] in "\"'":
+                self.quote = "" if self.quote else mark[0]
             else:
-                self.depth += 1 if mark[0] in "{[" else -1
+                self.depth += 1 if mark[0] in "{[(" else -1
                 if self.depth <= 0:
                     return at
         return -1
 
 
-OUTSIDE, IN_TEXT, ESCAPED = re.compile(r'["{}\[\]]'), re.compile(r'["\\]'), re.compile(r"(?s).")
+ESCAPED = re.compile(r"(?s).")
+INSIDE = {
+    "": re.compile(r"[\"'{}\[\]()]"),
+    '"': re.compile(r'["\\]'),
+    "'": re.compile(r"['\\]"),
+}
