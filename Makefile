@@ -10,12 +10,12 @@ PIP := $(BIN)/python -m pip install --quiet
 # what judges sound in real time comes after them, with the machine for itself
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check browser install clean bench
+.PHONY: run test check browser weights install clean bench
 
 run: $(VENV)/.run
 	@$(BIN)/litestar run
 
-test: $(VENV)/.test browser
+test: $(VENV)/.test browser weights
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
