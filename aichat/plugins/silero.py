@@ -23,6 +23,10 @@ FRAME_MS = 32
 CONTEXT = 64
 """Samples of the frame before that the model sees again."""
 
+FORGETS_AFTER = 2_000 // FRAME_MS
+"""Frames without speech after which the model's state is reset: music and noise that it remembers
+make it detect the next voice late, or not at all."""
+
 EXTRA = "whisper"
 
 
@@ -71,13 +75,15 @@ def _state() -> Any:
 
 @define(eq=False)
 class SileroStream:
-    """One microphone: the model is shared, what it remembers is not."""
+    """One microphone: the model is shared, its state is not."""
 
     session: Any
     settings: Silero
     speaking: bool = False
     run: int = 0
     """Frames in a row above the threshold."""
+    quiet: int = 0
+    """Frames without speech since the model's state was reset."""
     h: Any = field(factory=_state)
     c: Any = field(factory=_state)
     heard: Any = field(factory=lambda: np.zeros((1, CONTEXT + FRAME), np.float32))
@@ -87,6 +93,7 @@ class SileroStream:
             raise BadValue(
                 f"A frame has {len(pcm)} bytes.", f"Hand over frames of {FRAME} samples.", "pcm"
             )
+        self._forget()
         probability = self._judge(pcm)
         self.run = self.run + 1 if probability >= self.settings.threshold else 0
         if self.speaking:
@@ -94,6 +101,11 @@ class SileroStream:
         else:
             self.speaking = self.run >= self.settings.needed
         return self.speaking
+
+    def _forget(self) -> None:
+        self.quiet = 0 if self.speaking or self.run else self.quiet + 1
+        if self.quiet > FORGETS_AFTER:
+            self.h, self.c, self.quiet = _state(), _state(), 0
 
     def _judge(self, pcm: bytes) -> float:
         self.heard[0, :CONTEXT] = self.heard[0, FRAME:]
