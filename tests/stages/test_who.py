@@ -10,21 +10,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aichat.core import Character
+from aichat.core.turn_rules import (
+    AUTO_CAP,
+    STRATEGIES,
+    TurnContext,
+    TurnRules,
+    read_rules,
+    talkativeness,
+)
 from aichat.stages.answering.common_words import is_common
 from aichat.stages.answering.mentions import addressed
 from aichat.stages.answering.text_folding import fold
-from aichat.stages.answering.turn_taking import (
-    AUTO_CAP,
-    STRATEGIES,
-    Past,
-    Rules,
-    answering,
-    asked,
-    going_on,
-    rules,
-    silence,
-    talkativeness,
-)
+from aichat.stages.answering.turn_taking import answering, asked, going_on, silence
 
 CAST = [
     Character("o", "Olivia Barns"),
@@ -32,6 +29,10 @@ CAST = [
     Character("r", "Rosa Álvarez-Ruiz"),
     Character("j", "Mary-Jane Chen"),
 ]
+
+
+def ruled(strategy: str) -> TurnRules:
+    return TurnRules(STRATEGIES[strategy])
 
 
 def ids(cast: list[Character]) -> str:
@@ -115,12 +116,14 @@ CASTS = st.lists(NAMES, min_size=1, max_size=6, unique_by=str.casefold).map(
     lambda names: [Character(f"c{place}", name) for place, name in enumerate(names)]
 )
 RULES = st.builds(
-    Rules,
-    st.sampled_from(sorted(STRATEGIES)),
+    TurnRules,
+    st.sampled_from(list(STRATEGIES.values())),
     st.frozensets(st.sampled_from([f"c{n}" for n in range(6)])),
     st.none() | st.integers(1, 6),
 )
-PASTS = st.builds(Past, st.none() | st.sampled_from([f"c{n}" for n in range(6)]), st.integers(0))
+PASTS = st.builds(
+    TurnContext, st.none() | st.sampled_from([f"c{n}" for n in range(6)]), st.integers(0)
+)
 TEXTS = st.text() | st.lists(
     st.sampled_from(["@everyone", "@others", "@c", "Ab", " ", ",", "hello"])
 ).map(" ".join)
@@ -128,14 +131,14 @@ TEXTS = st.text() | st.lists(
 
 @given(TEXTS, CASTS, RULES, PASTS)
 def test_whatever_is_said_each_answers_once_at_most_and_the_muted_never(
-    text: str, cast: list[Character], rule: Rules, past: Past
+    text: str, cast: list[Character], rule: TurnRules, past: TurnContext
 ) -> None:
     chosen = answering(text, cast, rule, past)
     assert chosen == answering(text, cast, rule, past)
     assert len({who.id for who in chosen}) == len(chosen)
     assert not {who.id for who in chosen} & rule.muted
-    assert len(chosen) <= (rule.most or len(cast))
-    assert chosen or rule.strategy in ("natural", "manual") or silence(text, cast, rule)
+    assert len(chosen) <= (rule.max_replies or len(cast))
+    assert chosen or rule.strategy.name in ("natural", "manual") or silence(text, cast, rule)
 
 
 @given(CASTS, st.data())
@@ -146,7 +149,7 @@ def test_mentions_with_an_at_answer_exactly_in_that_order(
     assume(not {who.name.casefold() for who in cast} & {"all", "everyone", "everybody", "others"})
     named = data.draw(st.permutations(cast))[: data.draw(st.integers(1, len(cast)))]
     text = " hm, ".join("@" + who.name for who in named)
-    assert answering(text, cast, Rules("manual")) == named
+    assert answering(text, cast, ruled("manual")) == named
 
 
 @given(CASTS, st.data(), st.sampled_from(["{}", "{}'s", "well, {}?", "({})", "{}: hi"]))
@@ -162,12 +165,14 @@ def test_a_spoken_name_is_found_in_any_case_but_not_inside_a_word(
 
 
 @given(TEXTS, CASTS, PASTS)
-def test_the_strategies_keep_their_promises(text: str, cast: list[Character], past: Past) -> None:
-    assume(not addressed(text, cast, past.last))
-    assert answering(text, cast, Rules("all"), past) == cast
-    assert answering(text, cast, Rules("first"), past) == cast[:1]
-    assert answering(text, cast, Rules("manual"), past) == []
-    assert len(answering(text, cast, Rules("round_robin"), past)) == 1
+def test_the_strategies_keep_their_promises(
+    text: str, cast: list[Character], past: TurnContext
+) -> None:
+    assume(not addressed(text, cast, past.last_speaker))
+    assert answering(text, cast, ruled("all"), past) == cast
+    assert answering(text, cast, ruled("first"), past) == cast[:1]
+    assert answering(text, cast, ruled("manual"), past) == []
+    assert len(answering(text, cast, ruled("round_robin"), past)) == 1
 
 
 @given(CASTS)
@@ -177,7 +182,7 @@ def test_round_robin_lets_everybody_speak_before_anybody_speaks_again(
     spoke: list[Character] = []
     for _ in range(2 * len(cast)):
         last = spoke[-1].id if spoke else None
-        spoke += answering("", cast, Rules("round_robin"), Past(last))
+        spoke += answering("", cast, ruled("round_robin"), TurnContext(last))
     assert spoke == cast + cast
 
 
@@ -202,65 +207,72 @@ def test_the_talkative_speak_as_often_as_they_are_talkative_and_the_silent_never
     ]
     count = dict.fromkeys(("never", "seldom", "often", "always"), 0)
     for seed in range(1000):
-        for who in answering("hm", cast, Rules("natural"), Past(seed=seed)):
+        for who in answering("hm", cast, ruled("natural"), TurnContext(seed=seed)):
             count[who.id] += 1
     assert count["never"] == 0
     assert count["always"] == 1000
     assert 150 < count["seldom"] < 250
     assert 750 < count["often"] < 850
-    assert answering("hm", cast[:2], Rules("natural"), Past(seed=1)) == cast[1:2]
-    assert answering("hm", cast[:1], Rules("natural")) == []
-    assert answering("never?", cast, Rules("natural")) == cast[:1]
+    assert answering("hm", cast[:2], ruled("natural"), TurnContext(seed=1)) == cast[1:2]
+    assert answering("hm", cast[:1], ruled("natural")) == []
+    assert answering("never?", cast, ruled("natural")) == cast[:1]
 
 
 @given(CASTS, RULES, PASTS)
-def test_nobody_goes_on_after_himself(cast: list[Character], rule: Rules, past: Past) -> None:
+def test_nobody_goes_on_after_himself(
+    cast: list[Character], rule: TurnRules, past: TurnContext
+) -> None:
     chosen = going_on(cast, rule, past)
-    assert not chosen or chosen[0].id != past.last
+    assert not chosen or chosen[0].id != past.last_speaker
     assert not {who.id for who in chosen} & rule.muted
-    assert len(chosen) <= (rule.most or len(cast))
-    if len([who for who in cast if who.id not in rule.muted]) >= 2 and rule.strategy != "manual":
+    assert len(chosen) <= (rule.max_replies or len(cast))
+    if (
+        len([who for who in cast if who.id not in rule.muted]) >= 2
+        and rule.strategy.name != "manual"
+    ):
         assert chosen
 
 
 def test_in_auto_mode_the_last_speaker_comes_last() -> None:
-    assert ids(going_on(CAST, Rules(), Past("m"))) == "rjom"
-    assert ids(going_on(CAST, Rules("round_robin"), Past("j"))) == "o"
-    assert ids(going_on(CAST, Rules("manual"), Past("j"))) == ""
+    assert ids(going_on(CAST, TurnRules(), TurnContext("m"))) == "rjom"
+    assert ids(going_on(CAST, ruled("round_robin"), TurnContext("j"))) == "o"
+    assert ids(going_on(CAST, ruled("manual"), TurnContext("j"))) == ""
 
 
 @given(CASTS, RULES, PASTS)
-def test_who_is_asked_speaks_unless_muted(cast: list[Character], rule: Rules, past: Past) -> None:
+def test_who_is_asked_speaks_unless_muted(
+    cast: list[Character], rule: TurnRules, past: TurnContext
+) -> None:
     here = [who for who in cast if who.id not in rule.muted]
-    rule = evolve(rule, most=None)
+    rule = evolve(rule, max_replies=None)
     assert asked([who.id for who in reversed(cast)], cast, rule, past) == here[::-1]
     assert asked(["nobody"], cast, rule, past) == []
-    if here and rule.strategy != "natural":
+    if here and rule.strategy.name != "natural":
         assert asked([], cast, rule, past)
 
 
 @pytest.mark.parametrize(
     ("settings", "meant"),
     [
-        ({}, Rules()),
+        ({}, TurnRules()),
         (
             {"strategy": "first", "muted": ["a"], "max_replies": 2, "auto": True, "auto_cap": 9},
-            Rules("first", frozenset({"a"}), 2, True, 9),
+            TurnRules(STRATEGIES["first"], frozenset({"a"}), 2, True, 9),
         ),
         (
             {"strategy": "chaos", "muted": "a", "max_replies": 0, "auto": 1, "auto_cap": "x"},
-            Rules(),
+            TurnRules(),
         ),
-        ({"strategy": ["all"], "muted": [1, "b"]}, Rules(muted=frozenset("b"))),
+        ({"strategy": ["all"], "muted": [1, "b"]}, TurnRules(muted=frozenset("b"))),
     ],
 )
-def test_rules_are_read_from_the_conversation(settings: dict[str, Any], meant: Rules) -> None:
-    assert rules(settings) == meant
-    assert Rules().auto_cap == AUTO_CAP
+def test_rules_are_read_from_the_conversation(settings: dict[str, Any], meant: TurnRules) -> None:
+    assert read_rules(settings) == meant
+    assert TurnRules().auto_cap == AUTO_CAP
 
 
 def test_silence_has_a_reason() -> None:
-    muted = Rules(muted=frozenset("mo"))
-    assert silence("hi", [], Rules()) == "Nobody is here to answer. Add a character."
-    assert silence("hi", CAST, Rules("manual")).startswith("Nobody was addressed.")
+    muted = TurnRules(muted=frozenset("mo"))
+    assert silence("hi", [], TurnRules()) == "Nobody is here to answer. Add a character."
+    assert silence("hi", CAST, ruled("manual")).startswith("Nobody was addressed.")
     assert silence("@Mark", CAST, muted) == "Mark Chen cannot answer while muted."

@@ -54,6 +54,7 @@ from aichat.core.events import (
     UserSaid,
     UserStartedSpeaking,
 )
+from aichat.core.turn_rules import TurnContext, read_rules
 from aichat.toolkit.model_output.filtered_replies import ThinkingHabits, filtered_reply
 from aichat.toolkit.model_output.visible_text import Withdrawn
 
@@ -65,7 +66,7 @@ from .reply_bounds import LONGEST_REPLY, THINKING_SECONDS, ReplyBounds, shows
 from .speakable import speakable
 from .speaker_filter import SpeakerFilter
 from .tool_calls import ROUNDS, Toolbox, tools_of
-from .turn_taking import Past, answering, asked, going_on, rules, silence
+from .turn_taking import answering, asked, going_on, silence
 
 HISTORY = 200
 """Most messages of a conversation kept in memory."""
@@ -142,7 +143,7 @@ class Answering:
         conversation, cast = await self.parts.storage.cast(turn.conversation)
         if turn.number == context.newest:
             context.conversation, context.cast = conversation, cast
-            context.rules = rules(conversation.settings)
+            context.rules = read_rules(conversation.settings)
         await self._remember(context, turn.conversation)
 
     async def _remember(self, context: ConversationContext, conversation: str) -> None:
@@ -187,14 +188,14 @@ class Answering:
     def _choose(
         self, context: ConversationContext, event: UserSaid | SpeakersAsked
     ) -> SpeakersChosen:
-        past, note = Past(context.last_speaker, event.turn.number), ""
+        at, note = TurnContext(context.last_speaker, event.turn.number), ""
         if isinstance(event, UserSaid):
-            speakers = answering(event.text, context.cast, context.rules, past)
+            speakers = answering(event.text, context.cast, context.rules, at)
             note = "" if speakers else silence(event.text, context.cast, context.rules)
         elif not event.auto:
-            speakers = asked(event.characters, context.cast, context.rules, past)
+            speakers = asked(event.characters, context.cast, context.rules, at)
         else:
-            speakers = going_on(context.cast, context.rules, past)
+            speakers = going_on(context.cast, context.rules, at)
             return self._by_themselves(context, event, speakers)
         return SpeakersChosen(event.turn, _lines(event, speakers), note)
 
@@ -216,8 +217,8 @@ class Answering:
         await self._load(context, event.turn)  # the user may have switched it off meanwhile
         is_new = self.bus.turn(conversation) == event.turn
         room = context.rules.auto and context.by_themselves < context.rules.auto_cap
-        past = Past(context.last_speaker, event.turn.number + 1)
-        if is_new and context.may_go_on and room and going_on(context.cast, context.rules, past):
+        at = TurnContext(context.last_speaker, event.turn.number + 1)
+        if is_new and context.may_go_on and room and going_on(context.cast, context.rules, at):
             await self.bus.publish(SpeakersAsked(self.bus.new_turn(conversation), auto=True))
 
     async def revive(self, event: LinesRevived) -> None:

@@ -9,10 +9,10 @@ from attrs import define, field
 
 from aichat.core import Character, Conversation
 from aichat.core.events import Line
+from aichat.core.turn_rules import TurnRules
 
 from .prompts import ModelMessage, model_message
 from .text_lead import TextLead
-from .turn_taking import Rules
 
 
 @define
@@ -29,7 +29,7 @@ class ConversationContext:
     """The number of the latest turn for which the cast was read."""
     conversation: Conversation | None = None
     cast: Sequence[Character] = ()
-    rules: Rules = field(factory=Rules)
+    rules: TurnRules = field(factory=TurnRules)
     writing: tuple[Line, anyio.CancelScope] | None = None
     replies: dict[str, ModelMessage] = field(factory=dict)
     """What was said in this turn and is no message yet; the next character's prompt holds it."""

@@ -8,9 +8,10 @@ from attrs import frozen
 
 from aichat.core import Bus, Parts
 from aichat.core.events import DraftWritten, SpeakersForeseen
+from aichat.core.turn_rules import TurnContext, read_rules
 
 from .mentions import addressed
-from .turn_taking import Past, answering, rules, silence
+from .turn_taking import answering, silence
 
 
 @frozen
@@ -28,10 +29,10 @@ class DraftPreview:
         """Publish who would answer; the turn that goes on is not touched."""
         id = event.turn.conversation
         conversation, cast = await self.parts.storage.cast(id)
-        how, last = rules(conversation.settings), await self.last_speaker(id)
-        speakers = answering(event.text, cast, how, Past(last, event.turn.number + 1))
-        by_dice = how.strategy == "natural" and not addressed(event.text, cast, last)
-        note = "" if speakers else silence(event.text, cast, how)
+        rules, last = read_rules(conversation.settings), await self.last_speaker(id)
+        speakers = answering(event.text, cast, rules, TurnContext(last, event.turn.number + 1))
+        by_dice = rules.strategy.is_random and not addressed(event.text, cast, last)
+        note = "" if speakers else silence(event.text, cast, rules)
         ids = tuple(who.id for who in speakers)
         asker = event.writer, event.number
         self.bus.post(SpeakersForeseen(event.turn, ids, *asker, note, by_dice))

@@ -18,6 +18,7 @@ from msgspec import Struct
 from aichat.toolkit.packages import version
 from aichat.web.html.page import drawn
 from aichat.web.schemas import records as record_schemas
+from aichat.web.schemas.known_names import with_names
 
 DESCRIPTION = """\
 Everything that the pages of aichat do, for other programs.
@@ -95,6 +96,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     _, better = msgspec.json.schema_components(
         structs, ref_template="#/components/schemas/{name}", schema_hook=_file
     )
+    better |= {one.__name__: with_names(one, better[one.__name__]) for one in structs}
     paths = {
         path: {method: _summarised(operation) for method, operation in operations.items()}
         for path, operations in document["paths"].items()

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
 from aichat.core import Character, Conversation, Storage
+from aichat.core.turn_rules import TurnRules, read_rules
 from aichat.web.schemas.server_frames import Speaker
 from aichat.web.settings.conversation_defaults import defaults
 
 from .character_pictures import own_picture
-
-STRATEGIES = {
-    "all": "Everybody, in order",
-    "first": "The first",
-    "round_robin": "One after the other",
-    "natural": "Those who feel like it (dice)",
-    "manual": "Nobody",
-}
-"""Who answers when nobody is named, in words."""
-AUTO_CAP = 6
-"""Default of the replies that characters give on their own before they wait."""
 
 
 @frozen
@@ -33,12 +22,7 @@ class CastView:
     title: str
     characters: Sequence[Character]
     others: Sequence[Character]
-    muted: frozenset[str]
-    strategy: str
-    max_replies: int | None
-    auto: bool
-    auto_cap: int
-    strategies: Mapping[str, str] = STRATEGIES
+    rules: TurnRules
 
 
 def speakers(cast: Iterable[Character]) -> list[Speaker]:
@@ -53,26 +37,10 @@ async def cast_view(
     settings = conversation.settings if conversation else await defaults(storage)
     here = {who.id for who in cast}
     others = [who for who in await storage.characters() if who.id not in here]
-    strategy = settings.get("strategy")
     return CastView(
         conversation.conversation_id if conversation else "",
         (conversation.title if conversation else None) or "New conversation",
         cast,
         others,
-        muted(settings),
-        strategy if strategy in STRATEGIES else "all",
-        _count(settings.get("max_replies")),
-        settings.get("auto") is True,
-        _count(settings.get("auto_cap")) or AUTO_CAP,
+        read_rules(settings),
     )
-
-
-def muted(settings: Mapping[str, Any]) -> frozenset[str]:
-    """Return the ids that never answer; what the store holds that makes no sense is left out."""
-    stored = settings.get("muted")
-    ids = stored if isinstance(stored, list | tuple) else ()
-    return frozenset(one for one in ids if isinstance(one, str))
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None

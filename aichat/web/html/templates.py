@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from aichat.core import AichatError
+from aichat.core import AichatError, turn_rules
 from aichat.web import paths
 
 from . import avatars
@@ -78,6 +78,11 @@ def environment(plugin_folders: Iterable[Path]) -> Environment:
     )
     jinja.filters |= {"attributes": attributes, "with_code": with_code}
     jinja.globals["asset"] = Assets(paths.static())
+    jinja.globals |= {
+        "turn_settings": turn_rules.TURN_SETTINGS,
+        "turn_strategies": turn_rules.STRATEGIES,
+        "most_replies": turn_rules.MOST_REPLIES,
+    }
     jinja.globals |= {"face_of": face_of, "avatar": avatars.address, "is_own": is_own}
     jinja.globals["colour_of"] = colour_of
     return jinja

@@ -19,7 +19,7 @@ from litestar.response import Redirect
 
 from aichat.core import BadValue
 from aichat.core.events import SpeakersAsked
-from aichat.web.html.cast_view import muted
+from aichat.core.turn_rules import TURN_SETTINGS, read_rules
 from aichat.web.html.page import Req, address
 from aichat.web.realtime.conversation_settings import Choose, Settings, change_settings
 from aichat.web.realtime.rooms import Rooms
@@ -27,7 +27,6 @@ from aichat.web.schemas.settings import SettingsChanges, sent
 
 from . import forms
 
-RULES = ("strategy", "max_replies", "auto", "auto_cap")
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
@@ -100,7 +99,7 @@ class Change:
         here(ids, whom)
 
         def choose(settings: Mapping[str, Any]) -> dict[str, Any]:
-            others = muted(settings) - {whom}
+            others = read_rules(settings).muted - {whom}
             return {"muted": sorted(others | {whom} if is_muted else others) or None}
 
         await self._set(choose)
@@ -125,7 +124,7 @@ def ordered(ids: Sequence[str], wanted: Sequence[str]) -> list[str]:
 
 def rules(data: Mapping[str, str]) -> dict[str, Any]:
     """Read what was changed in the form of the rules. Raises :class:`BadForm`."""
-    typed = {name: forms.text(data, name) for name in forms.changed(data, RULES)}
+    typed = {name: forms.text(data, name) for name in forms.changed(data, TURN_SETTINGS)}
     given: dict[str, Any] = {name: text or None for name, text in typed.items()}
     if "auto" in given:
         given["auto"] = bool(given["auto"]) or None

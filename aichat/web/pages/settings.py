@@ -18,6 +18,7 @@ from pluggy import PluginManager
 
 from aichat.core import BackedUp, BadValue, Config, NotFound, Parts
 from aichat.core.errors import BadSettings
+from aichat.core.turn_rules import DEFAULT, STRATEGIES, TURN_SETTINGS
 from aichat.toolkit.packages import version
 from aichat.web.html.page import Page, Req, done, drawn, is_fragment, page, saved, toast_only
 from aichat.web.realtime.rooms import Rooms
@@ -34,13 +35,6 @@ from . import forms
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 ARCHIVE_BYTES = 1_000_000_000
 FILE = "aichat-{:%Y-%m-%d}.zip"
-TURN_SETTINGS = {
-    "strategy": "Who answers",
-    "max_replies": "Most replies to one message",
-    "auto": "The characters go on by themselves",
-    "auto_cap": "Replies before they wait for you",
-}
-"""Turn settings of new conversations, with labels. Model settings are on the page Models."""
 
 
 @frozen
@@ -77,6 +71,8 @@ async def _settings(
         destinations=_destinations(state.config, state.manager, parts),
         chosen=chosen,
         drawn_with=drawn,
+        strategies=_strategies(),
+        strategy=_strategy(chosen),
         counts=await _counts(parts),
         storage=next(one.name for one in parts.statuses() if one.part == "storage" and one.serving),
         has_backup=isinstance(parts.storage, BackedUp),
@@ -94,8 +90,8 @@ async def keep(request: Req, state: State, data: Form) -> Page:
     except BadBody as error:
         wrong = forms.problems(error)
         if is_fragment(request):
-            told_of = " ".join(f"{TURN_SETTINGS[name]}: {words}" for name, words in wrong.items())
-            return toast_only(request, told_of, "bad", 400)
+            lines = (f"{TURN_SETTINGS[name].label}: {words}" for name, words in wrong.items())
+            return toast_only(request, " ".join(lines), "bad", 400)
         return await _settings(request, state, data, forms.drawn(data, TURN_SETTINGS), wrong)
     await state.parts.storage.change_settings(sent(changes))
     words = "New conversations begin so from now on."
@@ -116,13 +112,22 @@ def _read(form: Form, name: str) -> Any:
 
 def _shown(chosen: Mapping[str, Any]) -> forms.Values:
     """Return what the form shows of the settings, as a browser sends it back."""
-    strategy = chosen.get("strategy")
     return {
-        "strategy": "" if strategy in (None, "all") else strategy,
+        "strategy": _strategy(chosen),
         "max_replies": str(chosen.get("max_replies") or ""),
         "auto": "on" if chosen.get("auto") else "",
         "auto_cap": str(chosen.get("auto_cap") or ""),
     }
+
+
+def _strategies() -> list[tuple[str, str]]:
+    """Return the values and labels of the strategies; the default is not stored."""
+    return [("" if one is DEFAULT else one.name, one.label) for one in STRATEGIES.values()]
+
+
+def _strategy(chosen: Mapping[str, Any]) -> str:
+    strategy = chosen.get("strategy")
+    return "" if strategy in (None, DEFAULT.name) else str(strategy)
 
 
 @get("/settings/export")

@@ -21,6 +21,8 @@ from msgspec import NODEFAULT, Struct
 
 from aichat.core import BadValue, is_clean
 
+from . import known_names
+
 T = TypeVar("T")
 
 
@@ -160,6 +162,9 @@ def _misfit(value: Any, kind: Any, where: str) -> Iterator[Mistake]:
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         inside, message = _place(str(error))
         yield Mistake(where + inside, message)
+    else:
+        if wrong := known_names.mistake(value, kind):
+            yield Mistake(where, f"{wrong}.")
 
 
 def _as_it_is(kind: type[T], value: Any) -> T:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.core import BadValue
+from aichat.core.turn_rules import MOST_REPLIES, STRATEGIES
+
+from .known_names import NamesChecked, one_of
 
 FRAME_LIMIT = 65_536
 """Most bytes in one frame from a client."""
@@ -22,19 +25,18 @@ Temperature = Annotated[float, Meta(ge=0, le=2)]
 MaxTokens = Annotated[int, Meta(ge=1, le=100_000)]
 TopP = Annotated[float, Meta(ge=0, le=1)]
 Stop = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=4)]
-Strategy = Literal["all", "first", "round_robin", "natural", "manual"]
+Strategy = Annotated[str, one_of(STRATEGIES)]
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Ids = Annotated[list[Id], Meta(max_length=100)]
-Replies = Annotated[int, Meta(ge=1, le=50)]
+Replies = Annotated[int, Meta(ge=1, le=MOST_REPLIES)]
 
 
-class SettingsChanges(Struct):
+class SettingsChanges(NamesChecked):
     """What is to be changed of settings; null takes one away.
 
-    *strategy* says who answers when the user names nobody: ``all``, the ``first``, one after the
-    other (``round_robin``), by talkativeness (``natural``), or nobody (``manual``). *max_replies*
-    limits the replies to one message. With *auto* the characters go on by themselves, for
-    *auto_cap* replies (6), until the user speaks or types.
+    *strategy* says who answers when the user names nobody. *max_replies* limits the replies to one
+    message. With *auto* the characters go on by themselves, for *auto_cap* replies (6), until the
+    user speaks or types.
     """
 
     model: ModelName | UnsetType | None = UNSET
