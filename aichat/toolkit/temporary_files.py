@@ -46,7 +46,7 @@ def sweep(folder: Path, beginning: str) -> int:
     *beginning* is a pattern for the part of the name before the mark. Errors are ignored.
     """
     swept = 0
-    for path in _left(folder, re.compile(beginning + MARK.pattern)):
+    for path in left(folder, beginning):
         try:
             if path.is_dir():
                 shutil.rmtree(path)
@@ -58,7 +58,9 @@ def sweep(folder: Path, beginning: str) -> int:
     return swept
 
 
-def _left(folder: Path, name: re.Pattern[str]) -> Iterator[Path]:
+def left(folder: Path, beginning: str) -> Iterator[Path]:
+    """Return what dead processes have left in *folder*; *beginning* as in :func:`sweep`."""
+    name = re.compile(beginning + MARK.pattern)
     try:
         with os.scandir(folder) as entries:
             found = [entry for entry in entries if name.match(entry.name)]

@@ -58,7 +58,7 @@ from .realtime.rooms import Rooms
 from .schemas.client_frames import BadFrame
 from .schemas.decoding import BadBody
 from .schemas.parameters import wrong_parameters
-from .services import metrics, prompt_log
+from .services import archive, metrics, prompt_log
 from .services.character_tryout import Tryouts
 from .services.conversation_list import Listing
 from .services.import_jobs import Imports
@@ -228,6 +228,7 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         await to_thread.run_sync(sweep_temporary)
         app.state.trials = Tryouts()
         app.state.imports = Imports()
+        await archive.finish_rollbacks(paths.data(), parts.storage)
         app.state.adjusting = LiveSettings(parts)
         await app.state.adjusting.restore()
         app.state.metrics = metrics.Metrics()

@@ -20,6 +20,7 @@ from aichat.core import BackedUp, BadValue, Config, NotFound, Parts
 from aichat.core.errors import BadSettings
 from aichat.core.turn_rules import DEFAULT, STRATEGIES, TURN_SETTINGS
 from aichat.toolkit.packages import version
+from aichat.web import paths
 from aichat.web.html.page import Page, Req, done, drawn, is_fragment, page, saved, toast_only
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.decoding import BadBody, fill
@@ -163,7 +164,9 @@ async def _taken_in(request: Req, state: State, one: import_jobs.Import) -> Page
         raise BadValue("There is no file.", "Choose one that aichat exported.", "file")
     policy: archive.Policy = "replace" if form.get("existing") == "replace" else "keep"
     try:
-        taken = await archive.take_in(state.parts.storage, file.file, policy, one.report)
+        taken = await archive.take_in(
+            state.parts.storage, file.file, policy, paths.data(), one.report
+        )
     finally:
         await file.close()
     rooms: Rooms = state.rooms

@@ -6,6 +6,16 @@ conversation with its messages, and ``clips/`` the recordings and pictures that 
 """
 
 from .reading import BadArchive, Policy, Taken, take_in
+from .rollback import finish_rollbacks
 from .writing import KINDS, packed, today
 
-__all__ = ["KINDS", "BadArchive", "Policy", "Taken", "packed", "take_in", "today"]
+__all__ = [
+    "KINDS",
+    "BadArchive",
+    "Policy",
+    "Taken",
+    "finish_rollbacks",
+    "packed",
+    "take_in",
+    "today",
+]

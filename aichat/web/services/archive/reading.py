@@ -1,8 +1,9 @@
 """Imports an archive. All of it is validated before anything is stored.
 
 A reference to something that is neither in the archive nor in the store is dropped: a character's
-voice, a member of a conversation. Nothing is ever deleted. An import that is cancelled or fails is
-rolled back, except for recordings, which the store sweeps, and the order of conversations.
+voice, a member of a conversation. Nothing is ever deleted. An import that is cancelled, fails or is
+stopped with the server is rolled back (``rollback.py``), except for recordings, which the store
+sweeps, and the order of conversations.
 
 An archive is the user's own backup: it restores everything, including tools and models of
 characters (a card, which strangers pass around, only proposes those). The result counts the
@@ -11,18 +12,18 @@ characters with such choices, in case the archive was somebody else's.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import IO, Any, Literal
 
 import anyio
 import anyio.lowlevel
+import msgspec
 from anyio import to_thread
 from attrs import define, evolve, field, fields
 
 from aichat.core import (
-    AichatError,
     Character,
     Conflict,
     Conversation,
@@ -34,15 +35,13 @@ from aichat.core import (
 from aichat.web.schemas.settings import KNOWN
 
 from .checking import BadArchive, Checked, checked
+from .rollback import Kind, Rollback, UndoStep
 
 Policy = Literal["keep", "replace"]
 """Existing records: keep them, or replace them by the archive's."""
 BATCH = 1_000
-UndoStep = Callable[[], Awaitable[object]]
 Report = Callable[[int, int], None]
 """Called with the number of records imported so far, and the total."""
-
-log = logging.getLogger(__name__)
 
 __all__ = ["BadArchive", "Policy", "Taken", "take_in"]
 
@@ -76,31 +75,37 @@ class Taken:
 
 
 async def take_in(
-    storage: Storage, file: IO[bytes], policy: Policy, report: Report = lambda done, total: None
+    storage: Storage, file: IO[bytes], policy: Policy, folder: Path, report: Report
 ) -> Taken:
     """Import an archive. Raises :class:`BadArchive`, and what the store raises.
 
-    After an error, and when it is cancelled, the import is rolled back.
+    After an error, and when it is cancelled, the import is rolled back; *folder* keeps what that
+    needs if the server is stopped meanwhile.
     """
     found = await to_thread.run_sync(checked, file)
     with found.archive:
-        taking = _Taking(storage, found, policy, report)
+        taking = _Taking(storage, found, policy, report, Rollback(folder))
         try:
             return await taking.everything()
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await taking.roll_back()
+                await taking.rollback.run(storage)
             raise
 
 
+@define(eq=False)
 class _Taking:
-    def __init__(self, storage: Storage, found: Checked, policy: Policy, report: Report) -> None:
-        self.storage, self.found, self.policy, self.report = storage, found, policy, report
-        self.taken = Taken()
-        self.clips = list(found.clips())
-        self.done = 0
-        self.undo_steps: list[UndoStep] = []
-        """What undoes each step, oldest first; added before the step, which may fail midway."""
+    storage: Storage
+    found: Checked
+    policy: Policy
+    report: Report
+    rollback: Rollback
+    taken: Taken = field(factory=Taken)
+    clips: list[str] = field(init=False)
+    done: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.clips = list(self.found.clips())
 
     async def everything(self) -> Taken:
         await self._step(0)
@@ -121,6 +126,7 @@ class _Taking:
             await self._conversation(conversation, messages, here)
             await self._step()
         await self._settings()
+        await self.rollback.end()
         return self.taken
 
     async def _step(self, count: int = 1) -> None:
@@ -131,16 +137,6 @@ class _Taking:
         self.report(self.done, sum(map(len, records)))
         await anyio.lowlevel.checkpoint()
 
-    async def roll_back(self) -> None:
-        """Undo all steps, the last first. Steps that cannot be undone are logged."""
-        for step in reversed(self.undo_steps):
-            try:
-                await step()
-            except NotFound:
-                continue  # it was deleted meanwhile
-            except AichatError as error:
-                log.error("A record of an import that was rolled back is still here: %s", error)
-
     async def _clip(self, key: str) -> None:
         data = await to_thread.run_sync(self.found.clip, key)
         if await self.storage.add_clip(data, key.rpartition(".")[2]) != key:
@@ -150,9 +146,9 @@ class _Taking:
         key, storage = voice.voice, self.storage
         before: Voice | None = await _found(storage.voice, key)
         if before is None:
-            await self._add(partial(storage.add_voice, voice), partial(storage.delete_voice, key))
+            await self._add(partial(storage.add_voice, voice), "voice", key)
         elif self.policy == "replace":
-            self.undo_steps.append(partial(storage.change_voice, key, _changes(before)))
+            await self.rollback.note([_back("voice", key, before)])
             await storage.change_voice(key, _changes(voice))
         else:
             self.taken.kept += 1
@@ -162,11 +158,9 @@ class _Taking:
     async def _character(self, who: Character) -> None:
         before: Character | None = await _found(self.storage.character, who.id)
         if before is None:
-            gone = partial(self.storage.delete_character, who.id)
-            await self._add(partial(self.storage.add_character, who), gone)
+            await self._add(partial(self.storage.add_character, who), "character", who.id)
         elif self.policy == "replace":
-            back = partial(self.storage.change_character, who.id, _changes(before))
-            self.undo_steps.append(back)
+            await self.rollback.note([_back("character", who.id, before)])
             await self.storage.change_character(who.id, _changes(who))
             self.taken.changed.append(who.id)
         else:
@@ -183,10 +177,9 @@ class _Taking:
         id, storage = conversation.conversation_id, self.storage
         before: Conversation | None = await _found(storage.conversation, id)
         if before is None:
-            gone = partial(storage.delete_conversation, id)
-            await self._add(partial(storage.add_conversation, conversation), gone)
+            await self._add(partial(storage.add_conversation, conversation), "conversation", id)
         elif self.policy == "replace":
-            self.undo_steps.append(partial(storage.change_conversation, id, _changes(before)))
+            await self.rollback.note([_back("conversation", id, before)])
             await storage.change_conversation(id, _changes(conversation))
         else:
             self.taken.kept += 1
@@ -200,24 +193,24 @@ class _Taking:
             await storage.add_messages(said[at : at + BATCH])
         self.taken.conversations += 1
 
-    async def _add(self, add: Callable[[], Awaitable[object]], back: UndoStep) -> None:
+    async def _add(self, add: Callable[[], Awaitable[object]], kind: Kind, key: str) -> None:
         """Add a record; on a Conflict another request added it meanwhile, and it stays."""
-        self.undo_steps.append(back)
+        back = UndoStep(kind, key)
+        await self.rollback.note([back])
         try:
             await add()
         except Conflict:
-            self.undo_steps.remove(back)
+            await self.rollback.void(back)
             raise
 
     async def _note_messages(self, said: Sequence[Message]) -> None:
         """Add undo steps for messages of a conversation that exists already."""
+        steps = []
         for one in said:
-            before: Message | None = await _found(self.storage.message, one.message_id)
-            self.undo_steps.append(
-                partial(self.storage.add_message, before)
-                if before
-                else partial(self.storage.delete_message, one.message_id)
-            )
+            found: Message | None = await _found(self.storage.message, one.message_id)
+            before = msgspec.to_builtins(found) if found else None
+            steps.append(UndoStep("message", one.message_id, before))
+        await self.rollback.note(steps)
 
     async def _settings(self) -> None:
         now = await self.storage.settings()
@@ -235,6 +228,10 @@ async def _found(find: Any, key: str) -> Any:
         return await find(key)
     except NotFound:
         return None
+
+
+def _back(kind: Kind, key: str, before: Voice | Character | Conversation) -> UndoStep:
+    return UndoStep(kind, key, msgspec.to_builtins(_changes(before)))
 
 
 def _changes(record: Voice | Character | Conversation) -> dict[str, Any]:
