@@ -7,7 +7,7 @@ reads a message, changes it and writes it back does so within :meth:`MessageWrit
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -52,15 +52,19 @@ class MessageWrites:
             one.discard(message_id)
 
     @asynccontextmanager
-    async def settled(self, message_id: str) -> AsyncIterator[None]:
-        """Be alone with a message that the store has as it is now.
+    async def settled(self, *message_ids: str) -> AsyncIterator[None]:
+        """Be alone with messages that the store has as they are now.
 
-        What becomes of its line meanwhile waits (:meth:`is_pending`) until the block ends.
+        What becomes of their lines meanwhile waits (:meth:`is_pending`) until the block ends.
         """
+        ids = sorted(set(message_ids))
         while True:
             for one in self.pending:
-                await one.flush(message_id)
-            async with self.alone(message_id):
-                if not self.is_pending(message_id):
+                for id in ids:
+                    await one.flush(id)
+            async with AsyncExitStack() as held:
+                for id in ids:  # in one order for all, against deadlocks
+                    await held.enter_async_context(self.alone(id))
+                if not any(self.is_pending(id) for id in ids):
                     yield
                     return

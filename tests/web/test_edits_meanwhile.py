@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from random import Random
+from typing import Any
 
 import anyio
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from litestar.datastructures import State
 
-from aichat.core import Message, NotFound, Unreachable
+from aichat.core import Conflict, Message, NotFound, Unreachable, new_id
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import AudioReady, Interrupted, MessageAdded, SpeakersChosen
 from aichat.core.memory_storage import MemoryStorage
@@ -25,6 +26,7 @@ from aichat.web.html.templates import environment
 from aichat.web.realtime.hidden_messages import HiddenMessages
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.realtime.sessions import LINGER_SECONDS
+from aichat.web.schemas.records import NewMessage
 from aichat.web.services import message_edits
 from aichat.web.services.conversation_list import Listing
 from aichat.web.services.message_posts import Posted
@@ -244,5 +246,71 @@ def test_what_is_asked_of_a_message_that_waits_for_the_store_is_refused_or_stand
             assert reply.content == ("My own words." if what == "edit" else TEXT)
             assert not reply.interrupted
             assert (reply.extensions.get("stars") == 5) is (what == "note")
+
+    run_talk(program)
+
+
+def posted(message: Message, **changes: Any) -> NewMessage:
+    """The body of a request that adds a message."""
+    fields = {
+        "conversation_id": message.conversation_id,
+        "role": message.role,
+        "content": message.content,
+        "message_id": message.message_id,
+        "character_id": message.character_id,
+        "name": message.name,
+        "turn_id": message.turn_id,
+        "interrupted": message.interrupted,
+        "heard": message.heard,
+        "source": message.source,
+        "extensions": message.extensions,
+    }
+    return NewMessage(**{**fields, **changes})
+
+
+def test_a_message_that_waits_for_the_store_can_be_posted_again_but_no_other_of_its_id() -> None:
+    async def program(talk: Talk) -> None:
+        id = await talk.begin()
+        talk.store.refuses = True
+        await talk.chat.bus.settled()
+        user, reply = (event.message for event in talk.chat.heard.of(MessageAdded))
+        assert reply.message_id == id
+        bodies = [posted(user), posted(reply), posted(reply, message_id=new_id(), content="New.")]
+        add = talk.state.posted.add
+        with pytest.raises(Unreachable):
+            await add(talk.chat.parts, bodies[:2])
+        talk.store.refuses = False
+        kept, added = await add(talk.chat.parts, bodies)
+        assert [message.content for message in added] == ["New."]
+        assert [message.message_id for message in kept[:2]] == [user.message_id, id]
+        with pytest.raises(Conflict):
+            await add(talk.chat.parts, [posted(reply, content="Another text.")])
+        await talk.until_stored()
+        assert [m.content for m in await talk.messages()] == [user.content, TEXT, "New."]
+
+    run_talk(program)
+
+
+@settings(max_examples=30)
+@given(
+    moment=st.floats(0, 1.6),
+    slow=st.sampled_from([0.0, 0.01, 0.3]),
+    seed=st.integers(0, 2**16),
+    same_first=st.booleans(),
+)
+def test_an_id_that_is_being_stored_is_never_taken_by_another_message(
+    moment: float, slow: float, seed: int, *, same_first: bool
+) -> None:
+    async def program(talk: Talk) -> None:
+        talk.store.slow, talk.store.random = slow, Random(seed)
+        id = await talk.begin()
+        (user,) = (e.message for e in talk.chat.heard.of(MessageAdded))
+        await anyio.sleep(0.1 + moment)  # its first clause has been given to the queue
+        draft = Message(id, "c", "assistant", "My own words.", character_id="olivia")
+        ids = [posted(user), posted(draft)]
+        with pytest.raises(Conflict):
+            await talk.state.posted.add(talk.chat.parts, ids if same_first else ids[::-1])
+        await talk.until_stored()
+        assert [m.content for m in await talk.messages()] == ["@Olivia hi", TEXT]
 
     run_talk(program)

@@ -92,6 +92,6 @@ class Messages(Controller):
 
 async def _post(state: State, bodies: Sequence[records.NewMessage]) -> list[records.Message]:
     posted: Posted = state.posted
-    kept, added = await posted.add(storage(state), bodies)
+    kept, added = await posted.add(state.parts, bodies)
     rooms(state).messages_added(added)
     return outs(records.Message, kept)

@@ -1,7 +1,8 @@
 """Adds messages once, however often they are sent.
 
 A client that makes the ``message_id`` may send a message again when it got no answer. While one
-request adds an id, no other of this process does.
+request adds an id, no other of this process does; what is still on its way to the store is
+written first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, evolve
 
-from aichat.core import Conflict, Message, NotFound, Storage, new_id
+from aichat.core import Conflict, Message, NotFound, Parts, Storage, new_id
 from aichat.web.realtime.record_locks import RecordLocks
 from aichat.web.schemas.decoding import BadBody, Mistake
 from aichat.web.schemas.records import NewMessage
@@ -21,11 +22,12 @@ class Posted(RecordLocks):
     """Locks of the message ids that are being added or changed."""
 
     async def add(
-        self, storage: Storage, bodies: Sequence[NewMessage]
+        self, parts: Parts, bodies: Sequence[NewMessage]
     ) -> tuple[list[Message], list[Message]]:
         """Add all or none; return the messages as stored, and those of them that are new."""
         ids = [str(body.message_id) for body in bodies if body.message_id]
-        async with self.with_all(ids):
+        storage = parts.storage
+        async with self.with_all(ids), parts.writes.settled(*ids):
             known = {id: found for id in ids if (found := await _known(storage, id))}
             names = await _names(storage, bodies)
             kept = [_kept(known.get(str(body.message_id)), body, names) for body in bodies]
