@@ -33,6 +33,8 @@ OMITTED = ("turn", "line", "key", "message_id")
 """Fields that are left out: ids, and those that have a key of their own."""
 MOMENTS = ("ended", "due", "began")
 """Fields that are times in seconds of the bus clock."""
+RENAMED = {"UtteranceGrew": "InterimAudio"}
+"""Names of events in older recordings, and what they are called today."""
 TURNS = 64
 """Most turns that are remembered; an event of an older one gets a new number."""
 CHUNKS = 4_096
@@ -205,7 +207,7 @@ def read_entry(line: str, where: str = "the line") -> Entry:
         raise _wrong(where, "place", place, "the line's place in the turn")
     if not isinstance(data, dict):
         raise _wrong(where, FIELDS, data, "an object, the event's own fields")
-    return Entry(float(at), event, turn, place, data)
+    return Entry(float(at), RENAMED.get(event, event), turn, place, data)
 
 
 def _read_header(line: str, where: str) -> Header:

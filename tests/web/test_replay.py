@@ -14,11 +14,19 @@ from typing import Any
 import pytest
 
 from aichat.core import BadValue, Bus, load_plugins, open_chat
+from aichat.core import events as all_events
 from aichat.core.bus.virtual_time import run_virtual
-from aichat.core.events import AudioReceived, Event, Interrupted, LineInterrupted, UserSaid
+from aichat.core.events import (
+    AudioReceived,
+    Event,
+    InterimAudio,
+    Interrupted,
+    LineInterrupted,
+    UserSaid,
+)
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn
 from aichat.core.testing.simulated_user import SimulatedUser
-from aichat.toolkit.event_log import EventLog, LogWriter, read_log
+from aichat.toolkit.event_log import RENAMED, EventLog, LogWriter, read_log
 from aichat.web.cli.replay import kept_audio
 from aichat.web.cli.replay_feeder import Feeder, replay
 from support.chat import Given, a_store, all_ready
@@ -100,6 +108,24 @@ def test_the_same_engines_give_the_recorded_conversation_again(
     assert set(first) == set(second)
     for kind, events in first.items():
         assert second[kind] == events, kind
+
+
+def test_an_old_recording_names_events_as_they_were_called_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded(tmp_path, monkeypatch, audio=True)
+    today = read_log(path).entries
+    text = path.read_text()
+    assert f'"{InterimAudio.__name__}"' in text
+    path.write_text(text.replace(f'"{InterimAudio.__name__}"', '"UtteranceGrew"'))
+    assert read_log(path).entries == today
+    _, feeder = replayed(path, engines(8, 0.0))
+    assert feeder.skipped == 0
+
+
+def test_every_old_name_of_an_event_leads_to_an_event_of_today() -> None:
+    assert not set(RENAMED) & set(vars(all_events))
+    assert set(RENAMED.values()) <= set(vars(all_events))
 
 
 def test_other_engines_answer_what_was_said(
