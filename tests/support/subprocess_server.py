@@ -2,11 +2,13 @@
 
     python tests/support/subprocess_server.py PORT KIND
 
-It keeps everything in SQLite under AICHAT_DATA. KIND chooses its engines.
+It keeps everything in SQLite under AICHAT_DATA, or in the store that STORAGE names. KIND chooses
+its engines.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -28,8 +30,11 @@ from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeVad
 from support.free_ports import free_port
 from support.in_process_server import Client
 from support.litestar_command import wait_for
+from support.remote_stores import FarStore
 
 TEXT = " ".join(f"Here comes sentence number {n}, and it has a second part." for n in range(40))
+STORAGE = "AICHAT_TEST_STORAGE"
+"""What to use for the part storage, and its settings, as JSON."""
 HANG_SECONDS = 60
 """Only so that a test ends."""
 
@@ -96,7 +101,8 @@ def serve_here(port: int, kind: str) -> None:
 
     given = Given(**ENGINES[kind])
     config = given.config()
-    config = evolve(config, parts={**config.parts, "storage": Part(("sqlite",))})
+    use, tables = json.loads(os.environ[STORAGE]) if STORAGE in os.environ else (["sqlite"], {})
+    config = evolve(config, parts={**config.parts, "storage": Part(tuple(use), tables)})
     app = create_app(Setup(config, load_plugins(extra=[given])))
     serve(app, {"app": app, "host": "127.0.0.1", "port": port})
 
@@ -108,6 +114,7 @@ class Process:
     popen: subprocess.Popen[str]
     port: int
     data: Path
+    far: FarStore | None = None
 
     def stop(self, number: int) -> float:
         """Send a signal; return the seconds until the process was gone."""
@@ -124,6 +131,8 @@ class Process:
 
     def stored(self, conversation: str) -> list[dict[str, Any]]:
         """The messages in the database, in order, whether or not a server runs."""
+        if self.far:
+            return self.far.stored(conversation)
         with closing(sqlite3.connect(self.data / "aichat.db")) as database:
             database.row_factory = sqlite3.Row
             query = "select * from messages where conversation_id = ? order by seq"
@@ -131,19 +140,25 @@ class Process:
 
 
 @contextmanager
-def a_process(kind: str, data: Path) -> Iterator[Process]:
+def a_process(kind: str, data: Path, far: FarStore | None = None) -> Iterator[Process]:
     """Run such a server; whatever is left of it in the end is killed."""
     port = free_port()
+    storage = {STORAGE: json.dumps([far.part.use, far.part.settings])} if far else {}
     popen = subprocess.Popen(
         [sys.executable, __file__, str(port), kind],
-        env={**os.environ, "AICHAT_DATA": str(data), "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={
+            **os.environ,
+            **storage,
+            "AICHAT_DATA": str(data),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
         wait_for(f"http://127.0.0.1:{port}/health", popen)
-        yield Process(popen, port, data)
+        yield Process(popen, port, data, far)
     finally:
         popen.send_signal(signal.SIGKILL)
         popen.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from websockets import ConnectionClosed
 
 from support.in_process_server import Client
+from support.remote_stores import FAR, FarStore, a_far_store
 from support.subprocess_server import TEXT, Process, a_process
 
 WORD_SAMPLES = 2_400
@@ -48,9 +50,20 @@ def sent_words(client: Client, place: int) -> int:
     return size // 2 // WORD_SAMPLES
 
 
+@pytest.fixture(params=["sqlite", *FAR])
+def far(request: pytest.FixtureRequest) -> Iterator[FarStore | None]:
+    if request.param == "sqlite":
+        yield None
+        return
+    with a_far_store(request.param) as store:
+        yield store
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.7, 2.5])
-def test_what_was_sent_is_in_the_store_but_for_a_clause(seconds: float, tmp_path: Path) -> None:
-    with a_process("steady", tmp_path) as process, process.client() as client:
+def test_what_was_sent_is_in_the_store_but_for_a_clause(
+    seconds: float, far: FarStore | None, tmp_path: Path
+) -> None:
+    with a_process("steady", tmp_path, far) as process, process.client() as client:
         conversation = client.until("ready")["conversation_id"]
         client.send("text_message", text="Tell me everything.")
         client.until("audio_chunk")
@@ -76,14 +89,14 @@ def test_what_was_sent_is_in_the_store_but_for_a_clause(seconds: float, tmp_path
 
 
 def test_after_a_new_start_the_line_is_there_once_and_can_be_said_after_all(
-    tmp_path: Path,
+    far: FarStore | None, tmp_path: Path
 ) -> None:
-    with a_process("steady", tmp_path) as process, process.client() as client:
+    with a_process("steady", tmp_path, far) as process, process.client() as client:
         conversation = client.until("ready")["conversation_id"]
         client.send("text_message", text="hi")
         client.until("audio_chunk")
         until_killed(process, client, 1.0)
-    with a_process("steady", tmp_path) as process:
+    with a_process("steady", tmp_path, far) as process:
         url = f"http://127.0.0.1:{process.port}"
         query = f"conversation_id={conversation}"
         found = httpx.get(f"{url}/api/messages?{query}", trust_env=False).json()
