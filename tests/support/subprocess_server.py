@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -30,7 +30,9 @@ from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeVad
 from support.free_ports import free_port
 from support.in_process_server import Client
 from support.litestar_command import wait_for
-from support.remote_stores import FarStore
+
+if TYPE_CHECKING:
+    from support.remote_stores import FarStore
 
 TEXT = " ".join(f"Here comes sentence number {n}, and it has a second part." for n in range(40))
 STORAGE = "AICHAT_TEST_STORAGE"

@@ -16,13 +16,13 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from serving import Process, a_process
 
 from aichat.core import Character, Conversation, Message, Storage, Unreachable, Voice, new_id
 from aichat.core.memory_storage import MemoryStorage
 from aichat.toolkit import temporary_files
 from aichat.web.services import archive
 from aichat.web.services.archive.rollback import Rollback, UndoStep
+from support.subprocess_server import Process, a_process
 
 CHANGES = re.compile("(add|change|delete)_")
 
