@@ -26,6 +26,7 @@ from aichat.core import (
     Conflict,
     Denied,
     NotFound,
+    Parts,
     Unreachable,
     cast_parts,
     load_plugins,
@@ -224,11 +225,9 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
         app.state.deleted_characters = DeletedCharacters(parts, app.state.rooms, pending)
         app.state.uploads, app.state.pictures = Uploads(), Pictures()
         app.state.previews = Previews(paths.data() / "previews", config)
-        await to_thread.run_sync(app.state.previews.sweep)
-        await to_thread.run_sync(sweep_temporary)
         app.state.trials = Tryouts()
         app.state.imports = Imports()
-        await archive.finish_rollbacks(paths.data(), parts.storage)
+        await _tidy(app.state.previews, parts)
         app.state.adjusting = LiveSettings(parts)
         await app.state.adjusting.restore()
         app.state.metrics = metrics.Metrics()
@@ -243,6 +242,13 @@ async def _opened(app: Litestar, config: Config, manager: PluginManager) -> Asyn
             await bus.kept()
         app.state.when_kept()
         tasks.cancel_scope.cancel()
+
+
+async def _tidy(previews: Previews, parts: Parts) -> None:
+    """Remove what earlier processes have left behind."""
+    await to_thread.run_sync(previews.sweep)
+    await to_thread.run_sync(sweep_temporary)
+    await archive.finish_rollbacks(paths.data(), parts.storage)
 
 
 def _first(group: BaseExceptionGroup[AichatError]) -> AichatError:
