@@ -215,7 +215,8 @@ class Llm(Protocol):
     One that knows how much it can read has an attribute ``context_tokens`` (prompt and reply
     together); older messages are then left out in time. A reply ends, with a notice, after the
     letters that an attribute ``max_reply_letters`` names; else after 100,000. A model may think for
-    as many seconds as an attribute ``thinking_seconds`` names; else for ten minutes.
+    as many seconds as an attribute ``thinking_seconds`` names, and write for as many as
+    ``reply_seconds`` does; else for ten minutes each.
     """
 
     def reply(self, prompt: Prompt) -> AsyncIterator[Written]:

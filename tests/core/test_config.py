@@ -166,6 +166,40 @@ def test_a_wrong_setting_of_a_backend_is_told_before_anything_starts(
     assert caught.value.problem.startswith(f"{path}")
 
 
+@pytest.mark.parametrize(
+    ("address", "mend"),
+    [
+        ("localhost:11434/v1", 'Write it in full, as "http://localhost:11434/v1"'),
+        ("//localhost/v1", "Write it in full"),
+        ("http://", "Write it in full"),
+        ("ftp://localhost/v1", "Write it in full"),
+        ("http://local host:1234/v1", "Write it without spaces"),
+        (" http://localhost/v1", "Write it without spaces"),
+    ],
+)
+def test_an_address_that_is_none_is_reported_with_its_line(
+    path: Path, address: str, mend: str
+) -> None:
+    def voice(base_url: str = "") -> None: ...
+
+    config = read(path, f'[tts]\nuse = "voice"\n[tts.voice]\nbase_url = "{address}"')
+    with pytest.raises(BadSettings, match=r"line 4: \[tts.voice\] base_url is ") as caught:
+        build(config, "tts", "voice", voice)
+    assert caught.match(f"Hint: {mend}")
+    config = read(path, '[tts.voice]\nbase_url = "$ADDRESS"', {"ADDRESS": address})
+    with pytest.raises(CannotStart, match=f"Hint: In the environment: {mend}"):
+        build(config, "tts", "voice", voice)()
+
+
+@pytest.mark.parametrize("address", ["", "http://localhost:11434/v1", "https://me:x@[::1]/a?b=c"])
+def test_addresses_are_taken_as_they_are(path: Path, address: str) -> None:
+    def voice(base_url: str, url: str) -> tuple[str, str]:
+        return base_url, url
+
+    config = read(path, f'[tts.voice]\nbase_url = "{address}"\nurl = "postgresql:///chats"')
+    assert build(config, "tts", "voice", voice)() == (address, "postgresql:///chats")
+
+
 def test_settings_reach_the_backend_and_the_rest_keeps_its_defaults(path: Path) -> None:
     voice = made(path, 'name = "n"\nspeed = 2\ndevice = "cuda"\nanything = [1]\ntags = ["a"]')
     assert voice == Voice("n", 2, device="cuda", anything=[1], tags=["a"])

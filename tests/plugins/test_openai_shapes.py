@@ -136,6 +136,19 @@ FAILURES = {
         [b'data: {"error": {"message": "maximum context length is 4096 tokens"}}\n\n'],
         "The conversation is longer than the language model can read",
     ),
+    "an error as the body, in words": (
+        [b'{"error": "model \\"x\\" not found"}'],
+        '127.0.0.1 answered with an error in place of a reply: “model "x" not found”. Check model',
+    ),
+    "a detail as the body": (
+        [b'{"detail": [{"loc": ["body"], "msg": "Field\\nrequired", "input": "private"}]}'],
+        "in place of a reply: “Field required”.",
+    ),
+    "a detail over lines": ([b'{\n "detail": "Not authenticated with a-key"\n}'], "with …”."),
+    "a page with a title": (
+        [b"<html><head>\n<title>Sign in &amp; surf</title></head>\n<body>Hi</body></html>"],
+        "answered with a web page (“Sign in & surf”), not as a language model does",
+    ),
     "a page": ([b"<!DOCTYPE html><p>Log in</p>"], "answered with a web page"),
     "no end at all": ([says("Hello")], "broke off in mid-sentence"),
     "nothing": ([DONE], "wrote nothing"),
@@ -157,11 +170,12 @@ async def test_a_failure_is_told_in_words(name: str) -> None:
     pieces, problem = FAILURES[name]
     async with (
         open_raw(lambda _: streamed(*pieces)) as server,
-        OpenAiLlm("m", base_url=server.url) as llm,
+        OpenAiLlm("m", base_url=server.url, api_key="a-key") as llm,
     ):
         with pytest.raises(BackendFailed) as failed:
             await said(llm, ask("Hi"))
     assert problem in failed.value.line
+    assert "private" not in failed.value.line
 
 
 async def test_what_follows_the_last_mark_is_not_waited_for(monkeypatch: Any) -> None:

@@ -34,6 +34,7 @@ class Endless:
     closed: int = field(init=False, default=0)
     max_reply_letters: int = LONGEST_REPLY
     thinking_seconds: float = THINKING_SECONDS / 2
+    reply_seconds: float = 120.0
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
         try:
@@ -81,6 +82,18 @@ async def test_a_model_may_think_for_long_but_not_for_ever(piece: str | Thinking
         await chat.say("@Olivia hi")
         assert 300 < chat.bus.clock.now() - began < 360
         assert errors(chat) == ["Olivia's model was still thinking after 300 seconds."]
+
+
+async def test_a_model_that_writes_a_letter_now_and_then_does_not_write_for_ever() -> None:
+    async with a_chat(llm=Endless("a", seconds=10.0), failures=True) as chat:
+        began = chat.bus.clock.now()
+        await chat.say("@Olivia @Mark hi")
+        assert 240 <= chat.bus.clock.now() - began < 290
+        assert len(chat.heard.of(ReplyFinished)) == 2
+        assert errors(chat) == [
+            "Olivia's reply was ended: it took 120 seconds to write.",
+            "Mark's reply was ended: it took 120 seconds to write.",
+        ]
 
 
 async def test_what_a_model_says_after_long_thoughts_is_its_reply() -> None:

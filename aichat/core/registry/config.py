@@ -27,6 +27,7 @@ from attrs import Factory, evolve, field, frozen
 
 from aichat.core.backends import PARTS
 from aichat.core.errors import BadSettings, CannotStart
+from aichat.core.redaction import shown_url
 
 from .annotations import choices, fits, hints, kinds, wanted
 from .mistakes import Mistakes, Places, shown
@@ -165,6 +166,8 @@ def check_settings(config: Config, part: str, name: str, make: Callable[..., Any
         is_name = isinstance(value, str) and value.startswith("$")
         if key in known and not is_name and not fits(value, typed.get(key, Any)):
             found.add((*place, key), f"{where} {key} is {shown(value)}.", wanted(typed[key]))
+        elif key == "base_url" and not is_name and (hint := _misread_address(value)):
+            found.add((*place, key), f"{where} {key} is {shown_url(value)!r}.", hint)
     found.check()
 
 
@@ -335,6 +338,8 @@ def _resolved(
 
 
 def _from_text(where: str, key: str, text: str, hint: Any) -> Any:
+    if key == "base_url" and (mend := _misread_address(text)):
+        raise CannotStart(f"{where} {key} is {shown_url(text)!r}.", f"In the environment: {mend}")
     for kind in kinds(hint):
         if kind in (int, float):
             try:
@@ -391,6 +396,18 @@ def _misread_origin(name: str) -> str | None:
         return None
     start = "/".join(name.lower().split("/")[:3])
     return _meant(start, ORIGIN) or 'Write each in full, as "https://chat.example".'
+
+
+WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+(?:[/?#]\S*)?", re.IGNORECASE)
+
+
+def _misread_address(value: object) -> str | None:
+    """Return a hint on what to write instead of a server's base_url; None if it is one."""
+    if not isinstance(value, str) or not value or WEB_ADDRESS.fullmatch(value):
+        return None
+    if re.search(r"\s", value):
+        return "Write it without spaces."
+    return 'Write it in full, as "http://localhost:11434/v1".'
 
 
 def _meant(name: str, right: re.Pattern[str]) -> str | None:

@@ -1,8 +1,8 @@
 """The client that the OpenAI-compatible recogniser, language model and voice share.
 
 It follows no redirect, keeps its key to the server that the key is for, and turns whatever the
-library raises into a sentence of ours, which repeats nothing that the server said: that can hold
-the key or the chat.
+library raises into a sentence of ours, which repeats nothing of a server that answers as it should:
+that can hold the key or the chat. Of one that sends no reply it repeats the reason.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from aichat.toolkit.bounded_http import ASK, MB, bounds
 from aichat.toolkit.network import is_this_machine
 
 from .errors import (
+    NoReply,
     StreamError,
     WebPage,
     is_late,
     is_late_to_connect,
     is_lost,
     is_too_long,
+    quoted,
     status_of,
     unreachable,
     wait_of,
@@ -257,7 +259,12 @@ class Server:
             return f"{self.host} redirects elsewhere ({status}).", mend
         if isinstance(error, WebPage):
             mend = f"Check base_url in {table} ({shown_url(self.base_url)}), and the network."
-            return f"{self.host} answered with a web page, not as a {self.what} does.", mend
+            page = f"a web page{self._quoted(error, ' (“{}”)')}"
+            return f"{self.host} answered with {page}, not as a {self.what} does.", mend
+        if isinstance(error, NoReply):
+            mend = f"Check model, key and base_url in {table} ({shown_url(self.base_url)})."
+            problem = f"{self.host} answered with an error in place of a reply"
+            return f"{problem}{self._quoted(error, ': “{}”')}.", mend
         if status is not None:
             problem = f"The {self.what}'s server has a fault ({status})."
         elif is_lost(error):
@@ -267,6 +274,10 @@ class Server:
         else:
             problem = f"The {self.what} at {self.host} broke off ({type(error).__name__})."
         return problem, "Try again, or choose another model."
+
+    def _quoted(self, error: Exception, frame: str) -> str:
+        words = quoted(error, self.api_key)
+        return frame.format(words) if words else ""
 
     def _filled(self, text: str) -> str:
         table = f"[{self.part}.openai]"

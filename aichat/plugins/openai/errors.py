@@ -1,11 +1,13 @@
 """Why a server did not answer, in words of ours: what most likely is the cause, and how to mend it.
 
-Nothing that the server said is repeated: that can hold the key or the chat.
+What the server said is repeated only where it answered something else than a reply, as a page to
+log in: the title, or the sentence that gives the reason. All else can hold the key or the chat.
 """
 
 from __future__ import annotations
 
 import errno
+import html
 import re
 import socket
 import ssl
@@ -15,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from urllib.parse import urlsplit
 
-from aichat.core.redaction import shown_url
+from aichat.core.redaction import redacted, shown_url
 
 MOST_CAUSES = 32
 UNREACHABLE = {
@@ -26,6 +28,9 @@ LONGEST_REASON = 500
 """Letters of what the server says that are looked at, for each thing that it says."""
 SAYS = ("message", "msg", "error", "detail", "type", "code", "param", "loc", "reason")
 """Where the bodies of errors say what is wrong; elsewhere they may repeat the chat."""
+REASONS = ("message", "msg", "error", "detail", "error_description", "reason", "title")
+LONGEST_QUOTE = 200
+TITLE = re.compile(r"<title[^<>]{0,200}>([^<>]{1,500})</title", re.IGNORECASE)
 TOO_LONG = re.compile(
     r"context[ _-]?(?:length|size|window)|maximum context|exceeds? the (?:available )?context"
     r"|prompt is too long|too many (?:input |prompt )?tokens|input is too long",
@@ -41,8 +46,16 @@ class StreamError(Exception):
         self.body = body if isinstance(body, Mapping) else {"message": str(body)}
 
 
+class NoReply(StreamError):
+    """The server answered with JSON that is no reply, in place of a stream."""
+
+
 class WebPage(Exception):
-    """A page came in place of an answer."""
+    """A page came in place of an answer; *text* is how it begins."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__("a web page came")
+        self.text = text
 
 
 def status_of(error: Exception) -> int | None:
@@ -88,6 +101,30 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def said(error: Exception) -> str:
     """Return what the server gives as the reason, for us to look at; never to be shown."""
     return " ".join(_said(getattr(error, "body", None) or _message(error), 0))
+
+
+def quoted(error: Exception, key: str) -> str:
+    """Return what a server that sent no reply gives as the reason, to be shown; perhaps nothing."""
+    if isinstance(error, WebPage):
+        title = TITLE.search(error.text)
+        words = html.unescape(title[1]) if title else ""
+    else:
+        words = next(_reasons(getattr(error, "body", None), 0), "")
+    words = redacted(words.replace(key, "…") if key else words)
+    words = " ".join("".join(one if one.isprintable() else " " for one in words).split())
+    return words if len(words) <= LONGEST_QUOTE else f"{words[:LONGEST_QUOTE].rstrip()} …"
+
+
+def _reasons(body: object, depth: int) -> Iterator[str]:
+    """Yield the sentences that say why, without what they repeat of the request."""
+    if isinstance(body, str) and body.strip():
+        yield body[:LONGEST_REASON]
+    elif isinstance(body, Mapping) and depth < 5:
+        for name in REASONS:
+            yield from _reasons(body.get(name), depth + 1)
+    elif isinstance(body, list | tuple) and depth < 5:
+        for one in body[:20]:
+            yield from _reasons(one, depth + 1)
 
 
 def _message(error: Exception) -> str:

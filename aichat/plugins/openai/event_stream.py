@@ -15,10 +15,12 @@ from attrs import define, field
 
 from aichat.core import BackendFailed
 
-from .errors import StreamError, WebPage
+from .errors import NoReply, StreamError, WebPage
 
 LONGEST = 4_000_000
 """Bytes of one line, of one event, and of a body that is no stream."""
+LONGEST_HEAD = 20_000
+"""Letters of a web page in which its title is searched."""
 LINE_END = re.compile(rb"\r\n|\r|\n")
 BOM = b"\xef\xbb\xbf"
 
@@ -90,7 +92,7 @@ class Events:
             for one in self._line(line):
                 yield one
         if self.body and not self.has_events:
-            yield _object(b"\n".join(self.body))
+            yield _whole(b"\n".join(self.body))
 
     def _line(self, line: bytes) -> Iterator[Object]:
         if not self.has_begun:
@@ -125,7 +127,7 @@ class Events:
         """Read a line that is no part of an event: an object of its own, or part of a body."""
         if line.startswith(b"{") and not self.body:
             try:
-                read = _object(line)
+                read = _object(line) if self.has_events else _whole(line)
             except ValueError:  # it goes on in the next line
                 read = {}
             if read:
@@ -158,13 +160,29 @@ def _is_json(data: bytes) -> bool:
 def _object(data: bytes, is_error: bool = False) -> Object:
     text = data.decode(errors="replace")  # some servers cut letters in two
     if text.lstrip()[:1] == "<":
-        raise WebPage
+        raise WebPage(text[:LONGEST_HEAD])
     read = json.loads(text)
     if not isinstance(read, dict):
         raise ValueError("an object was expected")
     if is_error or read.get("error"):
         raise StreamError(read.get("error") or read)
     return read
+
+
+def _whole(data: bytes) -> Object:
+    """Read a body that came in place of a stream."""
+    try:
+        read = _object(data)
+    except StreamError as error:
+        raise NoReply(error.body) from None
+    _check_reply(read)
+    return read
+
+
+def _check_reply(read: Object) -> None:
+    """Raise :class:`NoReply` if an answer without events says why there is no reply."""
+    if "choices" not in read and any(read.get(name) for name in ("detail", "message", "msg")):
+        raise NoReply(read)
 
 
 def _too_long() -> BackendFailed:

@@ -48,7 +48,7 @@ class OpenAiLlm(Client):
 
     *reasoning* says how much the model thinks first ("": as it likes), and *thinking_seconds* for
     how long at most. *context_tokens* is how much it can read, where that is little. A reply ends
-    after *max_reply_letters*.
+    after *max_reply_letters*, or when the model has written for *reply_seconds*.
     """
 
     part = "llm"
@@ -60,6 +60,7 @@ class OpenAiLlm(Client):
     first_token_seconds: float = 20
     between_tokens_seconds: float = 15
     thinking_seconds: float = 600
+    reply_seconds: float = 600
     reasoning: Effort = ""
     context_tokens: int | None = None
     max_reply_letters: int = 100_000

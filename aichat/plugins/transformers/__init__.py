@@ -31,7 +31,8 @@ class Transformers(LocalModel):
     """Writes with *model*: a folder, or a repository of the hub that is in its cache.
 
     *context_tokens* bound prompt and reply, *max_tokens* one round of a reply, *max_reply_letters*
-    all of it; *max_concurrent* replies are written at once. With *download*, weights are brought.
+    and *reply_seconds* all of it; *max_concurrent* replies are written at once. With *download*,
+    weights are brought.
     """
 
     part, name, what = "llm", "transformers", "The language model"
@@ -46,13 +47,14 @@ class Transformers(LocalModel):
         context_tokens: int = 8192,
         max_tokens: int = 400,
         max_reply_letters: int = 100_000,
+        reply_seconds: float = 600,
         max_concurrent: int = 2,
         download: bool = False,
     ) -> None:
         super().__init__(max_concurrent, download)
         self.model, self.device, self.dtype = model, device, dtype
         self.context_tokens, self.max_tokens = context_tokens, max_tokens
-        self.max_reply_letters = max_reply_letters
+        self.max_reply_letters, self.reply_seconds = max_reply_letters, reply_seconds
 
     @property
     def weights(self) -> Sequence[Weights]:

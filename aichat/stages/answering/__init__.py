@@ -62,7 +62,14 @@ from .conversation_context import ConversationContext
 from .draft_preview import DraftPreview
 from .prompts import ModelMessage, model_message, prompt
 from .reply import Reply
-from .reply_bounds import LONGEST_REPLY, THINKING_SECONDS, ReplyBounds, shows
+from .reply_bounds import (
+    LONGEST_REPLY,
+    REPLY_SECONDS,
+    THINKING_SECONDS,
+    ReplyBounds,
+    WithinTime,
+    shows,
+)
 from .speakable import speakable
 from .speaker_filter import SpeakerFilter
 from .tool_calls import ROUNDS, Toolbox, tools_of
@@ -334,7 +341,7 @@ class Answering:
         with idle_timeout(
             self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing"
         ) as waiting:
-            async for delta in deltas:
+            async for delta in WithinTime(deltas, self.bus.clock, bounds):
                 if isinstance(delta, ToolCall):
                     calls.append(delta)
                     continue
@@ -365,6 +372,7 @@ def _bounds(character: Character, llm: Llm) -> ReplyBounds:
         character.name,
         getattr(llm, "max_reply_letters", LONGEST_REPLY),
         getattr(llm, "thinking_seconds", THINKING_SECONDS),
+        getattr(llm, "reply_seconds", REPLY_SECONDS),
     )
 
 

@@ -1,18 +1,22 @@
 """How much of a reply is taken in at once, and when it is ended although the model goes on.
 
 A model may send all of a reply at once, and may never end: the small ones loop on a word, on spaces
-or on stars. So text is taken in slices, between which others work; a reply that repeats itself,
-that shows nothing, or that is too long is ended with a notice.
+or on stars, and a stuck server sends a letter now and then. So text is taken in slices, between
+which others work; a reply that repeats itself, that shows nothing, or that is too long or too slow
+is ended with a notice.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import TypeVar
 
 from attrs import define
 
-from aichat.core import BackendFailed, TimedOut
+from aichat.core import THINKING, BackendFailed, Clock, TimedOut
+
+T = TypeVar("T")
 
 SLICE = 500
 """Letters that are taken in at once: some milliseconds of work at the very most."""
@@ -21,6 +25,9 @@ LONGEST_REPLY = 100_000
 ``max_reply_letters``. Two hours of speech."""
 THINKING_SECONDS = 600.0
 """The longest that a model thinks before it writes, unless its backend has ``thinking_seconds``."""
+REPLY_SECONDS = 600.0
+"""The longest that a model takes to write a reply, unless its backend has ``reply_seconds``. Pauses
+in which it waits for the loudspeaker do not count, nor does its thinking."""
 LOOP = 3_000
 """Letters after which a reply ends that only repeats itself, or that shows nothing."""
 PERIOD = 200
@@ -43,11 +50,14 @@ def shows(text: str) -> bool:
 
 @define
 class ReplyBounds:
-    """Counts one reply of *name*, of at most *longest* letters, and how long its model thinks."""
+    """Counts one reply of *name*: its letters, and the seconds that its model thinks and writes."""
 
     name: str
     longest: int = LONGEST_REPLY
     thinking_seconds: float = THINKING_SECONDS
+    reply_seconds: float = REPLY_SECONDS
+    waited: float = 0.0
+    """Seconds for which the model was waited for."""
     thinks_since: float | None = None
     count: int = 0
     unseen: int = 0
@@ -64,6 +74,15 @@ class ReplyBounds:
             piece = delta[at : at + min(SLICE, max(1, self.longest - self.count))]
             yield piece
             self._note(piece)
+
+    def wait(self, seconds: float) -> None:
+        """Count a wait for the model. Raises :class:`TimedOut` when all were too long together."""
+        self.waited += seconds
+        if self.waited > self.reply_seconds:
+            raise TimedOut(
+                f"{self.name}'s reply was ended: it took {self.reply_seconds:g} seconds to write.",
+                "Choose a faster model, or raise its reply_seconds in plugins.toml.",
+            )
 
     def think(self, now: float) -> None:
         """The model thinks. Raises :class:`TimedOut` when it has done nothing else for too long."""
@@ -99,6 +118,22 @@ class ReplyBounds:
             f"{self.name}'s reply was ended: it {why}.",
             "Ask again, or choose another model, or a higher temperature.",
         )
+
+
+@define
+class WithinTime(AsyncIterator[T]):
+    """A model's stream; each wait for its next piece counts towards the *bounds* of the reply."""
+
+    stream: AsyncIterator[T]
+    clock: Clock
+    bounds: ReplyBounds
+
+    async def __anext__(self) -> T:
+        since = self.clock.now()
+        piece = await anext(self.stream)
+        if piece is not THINKING:
+            self.bounds.wait(self.clock.now() - since)
+        return piece
 
 
 def repeats_itself(recent: str) -> bool:
