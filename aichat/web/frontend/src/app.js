@@ -3,6 +3,7 @@ import { Call } from "./call.js";
 import { CastPanel } from "./cast-panel.js";
 import { Composer } from "./composer.js";
 import { openConnection } from "./connection.js";
+import { ConnectionIndicator, refusal } from "./connection-indicator.js";
 import { Conversation } from "./conversation.js";
 import { refresh, reloadLog } from "./htmx.js";
 import { Loudspeaker } from "./loudspeaker.js";
@@ -14,7 +15,6 @@ import { tendPanels } from "./panels.js";
 import { Scrolling } from "./scrolling.js";
 import { announcesAnswers } from "./shell/announcer.js";
 import { tendSearch } from "./searching.js";
-import { Status } from "./status.js";
 import { TalkButton } from "./talk.js";
 import { TurnQueue } from "./turn-queue.js";
 import { localTimes } from "./times.js";
@@ -27,7 +27,7 @@ const page = document.body.dataset;
 const connection = openConnection(page);
 const composer = new Composer({ form: at("composer"), connection, announce: (text) => notices.announce(text) });
 const notices = new Notices();
-const status = new Status(at("connection"), { announce: notices.announce, onRefused: notices.problem });
+const indicator = new ConnectionIndicator(at("connection"));
 const scrolling = new Scrolling({ scroller: at("scroller"), button: at("to-newest") });
 const stop = at("stop");
 let reading = 0; // how often the log is being read again just now
@@ -164,11 +164,18 @@ function editLast(event) {
   edit.click();
 }
 
+function connectionIs(event) {
+  const before = indicator.show(event.state);
+  const begun = before === "connecting" && event.state === "connected"; // as expected: nothing to announce
+  if (event.state === "refused") notices.problem(refusal(event));
+  else if (event.state !== before && !begun) notices.announce(indicator.text);
+}
+
 function failed({ code, message }) {
   if (code !== "conversation_not_found") notices.problem(message); // that one closes the connection, with words
 }
 
-connection.on("connection", (event) => status.show(event));
+connection.on("connection", connectionIs);
 connection.on("ready", ready);
 connection.on("turn_complete", () => listed());
 connection.on("interrupted", () => listed());

@@ -1,11 +1,10 @@
 // Every page: the rail, toasts, dialogs, tabs, keys, and htmx for what a page asks for with attributes.
 import { applyFragments } from "./htmx.js";
 import { tendDialogs } from "./shell/dialogs.js";
-import { setPageLine } from "./shell/line-of-page.js";
-import { Line } from "./shell/line.js";
 import { tendRail } from "./shell/rail.js";
 import { tendForms } from "./shell/saving.js";
 import { tendShortcuts } from "./shell/shortcuts.js";
+import { StatusSocket } from "./shell/status-socket.js";
 import { keepingRow } from "./shell/statuses.js";
 import { tendTabs } from "./shell/tabs.js";
 import { watchToasts } from "./shell/toasts.js";
@@ -22,10 +21,9 @@ function onHtml(html) {
   localTimes(document);
 }
 
-const banner = document.getElementById("offline"); // the page to talk on has a line of its own
+const banner = document.getElementById("offline"); // the chat page has a socket of its own
 if (banner) {
-  const line = new Line({ state: document.getElementById("connection"), banner, onHtml });
-  tendForms(line);
-  setPageLine(line);
-  line.open();
+  const socket = new StatusSocket({ state: document.getElementById("connection"), banner, onHtml });
+  tendForms(socket);
+  socket.open();
 }

@@ -1,5 +1,5 @@
 // Owns the socket, so that a busy page never delays audio. Microphone and player talk to it directly.
-import { Link } from "./link.js";
+import { ChatSocket } from "./chat-socket.js";
 
 const SAMPLES_PER_MS = 24;
 const MOST_TURNS = 16; // turns whose number we can still translate
@@ -10,7 +10,7 @@ const page = self;
 const turns = new Map(); // generation -> turn_id
 const volumes = new Map(); // character -> gain, 0..1
 let speakers = []; // the lines that may still sound, and whose they are
-let link;
+let socket;
 let player = null;
 let waiting = [];
 let unheard = false; // audio came, and there is no player yet
@@ -41,7 +41,7 @@ function began({ resumed, generation = -1, turn }) {
   sendToPlayer({ do: "begin", floor: generation, resumed });
   if (turn) turnStarted(turn);
   if (turn?.held) pause();
-  if (holding) link.send({ type: "start_of_speech" }); // the server may have taken the gap for the end
+  if (holding) socket.send({ type: "start_of_speech" }); // the server may have taken the gap for the end
 }
 
 function turnStarted({ generation, turn_id: turn, lines }) {
@@ -100,7 +100,7 @@ function played({ generation, sequence, samples, state }) {
   const turn = turns.get(generation);
   if (turn === undefined) return;
   heard = { turn_id: turn, sequence_number: sequence, played_ms: Math.round((samples / SAMPLES_PER_MS) * 10) / 10 };
-  link.send({ type: "playback", ...heard, state });
+  socket.send({ type: "playback", ...heard, state });
 }
 
 function attachPlayer(port) {
@@ -118,7 +118,7 @@ function attachMicrophone(port) {
 }
 
 function sendAudio(buffer) {
-  const sent = link.sendAudio(buffer);
+  const sent = socket.sendAudio(buffer);
   if (sent !== flows) page.postMessage({ type: "flow", sent });
   flows = sent;
 }
@@ -126,7 +126,7 @@ function sendAudio(buffer) {
 /** start_of_speech, end_of_speech: in order with the audio. */
 function mark(type) {
   holding = type === "start_of_speech";
-  link.send({ type });
+  socket.send({ type });
 }
 
 // -- from the page ---------------------------------------------------------------------------
@@ -136,25 +136,25 @@ function silence() {
 }
 
 function say(text) {
-  if (link.send({ type: "text_message", text })) silence();
+  if (socket.send({ type: "text_message", text })) silence();
   else page.postMessage({ type: "unsent", text });
 }
 
 function wish(frame) {
-  if (link.send(frame)) silence();
+  if (socket.send(frame)) silence();
   else page.postMessage({ type: "unwished" });
 }
 
 function interrupt() {
   silence();
-  link.send({ type: "interrupt" });
+  socket.send({ type: "interrupt" });
 }
 
 function connect(conversation, characters) {
   const onState = (state, reason = "", code = 0) => page.postMessage({ type: "connection", state, reason, code });
   const handlers = { onState, onMessage: takeMessage, onAudio: takeAudio, position: () => heard };
-  link = new Link({ conversation, characters }, handlers);
-  link.open();
+  socket = new ChatSocket({ conversation, characters }, handlers);
+  socket.open();
 }
 
 const orders = {
@@ -162,7 +162,7 @@ const orders = {
   say: ({ text }) => say(text),
   volume: ({ character, gain }) => setVolume(character, gain),
   wish: ({ frame }) => wish(frame),
-  draft: ({ text, number }) => link.send({ type: "draft", text, number }),
+  draft: ({ text, number }) => socket.send({ type: "draft", text, number }),
   interrupt,
   player: ({ port }) => attachPlayer(port),
   microphone: ({ port }) => attachMicrophone(port),

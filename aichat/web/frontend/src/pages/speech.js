@@ -2,7 +2,7 @@
 import { choose, chosen, openMicrophone, useLoudspeaker } from "../devices.js";
 import { explain } from "../microphone.js";
 import { announce } from "../shell/announcer.js";
-import { pageLine } from "../shell/line-of-page.js";
+import { statusSocket } from "../shell/status-socket.js";
 import { toast } from "../shell/toasts.js";
 import { Echo } from "./speech/echo.js";
 import { LEVELS, word } from "./speech/level.js";
@@ -55,9 +55,9 @@ function level(value) {
 }
 
 async function pings() {
-  const line = await pageLine;
+  const socket = await statusSocket;
   const taken = [];
-  for (let k = 0; k < PINGS; k += 1) taken.push(await line.ping());
+  for (let k = 0; k < PINGS; k += 1) taken.push(await socket.ping());
   return taken.sort((a, b) => a - b)[PINGS >> 1];
 }
 

@@ -3,7 +3,7 @@ import { toast } from "./toasts.js";
 
 const AWAY = "The server does not answer, so nothing was sent. What you wrote is still here.";
 
-export function tendForms(line) {
+export function tendForms(socket) {
   let changed = null;
   document.addEventListener("change", ({ target }) => {
     if (target.form?.matches("[data-saves]")) changed = target;
@@ -17,7 +17,7 @@ export function tendForms(line) {
     });
   }
   document.addEventListener("submit", (event) => {
-    if (event.defaultPrevented || line.works || event.target.method !== "post") return;
+    if (event.defaultPrevented || socket.works || event.target.method !== "post") return;
     event.preventDefault();
     toast(AWAY);
   });
