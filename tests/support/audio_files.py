@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-import wave
 
 import av
 import numpy as np
 import numpy.typing as npt
+
+from aichat.toolkit.wav import wav_file
 
 Samples = npt.NDArray[np.float32]
 
@@ -20,14 +21,8 @@ def tone(seconds: float = 2.0, rate: int = 48_000, peak: float = 0.3) -> Samples
 
 
 def wav(samples: Samples, rate: int = 48_000, channels: int = 1) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(channels)
-        writer.setsampwidth(2)
-        writer.setframerate(rate)
-        pcm = (np.repeat(samples, channels) * 32_767).round().astype("<i2")
-        writer.writeframes(pcm.tobytes())
-    return file.getvalue()
+    pcm = (np.repeat(samples, channels) * 32_767).round().astype("<i2")
+    return wav_file(pcm.tobytes(), rate, channels)
 
 
 def encoded(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import time
-import wave
 from collections.abc import Iterator
 
 import anyio
@@ -16,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from aichat.core import Unreachable
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts
+from aichat.toolkit.wav import wav_file
 from support.chat import a_store
 from support.in_process_server import Client, Server, a_server
 
@@ -141,11 +140,8 @@ def test_speech_is_written_down_and_answered(client: Client, how: str) -> None:
 
 
 def a_wav(rate: int, channels: int) -> str:
-    clip = io.BytesIO()
-    with wave.open(clip, "wb") as out:
-        out.setparams((channels, 2, rate, 0, "NONE", ""))
-        out.writeframes(b"\x00\x10" * (rate // 5) * channels)
-    return base64.b64encode(clip.getvalue()).decode()
+    clip = wav_file(b"\x00\x10" * (rate // 5) * channels, rate, channels)
+    return base64.b64encode(clip).decode()
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(48_000, 2), (16_000, 1), (44_100, 1)])

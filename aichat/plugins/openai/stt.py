@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from array import array
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -12,6 +10,7 @@ from attrs import define
 
 from aichat.core import BackendFailed, Utterance
 from aichat.core.events import MIC_RATE
+from aichat.toolkit.wav import wav_file
 
 from .client import Client
 from .stream import cleaned
@@ -56,7 +55,7 @@ class OpenAiStt(Client):
         if _is_silent(utterance.pcm):
             return ""
         request = {
-            "file": ("speech.wav", _wav(utterance.pcm), "audio/wav"),
+            "file": ("speech.wav", wav_file(utterance.pcm, MIC_RATE), "audio/wav"),
             "model": self.model,
             "response_format": "json",
             "extra_body": self.extra_body,
@@ -92,13 +91,3 @@ def _is_silent(pcm: bytes) -> bool:
         return True
     some = array("h", pcm[: len(pcm) // 2 * 2])[::8]  # a voice is not silent in one of eight
     return max(max(some), -min(some)) <= FAINTEST
-
-
-def _wav(pcm: bytes) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(MIC_RATE)
-        writer.writeframes(pcm)
-    return file.getvalue()

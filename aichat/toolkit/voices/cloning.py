@@ -7,8 +7,6 @@ was described, by inventing how it sounds. The result may be stored with the voi
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +17,7 @@ from aichat.core.backends import Clones, Reference, Tts
 from aichat.core.errors import BadValue, NotFound
 from aichat.core.models import Voice
 from aichat.core.storage import Storage
+from aichat.toolkit.wav import read_wav
 
 MADE_OF = frozenset(
     {"method", "speaker_desc", "scene_prompt", "audio_path", "text_path", "settings"}
@@ -67,11 +66,11 @@ async def _reference(voice: Voice, storage: Storage) -> Reference | None:
 def _read(clip: bytes, name: str) -> tuple[bytes, int]:
     """Return the PCM16 and the sample rate of a WAV file."""
     try:
-        with wave.open(io.BytesIO(clip)) as file:
-            if (file.getnchannels(), file.getsampwidth()) != (1, 2):
-                raise wave.Error("it is not mono with 16 bits")
-            return file.readframes(file.getnframes()), file.getframerate()
-    except (wave.Error, EOFError) as error:
+        wav = read_wav(clip)
+        if (wav.channels, wav.bits) != (1, 16):
+            raise ValueError("it is not mono with 16 bits")
+        return wav.pcm, wav.rate
+    except ValueError as error:
         raise BadValue(
             f"The clip of the voice {name} cannot be used ({error}).",
             "Clone the voice anew from a recording.",

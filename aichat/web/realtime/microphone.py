@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
-import wave
 
 import numpy as np
 import numpy.typing as npt
 import soxr
 
 from aichat.core.events import MIC_RATE
+from aichat.toolkit.wav import Wav, read_wav
 from aichat.web.schemas.client_frames import AudioChunkIn, BadFrame
 
 Samples = npt.NDArray[np.int16]
@@ -41,7 +40,8 @@ class Microphone:
             raise BadFrame(f"audio_data is not base64: {error}.", "Encode the audio.") from error
         rate, channels = message.sample_rate, message.channels
         if message.format == "wav":
-            data, rate, channels = _wav(data)
+            wav = _wav(data)
+            data, rate, channels = wav.pcm, wav.rate, wav.channels
         self.raw(data)
         if len(data) % (2 * channels):
             raise BadFrame("The audio ends within a sample.", "Send whole samples.")
@@ -61,17 +61,14 @@ class Microphone:
         return samples.tobytes()
 
 
-def _wav(data: bytes) -> tuple[bytes, int, int]:
+def _wav(data: bytes) -> Wav:
     try:
-        with wave.open(io.BytesIO(data)) as clip:
-            width, rate, channels = clip.getsampwidth(), clip.getframerate(), clip.getnchannels()
-            frames = clip.readframes(clip.getnframes())
-    except (wave.Error, EOFError) as error:
-        why = str(error) or "it ends too early"
-        raise BadFrame(f"The audio is not a WAV: {why}.", 'Send PCM16 WAV, or "pcm".') from error
-    if width != 2 or channels not in (1, 2) or not 8_000 <= rate <= 48_000:
+        wav = read_wav(data)
+    except ValueError as error:
+        raise BadFrame(f"The audio is not a WAV: {error}.", 'Send PCM16 WAV, or "pcm".') from error
+    if wav.bits != 16 or wav.channels not in (1, 2) or not 8_000 <= wav.rate <= 48_000:
         raise BadFrame(
-            f"The WAV has {8 * width} bits, {channels} channels at {rate} Hz.",
+            f"The WAV has {wav.bits} bits, {wav.channels} channels at {wav.rate} Hz.",
             "Send 16 bits, one or two channels, 8 to 48 kHz.",
         )
-    return frames, rate, channels
+    return wav

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
-from typing import Any
 
 import anyio
 from attrs import define, field
 
 from aichat.core import (
-    AichatError,
     BackendFailed,
     BadValue,
     Character,
@@ -18,7 +15,6 @@ from aichat.core import (
     Parts,
     Prompt,
     PromptMessage,
-    TimedOut,
     closing,
 )
 from aichat.toolkit.model_output.filtered_replies import ThinkingHabits, filtered_reply
@@ -27,7 +23,7 @@ from aichat.toolkit.prompts.character_prompt import asked_with, briefing
 from aichat.toolkit.prompts.message_roles import in_turns
 from aichat.web.settings.conversation_defaults import defaults
 
-log = logging.getLogger(__name__)
+from .stream_deadline import WithDeadline
 
 LONGEST_QUESTION = 1_000
 LONGEST_ANSWER = 1_500
@@ -59,36 +55,18 @@ class Tryouts:
             raise NotReady("Too many characters are being tried.", "Try again in a moment.")
         room = LONGEST_ANSWER
         async with self.slots, closing(filtered_reply(parts.llm, prompt, self.habits)) as pieces:
-            until = anyio.current_time() + PATIENCE_SECONDS
-            while room > 0 and (piece := await _next(pieces, until)) is not None:
+            hint = "Try again, or choose another model."
+            async for piece in WithDeadline(pieces, PATIENCE_SECONDS, "model", hint):
                 if isinstance(piece, Withdrawn):
                     room = LONGEST_ANSWER
                     yield ANEW
                 elif isinstance(piece, str):  # usage and tool calls are skipped
                     yield piece[:room]
                     room -= len(piece)
+                if room <= 0:
+                    break
         if room == LONGEST_ANSWER:
             raise BackendFailed("The model wrote nothing.", "Try again, or choose another model.")
-
-
-async def _next(pieces: AsyncIterator[Any], until: float) -> Any:
-    """Return the next piece, or None at the end. No cancel scope is held across a yield."""
-    try:
-        with anyio.fail_after(until - anyio.current_time()):
-            return await anext(pieces, None)
-    except AichatError:
-        raise
-    except TimeoutError:
-        raise TimedOut(
-            f"The model did not finish within {PATIENCE_SECONDS:g} seconds.",
-            "Try again, or choose another model.",
-        ) from None
-    except Exception as error:  # an unknown error of a model becomes one of ours
-        log.exception("A model failed while a character was tried")
-        raise BackendFailed(
-            f"The model failed ({type(error).__name__}).",
-            "Try again, or choose another model. The log says more.",
-        ) from error
 
 
 def _checked(said: str) -> str:

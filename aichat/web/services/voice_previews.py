@@ -6,14 +6,11 @@ Nothing of it is in the store: the files are a cache in the data folder, oldest 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import math
 import os
 import re
-import struct
-import wave
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -24,14 +21,12 @@ import anyio.to_thread
 from attrs import define, evolve, field, frozen
 
 from aichat.core import (
-    AichatError,
     BackendFailed,
     BadValue,
     Config,
     NotFound,
     NotReady,
     Parts,
-    TimedOut,
     Tts,
     Voice,
     WordMark,
@@ -40,7 +35,10 @@ from aichat.core import (
 from aichat.toolkit.temporary_files import mark, sweep
 from aichat.toolkit.voices.cloning import introduce
 from aichat.toolkit.voices.speech_check import Sound
+from aichat.toolkit.wav import wav_file, wav_header
 from aichat.web.schemas.voices import LONGEST_TEXT
+
+from .stream_deadline import WithDeadline
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +88,7 @@ class Previews:
         if found := await anyio.to_thread.run_sync(self._found, key):
             return Preview(key, found, is_new=False)
         async with closing(self._made(parts, tts, voice, text)) as pieces:
-            wav = _wav(b"".join([piece async for piece in pieces]), tts.sample_rate)
+            wav = wav_file(b"".join([piece async for piece in pieces]), tts.sample_rate)
         await anyio.to_thread.run_sync(self._keep, key, wav)
         return Preview(key, wav, is_new=True)
 
@@ -104,9 +102,9 @@ class Previews:
         pcm = bytearray()
         async with closing(self._made(parts, tts, voice, text)) as pieces:
             async for piece in pieces:
-                yield piece if pcm else _head(tts.sample_rate) + piece
+                yield piece if pcm else wav_header(tts.sample_rate) + piece
                 pcm += piece
-        await anyio.to_thread.run_sync(self._keep, key, _wav(bytes(pcm), tts.sample_rate))
+        await anyio.to_thread.run_sync(self._keep, key, wav_file(bytes(pcm), tts.sample_rate))
 
     async def _made(self, parts: Parts, tts: Tts, voice: Voice, text: str) -> AsyncIterator[bytes]:
         if self.slot.statistics().tasks_waiting >= WAITING:
@@ -217,46 +215,14 @@ def _checked(text: str) -> str:
 async def _spoken(tts: Tts, voice: Voice, text: str) -> AsyncIterator[bytes]:
     """Yield PCM16 as it is made. No cancel scope is held across a yield."""
     sound = Sound(text, tts.sample_rate, math.inf)  # a voice without end is cut here
-    room, until = LONGEST_SECONDS * tts.sample_rate * 2, anyio.current_time() + PATIENCE_SECONDS
+    room = LONGEST_SECONDS * tts.sample_rate * 2
+    hint = "Try a shorter sentence, or another [tts] backend."
     async with closing(tts.speak(text, voice)) as chunks:
-        while room > 0 and (chunk := await _next(chunks, until)) is not None:
+        async for chunk in WithDeadline(chunks, PATIENCE_SECONDS, "voice", hint):
             if isinstance(chunk, WordMark):
                 sound.mark()
             elif pcm := sound.take(chunk)[:room]:
                 yield pcm
                 room -= len(pcm)
-
-
-async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
-    """Return the next chunk, or None at the end. Raises AichatError only."""
-    try:
-        with anyio.fail_after(until - anyio.current_time()):
-            return await anext(chunks, None)
-    except AichatError:
-        raise
-    except TimeoutError:
-        raise TimedOut(
-            f"The voice did not finish within {PATIENCE_SECONDS:g} seconds.",
-            "Try a shorter sentence, or another [tts] backend.",
-        ) from None
-    except Exception as error:  # an unknown error of an engine becomes one of ours
-        log.exception("A voice failed while it was tried")
-        raise BackendFailed(
-            f"The voice failed ({type(error).__name__}).", "Try again. The log says more."
-        ) from error
-
-
-def _head(rate: int) -> bytes:
-    """Return a WAV header for mono PCM16 of unknown length."""
-    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
-    return b"RIFF\xff\xff\xff\xffWAVEfmt " + form + b"data\xff\xff\xff\xff"
-
-
-def _wav(pcm: bytes, rate: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(rate)
-        writer.writeframes(pcm)
-    return file.getvalue()
+            if room <= 0:
+                return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import wave
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from playwright.sync_api import Page
 
 from aichat.core.events import SPEAKER_RATE
+from aichat.toolkit.wav import wav_file
 from support.espeak_speech import say
 from support.playback_check import Played, Samples
 
@@ -24,9 +24,7 @@ ran_dry: dict[str, int] = {}
 def microphone(path: Path, *parts: float | str | bytes) -> Path:
     """Write a WAV: numbers are seconds of a quiet room, strings are said, bytes are 48 kHz PCM."""
     pcm = b"".join(sound_of(part) for part in parts)
-    with wave.open(str(path), "wb") as clip:
-        clip.setparams((1, 2, MIC_WAV_RATE, 0, "NONE", ""))
-        clip.writeframes(pcm)
+    path.write_bytes(wav_file(pcm, MIC_WAV_RATE))
     return path
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
 import subprocess
 import sys
-import wave
 from collections.abc import AsyncIterable
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +19,7 @@ import soxr
 from attrs import frozen
 
 from aichat.core import AichatError, BadValue
+from aichat.toolkit.wav import wav_file
 
 CLIP_RATE = 24_000
 STT_RATE = 16_000
@@ -54,13 +53,7 @@ class Clip:
 
     def wav(self) -> bytes:
         """Return it as a WAV file."""
-        file = io.BytesIO()
-        with wave.open(file, "wb") as writer:
-            writer.setnchannels(1)
-            writer.setsampwidth(2)
-            writer.setframerate(CLIP_RATE)
-            writer.writeframes(self.pcm)
-        return file.getvalue()
+        return wav_file(self.pcm, CLIP_RATE)
 
     async def for_stt(self) -> bytes:
         """Return it as PCM16, 16 kHz."""
