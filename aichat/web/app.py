@@ -168,7 +168,7 @@ def create_app(setup: Setup | None = None) -> Litestar:
             health.ready,
             metrics.metrics,
             api.routes(),
-            pages.routes(),
+            pages.routes(with_components=web.components_page),
             media.routes(),
             static_files.bundled,
             *routes,

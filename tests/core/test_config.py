@@ -103,6 +103,7 @@ MISTAKES = [
     ("[web]\nallowed_origins = ['null']", "names 'null'", "Write each in full"),
     ("[web]\nallowed_origins = ['https://a.example/']", "names", r"mean 'https://a\.example'"),
     ("[web]\ntrusted_proxies = ['x', '127.0.0.1']", "names 'x'", "Write addresses"),
+    ("[web]\ncomponents_page = 1", r"\[web\] components_page is 1", "true or false"),
     ("[web]\nallowed_origins = 1", r"\[web\] allowed_origins is 1", "a list of names"),
 ]
 
@@ -129,6 +130,11 @@ def test_access_and_limits_are_read(path: Path) -> None:
     wanted = Web(access="token", max_sockets=100, max_requests_per_s=7, max_silence_s=2)
     assert read(path, text).web == wanted
     assert read(path, "").web == Web(access="local", max_sockets=4, max_silence_s=30.0)
+
+
+def test_the_page_of_components_is_served_where_it_is_asked_for(path: Path) -> None:
+    assert read(path, "[web]\ncomponents_page = true").web.components_page
+    assert not read(path, "").web.components_page
 
 
 def test_a_file_that_is_missing_a_folder_or_not_utf8_is_told(path: Path) -> None:

@@ -31,6 +31,7 @@ OFFLINE: Changes = (
     ('use = ["openai", "demo"]', 'use = ["demo"]'),
     ("max_sockets = 4", "max_sockets = 40"),  # tests are many clients at one address
     ("max_silence_s = 30", "max_silence_s = 300"),  # the tests' own listener does not ping
+    ("components_page = false", "components_page = true"),
 )
 
 

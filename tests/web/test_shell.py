@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import anyio
 import anyio.to_thread
+import attrs
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -17,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from aichat.core import CannotStart, Character, Unreachable, hookimpl, tool
 from aichat.web.html.toasts import LONGEST, Toast, toast
-from support.chat import a_store
+from support.chat import AT_EASE, a_store
 from support.in_process_server import Server, a_server
 
 PLACES = ("/", "/characters", "/voices", "/models", "/speech", "/agents", "/settings")
@@ -38,7 +39,7 @@ class Offers:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with a_server(plugins=[Offers()]) as server:
+    with a_server(attrs.evolve(AT_EASE, components_page=True), [Offers()]) as server:
         yield server
 
 
@@ -53,6 +54,14 @@ def test_every_place_has_a_page_that_marks_it_in_the_rail(client: httpx.Client, 
         assert f'href="{path}" {marked}' in rail
     assert "style=" not in answer.text
     assert "<script>" not in answer.text
+
+
+def test_the_page_of_components_is_served_only_on_request(client: httpx.Client) -> None:
+    link = 'href="/components"'
+    assert link in client.get("/settings").text
+    with a_server() as server, httpx.Client(base_url=server.url, trust_env=False) as other:
+        assert other.get("/components").status_code == 404
+        assert link not in other.get("/settings").text
 
 
 def test_what_a_browser_prefers_is_drawn_and_kept(client: httpx.Client) -> None:

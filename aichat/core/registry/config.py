@@ -69,6 +69,8 @@ class Web:
     """Idle timeout in seconds, after which a WebSocket is closed; clients ping."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses, networks, or "unix", whose X-Forwarded-For, -Proto and -Host are believed."""
+    components_page: bool = False
+    """Whether ``/components`` is served: a page with every building block of the pages."""
 
 
 ADDRESSES = ("base_url", "url")
@@ -238,6 +240,7 @@ class _Web:
         limits = {key: self._limit(key) for key in LIMITS if key in self.table}
         given = {key: value for key, value in limits.items() if value is not None}
         given["trusted_proxies"] = self._networks()
+        given["components_page"] = self._switch("components_page")
         return Web(self._host(), self._port(), hosts, origins, self._access(), **given)
 
     def _names(self, key: str) -> tuple[str, ...]:
@@ -289,6 +292,13 @@ class _Web:
             known = ("local", "token")
             self._wrong("access", value, name_hint(value if isinstance(value, str) else "", known))
         return "local"
+
+    def _switch(self, key: str) -> bool:
+        value = self.table.get(key, False)
+        if isinstance(value, bool):
+            return value
+        self._wrong(key, value, "Write true or false.")
+        return False
 
     def _limit(self, key: str) -> Any:
         value, whole = self.table[key], LIMITS[key] is int

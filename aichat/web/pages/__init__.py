@@ -20,25 +20,24 @@ from . import (
     voices,
 )
 
+PAGES = (
+    chat,
+    cast_panel,
+    messages,
+    conversations,
+    character_cards,
+    characters,
+    voices,
+    models,
+    speech,
+    agents,
+    settings,
+    browser_preferences,
+)
 
-def routes() -> Router:
+
+def routes(*, with_components: bool = False) -> Router:
     """Return all pages; the API's document leaves them out."""
-    of_each = [
-        one.routes()
-        for one in (
-            chat,
-            cast_panel,
-            messages,
-            conversations,
-            character_cards,
-            characters,
-            voices,
-            models,
-            speech,
-            agents,
-            settings,
-            components,
-            browser_preferences,
-        )
-    ]
+    served = (*PAGES, components) if with_components else PAGES
+    of_each = [one.routes() for one in served]
     return Router("/", route_handlers=of_each, include_in_schema=False)

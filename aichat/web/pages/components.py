@@ -1,4 +1,4 @@
-"""A page that shows every component, for people who build pages."""
+"""A page that shows every component, for people who build pages: served on request."""
 
 from __future__ import annotations
 

@@ -77,6 +77,7 @@ async def _settings(
         counts=await _counts(parts),
         storage=next(one.name for one in parts.statuses() if one.part == "storage" and one.serving),
         has_backup=isinstance(parts.storage, BackedUp),
+        components_page=state.config.web.components_page,
         version=version(),
         python=platform.python_version(),
     )
