@@ -52,7 +52,7 @@ MessagePort.prototype.postMessage = function (message, transfer) {{
 STAMPED = f"""
 const add = AudioWorklet.prototype.addModule;
 AudioWorklet.prototype.addModule = async function (url) {{
-  if (!url.includes("mic-worklet")) return add.call(this, url);
+  if (!url.includes("microphone-worklet")) return add.call(this, url);
   const parts = [{STAMP!r}, await (await fetch(url)).text()];
   return add.call(this, URL.createObjectURL(new Blob(parts, {{ type: "text/javascript" }})));
 }};

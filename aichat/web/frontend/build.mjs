@@ -8,13 +8,13 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 const out = process.argv[2] ?? "../static/dist";
 // modules: what several of them import goes into chunks that they share
 const modules = [
-  "shell.js", "app.js",
-  "composer-rich.js", // app.js imports it late
+  "shell.js",
+  "composer-rich.js", // the composer imports it late
   "schema.js", // the page of the API; nobody else loads it
   ...inPages(".js"),
 ];
 // workers and worklets are classic scripts
-const classic = ["socket-worker.js", "mic-worklet.js", "player-worklet.js"];
+const classic = ["socket-worker.js", "microphone-worklet.js", "player-worklet.js"];
 const sheets = ["app.css", "schema.css", "icon.svg", ...inPages(".css")];
 
 /** What single pages load beside the shell's: src/pages/NAME.js and .css. */

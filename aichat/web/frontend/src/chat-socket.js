@@ -1,5 +1,5 @@
 // The WebSocket of a conversation: it opens a session, and resumes it where it was after every reconnect.
-import { readFrame } from "./wire.js";
+import { readFrame } from "./audio-frame.js";
 import { ReconnectingSocket } from "./reconnecting-socket.js";
 
 const MOST_BUFFERED = 64 * 1024; // bytes; two seconds of microphone

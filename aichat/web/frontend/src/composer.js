@@ -1,6 +1,6 @@
 // What the user writes: the box, its draft, who will answer it, and sending it. Enter sends, Shift+Enter
 // makes a line. The plain box is there at once; the rich one takes its place when the page is at rest.
-import { Draft } from "./drafts.js";
+import { Draft } from "./draft-storage.js";
 import { PlainField } from "./composer-plain.js";
 
 const ASK_MS = 200; // after the last key: who will answer?

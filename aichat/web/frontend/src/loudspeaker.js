@@ -1,6 +1,6 @@
 // Plays what the characters say. Browsers allow sound only after a first gesture, so it starts then.
 
-import { useLoudspeaker, whenChosen } from "./devices.js";
+import { useLoudspeaker, whenChosen } from "./audio-devices.js";
 import { preference } from "./shell/preferences.js";
 
 const RATE = 24_000;

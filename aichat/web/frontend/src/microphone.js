@@ -1,5 +1,5 @@
 // The microphone: permission, the worklet behind it, its gate, and whether anything comes of it.
-import { chosen, openMicrophone, whenChosen } from "./devices.js";
+import { chosen, openMicrophone, whenChosen } from "./audio-devices.js";
 
 const IDLE_MS = 60_000; // then the browser's recording sign goes out; the next use asks the device again
 

@@ -1,7 +1,7 @@
 // The loudspeaker's end: audio comes straight from the socket's worker; the page only hears who speaks.
-import { Meter } from "./meter.js";
+import { Meter } from "./level-meter.js";
 import { PlaybackQueue } from "./playback-queue.js";
-import { samplesOf } from "./wire.js";
+import { samplesOf } from "./audio-frame.js";
 
 class Player extends AudioWorkletProcessor {
   #worker = null;

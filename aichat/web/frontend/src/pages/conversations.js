@@ -1,7 +1,7 @@
 // The list of conversations, as a page of its own.
-import { tendPanels } from "../panels.js";
-import { tendSearch } from "../searching.js";
-import { localTimes } from "../times.js";
+import { tendPanels } from "../panel-dialogs.js";
+import { tendSearch } from "../conversation-search.js";
+import { localTimes } from "../local-times.js";
 
 localTimes(document);
 tendPanels();

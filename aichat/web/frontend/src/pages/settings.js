@@ -1,5 +1,5 @@
 // The settings: an import shows its progress, and can be cancelled while it is sent and while it is taken in.
-import { applyFragments } from "../htmx.js";
+import { applyFragments } from "../html-fragments.js";
 import { toast } from "../shell/toasts.js";
 
 const form = document.getElementById("import");

@@ -1,12 +1,12 @@
 // The Speech page: choose devices, hear yourself by way of the server, and see how long that takes.
-import { choose, chosen, openMicrophone, useLoudspeaker } from "../devices.js";
+import { choose, chosen, openMicrophone, useLoudspeaker } from "../audio-devices.js";
 import { explain } from "../microphone.js";
 import { announce } from "../shell/announcer.js";
 import { statusSocket } from "../shell/status-socket.js";
 import { toast } from "../shell/toasts.js";
-import { Echo } from "./speech/echo.js";
-import { LEVELS, word } from "./speech/level.js";
-import { play, ring } from "./speech/sounds.js";
+import { Echo } from "./speech/echo-test.js";
+import { LEVELS, word } from "./speech/level-words.js";
+import { play, ring } from "./speech/test-sounds.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("devices-form");
@@ -72,7 +72,7 @@ async function testVoice() {
   try {
     await listDevices(); // now they have names
     showState("Speak now.");
-    const echo = new Echo({ worklet: at("test").dataset.micWorklet, onLevel: level });
+    const echo = new Echo({ worklet: at("test").dataset.microphoneWorklet, onLevel: level });
     const heard = await echo.record(stream, SPEAK_MS);
     level(0);
     figure("ping", ms(await pings()));

@@ -1,6 +1,6 @@
 // Buttons with data-partial="id": their form is sent, and of the page that answers only that part is taken over.
 // What takes a while can be cancelled with the same button.
-import { cancellable } from "./cancelling.js";
+import { cancellable } from "./cancellable-button.js";
 import { tendTabs } from "../shell/tabs.js";
 import { toast } from "../shell/toasts.js";
 import { tendRecorders } from "./recorder.js";

@@ -1,6 +1,6 @@
 // The try-out box: a character that is not kept yet answers, word by word, and then aloud.
 import { announce } from "../shell/announcer.js";
-import { cancellable } from "./cancelling.js";
+import { cancellable } from "./cancellable-button.js";
 import { playStream } from "./streamed-wav.js";
 
 export function tendTrials() {

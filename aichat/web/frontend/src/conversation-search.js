@@ -1,6 +1,6 @@
 // Looks through the conversations while one types; without scripts, Enter shows a page of what was found.
 import { announce } from "./shell/announcer.js";
-import { localTimes } from "./times.js";
+import { localTimes } from "./local-times.js";
 
 const PAUSE_MS = 200;
 

@@ -1,23 +1,23 @@
 // The page: joins the parts. Each part knows its own corner; only this file knows them all.
-import { Call } from "./call.js";
-import { CastPanel } from "./cast-panel.js";
-import { Composer } from "./composer.js";
-import { openConnection } from "./connection.js";
-import { ConnectionIndicator, refusal } from "./connection-indicator.js";
-import { Conversation } from "./conversation.js";
-import { refresh, reloadLog } from "./htmx.js";
-import { Loudspeaker } from "./loudspeaker.js";
-import { MicTrouble } from "./mic-trouble.js";
-import { Microphone } from "./microphone.js";
-import { Messages } from "./messages.js";
-import { Notices } from "./notices.js";
-import { tendPanels } from "./panels.js";
-import { Scrolling } from "./scrolling.js";
-import { announcesAnswers } from "./shell/announcer.js";
-import { tendSearch } from "./searching.js";
-import { TalkButton } from "./talk.js";
-import { TurnQueue } from "./turn-queue.js";
-import { localTimes } from "./times.js";
+import { Call } from "../call.js";
+import { CastPanel } from "../cast-panel.js";
+import { Composer } from "../composer.js";
+import { openConnection } from "../chat-connection.js";
+import { ConnectionIndicator, refusal } from "../connection-indicator.js";
+import { Conversation } from "../conversation-view.js";
+import { refresh, reloadLog } from "../html-fragments.js";
+import { Loudspeaker } from "../loudspeaker.js";
+import { MicTrouble } from "../microphone-problem.js";
+import { Microphone } from "../microphone.js";
+import { Messages } from "../message-actions.js";
+import { Notices } from "../notices.js";
+import { tendPanels } from "../panel-dialogs.js";
+import { Scrolling } from "../autoscroll.js";
+import { announcesAnswers } from "../shell/announcer.js";
+import { tendSearch } from "../conversation-search.js";
+import { TalkButton } from "../talk-button.js";
+import { TurnQueue } from "../turn-queue.js";
+import { localTimes } from "../local-times.js";
 
 const LIST_TRIES = 3;
 const LIST_AGAIN_MS = 1_500;
@@ -52,7 +52,7 @@ const loudspeaker = new Loudspeaker(page.playerWorklet, {
   onSounding: sounding,
   onLevel: (level, played) => conversation.level(level, played),
 });
-const microphone = new Microphone(page.micWorklet, {
+const microphone = new Microphone(page.microphoneWorklet, {
   mouth,
   attach: (port) => connection.attach("microphone", port),
   onLevel: (level) => talk.level(level),

@@ -1,6 +1,6 @@
 // Microphone -> 16 kHz PCM16 in frames of 20 ms, straight to the socket's worker, while the gate is open.
 // That somebody speaks goes straight to the loudspeaker's worklet, which then holds.
-import { Meter } from "./meter.js";
+import { Meter } from "./level-meter.js";
 import { Resampler } from "./resampler.js";
 import { SpeechDetector } from "./speech-detector.js";
 

@@ -1,8 +1,8 @@
 // What the server and the loudspeaker say, shown: streamed text, who speaks, what was heard of the user.
 import { Captions } from "./captions.js";
-import { applyFragments } from "./htmx.js";
-import { keepingPlace } from "./messages.js";
-import { localTimes } from "./times.js";
+import { applyFragments } from "./html-fragments.js";
+import { keepingPlace } from "./message-actions.js";
+import { localTimes } from "./local-times.js";
 
 const LINGER_MS = 4_000;
 const messageOf = (id) => document.getElementById(`m-${id}`);

@@ -1,6 +1,6 @@
 // Small pages in a dialog: a link with data-panel shows its page's #panel here, and goes there without scripts.
-import { send } from "./messages.js";
-import { localTimes } from "./times.js";
+import { send } from "./message-actions.js";
+import { localTimes } from "./local-times.js";
 import { toast } from "./shell/toasts.js";
 
 let dialog = null;
