@@ -29,7 +29,6 @@ from .backends import (
     Written,
     abilities,
     charges,
-    languages,
 )
 from .bus.bus import Bus, open_bus
 from .bus.clock import Clock
@@ -132,7 +131,6 @@ __all__ = [
     "hookimpl",
     "idle_timeout",
     "is_clean",
-    "languages",
     "load_plugins",
     "new_id",
     "next_within",

@@ -49,17 +49,12 @@ def charges(backend: object) -> bool:
     return bool(getattr(backend, "charges", False))
 
 
-Ability = Literal["clone", "describe", "word_times", "emotions", "seed"]
+Ability = Literal["clone", "describe", "word_times", "seed"]
 
 
 def abilities(tts: object) -> frozenset[Ability]:
     """Return the abilities that a voice backend declares."""
     return frozenset(getattr(tts, "abilities", ()))
-
-
-def languages(tts: object) -> tuple[str, ...]:
-    """Return the languages that a voice backend declares, as BCP 47 tags; empty: any."""
-    return tuple(getattr(tts, "languages", ()))
 
 
 # -- vad: voice activity ---------------------------------------------------------------------
@@ -275,10 +270,7 @@ class Tts(Protocol):
     * "clone": a voice sounds like its clip (the backend also :class:`Clones`),
     * "describe": the description of a voice shapes how it sounds,
     * "word_times": it yields :class:`WordMark`,
-    * "emotions": it acts on tags such as [laugh] in the text,
-    * "seed": ``settings["seed"]`` of a voice makes another take of it;
-
-    and languages in an attribute ``languages``, a tuple of BCP 47 tags (empty: any).
+    * "seed": ``settings["seed"]`` of a voice makes another take of it.
     """
 
     @property

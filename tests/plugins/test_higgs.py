@@ -687,5 +687,5 @@ def test_higgs_is_offered_with_what_it_can():
     offer = higgs.tts_backend()
     assert offer.name == "higgs"
     tts = offer.make()
-    assert tts.abilities == {"clone", "describe", "emotions", "seed"}
+    assert tts.abilities == {"clone", "describe", "seed"}
     assert [weights.repository for weights in tts.weights] == [higgs.MODEL, higgs.CODEC]

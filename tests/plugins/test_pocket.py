@@ -187,8 +187,6 @@ def test_a_model_of_the_package_says_which_files_it_needs():
     assert weights.files == ("languages/english_18m_2026-10/model.safetensors",)
     assert tokenizer.repository == "kyutai/pocket-tts-without-voice-cloning"
     assert Pocket(clone=True).weights[0].repository == "kyutai/pocket-tts"
-    assert tts.languages == ("en",)
-    assert Pocket("french").languages == ("fr",)
 
 
 def test_addresses_become_paths_where_the_files_are(tmp_path):

@@ -5,6 +5,7 @@ import sys
 import anyio
 import asyncpg
 import pytest
+from postgrest import AsyncPostgrestClient
 from postgrest.exceptions import APIError
 
 from aichat.core import CannotStart, Character, Conversation, NotFound, Unreachable
@@ -12,7 +13,7 @@ from aichat.core.registry.config import build, read_config
 from aichat.core.testing.storage.contract import StorageContract, contents, say, started
 from aichat.plugins.postgres import supabase as postgres_supabase
 from aichat.plugins.postgres.migrate import migrate, shipped
-from aichat.plugins.postgres.supabase import VERSION, Supabase, storage_backend
+from aichat.plugins.postgres.supabase import VERSION, Identity, Supabase, storage_backend
 from aichat.toolkit.packages import installs
 from support import fake_postgrest, postgres_server
 from support.fake_postgrest import ALICE, BOB, PUBLISHABLE, SECRET_KEY, token
@@ -211,9 +212,17 @@ async def test_an_address_without_a_project_is_told():
 # -- users -------------------------------------------------------------------------------------
 
 
+def as_user(store, access):
+    """The store of the user whose access token this is, beside the one that is open."""
+    headers = {"apikey": store.key, "Authorization": f"Bearer {access}"}
+    address = f"{store.url.rstrip('/')}/rest/v1"
+    client = AsyncPostgrestClient(address, headers=headers, http_client=store._http)
+    return Identity(store.host, store.seconds, client)
+
+
 async def refusal_later(project, access):
     async with Supabase(project.address, SECRET_KEY) as store:
-        user = store.as_user(access)
+        user = as_user(store, access)
         with pytest.raises(Unreachable) as told:
             await user.characters()
         with pytest.raises(Unreachable):
@@ -223,7 +232,7 @@ async def refusal_later(project, access):
 
 async def test_users_have_records_of_their_own_under_the_same_ids(project):
     async with Supabase(project.address, SECRET_KEY) as store:
-        alice, bob = (store.as_user(token("authenticated", who)) for who in (ALICE, BOB))
+        alice, bob = (as_user(store, token("authenticated", who)) for who in (ALICE, BOB))
         for who, name in ((alice, "Alice's"), (bob, "Bob's"), (store, "Everybody's")):
             assert who is store or await who.characters() == []
             await who.open_store()
@@ -235,7 +244,7 @@ async def test_users_have_records_of_their_own_under_the_same_ids(project):
 
 async def test_nobody_reaches_what_is_somebody_elses(project):
     async with Supabase(project.address, SECRET_KEY) as store:
-        alice, bob = (store.as_user(token("authenticated", who)) for who in (ALICE, BOB))
+        alice, bob = (as_user(store, token("authenticated", who)) for who in (ALICE, BOB))
         conversation = await started(alice)
         await alice.add_message(message := say(conversation, "A secret"))
         clip = await alice.add_clip(b"a voice", "wav")
@@ -262,9 +271,9 @@ async def test_tables_hide_what_is_somebody_elses_from_every_client(project):
     """Whoever has the public key may try without our functions."""
     async with Supabase(project.address, SECRET_KEY) as store:
         for who in (ALICE, BOB):
-            await store.as_user(token("authenticated", who)).open_store()
+            await as_user(store, token("authenticated", who)).open_store()
         alice, service, public = (
-            store.as_user(access).client
+            as_user(store, access).client
             for access in (token("authenticated", ALICE), SECRET_KEY, PUBLISHABLE)
         )
         seen = (await alice.table("characters").select("*").execute()).data
@@ -292,7 +301,7 @@ async def test_tables_hide_what_is_somebody_elses_from_every_client(project):
 
 async def test_a_user_beside_others_does_not_change_who_the_store_is(project):
     async with Supabase(project.address, **AS_ALICE) as store:
-        bob = store.as_user(token("authenticated", BOB))
+        bob = as_user(store, token("authenticated", BOB))
         await store.change_settings({"mine": 1})
         async with anyio.create_task_group() as tasks:
             for number in range(10):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -35,9 +34,6 @@ threads could have run, and other programs had the processor, does not count."""
 SETTLE_SECONDS = 30.0
 ATTEMPTS = 8
 """A busy machine can stop any program for 50 ms; a blocking call does so every time."""
-
-LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
-"""The form of a BCP 47 tag."""
 
 
 @frozen

@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from aichat.core.backends import Ability, Clones, Reference, Tts, WordMark, abilities, languages
+from aichat.core.backends import Ability, Clones, Reference, Tts, WordMark, abilities
 from aichat.core.bus.streams import closing
 from aichat.core.models import Voice
 
 from .probes import (
-    LANGUAGE,
     Said,
     assert_it_leaves_nothing,
     assert_no_stall,
@@ -81,11 +80,6 @@ class TtsContract:
 
     async def test_it_declares_abilities_that_there_are(self, tts: Tts) -> None:
         assert abilities(tts) <= ABILITIES
-
-    async def test_its_languages_are_tags(self, tts: Tts) -> None:
-        tags = languages(tts)
-        assert all(isinstance(tag, str) and LANGUAGE.fullmatch(tag) for tag in tags)
-        assert len(set(tags)) == len(tags)
 
     async def test_it_marks_words_if_it_says_so_and_only_then(self, tts: Tts, voice: Voice) -> None:
         said = await say(tts, SENTENCE, voice)

@@ -22,12 +22,10 @@ from aichat.toolkit.thread_streams import Listener, Workers
 
 from .library import RATE, Engine, Spoken, has_word
 from .mixed_scripts import Reader, parted, unreadable
-from .scripts import READ
-from .voices import SPOKEN, Profile, profile
+from .voices import Profile, profile
 
 AHEAD = 8
 """Chunks of 60 ms that may wait for the listener before the synthesiser pauses."""
-LANGUAGES = tuple(dict.fromkeys((*SPOKEN, *READ)))
 
 
 @hookimpl
@@ -41,7 +39,6 @@ class Espeak:
 
     sample_rate = RATE
     abilities: frozenset[Ability] = frozenset({"describe", "seed", "word_times"})
-    languages = LANGUAGES
 
     def __init__(self, max_concurrent: int = 3, words_per_minute: int = 165) -> None:
         self.max_concurrent = max(1, max_concurrent)

@@ -74,8 +74,6 @@ LANGUAGES = {
     "cherokee": ("chr",),
 }
 """Who reads a script. The first does where neither the voice nor a letter says otherwise."""
-READ = ("zh", *(names[0] for names in LANGUAGES.values() if names[0] != "cmn"))
-"""Those that a text can choose by its script, as BCP 47 tags."""
 ONLY_IN = (
     ("yue", frozenset("嘅喺咗唔佢哋啲嗰冇嚟")),
     ("be", frozenset("ў")),

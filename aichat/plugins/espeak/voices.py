@@ -57,9 +57,6 @@ LANGUAGES = {
     "japanese": "ja",
     "korean": "ko",
 }
-_TAGS = {"cmn": "zh", "pt-br": "pt-BR"}
-SPOKEN = ("en", *dict.fromkeys(_TAGS.get(name, name) for name in LANGUAGES.values()))
-"""Those that a description can choose, as BCP 47 tags."""
 TRAITS = {  # (pitch, words per minute, liveliness) to add
     r"deep|low|bass|baritone": (-18, 0, 0),
     r"high(?!.quality)|squeaky|shrill|soprano": (18, 0, 0),

@@ -61,8 +61,7 @@ class Higgs(LocalModel):
     by_hand = "set HIGGS_MODEL_PATH and HIGGS_TOKENIZER_PATH to folders."
 
     sample_rate = 24_000
-    abilities: frozenset[Ability] = frozenset({"clone", "describe", "emotions", "seed"})
-    languages = ("en", "zh", "de", "ko")
+    abilities: frozenset[Ability] = frozenset({"clone", "describe", "seed"})
 
     def __init__(
         self,

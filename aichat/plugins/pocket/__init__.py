@@ -18,7 +18,6 @@ from aichat.toolkit.thread_streams import Listener
 from aichat.toolkit.weights import Weights
 
 from . import files
-from .catalogue import TAGS
 
 AHEAD = 4
 """Chunks that may wait for the listener before the speech pauses."""
@@ -62,12 +61,6 @@ class Pocket(LocalModel):
     def abilities(self) -> frozenset[Ability]:
         """Whether it can clone depends on its weights."""
         return frozenset({"clone"}) if self.clone else frozenset()
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """The language is that of the model."""
-        tag = TAGS.get(self.model.split("_")[0])
-        return (tag,) if tag else ()
 
     @property
     def weights(self) -> Sequence[Weights]:

@@ -19,16 +19,6 @@ OTHERS: Mapping[str, Sequence[str]] = {
 }
 ENGLISH = ("alba", "fantine", "vera", "jane", "marius", "javert", "charles", "george")
 """Some that differ much from each other: a state of each is fetched."""
-TAGS = {
-    "english": "en",
-    "french": "fr",
-    "german": "de",
-    "italian": "it",
-    "portuguese": "pt",
-    "spanish": "es",
-    "dutch": "nl",
-}
-"""BCP 47 tags of the models' languages."""
 
 
 def names(language: str) -> Sequence[str]:

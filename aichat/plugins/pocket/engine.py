@@ -42,7 +42,6 @@ class Engine:
     """Speaks; *free* are the models that no speech uses."""
 
     rate: int
-    can_clone: bool
     free: list[Any]
     stock: Mapping[str, Any]
     """States of the voices that come with the model, by name."""
@@ -121,7 +120,7 @@ def start(
             "Be online once, or put a clip into a folder and set [tts.pocket] voices to it.",
         )
     models = [model, *(copy.deepcopy(model) for _ in range(count - 1))]
-    return Engine(model.sample_rate, clone, models, stock)
+    return Engine(model.sample_rate, models, stock)
 
 
 def _model(content: Mapping[str, Any], temperature: float | None) -> Any:

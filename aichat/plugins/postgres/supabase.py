@@ -111,15 +111,6 @@ class Supabase(Calls):
                 self._identity = await self._sign_in()
         return await self._identity.send(function, arguments)
 
-    def as_user(self, token: str) -> Calls:
-        """Return the store of the user whose access token this is. It lives as long as this one."""
-        from postgrest import AsyncPostgrestClient  # the project's client would mix users up
-
-        headers = {"apikey": self.key, "Authorization": f"Bearer {token}"}
-        url = f"{self.url.rstrip('/')}/rest/v1"
-        client = AsyncPostgrestClient(url, headers=headers, http_client=self._http)
-        return Identity(self.host, self.seconds, client)
-
     @property
     def host(self) -> str:
         """The server's name."""

@@ -192,7 +192,6 @@ GREETINGS = _set(
     "goodnight night",
 )
 """Who follows is meant: "hey Mark", "ask Hope"."""
-THANKS = _set("thank")
 OPENERS = _set(
     "ok okay so well and yes yeah no please listen look now oh also then about but right alright",
     "ja nein also gut und bitte oui non alors et bon si bueno pues y sim entao e да нет ну и так",
