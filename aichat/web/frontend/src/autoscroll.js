@@ -6,7 +6,7 @@ const NEAR = 64; // px from the end that still count as being there
 const isNews = ({ target, addedNodes, removedNodes }) =>
   ![target, ...addedNodes, ...removedNodes].some((node) => (node.closest ? node : node.parentElement)?.closest(".play-from"));
 
-export class Scrolling {
+export class Autoscroll {
   #following = true;
 
   constructor({ scroller, button }) {

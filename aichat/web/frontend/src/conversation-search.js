@@ -4,7 +4,7 @@ import { localTimes } from "./local-times.js";
 
 const PAUSE_MS = 200;
 
-export function tendSearch() {
+export function initSearch() {
   for (const form of document.querySelectorAll("form[data-search]")) {
     let waiting = 0;
     form.addEventListener("input", () => {

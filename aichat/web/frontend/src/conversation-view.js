@@ -1,14 +1,14 @@
 // What the server and the loudspeaker say, shown: streamed text, who speaks, what was heard of the user.
 import { Captions } from "./captions.js";
 import { applyFragments } from "./html-fragments.js";
-import { keepingPlace } from "./message-actions.js";
+import { keepFocus } from "./message-actions.js";
 import { localTimes } from "./local-times.js";
 
 const LINGER_MS = 4_000;
 const messageOf = (id) => document.getElementById(`m-${id}`);
 const castOf = (id) => document.getElementById(`cast-${id}`);
 
-export class Conversation {
+export class ConversationView {
   #turn = null; // the newest turn: {generation, lines, open}
   #lines = new Map(); // of a few turns, so that a line still sounding is found
   #sounding = null;
@@ -26,7 +26,7 @@ export class Conversation {
   }
 
   html({ html }) {
-    keepingPlace(() => applyFragments(html));
+    keepFocus(() => applyFragments(html));
     localTimes(document);
     this.#show();
   }

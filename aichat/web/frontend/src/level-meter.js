@@ -1,5 +1,5 @@
 // Loudness (root mean square, 0..1) about ten times a second.
-export class Meter {
+export class LevelMeter {
   #sum = 0;
   #count = 0;
 

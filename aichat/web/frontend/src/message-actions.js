@@ -17,7 +17,7 @@ const wishes = {
   new_take: (id) => ({ type: "play_again", message_id: id, new_take: true }),
 };
 
-export class Messages {
+export class MessageActions {
   constructor({ log, connection }) {
     Object.assign(this, { log, connection });
     log.addEventListener("click", (event) => this.#clicked(event));
@@ -148,7 +148,7 @@ function closeMenus(target) {
 }
 
 /** Changes the page, and leaves the focus and what is unfolded where they were, though messages are replaced. */
-export function keepingPlace(change) {
+export function keepFocus(change) {
   const focused = document.activeElement;
   const message = focused?.closest?.(".message");
   const place = message && focused !== message ? nameOf(focused) : null;

@@ -1,7 +1,7 @@
 // Says why the microphone cannot be used and how to mend it, as long as it cannot.
 import { reasons } from "./microphone.js";
 
-export class MicTrouble {
+export class MicrophoneProblem {
   constructor(box, { onAgain, announce }) {
     Object.assign(this, { box, announce });
     [this.what, this.hint] = box.children;

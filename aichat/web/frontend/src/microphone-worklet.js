@@ -1,6 +1,6 @@
 // Microphone -> 16 kHz PCM16 in frames of 20 ms, straight to the socket's worker, while the gate is open.
 // That somebody speaks goes straight to the loudspeaker's worklet, which then holds.
-import { Meter } from "./level-meter.js";
+import { LevelMeter } from "./level-meter.js";
 import { Resampler } from "./resampler.js";
 import { SpeechDetector } from "./speech-detector.js";
 
@@ -19,7 +19,7 @@ class Microphone extends AudioWorkletProcessor {
     super();
     this.detector = new SpeechDetector((speaking) => this.#mouth.postMessage(speaking));
     this.resampler = new Resampler(sampleRate, RATE);
-    this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level }));
+    this.meter = new LevelMeter(sampleRate, (level) => this.port.postMessage({ level }));
     this.port.onmessage = ({ data }) => this.#obey(data);
   }
 

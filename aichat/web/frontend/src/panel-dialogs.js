@@ -5,7 +5,7 @@ import { toast } from "./shell/toasts.js";
 
 let dialog = null;
 
-export function tendPanels() {
+export function initPanels() {
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-panel]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;

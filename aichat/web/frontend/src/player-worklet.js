@@ -1,5 +1,5 @@
 // The loudspeaker's end: audio comes straight from the socket's worker; the page only hears who speaks.
-import { Meter } from "./level-meter.js";
+import { LevelMeter } from "./level-meter.js";
 import { PlaybackQueue } from "./playback-queue.js";
 import { samplesOf } from "./audio-frame.js";
 
@@ -9,7 +9,7 @@ class Player extends AudioWorkletProcessor {
   constructor() {
     super();
     this.queue = new PlaybackQueue(sampleRate, (report) => this.#report(report));
-    this.meter = new Meter(sampleRate, (level) => this.port.postMessage({ level, played: this.queue.played / (sampleRate / 1000) }));
+    this.meter = new LevelMeter(sampleRate, (level) => this.port.postMessage({ level, played: this.queue.played / (sampleRate / 1000) }));
     this.sounding = false;
     this.port.onmessage = ({ data }) => (data.port ? this.#attach(data) : this.queue.hush());
   }

@@ -4,17 +4,17 @@ import { CastPanel } from "../cast-panel.js";
 import { Composer } from "../composer.js";
 import { openConnection } from "../chat-connection.js";
 import { ConnectionIndicator, refusal } from "../connection-indicator.js";
-import { Conversation } from "../conversation-view.js";
+import { ConversationView } from "../conversation-view.js";
 import { refresh, reloadLog } from "../html-fragments.js";
 import { Loudspeaker } from "../loudspeaker.js";
-import { MicTrouble } from "../microphone-problem.js";
+import { MicrophoneProblem } from "../microphone-problem.js";
 import { Microphone } from "../microphone.js";
-import { Messages } from "../message-actions.js";
+import { MessageActions } from "../message-actions.js";
 import { Notices } from "../notices.js";
-import { tendPanels } from "../panel-dialogs.js";
-import { Scrolling } from "../autoscroll.js";
+import { initPanels } from "../panel-dialogs.js";
+import { Autoscroll } from "../autoscroll.js";
 import { announcesAnswers } from "../shell/announcer.js";
-import { tendSearch } from "../conversation-search.js";
+import { initSearch } from "../conversation-search.js";
 import { TalkButton } from "../talk-button.js";
 import { TurnQueue } from "../turn-queue.js";
 import { localTimes } from "../local-times.js";
@@ -28,12 +28,12 @@ const connection = openConnection(page);
 const composer = new Composer({ form: at("composer"), connection, announce: (text) => notices.announce(text) });
 const notices = new Notices();
 const indicator = new ConnectionIndicator(at("connection"));
-const scrolling = new Scrolling({ scroller: at("scroller"), button: at("to-newest") });
+const scrolling = new Autoscroll({ scroller: at("scroller"), button: at("to-newest") });
 const stop = at("stop");
 let reading = 0; // how often the log is being read again just now
 let held = null; // what is to be shown after that
 
-const conversation = new Conversation({
+const conversation = new ConversationView({
   transcript: at("transcript"),
   goingOn: at("going-on"),
   announce: notices.announce,
@@ -64,7 +64,7 @@ const talk = new TalkButton({
   onTalk: interrupt, onTrouble: (error) => trouble.show(error), onReady: () => trouble.hide(), onHint: hint,
   onOpen: (open) => (at("recording").hidden = !open),
 });
-const trouble = new MicTrouble(at("mic-problem"), { onAgain: () => talk.again(), announce: notices.announce });
+const trouble = new MicrophoneProblem(at("mic-problem"), { onAgain: () => talk.again(), announce: notices.announce });
 const call = new Call({ button: at("call"), end: at("end-call"), mute: at("mute"), talk, announce: notices.announce });
 
 function changed() {
@@ -214,9 +214,9 @@ at("stage").addEventListener("click", ({ target }) => {
   if (name) composer.mention(name);
 });
 connection.on("unwished", () => notices.problem("Not connected, so nothing was sent. Try again when the connection is back."));
-new Messages({ log: at("stage"), connection }); // the log itself may be replaced
-tendPanels();
-tendSearch();
+new MessageActions({ log: at("stage"), connection }); // the log itself may be replaced
+initPanels();
+initSearch();
 at("suggestions").addEventListener("submit", (event) => {
   event.preventDefault();
   if (composer.say(event.submitter.value)) composer.box.focus();

@@ -1,6 +1,6 @@
 // Dialogs: links with data-opens open what they point at, data-closes and a click beside it close it.
 
-export function tendDialogs(root = document) {
+export function initDialogs(root = document) {
   root.addEventListener("click", (event) => {
     const opener = event.target.closest("a[data-opens]");
     if (opener) {

@@ -3,7 +3,7 @@ import { toast } from "./toasts.js";
 
 const AWAY = "The server does not answer, so nothing was sent. What you wrote is still here.";
 
-export function tendForms(socket) {
+export function initForms(socket) {
   let changed = null;
   document.addEventListener("change", ({ target }) => {
     if (target.form?.matches("[data-saves]")) changed = target;

@@ -3,7 +3,7 @@ import { prefer } from "./preferences.js";
 
 const ROOMY = matchMedia("(min-width: 60rem)");
 
-export function tendRail() {
+export function initRail() {
   const rail = document.getElementById("rail");
   const fit = () => (rail.open = ROOMY.matches);
   ROOMY.addEventListener("change", fit);

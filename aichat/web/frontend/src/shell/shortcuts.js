@@ -26,7 +26,7 @@ export function shortcut(key, action) {
   actions[key] = action;
 }
 
-export function tendShortcuts() {
+export function initShortcuts() {
   addEventListener("keydown", (event) => {
     const action = actions[event.key];
     if (!action || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;

@@ -3,7 +3,7 @@ import { announce } from "./announcer.js";
 
 const stateOf = (row) => row.querySelector(".badge").textContent.trim();
 
-export function keepingRow(change) {
+export function keepFocusedRow(change) {
   const focused = document.activeElement;
   const row = focused?.closest("#statuses .row");
   change();

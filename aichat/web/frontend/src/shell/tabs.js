@@ -2,8 +2,8 @@
 
 const MOVES = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
-export function tendTabs(root = document) {
-  for (const box of root.querySelectorAll("[data-tabs]:not(.is-tended)")) new Tabs(box);
+export function initTabs(root = document) {
+  for (const box of root.querySelectorAll("[data-tabs]:not(.is-ready)")) new Tabs(box);
 }
 
 class Tabs {
@@ -14,7 +14,7 @@ class Tabs {
     list.setAttribute("aria-label", box.dataset.tabs);
     list.append(...this.names);
     box.prepend(list);
-    box.classList.add("is-tended");
+    box.classList.add("is-ready");
     list.addEventListener("keydown", (event) => this.#key(event));
     box.addEventListener("invalid", (event) => this.show(this.panels.indexOf(event.target.closest(".tab"))), true);
     const wrong = this.panels.findIndex((panel) => panel.querySelector("[aria-invalid=true]"));

@@ -1,5 +1,5 @@
 // Of all players on a page one plays: takes that are compared must not talk over each other.
-export function oneAtATime() {
+export function playOneAtATime() {
   document.addEventListener(
     "play",
     ({ target }) => {

@@ -1,11 +1,11 @@
 // Buttons with data-partial="id": their form is sent, and of the page that answers only that part is taken over.
 // What takes a while can be cancelled with the same button.
 import { cancellable } from "./cancellable-button.js";
-import { tendTabs } from "../shell/tabs.js";
+import { initTabs } from "../shell/tabs.js";
 import { toast } from "../shell/toasts.js";
-import { tendRecorders } from "./recorder.js";
+import { initRecorders } from "./recorder.js";
 
-export function tendPartials() {
+export function initPartials() {
   document.addEventListener("submit", (event) => {
     const id = event.submitter?.dataset.partial;
     if (!id) return;
@@ -15,7 +15,7 @@ export function tendPartials() {
 }
 
 /** Switches with data-sends: their form is sent as soon as they are turned. */
-export function tendSwitches() {
+export function initSwitches() {
   document.addEventListener("change", async ({ target }) => {
     const form = target.closest("form[data-sends]");
     if (!form) return;
@@ -56,8 +56,8 @@ function takeOver(shown, fresh, sent) {
     const field = fresh.querySelector(`[name="${CSS.escape(name)}"]`);
     if (field) field.value = value;
   }
-  tendTabs(fresh);
-  tendRecorders(fresh);
+  initTabs(fresh);
+  initRecorders(fresh);
   for (const player of fresh.querySelectorAll("audio[autoplay]")) play(player);
   if (focused) fresh.querySelector(focused)?.focus();
 }

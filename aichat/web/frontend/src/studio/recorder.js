@@ -6,8 +6,8 @@ const METER_MS = 66;
 // clean speech, as the microphone hears it: what a browser does for calls would be cloned as well
 const WANTED = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
 
-export function tendRecorders(root = document) {
-  for (const box of root.querySelectorAll("[data-recorder]:not([data-tended])")) new Recorder(box);
+export function initRecorders(root = document) {
+  for (const box of root.querySelectorAll("[data-recorder]:not([data-ready])")) new Recorder(box);
 }
 
 class Recorder {
@@ -15,7 +15,7 @@ class Recorder {
   #timer = 0;
 
   constructor(box) {
-    box.dataset.tended = "";
+    box.dataset.ready = "";
     this.field = document.getElementById(box.dataset.recorder);
     this.button = box.querySelector("[data-record]");
     this.word = this.button.querySelector("span");

@@ -3,7 +3,7 @@ import { announce } from "../shell/announcer.js";
 import { cancellable } from "./cancellable-button.js";
 import { playStream } from "./streamed-wav.js";
 
-export function tendTrials() {
+export function initTryouts() {
   document.addEventListener("submit", (event) => {
     const address = event.submitter?.dataset.trial;
     if (!address) return;
