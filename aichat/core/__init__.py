@@ -32,6 +32,7 @@ from .backends import (
 )
 from .bus.bus import Bus, open_bus
 from .bus.clock import Clock
+from .bus.per_conversation import PerConversation
 from .bus.streams import CooperativeYield, closing, idle_timeout, next_within
 from .bus.subscription import Overflow, Subscription
 from .errors import (
@@ -54,7 +55,7 @@ from .ids import new_id
 from .models import Character, Conversation, Message, Prompt, PromptMessage, Voice, slug
 from .plugins import cast_parts, load_plugins, open_chat
 from .registry.config import Config, Web, read_config
-from .registry.live_settings import Live, LiveSetting
+from .registry.live_settings import Live
 from .registry.selection import Parts, Status
 from .storage import Adjusts, BackedUp, Changes, Storage
 from .tools import Tool, ToolCall, tool
@@ -89,7 +90,6 @@ __all__ = [
     "Denied",
     "ListsModels",
     "Live",
-    "LiveSetting",
     "Llm",
     "Message",
     "Model",
@@ -98,6 +98,7 @@ __all__ = [
     "Overflow",
     "Parts",
     "Pause",
+    "PerConversation",
     "Playable",
     "Prompt",
     "PromptMessage",

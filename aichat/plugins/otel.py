@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
-from aichat.core import Bus, Parts, hookimpl
-from aichat.core.events import ConversationClosed, TurnTimed
+from aichat.core import Bus, Parts, PerConversation, hookimpl
+from aichat.core.events import TurnTimed
 
 STAGES = {
     "turn_decided": "endpointing",
@@ -43,7 +43,9 @@ class Spans:
     bus: Bus
     tracing: Any
     tracer: Any
-    done: dict[str, int] = field(factory=dict)
+    done: PerConversation[int] = field(
+        default=Factory(lambda self: self.bus.per_conversation(), takes_self=True)
+    )
     """The number of each conversation's last turn that was exported."""
 
     def trace(self, event: TurnTimed) -> None:
@@ -51,7 +53,7 @@ class Spans:
         conversation, number = event.turn.conversation, event.turn.number
         if not event.final or self.done.get(conversation) == number:
             return
-        self.done[conversation] = number
+        self.done.set(conversation, number)
         clock = self.bus.clock
         zero = clock.wall().timestamp() - clock.now()
         turn = self.tracer.start_span(
@@ -71,10 +73,6 @@ class Spans:
             span.end(_ns(zero + event.began + end / 1000))
         turn.end(_ns(zero + clock.now()))
 
-    def forget(self, event: ConversationClosed) -> None:
-        """Drop what is kept of a conversation."""
-        self.done.pop(event.turn.conversation, None)
-
 
 def _ns(seconds: float) -> int:
     return int(seconds * 1e9)
@@ -89,4 +87,3 @@ def connect(bus: Bus, parts: Parts) -> None:
         return
     spans = Spans(bus, trace, trace.get_tracer("aichat"))
     bus.tap(spans.trace)
-    bus.tap(spans.forget)

@@ -7,14 +7,13 @@ reported when its first sound goes out, and once more when more is known of it.
 
 from __future__ import annotations
 
-from attrs import define, field
+from attrs import Factory, define, field
 
-from aichat.core import Bus, Parts, hookimpl
+from aichat.core import Bus, Parts, PerConversation, hookimpl
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
     ClauseTimed,
-    ConversationClosed,
     Line,
     ReplyClause,
     SpeakersChosen,
@@ -55,28 +54,38 @@ def _ms(samples: int) -> float:
 
 
 @define
+class Clauses:
+    """The clauses of one turn."""
+
+    turn: Turn
+    of_line: dict[tuple[Line, int], Clause] = field(factory=dict)
+    """By line and index."""
+    sent: dict[Line, int] = field(factory=dict)
+    """Samples of each line that went out."""
+
+
+@define
 class Captions:
     """Keeps the clauses of each conversation's latest turn."""
 
     bus: Bus
-    turns: dict[str, Turn] = field(factory=dict)
-    clauses: dict[tuple[Line, int], Clause] = field(factory=dict)
-    sent: dict[Line, int] = field(factory=dict)
-    """Samples of each line that went out."""
+    turns: PerConversation[Clauses] = field(
+        default=Factory(lambda self: self.bus.per_conversation(), takes_self=True)
+    )
 
     def begin(self, event: SpeakersChosen) -> None:
         """Forget the turn before."""
-        self._forget(event.turn.conversation)
-        self.turns[event.turn.conversation] = event.turn
+        self.turns.set(event.turn.conversation, Clauses(event.turn))
 
     def note(self, event: ReplyClause | SpeechSynthesized) -> None:
         """Take in a clause's text, or some of its sound."""
-        if self.turns.get(event.turn.conversation) != event.turn:
+        turn = self.turns.get(event.turn.conversation)
+        if turn is None or turn.turn != event.turn:
             return
         if isinstance(event, ReplyClause):
-            self.clauses[event.line, event.index] = Clause(event.text)
+            turn.of_line[event.line, event.index] = Clause(event.text)
             return
-        clause = self.clauses[event.line, event.index]
+        clause = turn.of_line[event.line, event.index]
         clause.samples += len(event.pcm) // 2
         clause.marks += event.words
         clause.is_complete = event.last
@@ -85,10 +94,13 @@ class Captions:
 
     def play(self, event: AudioReady) -> None:
         """A clause begins where the one before it has ended."""
-        line, before = event.line, self.sent.get(event.line, 0)
-        if not event.pcm or (clause := self.clauses.get((line, event.index))) is None:
+        line, turn = event.line, self.turns.get(event.turn.conversation)
+        if not event.pcm or turn is None:
             return
-        self.sent[line] = before + len(event.pcm) // 2
+        if (clause := turn.of_line.get((line, event.index))) is None:
+            return
+        before = turn.sent.get(line, 0)
+        turn.sent[line] = before + len(event.pcm) // 2
         if clause.began is None:
             clause.began = before
             self._report(line, event.index, clause)
@@ -96,17 +108,6 @@ class Captions:
     def _report(self, line: Line, index: int, clause: Clause) -> None:
         assert clause.began is not None  # noqa: S101  (reported from then on)
         self.bus.post(ClauseTimed(line, index, _ms(clause.began), clause.words()))
-
-    def forget(self, event: ConversationClosed) -> None:
-        """Drop what is kept of a conversation."""
-        self._forget(event.turn.conversation)
-        self.turns.pop(event.turn.conversation, None)
-
-    def _forget(self, conversation: str) -> None:
-        for key in [key for key in self.clauses if key[0].turn.conversation == conversation]:
-            del self.clauses[key]
-        for line in [line for line in self.sent if line.turn.conversation == conversation]:
-            del self.sent[line]
 
 
 @hookimpl
@@ -116,4 +117,3 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(captions.begin)
     bus.tap(captions.note, interruptible=True)
     bus.tap(captions.play, interruptible=True)
-    bus.tap(captions.forget)

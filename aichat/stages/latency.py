@@ -7,14 +7,13 @@ never what was said, and only those of each conversation's latest turn.
 
 from __future__ import annotations
 
-from attrs import define, field
+from attrs import Factory, define, field
 
-from aichat.core import Bus, Parts, hookimpl
+from aichat.core import Bus, Parts, PerConversation, hookimpl
 from aichat.core.events import (
     MARKS,
     SPEAKER_RATE,
     AudioReady,
-    ConversationClosed,
     Event,
     Interrupted,
     LinePlayed,
@@ -82,12 +81,14 @@ class Latency:
     """Measures the turn that each conversation is in."""
 
     bus: Bus
-    turns: dict[str, Waterfall] = field(factory=dict)
+    turns: PerConversation[Waterfall] = field(
+        default=Factory(lambda self: self.bus.per_conversation(), takes_self=True)
+    )
 
     def decide(self, event: UtteranceHeard) -> None:
         """The turn's end was decided: a waterfall begins, at the end of the voice."""
         if event.pcm:
-            waterfall = self.turns[event.turn.conversation] = Waterfall()
+            waterfall = self.turns.set(event.turn.conversation, Waterfall())
             waterfall.reach("speech_ended", event.ended)
             waterfall.reach("turn_decided", self.bus.clock.now())
 
@@ -96,7 +97,7 @@ class Latency:
         conversation = event.turn.conversation
         waterfall = self.turns.get(conversation)
         if waterfall is None or waterfall.turn is not None or event.source == "text":
-            waterfall = self.turns[conversation] = Waterfall()
+            waterfall = self.turns.set(conversation, Waterfall())
         waterfall.turn = event.turn
         waterfall.reach("transcribed", self.bus.clock.now())
 
@@ -138,10 +139,6 @@ class Latency:
             waterfall.over, waterfall.interrupted = True, isinstance(event, Interrupted)
             self.bus.post(waterfall.timing(waterfall.turn))
 
-    def forget(self, event: ConversationClosed) -> None:
-        """Drop what is kept of a conversation."""
-        self.turns.pop(event.turn.conversation, None)
-
 
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
@@ -153,4 +150,3 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(latency.play, interruptible=True)
     bus.tap(latency.hear)
     bus.tap(latency.end)
-    bus.tap(latency.forget)

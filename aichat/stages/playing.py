@@ -12,13 +12,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 import anyio
-from attrs import define, field
+from attrs import Factory, define, field
 
-from aichat.core import Bus, Parts, Playable, hookimpl
+from aichat.core import Bus, Parts, PerConversation, Playable, hookimpl
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
-    ConversationClosed,
     Event,
     Interrupted,
     Line,
@@ -91,6 +90,12 @@ class Playhead:
         """Send nothing more of the clauses before *until*."""
         self.void[line] = until
         self._put_anew(self.queue)
+        self.wake()
+
+    def stop(self) -> None:
+        """The turn is over: a producer that waits for room goes on, into the fence."""
+        self.backlog.clear()
+        self.waiting.clear()
         self.wake()
 
     def wake(self) -> None:
@@ -195,7 +200,11 @@ class Playing:
 
     bus: Bus
     parts: Parts
-    heads: dict[str, Playhead] = field(factory=dict)
+    heads: PerConversation[Playhead] = field(
+        default=Factory(
+            lambda self: self.bus.per_conversation(close=Playhead.stop), takes_self=True
+        )
+    )
 
     def sequence(
         self,
@@ -211,7 +220,8 @@ class Playing:
         head = self.heads.get(conversation)
         items = list(self.parts.sequencer.accept(event))
         if isinstance(event, Interrupted):
-            self._stop(head, event.turn)
+            if head is not None and head.turn.number <= event.turn.number:
+                self.heads.free(conversation)
             return None
         if head is None or head.turn != event.turn:
             return None
@@ -249,19 +259,12 @@ class Playing:
     def _new_head(self, turn: Turn) -> Playhead:
         head = self.heads.get(turn.conversation)
         if head is None or head.turn.number < turn.number:
-            head = self.heads[turn.conversation] = Playhead(turn)
+            head = self.heads.set(turn.conversation, Playhead(turn))
         return head
 
     def _head(self, event: Event) -> Playhead | None:
         head = self.heads.get(event.turn.conversation)
         return head if head and head.turn == event.turn else None
-
-    def _stop(self, head: Playhead | None, turn: Turn) -> None:
-        if head is not None and head.turn.number <= turn.number:
-            head.backlog.clear()
-            head.waiting.clear()
-            head.wake()  # a producer that waits for room goes on, into the fence
-            del self.heads[turn.conversation]
 
     async def _pass(self, head: Playhead, event: SpeechSynthesized) -> None:
         """Send what is due; then wait while the line is far ahead of the loudspeaker."""
@@ -300,7 +303,7 @@ class Playing:
         """Publish that a line or the turn is over; return whether it was the turn."""
         over = isinstance(item, TurnFinished)
         if over and self.heads.get(head.turn.conversation) is head:
-            del self.heads[head.turn.conversation]
+            self.heads.pop(head.turn.conversation)
         await self.bus.publish(item)
         return over
 
@@ -316,10 +319,6 @@ class Playing:
             with anyio.move_on_after(head.finishing[0][0] - now if head.finishing else None):
                 await head.wait()
 
-    def forget(self, event: ConversationClosed) -> None:
-        """Drop what is kept of a conversation."""
-        self._stop(self.heads.get(event.turn.conversation), event.turn)
-
 
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
@@ -330,5 +329,4 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(playing.pause)
     bus.tap(playing.resume)
     bus.tap(playing.locate)
-    bus.tap(playing.forget)
     bus.subscribe(playing.play, interruptible=True)

@@ -14,11 +14,20 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
-from aichat.core import BadSettings, Bus, NotFound, Parts, Unreachable, Voice, hookimpl, new_id
+from aichat.core import (
+    BadSettings,
+    Bus,
+    NotFound,
+    Parts,
+    PerConversation,
+    Unreachable,
+    Voice,
+    hookimpl,
+    new_id,
+)
 from aichat.core.events import (
-    ConversationClosed,
     DraftWritten,
     Event,
     MessageAdded,
@@ -99,18 +108,16 @@ class Recording:
     parts: Parts
     folder: Path
     keeps_audio: bool
-    tapes: dict[str, Tape] = field(factory=dict)
+    tapes: PerConversation[Tape] = field(
+        default=Factory(lambda self: self.bus.per_conversation(self._new_tape), takes_self=True)
+    )
 
     def note(self, event: Event) -> None:
-        """Take in everything that happens; drafts that were not sent are private."""
+        """Take in what happens while a conversation is open; drafts not sent are private."""
         if event.internal or isinstance(event, (DraftWritten, SpeakersForeseen)):
             return
         conversation = event.turn.conversation
-        if (tape := self.tapes.get(conversation)) is None:
-            tape = self.tapes[conversation] = self._new_tape()
-        if isinstance(event, ConversationClosed):
-            del self.tapes[conversation]
-        if tape.is_broken:
+        if not self.bus.is_open(conversation) or (tape := self.tapes.of(conversation)).is_broken:
             return
         if not tape.has_header:
             tape.fresh |= _messages(event)

@@ -35,12 +35,20 @@ import anyio
 from anyio.abc import TaskGroup
 
 from aichat.core.errors import BusClosed, BusError
-from aichat.core.events import Event, HandlerFailed, Interrupted, Turn, TurnFinished
+from aichat.core.events import (
+    ConversationClosed,
+    Event,
+    HandlerFailed,
+    Interrupted,
+    Turn,
+    TurnFinished,
+)
 
 from .clock import Clock
 from .conversation import Conversations, ConversationState
 from .delayed import DelayedEvents, require_urgent
 from .lane import Lane, current_lane
+from .per_conversation import PerConversation
 from .speculation import SpeculativeTurn
 from .streams import was_cancelled
 from .subscription import BackPressure, Overflow, Subscription, subscription
@@ -51,6 +59,7 @@ from .unfinished import Unfinished
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 
 
 class Bus:
@@ -139,6 +148,17 @@ class Bus:
         finally:
             self.unsubscribe(subscription)
 
+    def per_conversation(
+        self, make: Callable[[], T] | None = None, *, close: Callable[[T], None] | None = None
+    ) -> PerConversation[T]:
+        """Return a place for what a subscriber keeps of each conversation while it is open.
+
+        *make* makes a value on first use; *close* is called with each value that is freed.
+        """
+        values = PerConversation(self._conversations.by_id, make, close)
+        self._conversations.values.append(values)
+        return values
+
     def observe(self, observer: Callable[[Trace], None]) -> None:
         """Call *observer* at every step of every event. It must be quick and not raise."""
         self._observers.append(observer)
@@ -188,6 +208,10 @@ class Bus:
         state = self._conversations.peek(conversation)
         return state.latest if state.live else None
 
+    def is_open(self, conversation: str) -> bool:
+        """Return whether a conversation has begun and is not closed."""
+        return self._conversations.peek(conversation).kept
+
     def is_void(self, event: Event) -> bool:
         """Return whether an interruption has cut off the event's turn or line."""
         return self._conversations.peek(event.turn.conversation).is_void(event)
@@ -195,14 +219,15 @@ class Bus:
     def new_turn(self, conversation: str) -> Turn:
         """Begin the next turn of a conversation; one that is going on is interrupted.
 
-        Numbers are never used twice on a bus.
+        Numbers are never used twice on a bus. Of a handler that outlives its conversation the turn
+        is void: its words are recorded, and nobody answers.
         """
         state = self._conversations.keep(conversation)
         if state.speculative:
             self.revoke(state.speculative.turn)
         if state.live:
             self.interrupt(Interrupted(state.latest, "new_turn"))
-        state.latest, state.live = self._conversations.new_turn(conversation), True
+        state.latest, state.live = self._conversations.new_turn(state), state.kept
         return state.latest
 
     def interrupt(self, event: Event) -> None:
@@ -219,16 +244,16 @@ class Bus:
     def forget(self, conversation: str) -> None:
         """Drop the state of a conversation that is over; its late events are void.
 
+        ``ConversationClosed`` does this once every subscriber has it.
         Interruptible work is cancelled; other work finishes first.
         """
         state = self._conversations.peek(conversation)
         if state.speculative:
             self.revoke(state.speculative.turn)
-        state.kept, state.live, state.cut = False, False, max(state.cut, state.latest.number)
         for lane in state.lanes.values():
             if lane.scope and lane.subscription.interruptible:
                 lane.scope.cancel()
-        self._conversations.tidy(state)
+        self._conversations.close(state)
 
     async def settled(self) -> None:
         """Wait until every event published so far has been handled. Not for use in a handler."""
@@ -262,8 +287,10 @@ class Bus:
             raise BusError("A turn is going on.", "Wait until it is over, or use new_turn().")
         if state.speculative:
             self.revoke(state.speculative.turn)
-        state.speculative = SpeculativeTurn(self._conversations.new_turn(conversation))
-        return state.speculative.turn
+        turn = self._conversations.new_turn(state)
+        if state.kept:
+            state.speculative = SpeculativeTurn(turn)
+        return turn
 
     def commit(self, turn: Turn) -> bool:
         """Make a speculative turn the conversation's turn: every subscriber receives its events.
@@ -318,7 +345,9 @@ class Bus:
             self._trace(Step.DROPPED, event)
             return [], []
         pressures, full = self._deliver(state, event)
-        if not state.kept:
+        if isinstance(event, ConversationClosed):
+            self.forget(event.turn.conversation)
+        elif not state.kept:
             self._conversations.tidy(state)
         return pressures, [*full]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from attrs import Factory, define
 
 from aichat.core.events import Event, Line, LineEvent, Turn
 from aichat.core.ids import new_id
 
-from .lane import Key, Lane
+from .lane import Key, Lane, current_lane
+from .per_conversation import PerConversation
 from .speculation import SpeculativeTurn
 from .subscription import Subscription
 
@@ -86,6 +88,8 @@ class Conversations:
     by_id: dict[str, ConversationState] = Factory(dict)
     subscribers: dict[Subscription, None] = Factory(dict)
     """Subscribers to every conversation, in the order in which they subscribed."""
+    values: list[PerConversation[Any]] = Factory(list)
+    """What subscribers keep of each conversation."""
     next_number: int = 0
 
     def peek(self, conversation: str) -> ConversationState:
@@ -101,22 +105,40 @@ class Conversations:
         return state
 
     def keep(self, conversation: str) -> ConversationState:
-        """Return a conversation's state, which stays until it is forgotten."""
+        """Return a conversation's state, which stays until it is forgotten.
+
+        Whatever receives an event of a conversation that is closed does not open it again.
+        """
         if (state := self.by_id.get(conversation)) is None:
             state = self.by_id[conversation] = self.peek(conversation)
-        if not state.kept:
-            state.kept, state.latest = True, self.new_turn(conversation)
+        if not (state.kept or state.handing_out or _is_handled_here(conversation)):
+            self._free(conversation)
+            state.kept = True
+            state.latest = self.new_turn(state)
         return state
 
-    def new_turn(self, conversation: str) -> Turn:
-        """Make a turn with a number that no other has."""
+    def new_turn(self, state: ConversationState) -> Turn:
+        """Make a turn with a number that no other has; void if the conversation is closed."""
         self.next_number += 1
-        return Turn(conversation, self.next_number - 1, new_id())
+        if not state.kept:
+            state.cut = self.next_number - 1
+        return Turn(state.latest.conversation, self.next_number - 1, new_id())
+
+    def close(self, state: ConversationState) -> None:
+        """Keep the conversation no more; what is left to do for it is void."""
+        state.kept, state.live, state.cut = False, False, max(state.cut, state.latest.number)
+        self._free(state.latest.conversation)
+        self.tidy(state)
 
     def tidy(self, state: ConversationState) -> None:
         """Remove the conversation if it is not kept and nothing is left to do."""
         if not (state.kept or state.lanes or state.handing_out):
             self.by_id.pop(state.latest.conversation, None)
+            self._free(state.latest.conversation)
+
+    def _free(self, conversation: str) -> None:
+        for values in self.values:
+            values.free(conversation)
 
     def add(self, subscription: Subscription) -> None:
         """Add a subscriber."""
@@ -156,3 +178,9 @@ class Conversations:
     def _forget_routes(self) -> None:
         for state in self.by_id.values():
             state.routes.clear()
+
+
+def _is_handled_here(conversation: str) -> bool:
+    """Return whether a handler of the conversation's events is running."""
+    lane = current_lane.get()
+    return bool(lane and lane.current and lane.current.turn.conversation == conversation)

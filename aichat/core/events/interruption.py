@@ -43,6 +43,6 @@ class HandlerFailed(Event):
 
 @frozen
 class ConversationClosed(Event):
-    """The last client left the conversation: its state in memory is dropped."""
+    """The last client left the conversation: its state in memory is dropped, after this event."""
 
     urgent: ClassVar[bool] = True

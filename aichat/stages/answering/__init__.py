@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import takewhile
 
 import anyio
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve, field
 
 from aichat.core import (
     BackendFailed,
@@ -22,6 +22,7 @@ from aichat.core import (
     NotFound,
     Overflow,
     Parts,
+    PerConversation,
     Thinking,
     ToolCall,
     Usage,
@@ -33,7 +34,6 @@ from aichat.core import (
 )
 from aichat.core.events import (
     AudioReady,
-    ConversationClosed,
     Interrupted,
     Line,
     LineBegan,
@@ -87,20 +87,18 @@ class Answering:
 
     bus: Bus
     parts: Parts
-    contexts: dict[str, ConversationContext] = field(factory=dict)
+    contexts: PerConversation[ConversationContext] = field(
+        default=Factory(
+            lambda self: self.bus.per_conversation(ConversationContext), takes_self=True
+        )
+    )
     habits: ThinkingHabits = field(factory=ThinkingHabits)
-
-    def context(self, conversation: str) -> ConversationContext:
-        """Return the context of a conversation."""
-        if (context := self.contexts.get(conversation)) is None:
-            context = self.contexts[conversation] = ConversationContext()
-        return context
 
     # -- what is known -----------------------------------------------------------------------
 
     def learn(self, event: MessageAdded) -> None:
         """Keep a message, or its truer version."""
-        context, message = self.context(event.turn.conversation), event.message
+        context, message = self.contexts.of(event.turn.conversation), event.message
         context.changes += event.changed
         if message.message_id in context.hidden:
             return
@@ -113,14 +111,14 @@ class Answering:
 
     def unlearn(self, event: MessageDeleted) -> None:
         """Drop a message that was deleted from the history."""
-        context = self.context(event.turn.conversation)
+        context = self.contexts.of(event.turn.conversation)
         context.changes += 1
         context.messages.pop(event.message_id, None)
         context.hidden.discard(event.message_id)
 
     def hide(self, event: MessagesHidden | MessagesRevealed) -> None:
         """Leave out messages that may come back; restored, they stand where they did."""
-        context = self.context(event.turn.conversation)
+        context = self.contexts.of(event.turn.conversation)
         if isinstance(event, MessagesRevealed):
             context.hidden.difference_update(event.message_ids)
             context.is_loaded = False
@@ -129,20 +127,16 @@ class Answering:
         for id in event.message_ids:
             context.messages.pop(id, None)
 
-    def forget(self, event: ConversationClosed) -> None:
-        """Drop what is kept of a conversation."""
-        self.contexts.pop(event.turn.conversation, None)
-
     def heed(self, event: UserSaid | SpeakersAsked | UserStartedSpeaking | Interrupted) -> None:
         """Count anew; characters go on by themselves only after what the user wanted is done."""
         if not (isinstance(event, SpeakersAsked) and event.auto):
-            context = self.context(event.turn.conversation)
+            context = self.contexts.of(event.turn.conversation)
             context.may_go_on = isinstance(event, (UserSaid, SpeakersAsked))
             context.by_themselves = 0
 
     def keep_pace(self, event: ReplyClause | AudioReady | LineFinished | LineInterrupted) -> None:
         """Note how far the text is ahead of the loudspeaker."""
-        self.context(event.turn.conversation).lead.note(event)
+        self.contexts.of(event.turn.conversation).lead.note(event)
 
     async def _load(self, context: ConversationContext, turn: Turn) -> None:
         """Read the cast and the settings, unless a later turn has read them meanwhile."""
@@ -167,7 +161,7 @@ class Answering:
 
     async def last_speaker(self, conversation: str) -> str | None:
         """Return the id of the character that spoke last in a conversation."""
-        context = self.context(conversation)
+        context = self.contexts.of(conversation)
         await self._remember(context, conversation)
         return context.last_speaker
 
@@ -175,7 +169,7 @@ class Answering:
 
     async def answer(self, event: UserSaid | SpeakersAsked) -> None:
         """Decide who answers, and let one after the other write."""
-        context = self.context(event.turn.conversation)
+        context = self.contexts.of(event.turn.conversation)
         chosen = SpeakersChosen(event.turn, ())
         try:
             await self._load(context, event.turn)
@@ -218,7 +212,7 @@ class Answering:
     async def go_on(self, event: TurnFinished) -> None:
         """In auto mode the characters go on when a turn is over, up to the cap."""
         conversation = event.turn.conversation
-        context = self.context(conversation)
+        context = self.contexts.of(conversation)
         if not (context.may_go_on and context.wrote and context.rules.auto):
             return
         await self._load(context, event.turn)  # the user may have switched it off meanwhile
@@ -230,7 +224,7 @@ class Answering:
 
     async def revive(self, event: LinesRevived) -> None:
         """Let lines that were cut off be said: as they were written, or written anew."""
-        context = self.context(event.turn.conversation)
+        context = self.contexts.of(event.turn.conversation)
         try:
             await self._load(context, event.turn)
         finally:
@@ -266,7 +260,7 @@ class Answering:
 
     def stop(self, event: LineInterrupted) -> None:
         """A speaker was stopped who may still be writing: the next one begins."""
-        context = self.context(event.turn.conversation)
+        context = self.contexts.of(event.turn.conversation)
         context.replies.pop(event.line.message_id, None)  # what was heard of it is a message
         if context.writing and context.writing[0] == event.line:
             context.writing[1].cancel()
@@ -403,7 +397,6 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(answers.unlearn)
     bus.tap(answers.hide)
     bus.tap(answers.heed)
-    bus.tap(answers.forget)
     bus.tap(answers.stop)
     bus.tap(answers.keep_pace, interruptible=True)
     bus.subscribe(answers.answer, interruptible=True, speculative=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from aichat.core import Bus, Overflow, Parts, hookimpl
 
 from .barge_in import BargeInDetector
-from .microphone_state import Microphones
+from .microphone_state import Microphones, MicrophoneState
 from .recognisers import Recognisers
 from .sound_judge import SoundJudgement
 from .speculation import Speculation
@@ -20,7 +20,7 @@ from .utterance_detector import AT_ONCE, UtteranceDetector
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
     """Listen to microphones."""
-    microphones = Microphones()
+    microphones = Microphones(bus.per_conversation(MicrophoneState))
     barge_in = BargeInDetector(bus, parts)
     recognisers = Recognisers(bus, parts)
     speculation = Speculation(bus, parts, microphones)

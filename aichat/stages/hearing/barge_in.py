@@ -14,11 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 import anyio
-from attrs import define, field
+from attrs import Factory, define, field
 
-from aichat.core import Bus, NotReady, Parts
+from aichat.core import Bus, NotReady, Parts, PerConversation
 from aichat.core.events import (
-    ConversationClosed,
     Interrupted,
     Line,
     LineFinished,
@@ -88,16 +87,34 @@ class Hold:
 
 
 @define
+class Floor:
+    """What the characters of one conversation are saying."""
+
+    hold: Hold | None = None
+    lines: list[Line] = field(factory=list)
+    """Lines that sound or are about to, in order."""
+    is_stopped: bool = False
+    """Whether it was interrupted since the last turn: "stop" has had its effect."""
+
+    def release(self) -> Hold | None:
+        """End the hold, if there is one; return it."""
+        hold, self.hold = self.hold, None
+        if hold:
+            hold.end()
+        return hold
+
+
+@define
 class BargeInDetector:
     """Barge-in detector: decides, for each conversation, whether the user interrupts."""
 
     bus: Bus
     parts: Parts
-    holds: dict[str, Hold] = field(factory=dict)
-    lines: dict[str, list[Line]] = field(factory=dict)
-    """Lines that sound or are about to, in order."""
-    stopped: set[str] = field(factory=set)
-    """Conversations interrupted since the last turn: there "stop" has had its effect."""
+    floors: PerConversation[Floor] = field(
+        default=Factory(
+            lambda self: self.bus.per_conversation(Floor, close=Floor.release), takes_self=True
+        )
+    )
 
     # -- the voice ---------------------------------------------------------------------------
 
@@ -105,7 +122,7 @@ class BargeInDetector:
         """The user has spoken for *speech_ms* over a turn that goes on; *held*: push-to-talk."""
         if held or speech_ms > self._limit(turn, transcript):
             self._confirm(turn)
-        elif turn.conversation not in self.holds:
+        elif self.floors.of(turn.conversation).hold is None:
             self._hold(turn)
             self._note(turn, voiced=True)
 
@@ -123,12 +140,12 @@ class BargeInDetector:
         self._note(event.turn, voiced=not isinstance(event, UserPaused))
 
     def _note(self, turn: Turn, *, voiced: bool) -> None:
-        if hold := self.holds.get(turn.conversation):
+        if hold := self.floors.of(turn.conversation).hold:
             hold.note(voiced, self.bus.clock.now())
 
     def held_by(self, event: LinePlayed) -> None:
         """A browser heard speech and holds its loudspeaker."""
-        if event.state != "paused" or event.turn.conversation in self.holds:
+        if event.state != "paused" or self.floors.of(event.turn.conversation).hold:
             return
         if self.bus.live_turn(event.turn.conversation) == event.turn:
             self._hold(event.turn)
@@ -151,7 +168,7 @@ class BargeInDetector:
         """Return whether the final *text* was a backchannel or stop phrase: it opens no turn."""
         live = self.bus.live_turn(turn.conversation)
         verdict = self._backchannels().judge(text, self._names(live or turn))
-        has_stopped = verdict.kind == "stop" and turn.conversation in self.stopped
+        has_stopped = verdict.kind == "stop" and self.floors.of(turn.conversation).is_stopped
         if verdict.kind == "words" or not (live or has_stopped):
             return False
         self.bus.post(TranscriptUpdated(turn, text, final=True))
@@ -161,7 +178,7 @@ class BargeInDetector:
         return True
 
     def _stop(self, turn: Turn, verdict: Verdict) -> None:
-        for line in list(self.lines.get(turn.conversation, ())):
+        for line in list(self.floors.of(turn.conversation).lines):
             if line.name in verdict.names:
                 self.bus.interrupt(LineInterrupted(line, "asked"))
         if not verdict.names:
@@ -183,25 +200,25 @@ class BargeInDetector:
             return default
 
     def _names(self, turn: Turn) -> list[str]:
-        return [line.name for line in self.lines.get(turn.conversation, ()) if line.turn == turn]
+        lines = self.floors.of(turn.conversation).lines
+        return [line.name for line in lines if line.turn == turn]
 
     # -- the hold ----------------------------------------------------------------------------
 
     def _hold(self, turn: Turn) -> None:
-        self.holds[turn.conversation] = Hold(turn, self.bus.clock.now())
+        self.floors.of(turn.conversation).hold = Hold(turn, self.bus.clock.now())
         self.bus.post(PlaybackPaused(turn))
 
     def _confirm(self, turn: Turn) -> None:
         self.bus.interrupt(Interrupted(turn, "barge_in"))
 
     def _resume(self, conversation: str) -> None:
-        if hold := self.holds.pop(conversation, None):
-            hold.end()
+        if hold := self.floors.of(conversation).release():
             self.bus.post(PlaybackResumed(hold.turn))
 
     async def watch(self, event: PlaybackPaused) -> None:
         """Let the loudspeakers go on when nothing was decided in time."""
-        hold = self.holds.get(event.turn.conversation)
+        hold = self.floors.of(event.turn.conversation).hold
         while hold and not hold.is_over:
             resume_ms = self._setting("resume_ms", RESUME_MS)
             left = hold.deadline(resume_ms) - self.bus.clock.now()
@@ -214,28 +231,23 @@ class BargeInDetector:
 
     def choose(self, event: SpeakersChosen) -> None:
         """Note who will speak."""
-        self.stopped.discard(event.turn.conversation)
-        self.lines[event.turn.conversation] = list(event.lines)
+        floor = self.floors.of(event.turn.conversation)
+        floor.is_stopped, floor.lines = False, list(event.lines)
 
     def finish_line(self, event: LineFinished | LineInterrupted) -> None:
         """Drop a line that is over."""
-        lines = self.lines.get(event.turn.conversation, [])
+        lines = self.floors.of(event.turn.conversation).lines
         if event.line in lines:
             lines.remove(event.line)
 
-    def end(self, event: Interrupted | TurnFinished | ConversationClosed) -> None:
+    def end(self, event: Interrupted | TurnFinished) -> None:
         """The turn is over: there is nothing to hold."""
-        hold = self.holds.get(event.turn.conversation)
-        if hold and hold.turn.number <= event.turn.number:
-            del self.holds[event.turn.conversation]
-            hold.end()
-            if isinstance(event, TurnFinished):
+        floor = self.floors.of(event.turn.conversation)
+        if floor.hold and floor.hold.turn.number <= event.turn.number:
+            hold = floor.release()
+            if hold and isinstance(event, TurnFinished):
                 self.bus.post(PlaybackResumed(hold.turn))
-        if isinstance(event, Interrupted):
-            self.stopped.add(event.turn.conversation)
-        if isinstance(event, ConversationClosed):
-            self.lines.pop(event.turn.conversation, None)
-            self.stopped.discard(event.turn.conversation)
+        floor.is_stopped = floor.is_stopped or isinstance(event, Interrupted)
 
     def listen(self) -> None:
         """Subscribe."""

@@ -7,7 +7,7 @@ from collections import deque
 
 from attrs import define, field
 
-from aichat.core import VadStream
+from aichat.core import PerConversation, VadStream
 
 from .endpoint_odds import EndpointOdds
 from .pause_stats import PauseStats
@@ -79,7 +79,7 @@ class MicrophoneState:
 class Microphones:
     """The microphones of all conversations."""
 
-    by_conversation: dict[str, MicrophoneState] = field(factory=dict)
+    by_conversation: PerConversation[MicrophoneState]
 
     def get(self, conversation: str) -> MicrophoneState | None:
         """Return a conversation's microphone, if it has been used."""
@@ -87,9 +87,7 @@ class Microphones:
 
     def of(self, conversation: str) -> MicrophoneState:
         """Return a conversation's microphone, a new one if it has not been used."""
-        if (mic := self.by_conversation.get(conversation)) is None:
-            mic = self.by_conversation[conversation] = MicrophoneState()
-        return mic
+        return self.by_conversation.of(conversation)
 
     def utterance(self, conversation: str, key: str) -> UtteranceState | None:
         """Return an utterance that is not settled; none of a conversation that was closed."""
@@ -98,5 +96,5 @@ class Microphones:
 
     def close(self, conversation: str) -> list[UtteranceState]:
         """Drop a conversation's microphone; return its utterances that are not settled."""
-        mic = self.by_conversation.pop(conversation, None)
+        mic = self.by_conversation.pop(conversation)
         return list(mic.utterances.values()) if mic else []

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from attrs import define, evolve
 
-from aichat.core import Bus, Message, NotFound, Parts, new_id
+from aichat.core import Bus, Message, NotFound, Parts, PerConversation, new_id
 from aichat.core.events import Line, LinesRevived, ReplayWanted, RestWanted, RewriteWanted
 
-from .unheard import UnheardLines, unheard
+from .conversation_lines import ConversationLines
+from .unheard import unheard
 
 Wanted = RestWanted | ReplayWanted | RewriteWanted
 
 
 @define
 class Replays:
-    """Finds the lines that the user wants. *rests* and *replaced* are those of the stage."""
+    """Finds the lines that the user wants. *lines* are those of the stage."""
 
     bus: Bus
     parts: Parts
-    rests: dict[str, UnheardLines]
-    replaced: dict[Line, Message]
+    lines: PerConversation[ConversationLines]
 
     async def revive(self, event: Wanted) -> None:
         """Publish the lines to be said; the answering stage says them."""
@@ -35,7 +35,7 @@ class Replays:
 
     async def _rest(self, event: RestWanted) -> list[tuple[Line, str]]:
         """Return the unheard rest of a message, and the lines of its turn that left none."""
-        rests = self.rests.get(event.turn.conversation, UnheardLines())
+        rests = self.lines.of(event.turn.conversation).unheard
         message = rests.messages.get(event.message_id) or await self._message(event)
         if not message.interrupted:
             raise NotFound("There is nothing left to say of that message.", "Ask for it in words.")
@@ -59,7 +59,7 @@ class Replays:
         again = Line(event.turn, who.id, 0, message.message_id, message.name or who.name)
         if isinstance(event, RewriteWanted):
             line = evolve(again, says="version")
-            self.replaced[line] = message
+            self.lines.of(event.turn.conversation).replaced[line] = message
             return line, ""
         return evolve(again, says="take" if event.fresh else "again"), message.content[
             event.start :

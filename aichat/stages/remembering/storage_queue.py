@@ -115,7 +115,7 @@ class StorageQueues:
         queue = self.queues.get(turn.conversation)
         if queue is None:
             queue = self.queues[turn.conversation] = Queue(turn)
-        queue.is_closed = False
+        queue.is_closed = not self.bus.is_open(turn.conversation)
         if given_up := queue.put(turn, change):
             self.bus.dropped[f"{__name__}.StorageQueues.write"] += given_up
         if hurry or not queue.is_paused:

@@ -7,15 +7,15 @@ when the line is over, its message takes the draft's place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, frozen
 
-from aichat.core import Bus, Message
-from aichat.core.events import ConversationClosed, Event, Line
+from aichat.core import Bus, Message, PerConversation
+from aichat.core.events import Event, Line
 from aichat.toolkit.message_versions import rewritten
 
+from .conversation_lines import ConversationLines
 from .ledger import LineLedger
 from .storage_queue import StorageQueues
 
@@ -35,49 +35,45 @@ class DraftDue(Event):
 
 @define(eq=False)
 class UnfinishedLines:
-    """Stores the lines that have grown. *ledger* returns the ledger of a line that goes on."""
+    """Stores the lines that have grown, of those that the stage keeps."""
 
     bus: Bus
     storage_queues: StorageQueues
-    ledger: Callable[[Line], LineLedger | None]
-    replaced: dict[Line, Message]
-    grown: dict[str, dict[Line, None]] = field(factory=dict)
-    """By conversation."""
+    lines: PerConversation[ConversationLines]
 
     def note(self, line: Line, spoken: LineLedger) -> None:
         """Note that a line has grown; it is stored after a pause."""
-        grown = self.grown.get(line.turn.conversation)
-        if grown is not None:
-            grown[line] = None
+        lines = self.lines.of(line.turn.conversation)
+        if lines.grown is not None:
+            lines.grown[line] = None
             return
         pause = DRAFT_SECONDS + len(spoken.written) / LETTERS_A_SECOND
         if self.bus.post_later(DraftDue(line.turn), pause):
-            self.grown[line.turn.conversation] = {line: None}
+            lines.grown = {line: None}
 
     def store(self, event: DraftDue) -> None:
         """Have the lines stored as they are now."""
-        for line in self.grown.pop(event.turn.conversation, ()):
-            spoken = self.ledger(line)
+        lines = self.lines.of(event.turn.conversation)
+        grown, lines.grown = lines.grown or {}, None
+        for line in grown:
+            spoken = lines.ledgers.get(line)
             if spoken is None or spoken.stopped_at is not None or spoken.is_replaced:
                 continue
             if not spoken.written.strip():
                 continue
-            spoken.draft = left_by(self._draft(line, spoken), spoken)
+            spoken.draft = left_by(_draft(line, spoken, lines.replaced.get(line)), spoken)
             self.storage_queues.add(line.turn, spoken.draft, is_final=False)
 
-    def _draft(self, line: Line, spoken: LineLedger) -> Message:
-        draft = evolve(
-            line.message(spoken.written.strip()),
-            extensions=dict(spoken.figures),
-            interrupted=True,
-            heard=spoken.sent_text(),
-        )
-        before = self.replaced.get(line)
-        return draft if before is None else rewritten(before, draft)
 
-    def forget(self, event: ConversationClosed) -> None:
-        """Drop what is kept of a conversation."""
-        self.grown.pop(event.turn.conversation, None)
+def _draft(line: Line, spoken: LineLedger, before: Message | None) -> Message:
+    """Return an unfinished line as a message; *before*: that of which it is another version."""
+    draft = evolve(
+        line.message(spoken.written.strip()),
+        extensions=dict(spoken.figures),
+        interrupted=True,
+        heard=spoken.sent_text(),
+    )
+    return draft if before is None else rewritten(before, draft)
 
 
 def left_by(message: Message, spoken: LineLedger) -> Message:

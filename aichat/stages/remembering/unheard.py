@@ -30,6 +30,10 @@ class UnheardLines:
             for old in self.turns.pop(next(iter(self.turns))):
                 self.messages.pop(old.message_id, None)
 
+    def of(self, line: Line) -> Message | None:
+        """Return the message that a line left."""
+        return self.messages.get(line.message_id)
+
     def note(self, message: Message) -> None:
         """One of them left this message."""
         self.messages[message.message_id] = message

@@ -17,6 +17,7 @@ from aichat.core import (
     CannotRead,
     NotReady,
     Parts,
+    PerConversation,
     TimedOut,
     Tts,
     Voice,
@@ -26,7 +27,6 @@ from aichat.core import (
     idle_timeout,
 )
 from aichat.core.events import (
-    ConversationClosed,
     Interrupted,
     Line,
     LineEvent,
@@ -109,6 +109,22 @@ class Plan:
 
 
 @define
+class Voices:
+    """What is spoken in one conversation, and with which voices."""
+
+    known: dict[str, Voice] = field(factory=dict)
+    """The voices of its characters, read once a turn."""
+    looking: anyio.Lock = field(factory=lambda: anyio.Lock(fast_acquire=True))
+    """Held while a voice is looked up."""
+    plan: Plan | None = None
+    """The plan of its latest turn."""
+    unread: set[str] = field(factory=set)
+    """Problems already reported of what a voice cannot read."""
+    void: dict[Line, int] = field(factory=dict)
+    """Of lines whose first words were withdrawn: up to which clause nothing is spoken."""
+
+
+@define
 class Speaking:
     """Speaks what characters write."""
 
@@ -119,42 +135,36 @@ class Speaking:
     )
     engines: list[Engine] = field(factory=list)
     """Engines that were asked and are still ready."""
-    voices: dict[str, dict[str, Voice]] = field(factory=dict)
-    """The voices of each conversation's characters, read once a turn."""
-    looking: dict[str, anyio.Lock] = field(factory=dict)
-    """Locks of the conversations, held while voices are looked up."""
-    plans: dict[str, Plan] = field(factory=dict)
-    """The plan of each conversation's latest turn."""
-    unread: dict[str, set[str]] = field(factory=dict)
-    """Problems already reported to each conversation of what a voice cannot read."""
+    voices: PerConversation[Voices] = field(
+        default=Factory(lambda self: self.bus.per_conversation(Voices), takes_self=True)
+    )
     cache: SpeechCache = field(factory=SpeechCache)
-    void: dict[Line, int] = field(factory=dict)
-    """Of lines whose first words were withdrawn: up to which clause nothing is spoken."""
 
     def withdraw(self, event: ReplyWithdrawn) -> None:
         """Speak nothing more of what was no part of the reply."""
-        self.void[event.line] = event.until
+        self.voices.of(event.turn.conversation).void[event.line] = event.until
 
     def drop(self, event: LineFinished | LineInterrupted | Interrupted) -> None:
         """A line is over, or all of a turn."""
+        voices = self.voices.of(event.turn.conversation)
         if isinstance(event, LineEvent):
-            self.void.pop(event.line, None)
+            voices.void.pop(event.line, None)
         else:
-            self.void = {line: end for line, end in self.void.items() if line.turn != event.turn}
+            voices.void = {line: n for line, n in voices.void.items() if line.turn != event.turn}
 
     def plan(self, event: ReplyClause) -> None:
         """Note when the clause will be needed."""
         self._plan(event.turn).note(event)
 
     def _plan(self, turn: Turn) -> Plan:
-        plan = self.plans.get(turn.conversation)
-        if plan is None or plan.turn != turn:
-            plan = self.plans[turn.conversation] = Plan(turn, self.bus.clock.now())
-        return plan
+        voices = self.voices.of(turn.conversation)
+        if voices.plan is None or voices.plan.turn != turn:
+            voices.plan = Plan(turn, self.bus.clock.now())
+        return voices.plan
 
     async def prepare(self, event: SpeakersChosen) -> None:
         """Look up the voices while the first words are written."""
-        self.voices[event.turn.conversation] = {}
+        self.voices.of(event.turn.conversation).known = {}
         for line in event.lines:
             await self._voice(line)
 
@@ -173,7 +183,7 @@ class Speaking:
             raise failure
 
     def _is_void(self, event: ReplyClause) -> bool:
-        return event.index < self.void.get(event.line, 0)
+        return event.index < self.voices.of(event.turn.conversation).void.get(event.line, 0)
 
     async def _speak(self, event: ReplyClause) -> None:
         voice = await self._voice(event.line)
@@ -203,7 +213,7 @@ class Speaking:
         That is reported once; which script it cannot read, once a conversation. An engine that
         stalled rests for a while: the next turn begins with another.
         """
-        known = self.unread.setdefault(event.turn.conversation, set())
+        known = self.voices.of(event.turn.conversation).unread
         is_news = not any(tts is one for one in plan.without(event)) and error.problem not in known
         plan.given_up.append((tts, scope_of(error, event)))
         if isinstance(error, CannotRead):
@@ -268,9 +278,9 @@ class Speaking:
 
     async def _voice(self, line: Line) -> Voice:
         """Return a line's voice, introduced to the engine; concurrent calls wait for that."""
-        known = self.voices.setdefault(line.turn.conversation, {})
-        lock = self.looking.setdefault(line.turn.conversation, anyio.Lock(fast_acquire=True))
-        async with lock:
+        voices = self.voices.of(line.turn.conversation)
+        known = voices.known
+        async with voices.looking:
             if line.character not in known:
                 character = await self.parts.storage.character(line.character)
                 if not character.voice:  # its name will do
@@ -298,20 +308,12 @@ class Speaking:
             raise
         raise AssertionError  # one of them was reached
 
-    def forget(self, event: ConversationClosed) -> None:
-        """Drop what is kept of a conversation."""
-        self.voices.pop(event.turn.conversation, None)
-        self.looking.pop(event.turn.conversation, None)
-        self.plans.pop(event.turn.conversation, None)
-        self.unread.pop(event.turn.conversation, None)
-
 
 @hookimpl
 def connect(bus: Bus, parts: Parts) -> None:
     """Speak what characters write."""
     speaking = Speaking(bus, parts)
     bus.tap(speaking.plan, interruptible=True)
-    bus.tap(speaking.forget)
     bus.tap(speaking.withdraw)
     bus.tap(speaking.drop)
     bus.tap(speaking.cache.forget)

@@ -227,4 +227,3 @@ class Rooms:
                 self.bus.interrupt(Interrupted(live, "left"))
             del self.closing[conversation], self.open[conversation]
             self.bus.post(ConversationClosed(self.bus.turn(conversation)))
-            self.bus.forget(conversation)

@@ -13,8 +13,8 @@ from typing import Any
 import anyio
 from attrs import define, field, frozen
 
-from aichat.core import AichatError, BadValue, LiveSetting, NotFound, Parts
-from aichat.core.registry.live_settings import check, check_together
+from aichat.core import AichatError, BadValue, NotFound, Parts
+from aichat.core.registry.live_settings import LiveSetting, check, check_together
 from aichat.core.registry.selection import Candidate
 
 KEPT_AS = "backends"
