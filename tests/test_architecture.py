@@ -30,11 +30,9 @@ LONG_FUNCTIONS = {
     "aichat.stages.answering": {"_read": 40},
     "aichat.stages.remembering": {"note": 34},
     "aichat.toolkit.bounded_http": {"bounds_in_threads": 56},
-    "aichat.web.app": {"create_app": 63, "_opened": 45},
     "aichat.web.pages.models": {"_page": 39},
     "aichat.web.realtime.chat_socket": {"chat": 56, "_message": 36},
     "aichat.web.services.cards.card": {"read": 32},
-    "aichat.web.serving.uvicorn_runner": {"serve": 47},
 }
 """The exceptions, each with the lines it may have."""
 
@@ -56,9 +54,11 @@ WEB_FLOORS = (
     ("html",),
     ("access",),
     ("realtime", "services"),
+    ("application_state",),
     ("serving",),
     ("api",),
     ("pages",),
+    ("lifespan",),
     ("app",),
     ("asgi", "cli"),
 )

@@ -106,7 +106,7 @@ def serve_here(port: int, kind: str) -> None:
     use, tables = json.loads(os.environ[STORAGE]) if STORAGE in os.environ else (["sqlite"], {})
     config = evolve(config, parts={**config.parts, "storage": Part(tuple(use), tables)})
     app = create_app(Setup(config, load_plugins(extra=[given])))
-    serve(app, {"app": app, "host": "127.0.0.1", "port": port})
+    serve(app.lifecycle, {"app": app, "host": "127.0.0.1", "port": port})
 
 
 @define

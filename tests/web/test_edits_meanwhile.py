@@ -12,7 +12,6 @@ import pytest
 from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from litestar.datastructures import State
 
 from aichat.core import Conflict, Message, NotFound, Unreachable, new_id
 from aichat.core.bus.virtual_time import run_virtual
@@ -27,8 +26,8 @@ from aichat.web.realtime.hidden_messages import HiddenMessages
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.realtime.sessions import LINGER_SECONDS
 from aichat.web.schemas.records import NewMessage
-from aichat.web.services import message_edits
 from aichat.web.services.conversation_list import Listing
+from aichat.web.services.message_edits import MessageEdits
 from aichat.web.services.message_posts import Posted
 from aichat.web.services.pending_deletions import PendingDeletions
 from support.chat import AT_EASE, Chat, a_chat, a_store
@@ -77,7 +76,7 @@ async def a_slow_store() -> Slow:
 class Talk:
     chat: Chat
     store: Slow
-    state: State
+    edits: MessageEdits
     rooms: Rooms
     lines: list[str] = field(factory=list)
 
@@ -92,7 +91,7 @@ class Talk:
         """Change a message as soon as it is there."""
         while True:
             try:
-                return await message_edits.change(self.state, id, **what)  # type: ignore[arg-type]
+                return await self.edits.change(id, **what)  # type: ignore[arg-type]
             except NotFound:
                 await anyio.sleep(0.01)
 
@@ -116,8 +115,8 @@ async def a_talk() -> AsyncIterator[Talk]:
         rooms = Rooms(chat.bus, chat.parts, Painter(environment([])), tasks, paces)
         rooms.room(*await store.cast("c"))
         listing = Listing(PendingDeletions(tasks), HiddenMessages())
-        state = State({"parts": chat.parts, "rooms": rooms, "posted": Posted(), "listing": listing})
-        yield Talk(chat, store, state, rooms)
+        edits = MessageEdits(chat.parts, rooms, listing, Posted())
+        yield Talk(chat, store, edits, rooms)
         tasks.cancel_scope.cancel()
 
 
@@ -170,7 +169,7 @@ def test_another_text_or_a_deletion_at_any_moment_stands(
         await talk.change(id, content="My own words.")
         await talk.until_stored()
         assert [m.content for m in await talk.messages()] == ["@Olivia hi", "My own words."]
-        await message_edits.delete(talk.state, id)
+        await talk.edits.delete(id)
         await talk.until_stored()
         assert [m.role for m in await talk.messages()] == ["user"]
 
@@ -186,7 +185,7 @@ def test_a_deletion_at_any_moment_of_a_line_stands(moment: float, slow: float, s
         await anyio.sleep(moment)
         while True:
             try:
-                await message_edits.delete(talk.state, id)
+                await talk.edits.delete(id)
                 break
             except NotFound:
                 await anyio.sleep(0.01)
@@ -226,11 +225,11 @@ def test_what_is_asked_of_a_message_that_waits_for_the_store_is_refused_or_stand
 
         async def ask() -> None:
             if what == "edit":
-                await message_edits.change(talk.state, id, content="My own words.")
+                await talk.edits.change(id, content="My own words.")
             elif what == "note":
-                await message_edits.change(talk.state, id, extensions={"stars": 5})
+                await talk.edits.change(id, extensions={"stars": 5})
             else:
-                await message_edits.delete(talk.state, id)
+                await talk.edits.delete(id)
 
         with pytest.raises(Unreachable):
             await ask()
@@ -276,7 +275,7 @@ def test_a_message_that_waits_for_the_store_can_be_posted_again_but_no_other_of_
         user, reply = (event.message for event in talk.chat.heard.of(MessageAdded))
         assert reply.message_id == id
         bodies = [posted(user), posted(reply), posted(reply, message_id=new_id(), content="New.")]
-        add = talk.state.posted.add
+        add = talk.edits.posted.add
         with pytest.raises(Unreachable):
             await add(talk.chat.parts, bodies[:2])
         talk.store.refuses = False
@@ -309,7 +308,7 @@ def test_an_id_that_is_being_stored_is_never_taken_by_another_message(
         draft = Message(id, "c", "assistant", "My own words.", character_id="olivia")
         ids = [posted(user), posted(draft)]
         with pytest.raises(Conflict):
-            await talk.state.posted.add(talk.chat.parts, ids if same_first else ids[::-1])
+            await talk.edits.posted.add(talk.chat.parts, ids if same_first else ids[::-1])
         await talk.until_stored()
         assert [m.content for m in await talk.messages()] == ["@Olivia hi", TEXT]
 

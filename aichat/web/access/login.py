@@ -9,15 +9,18 @@ Each login gets a new cookie and ends the old session, so that no cookie can be 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
 from anyio import to_thread
-from litestar import Request, Response, get, post
+from litestar import Request, Response, Router, get, post
+from litestar.di import Provide
 
 from aichat.core import Connection
 from aichat.web.html.page import OWN_PATH, page
 from aichat.web.schemas.forms import read_form
+from aichat.web.schemas.parameters import Injected
 
 from .authentication import Authenticator, connection_of
 from .cookie import cookie_for, session_of, set_cookie
@@ -39,18 +42,18 @@ Req = Request[Any, Any, Any]
 
 
 @get("/login", include_in_schema=False)
-async def ask(request: Req) -> Response[str]:
+async def ask(request: Req, access: Injected[Token]) -> Response[str]:
     """Show the login page; a browser that is logged in is redirected."""
     connection = connection_of(request.scope)
-    if _access(request).authenticate(connection):
+    if access.authenticate(connection):
         return Response("", status_code=303, headers={"Location": _next(connection)})
     return _page(request)
 
 
 @post("/login", include_in_schema=False, request_max_body_size=10_000)
-async def log_in(request: Req) -> Response[str]:
+async def log_in(request: Req, access: Injected[Token]) -> Response[str]:
     """Log a browser in."""
-    connection, access = connection_of(request.scope), _access(request)
+    connection = connection_of(request.scope)
     cookie = cookie_for(connection)
     if cookie is None:
         return _page(request, 403, NEEDS_HTTPS)
@@ -66,22 +69,18 @@ async def log_in(request: Req) -> Response[str]:
 
 
 @post("/logout", include_in_schema=False)
-async def log_out(request: Req) -> Response[str]:
+async def log_out(
+    request: Req, access: Injected[Token], authenticator: Injected[Authenticator]
+) -> Response[str]:
     """Log a browser out; its open WebSockets are closed at once."""
-    connection, access = connection_of(request.scope), _access(request)
+    connection = connection_of(request.scope)
     headers = {"Location": "/login"}
     if secret := session_of(connection):
         await to_thread.run_sync(access.keyring.end_session, secret)
     if cookie := cookie_for(connection):
         headers["Set-Cookie"] = set_cookie(cookie, "", 0)
-    authenticator: Authenticator = request.app.state.authenticator
     await authenticator.recheck()
     return Response("", status_code=303, headers=headers)
-
-
-def _access(request: Req) -> Token:
-    access: Token = request.app.state.authenticator.access
-    return access
 
 
 async def _name(request: Req, connection: Connection, access: Token) -> str | None:
@@ -115,3 +114,16 @@ def _next(connection: Connection) -> str:
     """Return the page to show after the login; never one of another site."""
     wanted = parse_qs(connection.query).get("next", ["/"])[0]
     return wanted if OWN_PATH.fullmatch(wanted) else "/"
+
+
+def routes(access: Token, authenticator: Callable[[], Authenticator | None]) -> Router:
+    """Return the routes of these pages; the authenticator is asked for once there is a request."""
+    return Router(
+        "/",
+        route_handlers=[ask, log_in, log_out],
+        dependencies={
+            "access": Provide(lambda: access, sync_to_thread=False),
+            "authenticator": Provide(authenticator, sync_to_thread=False),
+        },
+        include_in_schema=False,
+    )

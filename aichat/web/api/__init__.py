@@ -5,22 +5,18 @@ from __future__ import annotations
 from litestar import Router
 
 from aichat.web.schemas.decoding import Strict
-from aichat.web.services.message_edits import delete as delete_message
-from aichat.web.services.message_posts import Posted
 
 from .characters import Characters
 from .conversations import Conversations
 from .images import Images
 from .message_actions import MessageActions
 from .messages import Messages
-from .models import Catalogue, Models
+from .models import Models
 from .plugins import Plugins
 from .settings import Settings
 from .tools import Tools
 from .turns import SentPrompts, Turns
 from .voices import Voices
-
-__all__ = ["Catalogue", "Posted", "delete_message", "routes"]
 
 
 def routes() -> Router:

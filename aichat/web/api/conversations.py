@@ -6,17 +6,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, delete, get, post, put
-from litestar.datastructures import State
 from litestar.params import JSONBody, PathParameter
 
 from aichat.core import Conversation
+from aichat.web.application_state import App, ApplicationState
 from aichat.web.schemas import records
 from aichat.web.schemas.parameters import Id, Limit, Offset, errors
 from aichat.web.schemas.records import out, outs
 from aichat.web.schemas.settings import sent
 from aichat.web.settings.conversation_defaults import new_conversation
-
-from .dependencies import rooms, storage
 
 ConversationId = Annotated[UUID, PathParameter(description="The conversation.")]
 REFUSED = errors(400, 404)
@@ -30,24 +28,22 @@ class Conversations(Controller):
 
     @get(operation_id="listConversations", responses=errors(400))
     async def several(
-        self, state: State, limit: Limit = 50, offset: Offset = 0
+        self, app: App, limit: Limit = 50, offset: Offset = 0
     ) -> list[records.Conversation]:
         """Conversations, newest activity first."""
-        return outs(records.Conversation, await storage(state).conversations(limit, offset))
+        return outs(records.Conversation, await app.storage.conversations(limit, offset))
 
     @get("/{conversation_id:uuid}", operation_id="getConversation", responses=REFUSED)
-    async def one(self, state: State, conversation_id: ConversationId) -> records.Conversation:
+    async def one(self, app: App, conversation_id: ConversationId) -> records.Conversation:
         """One conversation."""
-        found = await storage(state).conversation(str(conversation_id))
+        found = await app.storage.conversation(str(conversation_id))
         return out(records.Conversation, found)
 
     @post(operation_id="createConversation", responses=errors(400, 404, 409))
-    async def add(
-        self, state: State, data: JSONBody[records.NewConversation]
-    ) -> records.Conversation:
+    async def add(self, app: App, data: JSONBody[records.NewConversation]) -> records.Conversation:
         """Make a conversation; nobody is in it unless `active_characters` says so."""
         made = await new_conversation(
-            storage(state),
+            app.storage,
             data.active_characters,
             id=str(data.conversation_id or ""),
             title=data.title,
@@ -58,25 +54,25 @@ class Conversations(Controller):
     @put("/{conversation_id:uuid}", operation_id="changeConversation", responses=REFUSED)
     async def change(
         self,
-        state: State,
+        app: App,
         conversation_id: ConversationId,
         data: JSONBody[records.ConversationChanges],
     ) -> records.Conversation:
         """Change the fields that are sent; of `settings`, those that are named."""
         changed = sent(data)
         if not isinstance(data.settings, records.SettingsChanges):
-            return await _change(state, conversation_id, changed)
+            return await _change(app, conversation_id, changed)
         del changed["settings"]
         wanted = sent(data.settings)
-        made = await rooms(state).change_settings(str(conversation_id), wanted, changed)
+        made = await app.rooms.change_settings(str(conversation_id), wanted, changed)
         return out(records.Conversation, made)
 
     @put("/{conversation_id:uuid}/characters", operation_id="changeCast", responses=REFUSED)
     async def recast(
-        self, state: State, conversation_id: ConversationId, data: records.NewCast
+        self, app: App, conversation_id: ConversationId, data: records.NewCast
     ) -> records.Conversation:
         """Say who takes part, in speaking order."""
-        return await _change(state, conversation_id, {"active_characters": data})
+        return await _change(app, conversation_id, {"active_characters": data})
 
     @post(
         "/{conversation_id:uuid}/characters/{character_id:str}",
@@ -84,13 +80,13 @@ class Conversations(Controller):
         responses=REFUSED,
     )
     async def join(
-        self, state: State, conversation_id: ConversationId, character_id: Id
+        self, app: App, conversation_id: ConversationId, character_id: Id
     ) -> records.Conversation:
         """Put a character at the end of the cast; one that is in it stays where it is."""
         id = str(conversation_id)
-        async with rooms(state).record_locks.with_all([id]):
-            joined = await storage(state).join_conversation(id, character_id)
-        return await _published(state, joined)
+        async with app.rooms.record_locks.with_all([id]):
+            joined = await app.storage.join_conversation(id, character_id)
+        return await _published(app, joined)
 
     @delete(
         "/{conversation_id:uuid}/characters/{character_id:str}",
@@ -99,13 +95,13 @@ class Conversations(Controller):
         responses=REFUSED,
     )
     async def leave(
-        self, state: State, conversation_id: ConversationId, character_id: Id
+        self, app: App, conversation_id: ConversationId, character_id: Id
     ) -> records.Deleted:
         """Take a character out of the cast."""
         id = str(conversation_id)
-        async with rooms(state).record_locks.with_all([id]):
-            left = await storage(state).leave_conversation(id, character_id)
-        await _published(state, left)
+        async with app.rooms.record_locks.with_all([id]):
+            left = await app.storage.leave_conversation(id, character_id)
+        await _published(app, left)
         return records.Deleted(True, f"Character {character_id} has left the conversation.")
 
     @delete(
@@ -114,20 +110,20 @@ class Conversations(Controller):
         status_code=200,
         responses=REFUSED,
     )
-    async def remove(self, state: State, conversation_id: ConversationId) -> records.Deleted:
+    async def remove(self, app: App, conversation_id: ConversationId) -> records.Deleted:
         """Delete a conversation and its messages; its clients are notified and disconnected."""
         id = str(conversation_id)
-        await storage(state).delete_conversation(id)
-        rooms(state).dismiss(id)
+        await app.storage.delete_conversation(id)
+        app.rooms.dismiss(id)
         return records.Deleted(True, f"Conversation {id} was deleted.")
 
 
-async def _change(state: State, id: UUID, changed: dict[str, Any]) -> records.Conversation:
-    async with rooms(state).record_locks.with_all([str(id)]):
-        made = await storage(state).change_conversation(str(id), changed)
-    return await _published(state, made)
+async def _change(app: ApplicationState, id: UUID, changed: dict[str, Any]) -> records.Conversation:
+    async with app.rooms.record_locks.with_all([str(id)]):
+        made = await app.storage.change_conversation(str(id), changed)
+    return await _published(app, made)
 
 
-async def _published(state: State, conversation: Conversation) -> records.Conversation:
-    await rooms(state).conversation_changed(conversation.conversation_id)
+async def _published(app: ApplicationState, conversation: Conversation) -> records.Conversation:
+    await app.rooms.conversation_changed(conversation.conversation_id)
     return out(records.Conversation, conversation)

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 from litestar import Controller, get, put
-from litestar.datastructures import State
 from litestar.params import JSONBody
 from pluggy import PluginManager
 
+from aichat.web.application_state import App
 from aichat.web.schemas import records
 from aichat.web.schemas.parameters import Id, errors
-from aichat.web.settings.live_settings import LiveSettings, LiveValue
-
-from .dependencies import parts
+from aichat.web.settings.live_settings import LiveValue
 
 
 class Plugins(Controller):
@@ -24,11 +22,11 @@ class Plugins(Controller):
     tags = ("plugins",)
 
     @get(operation_id="listPlugins", responses=errors())
-    async def listed(self, state: State) -> records.Plugins:
+    async def listed(self, app: App) -> records.Plugins:
         """Plug-ins, and every part's candidates with how far they have got."""
-        statuses = [msgspec.to_builtins(status) for status in parts(state).statuses()]
+        statuses = [msgspec.to_builtins(status) for status in app.parts.statuses()]
         return records.Plugins(
-            _plugins(state.manager), msgspec.convert(statuses, list[records.PartStatus])
+            _plugins(app.manager), msgspec.convert(statuses, list[records.PartStatus])
         )
 
     @get(
@@ -36,10 +34,9 @@ class Plugins(Controller):
         operation_id="getBackendSettings",
         responses=errors(400, 404),
     )
-    async def settings(self, state: State, part: Id, name: Id) -> list[records.BackendSetting]:
+    async def settings(self, app: App, part: Id, name: Id) -> list[records.BackendSetting]:
         """The live settings of a backend; none while it has not started."""
-        adjusting: LiveSettings = state.adjusting
-        return _shown(adjusting.of(part, name))
+        return _shown(app.live_settings.of(part, name))
 
     @put(
         "/{part:str}/{name:str}/settings",
@@ -48,15 +45,14 @@ class Plugins(Controller):
     )
     async def change(
         self,
-        state: State,
+        app: App,
         part: Id,
         name: Id,
         data: JSONBody[records.BackendChanges],
     ) -> list[records.BackendSetting]:
         """Change the settings that are sent, from the next utterance on; null takes one back."""
-        adjusting: LiveSettings = state.adjusting
-        await adjusting.change(part, name, data)
-        return _shown(adjusting.of(part, name))
+        await app.live_settings.change(part, name, data)
+        return _shown(app.live_settings.of(part, name))
 
 
 def _shown(found: Sequence[LiveValue]) -> list[records.BackendSetting]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from litestar import Controller, get
-from litestar.datastructures import State
 
+from aichat.web.application_state import App
 from aichat.web.schemas import records
 from aichat.web.schemas.parameters import errors
-
-from .dependencies import parts
 
 
 class Tools(Controller):
@@ -18,6 +16,6 @@ class Tools(Controller):
     tags = ("plugins",)
 
     @get(operation_id="listTools", responses=errors())
-    async def listed(self, state: State) -> list[records.Tool]:
+    async def listed(self, app: App) -> list[records.Tool]:
         """Every tool; a character has those that its ``extensions.tools`` names."""
-        return records.outs(records.Tool, parts(state).tools.values())
+        return records.outs(records.Tool, app.parts.tools.values())

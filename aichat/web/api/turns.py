@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from litestar import Controller, get
-from litestar.datastructures import State
 
 from aichat.core import NotFound, PromptMessage
+from aichat.web.application_state import App
 from aichat.web.schemas import records
 from aichat.web.schemas.parameters import Id, errors
-from aichat.web.services.metrics import TURNS, Metrics
-from aichat.web.services.prompt_log import Prompts
+from aichat.web.services.metrics import TURNS
 
 
 class Turns(Controller):
@@ -19,10 +18,9 @@ class Turns(Controller):
     tags = ("turns",)
 
     @get("/{id:str}/latency", operation_id="getLatency", responses=errors(400, 404))
-    async def latency(self, state: State, id: Id) -> records.Latency:
+    async def latency(self, app: App, id: Id) -> records.Latency:
         """Return the waterfall of one of the last turns: ms after its first mark."""
-        kept: Metrics = state.metrics
-        if (event := kept.turns.get(id)) is None:
+        if (event := app.metrics.turns.get(id)) is None:
             raise NotFound(
                 f"No waterfall of the turn {id!r} is kept.",
                 f"Ask for one of the last {TURNS} turns since the server started.",
@@ -37,10 +35,9 @@ class SentPrompts(Controller):
     tags = ("messages",)
 
     @get("/{id:str}/prompt", operation_id="getPrompt", responses=errors(400, 404))
-    async def prompt(self, state: State, id: Id) -> records.Prompt:
+    async def prompt(self, app: App, id: Id) -> records.Prompt:
         """Return the exact prompt from which a character wrote a message."""
-        kept: Prompts = state.prompts
-        prompt = kept.of(id)
+        prompt = app.prompts.of(id)
         who = prompt.character
         messages = [_shown(message) for message in prompt.messages]
         settings = dict(prompt.settings)

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from litestar import Controller, Request, Response, delete, get, post, put
-from litestar.datastructures import State
 from litestar.params import JSONBody, MultipartBody
 
 from aichat.core import Voice
 from aichat.toolkit.voices.cloning import with_tokens_dropped
+from aichat.web.application_state import App, ApplicationState
 from aichat.web.schemas import records
 from aichat.web.schemas import voices as voice_schemas
 from aichat.web.schemas.decoding import BadBody, Mistake
@@ -20,10 +20,8 @@ from aichat.web.schemas.records import out, outs
 from aichat.web.schemas.settings import sent
 from aichat.web.schemas.voices import require_key
 from aichat.web.services.disconnects import while_there
-from aichat.web.services.uploads import LIMIT_BYTES, Uploads
-from aichat.web.services.voice_previews import Previews, seeded
-
-from .dependencies import parts, storage
+from aichat.web.services.uploads import LIMIT_BYTES
+from aichat.web.services.voice_previews import seeded
 
 FORM_BYTES = LIMIT_BYTES + 200_000
 """The file, and room for the other fields of the form."""
@@ -36,37 +34,35 @@ class Voices(Controller):
     tags = ("voices",)
 
     @get(operation_id="listVoices", responses=errors())
-    async def everything(self, state: State) -> list[voice_schemas.Voice]:
+    async def everything(self, app: App) -> list[voice_schemas.Voice]:
         """All voices, oldest first."""
-        return outs(voice_schemas.Voice, await storage(state).voices())
+        return outs(voice_schemas.Voice, await app.storage.voices())
 
     @get("/{voice:str}", operation_id="getVoice", responses=errors(400, 404))
-    async def one(self, state: State, voice: VoiceKey) -> voice_schemas.Voice:
+    async def one(self, app: App, voice: VoiceKey) -> voice_schemas.Voice:
         """One voice."""
-        return out(voice_schemas.Voice, await storage(state).voice(voice))
+        return out(voice_schemas.Voice, await app.storage.voice(voice))
 
     @post(operation_id="createVoice", responses=errors(400, 404, 409))
-    async def add(
-        self, state: State, data: JSONBody[voice_schemas.NewVoice]
-    ) -> voice_schemas.Voice:
+    async def add(self, app: App, data: JSONBody[voice_schemas.NewVoice]) -> voice_schemas.Voice:
         """Make a voice."""
         require_key(data.voice, "voice")
-        return out(voice_schemas.Voice, await storage(state).add_voice(Voice(**sent(data))))
+        return out(voice_schemas.Voice, await app.storage.add_voice(Voice(**sent(data))))
 
     @put("/{voice:str}", operation_id="changeVoice", responses=errors(400, 404))
     async def change(
-        self, state: State, voice: VoiceKey, data: JSONBody[voice_schemas.VoiceChanges]
+        self, app: App, voice: VoiceKey, data: JSONBody[voice_schemas.VoiceChanges]
     ) -> voice_schemas.Voice:
         """Change the fields that are sent."""
         changed = with_tokens_dropped(sent(data))
-        return out(voice_schemas.Voice, await storage(state).change_voice(voice, changed))
+        return out(voice_schemas.Voice, await app.storage.change_voice(voice, changed))
 
     @delete(
         "/{voice:str}", operation_id="deleteVoice", status_code=200, responses=errors(400, 404, 409)
     )
-    async def remove(self, state: State, voice: VoiceKey) -> records.Deleted:
+    async def remove(self, app: App, voice: VoiceKey) -> records.Deleted:
         """Remove a voice that no character uses."""
-        await storage(state).delete_voice(voice)
+        await app.storage.delete_voice(voice)
         return records.Deleted(True, f"Voice {voice} was deleted.")
 
     @post(
@@ -78,7 +74,7 @@ class Voices(Controller):
     )
     async def upload(
         self,
-        state: State,
+        app: App,
         data: MultipartBody[voice_schemas.Upload],
         named: VoiceName = None,
     ) -> voice_schemas.Voice:
@@ -88,11 +84,10 @@ class Voices(Controller):
         down here. *consent* is `yes` when the speaker agreed; the time is then kept in the
         voice's settings.
         """
-        uploads: Uploads = state.uploads
         words, agreed = data.transcript.strip(), data.consent == "yes"
         try:
             name = _name(data.voice_name, named)
-            made = await uploads.clone(parts(state), name, data.file, words, consent=agreed)
+            made = await app.uploads.clone(app.parts, name, data.file, words, consent=agreed)
         finally:
             await data.file.close()
         return out(voice_schemas.Voice, made)
@@ -105,15 +100,14 @@ class Voices(Controller):
         responses=errors(400, 413),
     )
     async def keep_clip(
-        self, state: State, data: MultipartBody[voice_schemas.ClipUpload]
+        self, app: App, data: MultipartBody[voice_schemas.ClipUpload]
     ) -> voice_schemas.KeptClip:
         """Keep a clip for a voice that is made later: it can be listened to, and tried, before.
 
         Name `audio_path` and `text_path` in that voice within a day; else the clip is swept.
         """
-        uploads: Uploads = state.uploads
         try:
-            kept = await uploads.keep(parts(state), data.file, data.transcript.strip())
+            kept = await app.uploads.keep(app.parts, data.file, data.transcript.strip())
         finally:
             await data.file.close()
         return out(voice_schemas.KeptClip, kept)
@@ -128,23 +122,22 @@ class Voices(Controller):
     async def preview(
         self,
         request: Request[Any, Any, Any],
-        state: State,
+        app: App,
         data: JSONBody[voice_schemas.VoicePreview],
     ) -> Response[bytes]:
         """Say a sentence in a voice that is kept, or in one that is yet to be made: a wav file.
 
         The same again is answered from a cache; another *seed* gives another take.
         """
-        previews: Previews = state.previews
-        voice = seeded(await _wanted(state, data), data.seed)
-        work = partial(previews.speak, parts(state), voice, data.text)
+        voice = seeded(await _wanted(app, data), data.seed)
+        work = partial(app.previews.speak, app.parts, voice, data.text)
         made = await while_there(request, work)
         return Response(made.wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
-async def _wanted(state: State, data: voice_schemas.VoicePreview) -> Voice:
+async def _wanted(app: ApplicationState, data: voice_schemas.VoicePreview) -> Voice:
     if data.voice is not None and data.draft is None:
-        return await storage(state).voice(data.voice)
+        return await app.storage.voice(data.voice)
     if data.draft is not None and data.voice is None:
         return Voice(**sent(data.draft))
     raise BadBody([Mistake("voice", "Send either voice (a key) or draft (a voice's fields).")])

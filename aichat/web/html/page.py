@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from jinja2 import Environment
 from litestar import Request, Response
 from litestar.enums import MediaType
 
@@ -13,6 +12,7 @@ from aichat.web.settings.browser_preferences import preferences
 
 from . import toasts
 from .compression import packed
+from .templates import templates_of
 from .toasts import Kind, Toast
 
 Req = Request[Any, Any, Any]
@@ -33,13 +33,16 @@ def page(request: Req, template: str, code: int = 200, **context: Any) -> Page:
 
 def drawn(request: Req, template: str, **context: Any) -> str:
     """Render *template* with *context*, the browser's preferences and the current path."""
-    jinja: Environment = request.app.state.jinja
-    return jinja.get_template(template).render(
-        preferences=preferences(request.cookies),
-        toast=toasts.toast(request.cookies),
-        section=section(request.url.path),
-        here=request.url.path,
-        **context,
+    return (
+        templates_of(request.app)
+        .get_template(template)
+        .render(
+            preferences=preferences(request.cookies),
+            toast=toasts.toast(request.cookies),
+            section=section(request.url.path),
+            here=request.url.path,
+            **context,
+        )
     )
 
 
@@ -67,8 +70,8 @@ def toast_only(
     request: Req, text: str, kind: Kind = "good", code: int = 200, more: str = ""
 ) -> Page:
     """Answer htmx with a toast, and *more* partials for the page."""
-    jinja: Environment = request.app.state.jinja
-    drawn_toast = jinja.get_template("fragments/toast.html").render(toast=Toast(text, kind))
+    template = templates_of(request.app).get_template("fragments/toast.html")
+    drawn_toast = template.render(toast=Toast(text, kind))
     html = f'<hx-partial hx-target="#toasts" hx-swap="beforeend">{drawn_toast}</hx-partial>{more}'
     headers = {"HX-Reswap": "none", "Cache-Control": "no-store"}
     return Response(html, status_code=code, media_type=MediaType.HTML, headers=headers)

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from litestar import Litestar
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.template import TemplateConfig
 from markupsafe import Markup, escape
 
 from aichat.core import AichatError, turn_rules
@@ -86,3 +89,15 @@ def environment(plugin_folders: Iterable[Path]) -> Environment:
     jinja.globals |= {"face_of": face_of, "avatar": avatars.address, "is_own": is_own}
     jinja.globals["colour_of"] = colour_of
     return jinja
+
+
+def template_config(templates: Environment) -> TemplateConfig[JinjaTemplateEngine]:
+    """Return what gives the environment to the application."""
+    return TemplateConfig(instance=JinjaTemplateEngine.from_environment(templates))
+
+
+def templates_of(app: Litestar) -> Environment:
+    """Return the environment that the application was given."""
+    engine = app.template_engine
+    assert isinstance(engine, JinjaTemplateEngine)  # noqa: S101  (create_app gives it)
+    return engine.engine

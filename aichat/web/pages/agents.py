@@ -7,13 +7,12 @@ from typing import Annotated
 
 from attrs import frozen
 from litestar import Router, get, post
-from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 
-from aichat.core import Character, Parts, Tool
+from aichat.core import Character, Tool
+from aichat.web.application_state import App
 from aichat.web.html.page import Page, Req, page, saved
-from aichat.web.realtime.rooms import Rooms
 
 Form = Annotated[dict[str, list[str] | str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
@@ -28,31 +27,28 @@ class Ability:
 
 
 @get("/agents")
-async def agents(request: Req, state: State) -> Page:
+async def agents(request: Req, app: App) -> Page:
     """Which tools there are, and which each character may use."""
-    parts: Parts = state.parts
-    characters = state.deleted_characters.remaining(await parts.storage.characters())
+    characters = app.deleted_characters.remaining(await app.storage.characters())
     return page(
         request,
         "pages/agents.html",
-        tools=list(parts.tools.values()),
-        abilities={who.id: abilities(who, parts.tools) for who in characters},
+        tools=list(app.parts.tools.values()),
+        abilities={who.id: abilities(who, app.parts.tools) for who in characters},
         characters=characters,
     )
 
 
 @post("/agents/{id:str}")
-async def allow(request: Req, state: State, data: Form, id: FromPath[str]) -> Page:
+async def allow(request: Req, app: App, data: Form, id: FromPath[str]) -> Page:
     """Let a character use the tools that the form names, and no others."""
-    parts: Parts = state.parts
-    rooms: Rooms = state.rooms
     wanted = data.get("tool", [])
     wanted = [wanted] if isinstance(wanted, str) else wanted
-    async with rooms.record_locks.with_all([id]):  # the other extensions stay as they are now
-        who = await parts.storage.character(id)
-        kept = [one.name for one in abilities(who, parts.tools) if one.name in wanted]
-        await parts.storage.change_character(id, {"extensions": {**who.extensions, "tools": kept}})
-    await rooms.character_changed(id)
+    async with app.rooms.record_locks.with_all([id]):  # the other extensions stay as they are now
+        who = await app.storage.character(id)
+        kept = [one.name for one in abilities(who, app.parts.tools) if one.name in wanted]
+        await app.storage.change_character(id, {"extensions": {**who.extensions, "tools": kept}})
+    await app.rooms.character_changed(id)
     return saved(request, "/agents", _words(who, kept))
 
 

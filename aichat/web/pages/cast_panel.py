@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import msgspec
 from attrs import frozen
 from litestar import Router, post
-from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect
@@ -20,6 +19,7 @@ from litestar.response import Redirect
 from aichat.core import BadValue
 from aichat.core.events import SpeakersAsked
 from aichat.core.turn_rules import TURN_SETTINGS, read_rules
+from aichat.web.application_state import App
 from aichat.web.html.page import Req, address
 from aichat.web.realtime.conversation_settings import Choose, Settings, change_settings
 from aichat.web.realtime.rooms import Rooms
@@ -36,20 +36,19 @@ class BadForm(BadValue):
 
 @post("/c/{conversation_id:str}/cast", status_code=303)
 async def change_cast(
-    request: Req, state: State, data: Form, conversation_id: FromPath[str]
+    request: Req, app: App, data: Form, conversation_id: FromPath[str]
 ) -> Redirect:
     """Do what a form of the cast panel asks for."""
-    rooms: Rooms = state.rooms
-    conversation, cast = await rooms.parts.storage.cast(conversation_id)
+    conversation, cast = await app.rooms.parts.storage.cast(conversation_id)
     verb, _, whom = data.get("do", "").partition(" ")
-    id = rooms.room(conversation, cast).conversation
+    id = app.rooms.room(conversation, cast).conversation
     if verb == "ask":
-        rooms.paces.turns.request(id, address(request)).take()
+        app.rooms.paces.turns.request(id, address(request)).take()
         whom = here(conversation.active_characters, whom)
-        await rooms.bus.publish(SpeakersAsked(rooms.bus.new_turn(id), (whom,)))
+        await app.rooms.bus.publish(SpeakersAsked(app.rooms.bus.new_turn(id), (whom,)))
     else:
-        await Change(rooms, id).apply(verb, whom or data.get("character", ""), data)
-        await rooms.conversation_changed(id)
+        await Change(app.rooms, id).apply(verb, whom or data.get("character", ""), data)
+        await app.rooms.conversation_changed(id)
     return Redirect(f"/c/{id}", status_code=303)
 
 

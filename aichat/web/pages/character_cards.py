@@ -6,18 +6,17 @@ import json
 from typing import Any
 
 from litestar import Response, Router, get, post
-from litestar.datastructures import State
 from litestar.params import FromPath
 
 from aichat.core import AichatError, Character, NotFound, Storage, Voice, slug
 from aichat.web.api.images import FORM_BYTES
+from aichat.web.application_state import App
 from aichat.web.html import avatars
 from aichat.web.html.character_pictures import is_own
 from aichat.web.html.page import Page, Req, done, failed
 from aichat.web.schemas.forms import check_form, read_form
 from aichat.web.schemas.settings import check_extensions
 from aichat.web.services.cards import card as cards
-from aichat.web.services.cards import card_import
 from aichat.web.services.cards.card_import import accepted, proposals
 from aichat.web.services.uploads.pictures import ADDRESS, as_png, picture
 
@@ -31,13 +30,13 @@ from .characters import path_of
     before_request=check_form,
     request_max_body_size=FORM_BYTES,
 )
-async def bring_in(request: Req, state: State) -> Page:
+async def bring_in(request: Req, app: App) -> Page:
     """Make a character of a card."""
     file = forms.file(await read_form(request), "file")
     if file is None:
         return failed("/characters", "No file was chosen. Choose a card, as PNG, JSON or CHARX.")
     try:
-        who = await card_import.take_in(state, file)
+        who = await app.card_import.take_in(file)
     except AichatError as error:
         return failed("/characters", error.line)
     finally:
@@ -49,35 +48,33 @@ async def bring_in(request: Req, state: State) -> Page:
 
 
 @post("/characters/{id:str}/proposals", status_code=303)
-async def accept(request: Req, state: State, id: FromPath[str]) -> Page:
+async def accept(request: Req, app: App, id: FromPath[str]) -> Page:
     """Accept those proposals of a card that the form names, and drop the others."""
-    storage: Storage = state.parts.storage
-    who = await storage.character(id)
+    who = await app.storage.character(id)
     taken = forms.all_texts(await read_form(request), "accept")
     changes = accepted(who, taken)
     check_extensions(changes["extensions"])
-    who = await storage.change_character(id, changes)
-    await state.rooms.character_changed(id)
+    who = await app.storage.change_character(id, changes)
+    await app.rooms.character_changed(id)
     words = "has what you accepted" if taken else "has nothing of what its card proposed"
     return done(path_of(who), f"{who.name} {words}.")
 
 
 @get("/characters/{id:str}/card.json")
-async def as_json(state: State, id: FromPath[str]) -> Response[bytes]:
+async def as_json(app: App, id: FromPath[str]) -> Response[bytes]:
     """A character as a card."""
-    who, card = await _card(state.parts.storage, id)
+    who, card = await _card(app.storage, id)
     written = json.dumps(card, indent=2, ensure_ascii=False).encode()
     return _file(written, "application/json", f"{slug(who.name)}.json")
 
 
 @get("/characters/{id:str}/card.png")
-async def as_picture(state: State, id: FromPath[str]) -> Response[bytes]:
+async def as_picture(app: App, id: FromPath[str]) -> Response[bytes]:
     """A character as a card in its picture."""
-    storage: Storage = state.parts.storage
-    who, card = await _card(storage, id)
+    who, card = await _card(app.storage, id)
     address = who.image_url or ""
     if is_own(address) and address.startswith(ADDRESS):
-        face = await as_png(await picture(storage, address.removeprefix(ADDRESS)))
+        face = await as_png(await picture(app.storage, address.removeprefix(ADDRESS)))
     else:
         face = cards.plain_picture(avatars.ground_of(who.name))
     return _file(cards.in_picture(face, card), "image/png", f"{slug(who.name)}.png")

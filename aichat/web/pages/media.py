@@ -6,10 +6,10 @@ import re
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get
-from litestar.datastructures import State
 from litestar.params import FromPath, QueryParameter
 
 from aichat.core import NotFound
+from aichat.web.application_state import App
 from aichat.web.html import avatars
 from aichat.web.html.byte_ranges import sound
 from aichat.web.services.uploads.pictures import picture
@@ -22,9 +22,9 @@ Name = Annotated[str, QueryParameter(required=False, max_length=200)]
 
 
 @get("/images/{key:str}")
-async def image(state: State, key: FromPath[str]) -> Response[bytes]:
+async def image(app: App, key: FromPath[str]) -> Response[bytes]:
     """A character's picture."""
-    shown = await picture(state.parts.storage, key)
+    shown = await picture(app.storage, key)
     return Response(shown, media_type="image/webp", headers=FOR_GOOD)
 
 
@@ -36,17 +36,17 @@ async def avatar(file: FromPath[str], name: Name = "") -> Response[str]:
 
 
 @get("/clips/{key:str}")
-async def clip(request: Req, state: State, key: FromPath[str]) -> Response[bytes]:
+async def clip(request: Req, app: App, key: FromPath[str]) -> Response[bytes]:
     """The clip that a voice is cloned from."""
     if not WAV.fullmatch(key):
         raise NotFound("There is no such clip.", "Look at the voice that has it.")
-    return sound(request, await state.parts.storage.clip(key), FOR_GOOD)
+    return sound(request, await app.storage.clip(key), FOR_GOOD)
 
 
 @get("/previews/{file:str}")
-async def preview(request: Req, state: State, file: FromPath[str]) -> Response[bytes]:
+async def preview(request: Req, app: App, file: FromPath[str]) -> Response[bytes]:
     """A sentence in a voice, as it was made before."""
-    return sound(request, await state.previews.again(file.removesuffix(".wav")), FOR_GOOD)
+    return sound(request, await app.previews.again(file.removesuffix(".wav")), FOR_GOOD)
 
 
 def routes() -> Router:

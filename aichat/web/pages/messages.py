@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import Response, Router, get, post
-from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 
-from aichat.core import BadValue, Message, NotFound, Parts, Prompt
+from aichat.core import BadValue, Message, NotFound
 from aichat.toolkit.message_versions import shown, versions
+from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.fragments import view
 from aichat.web.html.latency_chart import stages, waterfall
 from aichat.web.html.page import Page, Req, address, done, page, wants_page
 from aichat.web.schemas import client_frames
-from aichat.web.services import message_actions, message_edits
-from aichat.web.services.metrics import Metrics
-from aichat.web.services.prompt_log import Prompts
 
 TURNS = 50
 """Most turns of a conversation that are drawn: its last ones."""
@@ -30,40 +27,40 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 @post("/c/{conversation_id:str}/messages/{message_id:str}", status_code=200)
 async def act(
     request: Req,
-    state: State,
+    app: App,
     data: Form,
     conversation_id: FromPath[str],
     message_id: FromPath[str],
 ) -> Page:
     """Edit, delete or rewrite a message, or show another of its versions."""
-    told = await _done(request, state, data, await _message(state, conversation_id, message_id))
+    told = await _done(request, app, data, await _message(app, conversation_id, message_id))
     return _answer(request, f"/c/{conversation_id}#m-{message_id}", told)
 
 
-async def _done(request: Req, state: State, data: dict[str, str], message: Message) -> str:
+async def _done(request: Req, app: ApplicationState, data: dict[str, str], message: Message) -> str:
     """Do what the form asks for; return what to say of it, if anything."""
     id = message.message_id
     if "version" in data:
-        await message_edits.change(state, id, version=_number(data["version"]))
+        await app.message_edits.change(id, version=_number(data["version"]))
         return ""
     match data.get("do"):
         case "edit":
             text = client_frames.checked_text(data.get("text", ""))
-            await message_edits.change(state, id, content=text)
+            await app.message_edits.change(id, content=text)
             return "The message was changed."
         case "delete":
-            await state.deleted_messages.begin(
+            await app.deleted_messages.begin(
                 message.conversation_id, [id], "The message was deleted."
             )
             return ""  # every window tells, and offers to take it back
         case "restore":
-            await state.deleted_messages.restore(id)
+            await app.deleted_messages.restore(id)
             return "It is back."
         case "regenerate":
-            await message_actions.regenerate(state, address(request), message)
+            await app.message_actions.regenerate(address(request), message)
             return ""
         case "regenerate-from":
-            await message_actions.regenerate_from(state, address(request), message)
+            await app.message_actions.regenerate_from(address(request), message)
             return ""
     raise BadValue("The form says not what to do.", "Reload the page, and try again.", "do")
 
@@ -85,26 +82,26 @@ def _answer(request: Req, to: str, words: str) -> Page:
 
 @get("/c/{conversation_id:str}/messages/{message_id:str}/edit")
 async def edit(
-    request: Req, state: State, conversation_id: FromPath[str], message_id: FromPath[str]
+    request: Req, app: App, conversation_id: FromPath[str], message_id: FromPath[str]
 ) -> Page:
     """The page to edit or delete a message."""
-    message = await _message(state, conversation_id, message_id)
+    message = await _message(app, conversation_id, message_id)
     return page(request, "pages/message_edit.html", message=message)
 
 
 @get("/c/{conversation_id:str}/messages/{message_id:str}/inspect")
 async def inspect(
-    request: Req, state: State, conversation_id: FromPath[str], message_id: FromPath[str]
+    request: Req, app: App, conversation_id: FromPath[str], message_id: FromPath[str]
 ) -> Page:
     """Inspect a message: its prompt, model, usage and latency."""
-    message = await _message(state, conversation_id, message_id)
-    timed = _metrics(state).turns.get(message.turn_id)
+    message = await _message(app, conversation_id, message_id)
+    timed = app.metrics.turns.get(message.turn_id)
     return page(
         request,
         "pages/message_inspect.html",
         message=message,
         view=view(message),
-        prompt=_prompt(state, message),
+        prompt=app.prompts.by_message.get(message.message_id),
         usage=_usage(message),
         versions=versions(message),
         version=shown(message),
@@ -113,11 +110,10 @@ async def inspect(
 
 
 @get("/c/{conversation_id:str}/turns")
-async def turns(request: Req, state: State, conversation_id: FromPath[str]) -> Page:
+async def turns(request: Req, app: App, conversation_id: FromPath[str]) -> Page:
     """How long the turns of a conversation took."""
-    parts: Parts = state.parts
-    found = await parts.storage.conversation(conversation_id)
-    kept = _metrics(state).turns.values()
+    found = await app.storage.conversation(conversation_id)
+    kept = app.metrics.turns.values()
     timed = [event for event in kept if event.turn.conversation == conversation_id][-TURNS:]
     drawn = [(event, waterfall(event)) for event in reversed(timed)]
     return page(
@@ -129,21 +125,11 @@ async def turns(request: Req, state: State, conversation_id: FromPath[str]) -> P
     )
 
 
-async def _message(state: State, conversation: str, id: str) -> Message:
-    message: Message = await state.parts.storage.message(id)
+async def _message(app: ApplicationState, conversation: str, id: str) -> Message:
+    message = await app.storage.message(id)
     if message.conversation_id != conversation:
         raise NotFound("That message is in another conversation.", "Open that one first.")
     return message
-
-
-def _metrics(state: State) -> Metrics:
-    kept: Metrics = state.metrics
-    return kept
-
-
-def _prompt(state: State, message: Message) -> Prompt | None:
-    kept: Prompts = state.prompts
-    return kept.by_message.get(message.message_id)
 
 
 def _usage(message: Message) -> list[tuple[str, str]]:

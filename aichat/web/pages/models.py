@@ -9,10 +9,11 @@ from urllib.parse import quote, urlencode
 import anyio
 from attrs import frozen
 from litestar import Router, get, post
-from litestar.datastructures import FormMultiDict, State
+from litestar.datastructures import FormMultiDict
 from litestar.params import QueryParameter
 
 from aichat.core import AichatError, Conversation, Model, Parts, Status, Storage
+from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.page import Page, Req, done, page
 from aichat.web.schemas.decoding import BadBody, fill
 from aichat.web.schemas.forms import read_form
@@ -71,32 +72,31 @@ NAMES = tuple(one.name for one in KNOWN)
 
 @get("/models")
 async def offered(
-    request: Req, state: State, q: Words = "", conversation: Id = "", n: Count = SHOWN
+    request: Req, app: App, q: Words = "", conversation: Id = "", n: Count = SHOWN
 ) -> Page:
     """The models of the serving backend, or why it cannot list them; and their parameters."""
-    subject = await _subject(state, conversation)
-    return await _page(request, state, subject, q=q, count=n)
+    subject = await _subject(app, conversation)
+    return await _page(request, app, subject, q=q, count=n)
 
 
 @post("/models", status_code=200)
-async def change(request: Req, state: State) -> Page:
+async def change(request: Req, app: App) -> Page:
     """Set parameters, choose a model, or take one setting back to its default."""
     form = await read_form(request)
-    subject = await _subject(state, forms.text(form, "conversation"))
+    subject = await _subject(app, forms.text(form, "conversation"))
     wanted, _, what = (forms.text(form, "do") or "save").partition(" ")
     try:
         changes = _wanted(form, wanted, what)
     except BadBody as error:
-        return await _page(request, state, subject, 400, form=form, problems=forms.problems(error))
-    await _keep(state, subject, changes)
+        return await _page(request, app, subject, 400, form=form, problems=forms.problems(error))
+    await _keep(app, subject, changes)
     words = {"use": f"{what} writes from now on.", "reset": "Set back to the default."}
     return done(_address(subject), words.get(wanted, "The settings are kept."))
 
 
-async def _subject(state: State, id: str) -> Conversation | None:
+async def _subject(app: ApplicationState, id: str) -> Conversation | None:
     """Return the conversation that the page is about; None: all new ones."""
-    found: Conversation | None = await state.parts.storage.conversation(id) if id else None
-    return found
+    return await app.storage.conversation(id) if id else None
 
 
 def _address(subject: Conversation | None) -> str:
@@ -123,17 +123,18 @@ def _read(setting: Setting, form: FormMultiDict) -> Any:
     return value or None
 
 
-async def _keep(state: State, subject: Conversation | None, changes: Mapping[str, Any]) -> None:
-    storage: Storage = state.parts.storage
+async def _keep(
+    app: ApplicationState, subject: Conversation | None, changes: Mapping[str, Any]
+) -> None:
     if subject is None:
-        await storage.change_settings(changes)
+        await app.storage.change_settings(changes)
         return
-    await state.rooms.change_settings(subject.conversation_id, changes)
+    await app.rooms.change_settings(subject.conversation_id, changes)
 
 
 async def _page(
     request: Req,
-    state: State,
+    app: ApplicationState,
     subject: Conversation | None,
     code: int = 200,
     *,
@@ -142,9 +143,8 @@ async def _page(
     form: FormMultiDict | None = None,
     problems: Problems | None = None,
 ) -> Page:
-    parts: Parts = state.parts
-    models, problem = await _models(state)
-    own = await defaults(parts.storage)
+    models, problem = await _models(app)
+    own = await defaults(app.storage)
     chosen = dict(subject.settings) if subject else own
     found = _found(models, q)
     shown = {one.name: _shown(chosen.get(one.name)) for one in KNOWN}
@@ -154,7 +154,7 @@ async def _page(
         "pages/models.html",
         code,
         subject=subject,
-        conversations=await _conversations(parts.storage, subject),
+        conversations=await _conversations(app.storage, subject),
         settings=KNOWN,
         values=shown if form is None else forms.texts(form, NAMES),
         drawn_with=shown if form is None else forms.drawn(form, NAMES),
@@ -167,16 +167,16 @@ async def _page(
         more="/models?" + urlencode({**here, "q": q, "n": count + 200}),
         problem=problem,
         q=q,
-        serving=_serving(parts),
-        statuses=_llms(parts),
+        serving=_serving(app.parts),
+        statuses=_llms(app.parts),
     )
 
 
-async def _models(state: State) -> tuple[Sequence[Model], str]:
+async def _models(app: ApplicationState) -> tuple[Sequence[Model], str]:
     """Return the models, or why they cannot be listed."""
     try:
         with anyio.fail_after(CATALOGUE_SECONDS):
-            return await state.catalogue.ask(state.parts), ""
+            return await app.catalogue.ask(app.parts), ""
     except TimeoutError:
         return (), f"The provider did not answer within {CATALOGUE_SECONDS:g} s. Try again."
     except AichatError as error:

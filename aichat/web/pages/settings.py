@@ -10,24 +10,25 @@ from typing import Annotated, Any
 import anyio.to_thread
 from attrs import frozen
 from litestar import Router, get, post
-from litestar.datastructures import State, UploadFile
+from litestar.datastructures import FormMultiDict, UploadFile
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Stream
 from pluggy import PluginManager
 
-from aichat.core import BackedUp, BadValue, Config, NotFound, Parts
+from aichat.core import BackedUp, BadValue, Config, NotFound, Parts, new_id
 from aichat.core.errors import BadSettings
 from aichat.core.turn_rules import DEFAULT, STRATEGIES, TURN_SETTINGS
 from aichat.toolkit.packages import version
 from aichat.web import paths
+from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.page import Page, Req, done, drawn, is_fragment, page, saved, toast_only
-from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.decoding import BadBody, fill
 from aichat.web.schemas.forms import read_form
 from aichat.web.schemas.records import SettingsChanges
 from aichat.web.schemas.settings import sent
-from aichat.web.services import archive, import_jobs
+from aichat.web.services import archive
+from aichat.web.services.import_jobs import Import
 from aichat.web.settings.descriptions import goes_to, settings_of
 from aichat.web.settings.env_file import load_env
 
@@ -48,43 +49,43 @@ class Destination:
 
 
 @get("/settings")
-async def settings(request: Req, state: State) -> Page:
+async def settings(request: Req, app: App) -> Page:
     """Everything that can be set."""
-    chosen = await state.parts.storage.settings()
-    return await _settings(request, state, chosen, _shown(chosen), {})
+    chosen = await app.storage.settings()
+    return await _settings(request, app, chosen, _shown(chosen), {})
 
 
 async def _settings(
     request: Req,
-    state: State,
+    app: ApplicationState,
     chosen: Mapping[str, Any],
     drawn: forms.Values,
     problems: forms.Problems,
 ) -> Page:
-    parts: Parts = state.parts
+    statuses = app.parts.statuses()
     return page(
         request,
         "pages/settings.html",
         400 if problems else 200,
         problems=problems,
-        statuses=parts.statuses(),
-        plugins=_plugins(state.manager),
-        destinations=_destinations(state.config, state.manager, parts),
+        statuses=statuses,
+        plugins=_plugins(app.manager),
+        destinations=_destinations(app.config, app.manager, app.parts),
         chosen=chosen,
         drawn_with=drawn,
         strategies=_strategies(),
         strategy=_strategy(chosen),
-        counts=await _counts(parts),
-        storage=next(one.name for one in parts.statuses() if one.part == "storage" and one.serving),
-        has_backup=isinstance(parts.storage, BackedUp),
-        components_page=state.config.web.components_page,
+        counts=await _counts(app.parts),
+        storage=next(one.name for one in statuses if one.part == "storage" and one.serving),
+        has_backup=isinstance(app.storage, BackedUp),
+        components_page=app.config.web.components_page,
         version=version(),
         python=platform.python_version(),
     )
 
 
 @post("/settings")
-async def keep(request: Req, state: State, data: Form) -> Page:
+async def keep(request: Req, app: App, data: Form) -> Page:
     """Keep what new conversations begin with."""
     changed = forms.changed(data, TURN_SETTINGS)
     try:
@@ -94,8 +95,8 @@ async def keep(request: Req, state: State, data: Form) -> Page:
         if is_fragment(request):
             lines = (f"{TURN_SETTINGS[name].label}: {words}" for name, words in wrong.items())
             return toast_only(request, " ".join(lines), "bad", 400)
-        return await _settings(request, state, data, forms.drawn(data, TURN_SETTINGS), wrong)
-    await state.parts.storage.change_settings(sent(changes))
+        return await _settings(request, app, data, forms.drawn(data, TURN_SETTINGS), wrong)
+    await app.storage.change_settings(sent(changes))
     words = "New conversations begin so from now on."
     if is_fragment(request):
         shown = drawn(
@@ -133,10 +134,10 @@ def _strategy(chosen: Mapping[str, Any]) -> str:
 
 
 @get("/settings/export")
-async def export(request: Req, state: State) -> Stream:
+async def export(request: Req, app: App) -> Stream:
     """Export everything, or the kinds that the query names, as one file."""
     wanted = set(request.query_params.getall("with", [])) & set(archive.KINDS)
-    size, pieces = await archive.packed(state.parts.storage, wanted or archive.KINDS)
+    size, pieces = await archive.packed(app.storage, wanted or archive.KINDS)
     name = FILE.format(archive.today())
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
@@ -146,89 +147,78 @@ async def export(request: Req, state: State) -> Stream:
     return Stream(pieces, media_type="application/zip", headers=headers)
 
 
-@post("/settings/import", before_request=import_jobs.begin, request_max_body_size=ARCHIVE_BYTES)
-async def take_in(request: Req, state: State) -> Page:
+@post("/settings/import", request_max_body_size=ARCHIVE_BYTES)
+async def take_in(request: Req, app: App) -> Page:
     """Import a file that aichat exported."""
-    one: import_jobs.Import = request.state.importing
-    try:
+    with app.imports.begun(request.query_params.get("job") or new_id()) as one:
+        form = await read_form(request)
         with one.scope:
-            return await _taken_in(request, state, one)
-    finally:
-        state.imports.end(one)
+            return await _taken_in(request, app, form, one)
     return saved(request, "/settings#data", "The import was cancelled. Everything is as it was.")
 
 
-async def _taken_in(request: Req, state: State, one: import_jobs.Import) -> Page:
-    form = await read_form(request)
+async def _taken_in(request: Req, app: ApplicationState, form: FormMultiDict, one: Import) -> Page:
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise BadValue("There is no file.", "Choose one that aichat exported.", "file")
     policy: archive.Policy = "replace" if form.get("existing") == "replace" else "keep"
     try:
-        taken = await archive.take_in(
-            state.parts.storage, file.file, policy, paths.data(), one.report
-        )
+        taken = await archive.take_in(app.storage, file.file, policy, paths.data(), one.report)
     finally:
         await file.close()
-    rooms: Rooms = state.rooms
     for id in taken.changed:
-        await rooms.character_changed(id)
+        await app.rooms.character_changed(id)
     return saved(request, "/settings#data", taken.line)
 
 
 @get("/settings/import/{job:str}")
-async def progress(state: State, job: FromPath[str]) -> Stream:
+async def progress(app: App, job: FromPath[str]) -> Stream:
     """Stream the progress of an import, line by line; nothing once it has ended."""
-    imports: import_jobs.Imports = state.imports
     return Stream(
-        imports.progress(job), media_type="text/plain", headers={"Cache-Control": "no-store"}
+        app.imports.progress(job), media_type="text/plain", headers={"Cache-Control": "no-store"}
     )
 
 
 @post("/settings/import/{job:str}/cancel", status_code=202)
-async def cancel(state: State, job: FromPath[str]) -> None:
+async def cancel(app: App, job: FromPath[str]) -> None:
     """Cancel an import; the request that sent it answers once everything is rolled back."""
-    state.imports.one(job).scope.cancel()
+    app.imports.one(job).scope.cancel()
 
 
 @post("/settings/forget")
-async def forget(request: Req, state: State, data: Form) -> Page:
+async def forget(request: Req, app: App, data: Form) -> Page:
     """Delete all conversations, and what was said in them."""
     if data.get("sure") != "yes":
         raise BadValue("Nothing was deleted.", "Tick that you are sure, then try again.", "sure")
-    parts: Parts = state.parts
-    rooms: Rooms = state.rooms
     count = 0
-    while found := await parts.storage.conversations(100):
+    while found := await app.storage.conversations(100):
         for one in found:
             with suppress(NotFound):  # another request has deleted it already
-                await parts.storage.delete_conversation(one.conversation_id)
+                await app.storage.delete_conversation(one.conversation_id)
                 count += 1
-            rooms.dismiss(one.conversation_id)
+            app.rooms.dismiss(one.conversation_id)
     words = "1 conversation is" if count == 1 else f"{count} conversations are"
     return saved(request, "/settings#data", f"{words} gone.")
 
 
 @post("/settings/stop")
-async def stop(request: Req, state: State, data: Form) -> Page:
+async def stop(request: Req, app: App, data: Form) -> Page:
     """Stop a backend that is starting, for example one that downloads weights."""
-    parts: Parts = state.parts
     name = data.get("name", "")
-    if not parts.stop(data.get("part", ""), name):
+    if not app.parts.stop(data.get("part", ""), name):
         raise BadValue("That is not starting any more.", "Look at the list of plug-ins.", "name")
     return saved(request, "/settings#plugins", f"{name} was stopped.")
 
 
 @post("/settings/retry")
-async def retry(request: Req, state: State, data: Form) -> Page:
+async def retry(request: Req, app: App, data: Form) -> Page:
     """Start a backend again that has failed or was stopped."""
-    parts: Parts = state.parts
     name = data.get("name", "")
     try:
         await anyio.to_thread.run_sync(load_env)  # the key that was missing may be there now
     except BadSettings as error:
         raise BadValue(error.problem, error.hint, "name") from error
-    if not parts.retry(data.get("part", ""), name):
+    if not app.parts.retry(data.get("part", ""), name):
         raise BadValue("There is nothing to try again.", "Look at the list of plug-ins.", "name")
     return saved(request, "/settings#plugins", f"{name} is starting.")
 

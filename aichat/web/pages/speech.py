@@ -8,14 +8,15 @@ from typing import Any
 
 from attrs import field, frozen
 from litestar import Router, get, post
-from litestar.datastructures import FormMultiDict, State
+from litestar.datastructures import FormMultiDict
 from litestar.params import FromPath
 
-from aichat.core import BadValue, Parts, Status
+from aichat.core import BadValue, Status
+from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.page import Page, Req, done, page
 from aichat.web.schemas.forms import read_form
 from aichat.web.settings.descriptions import NAMES, WORDS, Setting, settings_of
-from aichat.web.settings.live_settings import LiveSettings, LiveValue
+from aichat.web.settings.live_settings import LiveValue
 
 from . import forms
 from .forms import Problems
@@ -101,29 +102,28 @@ class Serving:
 
 
 @get("/speech")
-async def speech(request: Req, state: State) -> Page:
+async def speech(request: Req, app: App) -> Page:
     """The page Speech."""
-    return _page(request, state)
+    return _page(request, app)
 
 
 @post("/speech/{backend:str}", status_code=200)
-async def change(request: Req, state: State, backend: FromPath[str]) -> Page:
+async def change(request: Req, app: App, backend: FromPath[str]) -> Page:
     """Change settings of a backend, or take one or all back to what plugins.toml says."""
-    adjusting: LiveSettings = state.adjusting
     form = await read_form(request)
     part, _, name = backend.partition(".")
     wanted, _, what = (forms.text(form, "do") or "save").partition(" ")
     try:
         if wanted == "reset" and what:
-            await adjusting.change(part, name, {what: None})
+            await app.live_settings.change(part, name, {what: None})
         elif wanted == "reset":
-            await adjusting.reset(part, name)
+            await app.live_settings.reset(part, name)
         else:
-            known = adjusting.of(part, name)
-            await adjusting.change(part, name, _changes(known, form))
+            known = app.live_settings.of(part, name)
+            await app.live_settings.change(part, name, _changes(known, form))
     except BadValue as error:
         wrong = {error.field: _in_words(error.line)}
-        return _page(request, state, 400, backend, form, wrong)
+        return _page(request, app, 400, backend, form, wrong)
     words = (
         "Set back to the value in plugins.toml." if wanted == "reset" else "That holds from now on."
     )
@@ -161,23 +161,21 @@ def _shown(value: Any) -> str:
 
 def _page(
     request: Req,
-    state: State,
+    app: ApplicationState,
     code: int = 200,
     tried: str = "",
     form: FormMultiDict | None = None,
     problems: Problems | None = None,
 ) -> Page:
-    parts: Parts = state.parts
-    adjusting: LiveSettings = state.adjusting
-    statuses = [one for part in PARTS for one in parts.statuses() if one.part == part]
+    statuses = [one for part in PARTS for one in app.parts.statuses() if one.part == part]
     serving = []
     for part, title in PARTS.items():
         status = next((one for one in statuses if one.part == part and one.serving), None)
         if status is None:
             serving.append(Serving(part, title, None))
             continue
-        settings = settings_of(state.config, state.manager, part, status.name)
-        fields = [Field(one) for one in adjusting.of(part, status.name)]
+        settings = settings_of(app.config, app.manager, part, status.name)
+        fields = [Field(one) for one in app.live_settings.of(part, status.name)]
         if form and tried == f"{part}.{status.name}":
             wrong = problems or {}
             fields = [

@@ -8,12 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 from litestar import Router, get, post
-from litestar.datastructures import FormMultiDict, State
+from litestar.datastructures import FormMultiDict
 from litestar.params import FromPath
 
 from aichat.core import AichatError, Parts, Storage, Voice, abilities
 from aichat.core.models import Method
 from aichat.web.api.voices import FORM_BYTES
+from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.page import Page, Req, done, failed, page
 from aichat.web.schemas.forms import check_form, read_form
 from aichat.web.schemas.voices import SENTENCE
@@ -29,53 +30,52 @@ METHODS: dict[str, Method] = {"describe": "description", "clone": "clone"}
 
 
 @get("/voices")
-async def library(request: Req, state: State) -> Page:
+async def library(request: Req, app: App) -> Page:
     """All voices, and who uses them."""
-    return await _library(request, state, FormMultiDict())
+    return await _library(request, app, FormMultiDict())
 
 
 @post("/voices/hear", status_code=200, **FORM)
-async def hear(request: Req, state: State) -> Page:
+async def hear(request: Req, app: App) -> Page:
     """Let a voice of the library speak; those heard before stay to compare."""
-    return await _library(request, state, await read_form(request))
+    return await _library(request, app, await read_form(request))
 
 
 @get("/voices/{way:str}")
-async def begin(request: Req, state: State, way: FromPath[str]) -> Page:
+async def begin(request: Req, app: App, way: FromPath[str]) -> Page:
     """A new voice, described or cloned."""
     if way not in METHODS:
         return failed("/voices", "There is no such page. These are your voices.")
-    return await _form(request, state, VoiceForm.blank(METHODS[way]))
+    return await _form(request, app, VoiceForm.blank(METHODS[way]))
 
 
 @post("/voices/{way:str}", status_code=200, **FORM)
-async def add(request: Req, state: State, way: FromPath[str]) -> Page:
+async def add(request: Req, app: App, way: FromPath[str]) -> Page:
     """Try or keep a new voice."""
     if way not in METHODS:
         return failed("/voices", "There is no such page. These are your voices.")
     sent = await read_form(request)
-    return await _used(request, state, VoiceForm.read(METHODS[way], sent), sent)
+    return await _used(request, app, VoiceForm.read(METHODS[way], sent), sent)
 
 
 @get("/voices/of/{key:str}")
-async def edit(request: Req, state: State, key: FromPath[str]) -> Page:
+async def edit(request: Req, app: App, key: FromPath[str]) -> Page:
     """The page of an existing voice."""
-    storage: Storage = state.parts.storage
-    return await _form(request, state, await VoiceForm.of(storage, await storage.voice(key)))
+    return await _form(request, app, await VoiceForm.of(app.storage, await app.storage.voice(key)))
 
 
 @post("/voices/of/{key:str}", status_code=200, **FORM)
-async def change(request: Req, state: State, key: FromPath[str]) -> Page:
+async def change(request: Req, app: App, key: FromPath[str]) -> Page:
     """Try or keep changes of a voice."""
-    known, sent = await state.parts.storage.voice(key), await read_form(request)
-    return await _used(request, state, VoiceForm.read(known.method, sent, known), sent)
+    known, sent = await app.storage.voice(key), await read_form(request)
+    return await _used(request, app, VoiceForm.read(known.method, sent, known), sent)
 
 
 @post("/voices/of/{key:str}/delete", status_code=303)
-async def remove(state: State, key: FromPath[str]) -> Page:
+async def remove(app: App, key: FromPath[str]) -> Page:
     """Remove a voice that nobody uses."""
     try:
-        await state.parts.storage.delete_voice(key)
+        await app.storage.delete_voice(key)
     except AichatError as error:
         return failed(path_of(key), error.line)
     return done("/voices", f"The voice {key} is gone.")
@@ -86,29 +86,27 @@ def path_of(key: str) -> str:
     return f"/voices/of/{quote(key, safe='')}"
 
 
-async def _used(request: Req, state: State, form: VoiceForm, sent: FormMultiDict) -> Page:
+async def _used(request: Req, app: ApplicationState, form: VoiceForm, sent: FormMultiDict) -> Page:
     """Do what the pressed button asks for."""
-    parts: Parts = state.parts
     wanted = forms.text(sent, "do") or "save"
     try:
-        await form.take_in(state.uploads, parts, sent)
+        await form.take_in(app.uploads, app.parts, sent)
         if wanted == "save":
-            made = await form.save(parts.storage)
-            words = await learnt(parts, made)
+            made = await form.save(app.storage)
+            words = await learnt(app.parts, made)
             return done("/voices", f"The voice {made.voice} is kept. {words}".strip())
         if wanted in ("hear", "another"):
             another = wanted == "another"
-            await while_there(request, partial(form.hear, state.previews, parts, another=another))
+            await while_there(request, partial(form.hear, app.previews, app.parts, another=another))
     except AichatError as error:
         form.problems = forms.problems(error)
-        return await _form(request, state, form, 400)
-    return await _form(request, state, form)
+        return await _form(request, app, form, 400)
+    return await _form(request, app, form)
 
 
-async def _form(request: Req, state: State, form: VoiceForm, code: int = 200) -> Page:
-    parts: Parts = state.parts
+async def _form(request: Req, app: ApplicationState, form: VoiceForm, code: int = 200) -> Page:
     try:
-        stale = await form.stale(state.previews, parts)
+        stale = await form.stale(app.previews, app.parts)
     except AichatError:  # what is wrong stands beside the fields already
         stale = set()
     return page(
@@ -119,8 +117,8 @@ async def _form(request: Req, state: State, form: VoiceForm, code: int = 200) ->
         to=path_of(form.known.voice) if form.known else f"/voices/{_way(form.method)}",
         stale=stale,
         letters=takes.LETTERS,
-        users=await _users(parts.storage, form.known.voice) if form.known else [],
-        engine=engine(parts),
+        users=await _users(app.storage, form.known.voice) if form.known else [],
+        engine=engine(app.parts),
     )
 
 
@@ -132,13 +130,12 @@ async def _users(storage: Storage, key: str) -> list[Any]:
     return [who for who in await storage.characters() if who.voice == key]
 
 
-async def _library(request: Req, state: State, sent: FormMultiDict) -> Page:
-    parts: Parts = state.parts
-    storage = parts.storage
+async def _library(request: Req, app: ApplicationState, sent: FormMultiDict) -> Page:
+    storage = app.storage
     text = forms.text(sent, "text") or SENTENCE
     heard, problem = takes.read(forms.all_texts(sent, "take")), ""
     try:
-        heard = await _heard(request, state, heard, forms.text(sent, "voice"), text)
+        heard = await _heard(request, app, heard, forms.text(sent, "voice"), text)
     except AichatError as error:
         problem = error.line
     characters = await storage.characters()
@@ -153,16 +150,18 @@ async def _library(request: Req, state: State, sent: FormMultiDict) -> Page:
         heard=heard,
         letters=takes.LETTERS,
         problem=problem,
-        engine=engine(parts),
+        engine=engine(app.parts),
         path_of=path_of,
     )
 
 
-async def _heard(request: Req, state: State, heard: list[Take], key: str, text: str) -> list[Take]:
+async def _heard(
+    request: Req, app: ApplicationState, heard: list[Take], key: str, text: str
+) -> list[Take]:
     if not key:
         return heard
-    voice = await state.parts.storage.voice(key)
-    made = await while_there(request, partial(state.previews.speak, state.parts, voice, text))
+    voice = await app.storage.voice(key)
+    made = await while_there(request, partial(app.previews.speak, app.parts, voice, text))
     return takes.added(heard, Take(None, made.key, key))
 
 

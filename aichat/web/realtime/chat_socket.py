@@ -42,9 +42,11 @@ from aichat.web.html.cast_view import speakers
 from aichat.web.html.markdown import start_of_word
 from aichat.web.schemas import client_frames, server_frames
 from aichat.web.schemas import settings as setting_schemas
+from aichat.web.schemas.parameters import Injected
 
 from .draft_preview import draft_previews
 from .errors import error_message
+from .idle_timeout import IdleTimeout
 from .join_request import Refused, enter, wanted_cast
 from .microphone import Microphone
 from .outbox import Connection
@@ -91,10 +93,12 @@ class TooFast(AichatError):
 
 
 @websocket("/ws")
-async def chat(socket: WebSocket[Any, Any, Any]) -> None:
+async def chat(
+    socket: WebSocket[Any, Any, Any],
+    rooms: Injected[Rooms],
+    idle_timeout: Injected[IdleTimeout],
+) -> None:
     """Serve one client's connection to a conversation."""
-    state = socket.app.state
-    rooms: Rooms = state.rooms
     query = socket.query_params
     is_offered = server_frames.SUBPROTOCOL in socket.scope["subprotocols"]
     # clients that cannot offer a subprotocol may name it in the address
@@ -137,7 +141,7 @@ async def chat(socket: WebSocket[Any, Any, Any]) -> None:
             wishes=rooms.paces.wishes.connection(room.conversation, peer),
         )
         here = rooms.joined(room, connection, session)
-        with here, state.idle_timeout.watched(client), writer.at_work():
+        with here, idle_timeout.watched(client), writer.at_work():
             if not resumed:
                 rooms.wake(room, resumed=False)
             client.greet(characters, int(last_event_id) if resumed else None)

@@ -20,6 +20,8 @@ from msgspec import Struct
 from aichat.core import Parts
 from aichat.web.access.rate_limits import Bucket
 from aichat.web.html.fragments import partial
+from aichat.web.html.templates import templates_of
+from aichat.web.schemas.parameters import Injected
 
 from .rooms import Rooms
 
@@ -43,9 +45,10 @@ _pings = msgspec.json.Decoder(Ping)
 
 
 @websocket("/ws/status")
-async def watch(socket: WebSocket[Any, Any, Any]) -> None:
+async def watch(
+    socket: WebSocket[Any, Any, Any], parts: Injected[Parts], rooms: Injected[Rooms]
+) -> None:
     """Send a page the state of the parts that the query *parts* names (default: all)."""
-    parts: Parts = socket.app.state.parts
     names = set((socket.query_params.get("parts") or "").split(",")) - {""}
     send_news, news = anyio.create_memory_object_stream[None](1)
 
@@ -61,21 +64,20 @@ async def watch(socket: WebSocket[Any, Any, Any]) -> None:
 
             async def send_statuses() -> None:
                 async for _ in news:
-                    html = statuses(socket.app.state.jinja, parts, names)
+                    html = statuses(templates_of(socket.app), parts, names)
                     await socket.send_json({"type": "html", "html": html})
 
             tasks.start_soon(send_statuses)
             if "list" in socket.query_params:
-                tasks.start_soon(_send_list_changes, socket)
+                tasks.start_soon(_send_list_changes, socket, rooms)
             await _answer(socket)
             tasks.cancel_scope.cancel()
     finally:
         parts.watchers.remove(changed)
 
 
-async def _send_list_changes(socket: WebSocket[Any, Any, Any]) -> None:
+async def _send_list_changes(socket: WebSocket[Any, Any, Any], rooms: Rooms) -> None:
     """Send a page the changes of the list of conversations."""
-    rooms: Rooms = socket.app.state.rooms
     send_html, fragments = anyio.create_memory_object_stream[str](CHANGES)
 
     def changed(html: str) -> None:

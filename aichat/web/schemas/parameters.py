@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from litestar import Request
+from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import PathParameter, QueryParameter, SkipValidation
 
 from . import records as record_schemas
+
+T = TypeVar("T")
+Injected = NamedDependency[SkipValidation[T]]
+"""What the application has, by the parameter's name: see ``application_state.py``."""
 
 STORABLE = r"^[^\x00]+$"
 """PostgreSQL refuses U+0000 even in a query."""

@@ -5,15 +5,13 @@ The page names its import in the address (``?job=…``), so that other requests 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import anyio
 from attrs import define, field
-from litestar import Request
 
-from aichat.core import BadValue, NotFound, new_id
-from aichat.web.schemas.forms import read_form
+from aichat.core import BadValue, NotFound
 
 MOST = 8
 """Most imports at once."""
@@ -54,17 +52,17 @@ class Imports:
 
     going: dict[str, Import] = field(factory=dict)
 
-    def begin(self, name: str) -> Import:
-        """Register a new import. Raises BadValue when there are too many."""
+    @contextmanager
+    def begun(self, name: str) -> Iterator[Import]:
+        """Register an import within the ``with`` block. Raises BadValue when there are too many."""
         if name in self.going or len(self.going) >= MOST or len(name) > LONGEST_NAME:
             raise BadValue("Too many imports go on at once.", "Try again in a moment.", "job")
         made = self.going[name] = Import(name)
-        return made
-
-    def end(self, one: Import) -> None:
-        """Remove an import that is over."""
-        self.going.pop(one.name, None)
-        one.end()
+        try:
+            yield made
+        finally:
+            del self.going[name]
+            made.end()
 
     def one(self, name: str) -> Import:
         """Return a running import. Raises NotFound."""
@@ -79,15 +77,3 @@ class Imports:
             moved = one.moved
             yield f"{one.done} {one.total}\n"
             await moved.wait()
-
-
-async def begin(request: Request[Any, Any, Any]) -> None:
-    """Before a request: register its import, then read the uploaded file."""
-    imports: Imports = request.app.state.imports
-    one = imports.begin(request.query_params.get("job") or new_id())
-    request.state.importing = one
-    try:
-        await read_form(request)
-    except BaseException:
-        imports.end(one)
-        raise

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from attrs import define, field
 from litestar import Response, get
-from litestar.datastructures import State
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -27,6 +26,7 @@ from aichat.core import AichatError, Bus
 from aichat.core.events import MARKS, HandlerFailed, Interrupted, ReplyUsage, ToolUsed, TurnTimed
 from aichat.web.realtime.errors import stage_of
 from aichat.web.realtime.rooms import Rooms
+from aichat.web.schemas.parameters import Injected
 
 TURNS = 1_000
 """Most turns whose waterfalls are kept; older ones are dropped."""
@@ -153,7 +153,6 @@ class Metrics:
 
 
 @get("/metrics", sync_to_thread=False, include_in_schema=False)
-def metrics(state: State) -> Response[bytes]:
+def metrics(metrics: Injected[Metrics]) -> Response[bytes]:
     """Answer in Prometheus' text format."""
-    kept: Metrics = state.metrics
-    return Response(generate_latest(kept.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

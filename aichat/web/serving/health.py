@@ -6,10 +6,10 @@ from typing import Any
 
 from attrs import asdict
 from litestar import Response, get
-from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 
 from aichat.core import Parts
+from aichat.web.schemas.parameters import Injected
 
 
 @get("/health", operation_id="getHealth", tags=["health"], sync_to_thread=False)
@@ -27,9 +27,8 @@ def health() -> dict[str, str]:
     },
     sync_to_thread=False,
 )
-def ready(state: State) -> Response[dict[str, Any]]:
+def ready(parts: Injected[Parts]) -> Response[dict[str, Any]]:
     """List every plug-in with its state; 503 while a part has no ready backend."""
-    parts: Parts = state.parts
     is_ready = parts.is_ready()
     body = {
         "status": "ready" if is_ready else "starting",

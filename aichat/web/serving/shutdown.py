@@ -14,7 +14,8 @@ import sys
 import threading
 
 import click
-from litestar.datastructures import State
+
+from aichat.web.application_state import ApplicationState
 
 GOODBYE_SECONDS = 0.15
 """Timeout for clients to receive the close frame."""
@@ -24,11 +25,10 @@ LAST_SECONDS = 0.25
 """Seconds after everything is stored until the process is ended whatever still runs."""
 
 
-async def begin(state: State) -> None:
+async def begin(state: ApplicationState) -> None:
     """Interrupt live turns, and disconnect every client."""
-    if bus := getattr(state, "bus", None):  # else it never started
-        bus.stop()
-        await state.rooms.part(GOODBYE_SECONDS)
+    state.bus.stop()
+    await state.rooms.part(GOODBYE_SECONDS)
 
 
 def is_news(record: logging.LogRecord) -> bool:

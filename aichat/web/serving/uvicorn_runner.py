@@ -7,33 +7,25 @@ here, both ways.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import click
 from litestar import Litestar
 from litestar.plugins import CLIPlugin
 
-from aichat.core import AichatError
 from aichat.web.access import binding
-from aichat.web.access.commands import browsable, login_line
-from aichat.web.access.keyring import Keyring
+from aichat.web.access.commands import browsable
 
-from . import shutdown as stopping
+from . import shutdown
 from .cannot_start import stop
+from .lifecycle import Lifecycle
 from .logs import redact_logs
 
-NEEDS_HTTPS = (
-    "Browsers on other machines can log in, and use the microphone, over https only: put a TLS "
-    "proxy before it, or start it with --ssl-certfile and --ssl-keyfile."
-)
 SETTINGS: dict[str, Any] = {
     "http": "aichat.web.serving.http_timeouts:HttpTimeoutProtocol",
     "ws_per_message_deflate": False,  # speech hardly shrinks, and it costs three times the CPU
@@ -47,6 +39,9 @@ SETTINGS: dict[str, Any] = {
 class AichatServer(CLIPlugin):
     """Makes ``litestar run`` serve aichat with its own settings."""
 
+    def __init__(self, life: Lifecycle) -> None:
+        self.life = life
+
     def on_cli_init(self, cli: click.Group) -> None:
         """Add nothing: the commands are registered by the entry point."""
 
@@ -58,98 +53,55 @@ class AichatServer(CLIPlugin):
         from .environment import require_env  # read when litestar looked for its commands
 
         require_env()
-        if app.state.failure:
-            raise stop(str(app.state.failure))
-        _prepare(app, click.get_current_context().params)
+        if self.life.failure:
+            raise stop(str(self.life.failure))
+        _prepare(self.life, click.get_current_context().params)
         for key, value in SETTINGS.items():
             os.environ.setdefault(f"UVICORN_{key.upper()}", str(value))
         os.environ["UVICORN_PROXY_HEADERS"] = "False"  # it would trust any local peer
         run = uvicorn.run
-        uvicorn.run = lambda **options: serve(app, options)
+        uvicorn.run = lambda **options: serve(self.life, options)
         try:
             yield
         finally:
             uvicorn.run = run
 
 
-def _prepare(app: Litestar, options: dict[str, Any]) -> None:
+def _prepare(life: Lifecycle, options: dict[str, Any]) -> None:
     """Stop a start that would serve others without a login; print the login for workers."""
+    from .start_message import say_login  # imports uvicorn
+
     host = options["host"]
-    is_local = app.state.authenticator.knows_only_local
+    is_local = life.authenticator and life.authenticator.knows_only_local
     if is_local and (why := binding.refusal(host, options["fd"], options["uds"])):
         raise stop(why)
     if options["reload"] or options["wc"] > 1:  # then the server is another process
         scheme = "https" if options["ssl_certfile"] else "http"
-        _say_login(app, f"{scheme}://{browsable(host)}:{options['port']}")
+        say_login(life.keyring, f"{scheme}://{browsable(host)}:{options['port']}")
 
 
-def _say_address(app: Litestar, config: Any, sockets: list[socket.socket] | None) -> None:
-    address = _address(config, sockets[0]) if sockets else ""  # a file is no address
-    if address:
-        click.echo(f"aichat is at {address}")
-    _say_login(app, address)
-    is_plain = not config.is_ssl and binding.refusal(config.host, config.fd, config.uds)
-    if app.state.keyring and is_plain:
-        click.echo(NEEDS_HTTPS)
-
-
-def _say_login(app: Litestar, address: str) -> None:
-    if not app.state.keyring:
-        return
-    try:
-        with Keyring(app.state.keyring.path) as keyring:
-            click.echo(login_line(keyring, address))
-    except AichatError as error:
-        raise stop(str(error)) from error
-
-
-def serve(app: Litestar, options: dict[str, Any]) -> None:
+def serve(life: Lifecycle, options: dict[str, Any]) -> None:
     """Serve until stopped. Raises SystemExit, after one message, when the start fails."""
     import uvicorn
 
+    from .uvicorn_server import Server
+
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    for is_news in (lambda _: app.state.failure is None, stopping.is_news):
+    for is_news in (lambda _: life.failure is None, shutdown.is_news):
         logging.getLogger("uvicorn.error").addFilter(is_news)
-    patience = {"timeout_graceful_shutdown": stopping.GRACE_SECONDS}
+    patience = {"timeout_graceful_shutdown": shutdown.GRACE_SECONDS}
     config = uvicorn.Config(**{**options, **SETTINGS, **patience})
     redact_logs()  # uvicorn has its own handlers now
     sockets = None if config.fd is not None or config.uds else [_bound(config.host, config.port)]
-
-    class Server(uvicorn.Server):
-        loop: asyncio.AbstractEventLoop | None = None
-        exit_code = 0
-        signals = 0
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            self.loop = asyncio.get_running_loop()
-            await super().startup(sockets)
-            if self.started:
-                _say_address(app, config, sockets)
-
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            await stopping.begin(app.state)
-            await super().shutdown(sockets)
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            self.signals += 1
-            if self.signals == 2:
-                return  # it is ending already, and what was heard is being stored
-            self.exit_code = 0 if sig == signal.SIGINT else 128 + sig
-            super().handle_exit(sig, frame)
-            if self.loop and (hurry := app.state.get("hurry")):
-                self.loop.call_soon_threadsafe(hurry.set)  # ends the wait for the start
-
-    server = Server(config)
-    app.state.when_kept = lambda: stopping.end_soon(server.exit_code)
     try:
-        server.run(sockets)
+        Server(config, life).run(sockets)
     except KeyboardInterrupt:
         return
     except SystemExit:
-        if app.state.failure is None:
+        if life.failure is None:
             raise
-    if app.state.failure:
-        raise stop(str(app.state.failure))
+    if life.failure:
+        raise stop(str(life.failure))
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -166,9 +118,3 @@ def _bound(host: str, port: int) -> socket.socket:
             "or [web] port in plugins.toml."
         ) from error
     return listener
-
-
-def _address(config: Any, listener: socket.socket) -> str:
-    scheme = "https" if config.is_ssl else "http"
-    host, port = listener.getsockname()[:2]
-    return f"{scheme}://{browsable(host)}:{port}"

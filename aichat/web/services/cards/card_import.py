@@ -15,16 +15,16 @@ from typing import Any
 
 import anyio
 from anyio import to_thread
-from attrs import evolve
-from litestar.datastructures import State
+from attrs import evolve, frozen
 
-from aichat.core import BadValue, Character, Storage, Voice
+from aichat.core import BadValue, Character, Parts, Storage, Voice
 from aichat.web.schemas.decoding import fill
 from aichat.web.schemas.records import NewCharacter
 from aichat.web.schemas.settings import KNOWN, sent
 from aichat.web.schemas.voices import NewVoice
+from aichat.web.services.uploads import Uploads
 from aichat.web.services.uploads.files import File, read_at_most
-from aichat.web.services.uploads.pictures import LIMIT_BYTES
+from aichat.web.services.uploads.pictures import LIMIT_BYTES, Pictures
 
 from . import card as cards
 
@@ -53,52 +53,62 @@ def accepted(who: Character, names: Collection[str]) -> dict[str, Any]:
     return {**{name: taken[name] for name in OWN if name in taken}, "extensions": extensions}
 
 
-async def take_in(state: State, file: File) -> Character:
-    """Make a character of a card, after its picture and its voice. Raises BadValue, or TooLarge."""
-    data = await read_at_most(file, LIMIT_BYTES, "Send a smaller card.")
-    card = await to_thread.run_sync(cards.read, data)
-    storage: Storage = state.parts.storage
-    fields = sent(fill(card.fields, NewCharacter))
-    proposed = card.fields["extensions"].get("proposed", {})
-    own = {name: proposed[name] for name in OWN if name in proposed}
-    fill({**card.fields, **own}, NewCharacter)  # a proposal that cannot be accepted is none
-    voice = sent(fill(card.voice, NewVoice)) if card.voice else None
-    if card.picture:
-        address = await state.pictures.paint(storage, card.picture)
-        fields |= {"image_url": address, "images": [address]}
-    if voice and card.clip:
-        fields["voice"] = await _cloned(state, Voice(**voice), card.clip)
-    elif voice:
-        fields["voice"] = await _kept(storage, Voice(**voice))
-    # looking through all of a large one takes a while
-    who = await to_thread.run_sync(partial(Character, "", **fields))
-    return await storage.add_character(who)
+@frozen
+class CardImport:
+    """Makes characters of cards."""
 
+    parts: Parts
+    uploads: Uploads
+    pictures: Pictures
 
-async def _cloned(state: State, voice: Voice, clip: cards.Clip) -> str:
-    """Store a cloned voice; its clip is decoded and re-encoded like an upload."""
-    if not clip.consent:
-        raise BadValue(
-            "The card holds a cloned voice whose speaker has not agreed.",
-            "Take the voice out of the card.",
-            "file",
+    async def take_in(self, file: File) -> Character:
+        """Make a character of a card, after its picture and its voice.
+
+        Raises BadValue, or TooLarge.
+        """
+        data = await read_at_most(file, LIMIT_BYTES, "Send a smaller card.")
+        card = await to_thread.run_sync(cards.read, data)
+        storage = self.parts.storage
+        fields = sent(fill(card.fields, NewCharacter))
+        proposed = card.fields["extensions"].get("proposed", {})
+        own = {name: proposed[name] for name in OWN if name in proposed}
+        fill({**card.fields, **own}, NewCharacter)  # a proposal that cannot be accepted is none
+        voice = sent(fill(card.voice, NewVoice)) if card.voice else None
+        if card.picture:
+            address = await self.pictures.paint(storage, card.picture)
+            fields |= {"image_url": address, "images": [address]}
+        if voice and card.clip:
+            fields["voice"] = await self._cloned(Voice(**voice), card.clip)
+        elif voice:
+            fields["voice"] = await _kept(storage, Voice(**voice))
+        # looking through all of a large one takes a while
+        who = await to_thread.run_sync(partial(Character, "", **fields))
+        return await storage.add_character(who)
+
+    async def _cloned(self, voice: Voice, clip: cards.Clip) -> str:
+        """Store a cloned voice; its clip is decoded and re-encoded like an upload."""
+        if not clip.consent:
+            raise BadValue(
+                "The card holds a cloned voice whose speaker has not agreed.",
+                "Take the voice out of the card.",
+                "file",
+            )
+        storage = self.parts.storage
+        file = anyio.wrap_file(io.BytesIO(clip.audio))
+        kept = await self.uploads.keep(self.parts, file, clip.transcript)
+        known = {one.voice: one for one in await storage.voices()}
+        same = known.get(voice.voice)
+        if same and same.audio_path == kept.audio_path:
+            return same.voice
+        made = evolve(
+            voice,
+            voice=free_name(voice.voice.replace("/", "-").strip(), known),
+            audio_path=kept.audio_path,
+            text_path=kept.text_path,
+            audio_tokens=None,
+            settings={**voice.settings, "consent": clip.consent},
         )
-    storage: Storage = state.parts.storage
-    file = anyio.wrap_file(io.BytesIO(clip.audio))
-    kept = await state.uploads.keep(state.parts, file, clip.transcript)
-    known = {one.voice: one for one in await storage.voices()}
-    same = known.get(voice.voice)
-    if same and same.audio_path == kept.audio_path:
-        return same.voice
-    made = evolve(
-        voice,
-        voice=free_name(voice.voice.replace("/", "-").strip(), known),
-        audio_path=kept.audio_path,
-        text_path=kept.text_path,
-        audio_tokens=None,
-        settings={**voice.settings, "consent": clip.consent},
-    )
-    return (await storage.add_voice(made)).voice
+        return (await storage.add_voice(made)).voice
 
 
 async def _kept(storage: Storage, voice: Voice) -> str:
