@@ -31,10 +31,10 @@ from .services.message_edits import MessageEdits
 from .services.message_posts import Posted
 from .services.metrics import Metrics
 from .services.model_catalogue import Catalogue
-from .services.pending_deletions import PendingDeletions
 from .services.prompt_log import Prompts
 from .services.undo.characters import DeletedCharacters
 from .services.undo.messages import DeletedMessages
+from .services.undo.pending_deletions import PendingDeletions
 from .services.uploads import Pictures, Uploads
 from .services.voice_previews import Previews
 from .settings.live_settings import LiveSettings

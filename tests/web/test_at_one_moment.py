@@ -34,8 +34,8 @@ from aichat.web.realtime.rooms import Rooms
 from aichat.web.realtime.sessions import LINGER_SECONDS
 from aichat.web.services.archive.reading import _Taking
 from aichat.web.services.conversation_list import Listing
-from aichat.web.services.pending_deletions import UNDO_SECONDS, PendingDeletions
 from aichat.web.services.undo.messages import DeletedMessages
+from aichat.web.services.undo.pending_deletions import UNDO_SECONDS, PendingDeletions
 from support.chat import Given, a_store, all_ready
 from support.slow_store import a_slow_store
 

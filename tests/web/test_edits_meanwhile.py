@@ -29,7 +29,7 @@ from aichat.web.schemas.records import NewMessage
 from aichat.web.services.conversation_list import Listing
 from aichat.web.services.message_edits import MessageEdits
 from aichat.web.services.message_posts import Posted
-from aichat.web.services.pending_deletions import PendingDeletions
+from aichat.web.services.undo.pending_deletions import PendingDeletions
 from support.chat import AT_EASE, Chat, a_chat, a_store
 
 TEXT = "This is the first sentence. And here is another one."

@@ -11,7 +11,7 @@ import pytest
 from aichat.core.events import Turn, TurnTimed
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.html.latency_chart import stages, waterfall
-from aichat.web.services import pending_deletions
+from aichat.web.services.undo import pending_deletions
 from support.in_process_server import Server, a_server
 
 HTML = {"Accept": "text/html"}

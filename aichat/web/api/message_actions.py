@@ -15,7 +15,7 @@ from aichat.web.html.page import Req, address
 from aichat.web.schemas import records
 from aichat.web.schemas.parameters import Id, errors
 from aichat.web.schemas.records import outs
-from aichat.web.services.pending_deletions import UNDO_SECONDS
+from aichat.web.services.undo.pending_deletions import UNDO_SECONDS
 
 FromHere = Annotated[bool, QueryParameter(description="Delete what follows the message, too.")]
 Fresh = Annotated[bool, QueryParameter(description="Speak it anew, even if it is there as sound.")]

@@ -14,7 +14,7 @@ from aichat.core import BadValue, is_clean
 from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.fragments import partial
 from aichat.web.html.page import Page, Req, done, page, wants_page
-from aichat.web.services.pending_deletions import UNDO_SECONDS
+from aichat.web.services.undo.pending_deletions import UNDO_SECONDS
 
 LONGEST_TITLE = 200
 LONGEST_QUERY = 1_000

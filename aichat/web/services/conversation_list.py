@@ -5,7 +5,7 @@ Conversations that are deleted while the list is read are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -15,8 +15,6 @@ from attrs import define, field, frozen
 from aichat.core import Character, Conversation, NotFound, Storage
 from aichat.web.html.fragments import last_line
 from aichat.web.realtime.hidden_messages import HiddenMessages
-
-from .pending_deletions import PendingDeletions
 
 LISTED = 30
 """Most conversations in the list."""
@@ -42,7 +40,8 @@ class Entry:
 class Listing:
     """Reads the list; last messages are cached until a conversation has new activity."""
 
-    pending: PendingDeletions
+    pending: Container[str]
+    """Conversations that are not listed: their deletion is pending."""
     hidden: HiddenMessages
     lasts: dict[str, tuple[datetime, str]] = field(factory=dict)
     forgotten: int = 0

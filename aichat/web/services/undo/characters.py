@@ -12,7 +12,8 @@ from attrs import define, field, frozen
 
 from aichat.core import Character, Parts
 from aichat.web.realtime.rooms import Rooms
-from aichat.web.services.pending_deletions import PendingDeletions
+
+from .pending_deletions import PendingDeletions
 
 
 @frozen

@@ -16,7 +16,8 @@ from aichat.core import Message, NotFound, Parts
 from aichat.web.html.fragments import last_line, partial
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.services.conversation_list import Listing
-from aichat.web.services.pending_deletions import PendingDeletions
+
+from .pending_deletions import PendingDeletions
 
 PAGE = 200
 

@@ -31,7 +31,7 @@ class PendingDeletions:
     tasks: TaskGroup
     pending: dict[str, tuple[anyio.CancelScope, Delete]] = field(factory=dict)
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: object) -> bool:
         """Return whether the deletion of *key* is pending."""
         return key in self.pending
 
