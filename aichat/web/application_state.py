@@ -33,6 +33,7 @@ from .services.metrics import Metrics
 from .services.model_catalogue import Catalogue
 from .services.prompt_log import Prompts
 from .services.undo.characters import DeletedCharacters
+from .services.undo.conversations import DeletedConversations
 from .services.undo.messages import DeletedMessages
 from .services.undo.pending_deletions import PendingDeletions
 from .services.uploads import Pictures, Uploads
@@ -56,6 +57,7 @@ class ApplicationState:
     message_edits: MessageEdits
     message_actions: MessageActions
     pending_deletions: PendingDeletions
+    deleted_conversations: DeletedConversations
     deleted_messages: DeletedMessages
     deleted_characters: DeletedCharacters
     uploads: Uploads
@@ -101,15 +103,13 @@ def application_state(
     return ApplicationState(
         config, manager, templates, bus, parts, rooms,
         idle_timeout=IdleTimeout(config.web.max_silence_s, bus.clock),
-        listing=listing,
-        posted=edits.posted,
-        message_edits=edits,
+        listing=listing, posted=edits.posted, message_edits=edits,
         message_actions=MessageActions(rooms, deleted),
         pending_deletions=pending,
+        deleted_conversations=DeletedConversations(parts, rooms, pending, listing, templates),
         deleted_messages=deleted,
         deleted_characters=DeletedCharacters(parts, rooms, pending),
-        uploads=uploads,
-        pictures=pictures,
+        uploads=uploads, pictures=pictures,
         card_import=CardImport(parts, uploads, pictures),
         previews=Previews(paths.data() / "previews", config),
         live_settings=LiveSettings(parts),

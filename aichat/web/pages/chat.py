@@ -58,7 +58,7 @@ async def start(request: Req, app: App) -> Page:
 async def conversation(request: Req, app: App, conversation_id: FromPath[str]) -> Page:
     """One conversation."""
     storage = app.storage
-    if conversation_id in app.pending_deletions:
+    if conversation_id in app.deleted_conversations:
         return page(request, "pages/conversation_gone.html", 404, conversation_id=conversation_id)
     found, cast = await storage.cast(conversation_id)
     messages = await app.rooms.hidden.recent(storage, conversation_id, SHOWN)

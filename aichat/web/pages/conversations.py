@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial as partial_of
 from typing import Annotated
 
 from litestar import Response, Router, get, post
@@ -29,7 +28,7 @@ async def several(
     """All conversations, or those in which some words were said; *gone* was deleted just now."""
     query = q.strip()[:LONGEST_QUERY]
     found = await app.listing.entries(app.storage, query if is_clean(query) else "")
-    undo = gone if gone in app.pending_deletions else ""
+    undo = gone if gone in app.deleted_conversations else ""
     return page(
         request,
         "pages/conversations.html",
@@ -50,20 +49,17 @@ async def edit(request: Req, app: App, conversation_id: FromPath[str]) -> Page:
 
 @post("/c/{conversation_id:str}", status_code=200)
 async def act(request: Req, app: App, data: Form, conversation_id: FromPath[str]) -> Page:
-    """Rename a conversation, delete it, or take its deletion back."""
+    """Rename a conversation, delete it, or restore it."""
     match data.get("do"):
         case "rename":
             await _rename(app, conversation_id, data.get("title", ""))
             words = "The conversation was renamed."
         case "delete":
-            await app.storage.conversation(conversation_id)
-            app.pending_deletions.begin(conversation_id, partial_of(_delete, app, conversation_id))
-            app.rooms.show(partial(f"#talk-{conversation_id}", "delete", ""))
+            await app.deleted_conversations.begin(conversation_id)
             to = f"/conversations?gone={conversation_id}"
             return Response("", status_code=303, headers={"Location": to})
         case "restore":
-            app.pending_deletions.restore(conversation_id)
-            await _show_again(app, conversation_id)
+            await app.deleted_conversations.restore(conversation_id)
             words = "The conversation is back."
         case _:
             raise BadValue(
@@ -72,28 +68,6 @@ async def act(request: Req, app: App, data: Form, conversation_id: FromPath[str]
     if wants_page(request):
         return done(f"/c/{conversation_id}", words)
     return Response(words, media_type="text/plain")
-
-
-async def _delete(app: ApplicationState, id: str) -> None:
-    await app.storage.delete_conversation(id)
-    app.rooms.dismiss(id)
-
-
-async def _show_again(app: ApplicationState, id: str) -> None:
-    """Put a conversation where it was in the list of every page."""
-    entries = await app.listing.entries(app.storage)
-    place = next((at for at, one in enumerate(entries) if one.id == id), None)
-    if place is None:
-        return
-    drawn = app.templates.get_template("fragments/conversation.html").render(
-        one=entries[place], conversation_id=""
-    )
-    if place:
-        app.rooms.show(partial(f"#talk-{entries[place - 1].id}", "afterend", drawn))
-    elif len(entries) > 1:
-        app.rooms.show(partial(f"#talk-{entries[1].id}", "beforebegin", drawn))
-    else:
-        app.rooms.show(partial("#conversations", "innerHTML", drawn))
 
 
 async def _rename(app: ApplicationState, id: str, title: str) -> None:

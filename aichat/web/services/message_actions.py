@@ -38,14 +38,14 @@ class MessageActions:
     async def regenerate_from(
         self, client: str | None, message: Message
     ) -> tuple[Turn, PendingMessageDeletion | None]:
-        """Likewise, and take away what follows it; that can be taken back for a while.
+        """Likewise, and delete what follows it; that can be undone for a while.
 
         A message of the user is said again, and answered as a new one.
         """
         is_own = message.role == "user"
         turn = await self._turn(client, message, by_its_speaker=not is_own)  # whoever speaks stops
         try:
-            group = await self._taken_away(message, with_itself=is_own)
+            group = await self._delete_after(message, with_itself=is_own)
         except BaseException:
             self.rooms.bus.interrupt(Interrupted(turn, "failed"))  # so that the turn ends
             raise
@@ -54,10 +54,10 @@ class MessageActions:
             return await self._wanted(said), group
         return await self._wanted(RewriteWanted(turn, message.message_id)), group
 
-    async def _taken_away(
+    async def _delete_after(
         self, message: Message, *, with_itself: bool
     ) -> PendingMessageDeletion | None:
-        """Delete the messages after one, if there are any, and perhaps the message itself."""
+        """Delete the messages after one, and perhaps that one; None if there are none."""
         after = await self.deleted.after(message)
         notice = "The message after it was deleted."
         if len(after) > 1:

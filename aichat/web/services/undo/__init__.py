@@ -1,1 +1,1 @@
-"""Undo: characters and messages whose deletion is pending and can be undone."""
+"""Undo: conversations, characters and messages whose deletion is pending and can be undone."""
