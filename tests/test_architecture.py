@@ -30,9 +30,6 @@ LONG_FUNCTIONS = {
     "aichat.stages.answering": {"_read": 40},
     "aichat.stages.remembering": {"note": 34},
     "aichat.toolkit.bounded_http": {"bounds_in_threads": 56},
-    "aichat.web.pages.models": {"_page": 39},
-    "aichat.web.realtime.chat_socket": {"chat": 56, "_message": 36},
-    "aichat.web.services.cards.card": {"read": 32},
 }
 """The exceptions, each with the lines it may have."""
 

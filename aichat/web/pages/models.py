@@ -143,33 +143,49 @@ async def _page(
     form: FormMultiDict | None = None,
     problems: Problems | None = None,
 ) -> Page:
-    models, problem = await _models(app)
     own = await defaults(app.storage)
     chosen = dict(subject.settings) if subject else own
-    found = _found(models, q)
-    shown = {one.name: _shown(chosen.get(one.name)) for one in KNOWN}
-    here = {"conversation": subject.conversation_id} if subject else {}
     return page(
         request,
         "pages/models.html",
         code,
         subject=subject,
         conversations=await _conversations(app.storage, subject),
-        settings=KNOWN,
-        values=shown if form is None else forms.texts(form, NAMES),
-        drawn_with=shown if form is None else forms.drawn(form, NAMES),
+        **_parameters(chosen, form),
         differs=_differing(chosen, own if subject else {}),
         problems=problems or {},
-        chosen=chosen.get("model"),
-        models=found[:count],
-        count=len(found),
-        known=len(models),
-        more="/models?" + urlencode({**here, "q": q, "n": count + 200}),
-        problem=problem,
-        q=q,
+        **await _catalogue(app, subject, q, count),
         serving=_serving(app.parts),
         statuses=_llms(app.parts),
     )
+
+
+def _parameters(chosen: Mapping[str, Any], form: FormMultiDict | None) -> dict[str, Any]:
+    """Return what the page shows of the parameters: those chosen, or as a form has them."""
+    shown = {one.name: _shown(chosen.get(one.name)) for one in KNOWN}
+    return {
+        "settings": KNOWN,
+        "values": shown if form is None else forms.texts(form, NAMES),
+        "drawn_with": shown if form is None else forms.drawn(form, NAMES),
+        "chosen": chosen.get("model"),
+    }
+
+
+async def _catalogue(
+    app: ApplicationState, subject: Conversation | None, q: str, count: int
+) -> dict[str, Any]:
+    """Return what the page shows of the models: those that *q* finds, at most *count*."""
+    models, problem = await _models(app)
+    found = _found(models, q)
+    here = {"conversation": subject.conversation_id} if subject else {}
+    return {
+        "models": found[:count],
+        "count": len(found),
+        "known": len(models),
+        "more": "/models?" + urlencode({**here, "q": q, "n": count + 200}),
+        "problem": problem,
+        "q": q,
+    }
 
 
 async def _models(app: ApplicationState) -> tuple[Sequence[Model], str]:

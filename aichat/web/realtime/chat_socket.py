@@ -34,6 +34,7 @@ from aichat.core.events import (
     SpeakersAsked,
     TalkHeld,
     TalkReleased,
+    Turn,
     UserSaid,
 )
 from aichat.web.access.rate_limits import Bucket
@@ -99,11 +100,7 @@ async def chat(
     idle_timeout: Injected[IdleTimeout],
 ) -> None:
     """Serve one client's connection to a conversation."""
-    query = socket.query_params
-    is_offered = server_frames.SUBPROTOCOL in socket.scope["subprotocols"]
-    # clients that cannot offer a subprotocol may name it in the address
-    is_binary = is_offered or query.get("protocol") == server_frames.SUBPROTOCOL
-    await socket.accept(subprotocols=server_frames.SUBPROTOCOL if is_offered else None)
+    query, is_binary = socket.query_params, await _accept(socket)
     id = query.get("conversation_id")
     # a client that reconnects chose the cast before, and it may have been changed since
     wanted = None if rooms.knows(id, query.get("session_id")) else wanted_cast(query)
@@ -116,41 +113,63 @@ async def chat(
     room = rooms.room(conversation, characters)
     if id and wanted is not None:
         await rooms.conversation_changed(id)
-    address = socket.scope["client"]
-    peer = address[0] if address else None
     async with anyio.create_task_group() as tasks:
-        connection = Connection(
-            is_binary,
-            query.get("view") == "html",
-            on_overflow=lambda: client.disconnect(1013, TOO_SLOW),
-            on_frames=lambda: writer.begin(),
-        )
-        writer = Writer(socket, connection, rooms.crew)
-        last_event_id = query.get("last_event_id", "")
-        session, resumed = room.session(query.get("session_id"), last_event_id)
-        client = Client(
-            socket,
-            room,
-            connection,
-            session,
-            rooms.bus,
-            rooms.parts,
-            rooms.change_settings,
-            tasks,
-            turns=rooms.paces.turns.connection(room.conversation, peer),
-            wishes=rooms.paces.wishes.connection(room.conversation, peer),
-        )
-        here = rooms.joined(room, connection, session)
+        client, writer, resumed_from = _client(socket, rooms, room, tasks, is_binary=is_binary)
+        here = rooms.joined(room, client.connection, client.session)
         with here, idle_timeout.watched(client), writer.at_work():
-            if not resumed:
-                rooms.wake(room, resumed=False)
-            client.greet(characters, int(last_event_id) if resumed else None)
-            if resumed:
-                client.catch_up(int(last_event_id), query)
-                rooms.wake(room, resumed=True)
-            with draft_previews(rooms.bus, room, session.id, connection):
-                await client.read()
+            await _converse(client, rooms, characters, resumed_from)
             tasks.cancel_scope.cancel()
+
+
+async def _accept(socket: WebSocket[Any, Any, Any]) -> bool:
+    """Accept a connection; return whether audio is sent in binary frames."""
+    is_offered = server_frames.SUBPROTOCOL in socket.scope["subprotocols"]
+    await socket.accept(subprotocols=server_frames.SUBPROTOCOL if is_offered else None)
+    # clients that cannot offer a subprotocol may name it in the address
+    return is_offered or socket.query_params.get("protocol") == server_frames.SUBPROTOCOL
+
+
+def _client(
+    socket: WebSocket[Any, Any, Any],
+    rooms: Rooms,
+    room: Room,
+    tasks: TaskGroup,
+    *,
+    is_binary: bool,
+) -> tuple[Client, Writer, int | None]:
+    """Make a client, what writes to it, and the last event that it has if its session resumes."""
+    query, address = socket.query_params, socket.scope["client"]
+    peer, last_event_id = address[0] if address else None, query.get("last_event_id", "")
+    session, resumed = room.session(query.get("session_id"), last_event_id)
+    connection = Connection(
+        is_binary,
+        query.get("view") == "html",
+        on_overflow=lambda: client.disconnect(1013, TOO_SLOW),
+        on_frames=lambda: writer.begin(),
+    )
+    writer = Writer(socket, connection, rooms.crew)
+    client = Client(
+        socket, room, connection, session, rooms.bus, rooms.parts, rooms.change_settings, tasks,
+        turns=rooms.paces.turns.connection(room.conversation, peer),
+        wishes=rooms.paces.wishes.connection(room.conversation, peer),
+    )  # fmt: skip
+    return client, writer, int(last_event_id) if resumed else None
+
+
+async def _converse(
+    client: Client, rooms: Rooms, characters: Sequence[Character], resumed_from: int | None
+) -> None:
+    """Send a client what it lacks, then handle its frames until it leaves."""
+    room = client.room
+    if resumed_from is None:
+        rooms.wake(room, resumed=False)
+        client.greet(characters, None)
+    else:
+        client.greet(characters, resumed_from)
+        client.catch_up(resumed_from, client.socket.query_params)
+        rooms.wake(room, resumed=True)
+    with draft_previews(rooms.bus, room, client.session.id, client.connection):
+        await client.read()
 
 
 async def _say(socket: WebSocket[Any, Any, Any], error: Exception) -> None:
@@ -279,16 +298,13 @@ class Client:
         await self.bus.publish(AudioReceived(self.bus.turn(self.room.conversation), pcm))
 
     async def _message(self, message: client_frames.Incoming) -> None:
-        if isinstance(message, TURNS):
-            self.turns.take()
-        elif isinstance(message, WISHES):
-            self.wishes.take()
+        self._count(message)
         turn = self.bus.turn(self.room.conversation)
         match message:
             case client_frames.AudioChunkIn():
                 await self._audio(self.microphone.chunk(message))
             case client_frames.TextMessage():
-                await self._text(message.text)
+                await self.bus.publish(UserSaid(self._new_turn(), message.text, "text", new_id()))
             case client_frames.Interrupt():
                 self._interrupt(message.character_id)
             case client_frames.Ask():
@@ -302,43 +318,45 @@ class Client:
             case client_frames.PlaybackIn():
                 self._played(message)
             case client_frames.Draft():
-                draft = DraftWritten(turn, message.text, self.session.id, message.number)
-                self.bus.post(draft)
+                self.bus.post(DraftWritten(turn, message.text, self.session.id, message.number))
             case client_frames.SayRest():
-                turn = self.bus.new_turn(self.room.conversation)
-                await self.bus.publish(RestWanted(turn, message.message_id))
+                await self.bus.publish(RestWanted(self._new_turn(), message.message_id))
             case client_frames.PlayAgain():
                 await self._play_again(message)
             case client_frames.Regenerate():
-                turn = self.bus.new_turn(self.room.conversation)
-                await self.bus.publish(RewriteWanted(turn, message.message_id))
+                await self.bus.publish(RewriteWanted(self._new_turn(), message.message_id))
             case client_frames.Ping():
                 self.room.send_to(self.connection, self.room.pong(message.t))
+
+    def _count(self, message: client_frames.Incoming) -> None:
+        """Count a frame against the client's limits. Raises RateLimited."""
+        if isinstance(message, TURNS):
+            self.turns.take()
+        elif isinstance(message, WISHES):
+            self.wishes.take()
+
+    def _new_turn(self) -> Turn:
+        return self.bus.new_turn(self.room.conversation)
 
     def _played(self, message: client_frames.PlaybackIn) -> None:
         if line := self.room.line(message.turn_id, message.sequence_number):
             self.room.played(self.session, line, message.played_ms)
             self.bus.post(LinePlayed(line, message.played_ms, message.state, self.session.id))
 
-    async def _text(self, text: str) -> None:
-        turn = self.bus.new_turn(self.room.conversation)
-        await self.bus.publish(UserSaid(turn, text, "text", new_id()))
-
     async def _ask(self, character_ids: Sequence[str]) -> None:
         here = {who.id for who in self.room.cast}
         for id in character_ids:
             if id not in here:
                 raise client_frames.BadFrame(f"{id} is not in this conversation.", "Name who is.")
-        turn = self.bus.new_turn(self.room.conversation)
-        await self.bus.publish(SpeakersAsked(turn, tuple(character_ids)))
+        await self.bus.publish(SpeakersAsked(self._new_turn(), tuple(character_ids)))
 
     async def _play_again(self, message: client_frames.PlayAgain) -> None:
         start = 0
         if message.word:
             said = await self.parts.storage.message(message.message_id)
             start = start_of_word(said.content, message.word)
-        turn = self.bus.new_turn(self.room.conversation)
-        await self.bus.publish(ReplayWanted(turn, message.message_id, start, message.new_take))
+        wanted = ReplayWanted(self._new_turn(), message.message_id, start, message.new_take)
+        await self.bus.publish(wanted)
 
     def _interrupt(self, character_id: str | None) -> None:
         live = self.bus.live_turn(self.room.conversation)

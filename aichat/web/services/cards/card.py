@@ -71,16 +71,7 @@ class Card:
 
 def read(file: bytes) -> Card:
     """Read a card. Raises BadValue for any other file."""
-    picture: bytes | None = None
-    if file.startswith(SIGNATURE):
-        data, picture = card_in(file, _data), file
-    elif charx.is_charx(file):
-        text, picture = charx.unpack(file)
-        data = _data(loaded(text))
-    elif kind := _picture_kind(file):
-        raise unreadable(f"is a {kind} picture, and of pictures only PNGs hold cards")
-    else:
-        data = _data(loaded(file))
+    data, picture = _opened(file)
     extensions = dict(_mapping(data.get("extensions")))
     ours = _mapping(extensions.pop("aichat", None))
     name = _name(data)
@@ -101,6 +92,18 @@ def read(file: bytes) -> Card:
     for name in ("audio_path", "text_path", "audio_tokens"):
         voice.pop(name, None)  # they would name what others have uploaded here
     return Card(fields, voice or None, picture, clip)
+
+
+def _opened(file: bytes) -> tuple[Mapping[str, Any], bytes | None]:
+    """Return the fields of the card in a file, and its picture. Raises BadValue."""
+    if file.startswith(SIGNATURE):
+        return card_in(file, _data), file
+    if charx.is_charx(file):
+        text, picture = charx.unpack(file)
+        return _data(loaded(text)), picture
+    if kind := _picture_kind(file):
+        raise unreadable(f"is a {kind} picture, and of pictures only PNGs hold cards")
+    return _data(loaded(file)), None
 
 
 def write(who: Character, voice: Voice | None, clip: Clip | None = None) -> dict[str, Any]:
