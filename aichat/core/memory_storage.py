@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from attrs import evolve
 
 from aichat.core.models import Character, Conversation, Message, Voice, slug
+from aichat.core.pictures import picture_keys
 from aichat.core.storage import Changes
 from aichat.core.store_rules import (
     absent,
@@ -24,7 +25,6 @@ from aichat.core.store_rules import (
     merged,
     missing,
     numbered,
-    picture_keys,
     taken,
     words,
 )

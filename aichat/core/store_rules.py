@@ -13,8 +13,7 @@ from attrs import evolve
 
 from .errors import BadValue, Conflict, NotFound
 from .models import Character, Voice
-from .pictures import IMAGES as IMAGES
-from .pictures import picture_keys as picture_keys
+from .pictures import IMAGES
 from .validators import require_json
 
 R = TypeVar("R", bound=attrs.AttrsInstance)

@@ -7,14 +7,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 
 from aichat.core import CannotStart
 from aichat.toolkit.seed import READY_CHARACTERS, READY_VOICES
 
-from . import clips, records
-from . import files as place
+from . import clips, files, records
 from .errors import sentences
 
 OURS = 0x61696368
@@ -57,12 +56,12 @@ def open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """
     folder = clips.beside(path)
     try:
-        proofs = place.prepare(path, folder)
+        proofs = files.prepare(path, folder)
         writer = _connect(path)
         try:
-            place.require_tables(writer, path, proofs)
+            files.require_tables(writer, path, proofs)
             migrate(writer, path)
-            place.note_made(path)
+            files.note_made(path)
             clips.tidy(writer, folder)
             reader = _connect(path)
             reader.execute("pragma query_only = on")
@@ -124,7 +123,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 def migrations() -> list[str]:
     """Read the numbered scripts, in order."""
-    folder = files(__package__) / "migrations"
+    folder = resources.files(__package__) / "migrations"
     scripts = [script for script in folder.iterdir() if script.name.endswith(".sql")]
     texts = [script.read_text("utf-8") for script in sorted(scripts, key=lambda file: file.name)]
     return [text.replace("{newer_symbols}", NEWER_SYMBOLS) for text in texts]

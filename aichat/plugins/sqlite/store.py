@@ -14,9 +14,7 @@ import anyio.to_thread
 from aichat.core import Changes, Character, Conversation, Message, NotFound, Voice
 from aichat.core.store_rules import clip_key
 
-from . import backup, clips
-from . import characters as people
-from . import conversations as talk
+from . import backup, characters, clips, conversations
 from .engine import Worker, read, write
 from .errors import readable
 from .records import CHARACTERS, CONVERSATIONS, MESSAGES, VOICES
@@ -66,16 +64,16 @@ class Sqlite:
     # -- characters --------------------------------------------------------------------------
 
     async def characters(self, *, active: bool | None = None) -> Sequence[Character]:
-        return await self._read(people.characters, active)
+        return await self._read(characters.characters, active)
 
     async def character(self, id: str) -> Character:
         return await self._read(CHARACTERS.find, id)
 
     async def add_character(self, character: Character) -> Character:
-        return await self._write(people.add_character, character)
+        return await self._write(characters.add_character, character)
 
     async def change_character(self, id: str, changes: Changes) -> Character:
-        return await self._write(people.change_character, id, changes)
+        return await self._write(characters.change_character, id, changes)
 
     async def delete_character(self, id: str) -> None:
         await self._write(CHARACTERS.delete, id)
@@ -83,21 +81,21 @@ class Sqlite:
     # -- voices and their clips --------------------------------------------------------------
 
     async def voices(self) -> Sequence[Voice]:
-        return await self._read(people.voices)
+        return await self._read(characters.voices)
 
     async def voice(self, key: str) -> Voice:
         return await self._read(VOICES.find, key)
 
     async def add_voice(self, voice: Voice) -> Voice:
-        return await self._write(people.add_voice, voice)
+        return await self._write(characters.add_voice, voice)
 
     async def change_voice(self, key: str, changes: Changes) -> Voice:
-        voice, gone = await self._write(people.change_voice, key, changes)
+        voice, gone = await self._write(characters.change_voice, key, changes)
         await self._drop(gone)
         return voice
 
     async def delete_voice(self, key: str) -> None:
-        await self._drop(await self._write(people.delete_voice, key))
+        await self._drop(await self._write(characters.delete_voice, key))
 
     async def add_clip(self, data: bytes, extension: str) -> str:
         key = await anyio.to_thread.run_sync(clip_key, data, extension)
@@ -115,30 +113,30 @@ class Sqlite:
     # -- conversations -----------------------------------------------------------------------
 
     async def conversations(self, limit: int = 50, offset: int = 0) -> Sequence[Conversation]:
-        return await self._read(talk.conversations, limit, offset)
+        return await self._read(conversations.conversations, limit, offset)
 
     async def conversation(self, id: str) -> Conversation:
         return await self._read(CONVERSATIONS.find, id)
 
     async def cast(self, id: str) -> tuple[Conversation, Sequence[Character]]:
-        return await self._read(talk.cast, id)
+        return await self._read(conversations.cast, id)
 
     async def add_conversation(self, conversation: Conversation) -> Conversation:
-        return await self._write(talk.add_conversation, conversation)
+        return await self._write(conversations.add_conversation, conversation)
 
     async def change_conversation(self, id: str, changes: Changes) -> Conversation:
-        return await self._write(talk.change_conversation, id, changes)
+        return await self._write(conversations.change_conversation, id, changes)
 
     async def adjust_conversation(
         self, id: str, settings: Mapping[str, Any], changes: Changes
     ) -> Conversation:
-        return await self._write(talk.adjust_conversation, id, settings, changes)
+        return await self._write(conversations.adjust_conversation, id, settings, changes)
 
     async def join_conversation(self, id: str, character: str) -> Conversation:
-        return await self._write(talk.join, id, character)
+        return await self._write(conversations.join, id, character)
 
     async def leave_conversation(self, id: str, character: str) -> Conversation:
-        return await self._write(talk.leave, id, character)
+        return await self._write(conversations.leave, id, character)
 
     async def delete_conversation(self, id: str) -> None:
         await self._write(CONVERSATIONS.delete, id)
@@ -146,10 +144,10 @@ class Sqlite:
     # -- messages ----------------------------------------------------------------------------
 
     async def add_message(self, message: Message) -> None:
-        await self._write(talk.add_message, message)
+        await self._write(conversations.add_message, message)
 
     async def add_messages(self, messages: Sequence[Message]) -> None:
-        await self._write(talk.add_messages, messages)
+        await self._write(conversations.add_messages, messages)
 
     async def message(self, id: str) -> Message:
         return await self._read(MESSAGES.find, id)
@@ -160,25 +158,25 @@ class Sqlite:
     async def messages(
         self, conversation: str, limit: int = 50, offset: int = 0, after: str | None = None
     ) -> Sequence[Message]:
-        return await self._read(talk.messages, conversation, limit, offset, after)
+        return await self._read(conversations.messages, conversation, limit, offset, after)
 
     async def recent_messages(
         self, conversation: str, n: int = 50, before: str | None = None
     ) -> Sequence[Message]:
-        return await self._read(talk.recent, conversation, n, before)
+        return await self._read(conversations.recent, conversation, n, before)
 
     async def search_messages(
         self, query: str, limit: int = 50, offset: int = 0
     ) -> Sequence[Message]:
-        return await self._read(talk.search, query, limit, offset)
+        return await self._read(conversations.search, query, limit, offset)
 
     # -- settings ----------------------------------------------------------------------------
 
     async def settings(self) -> Mapping[str, Any]:
-        return await self._read(talk.settings)
+        return await self._read(conversations.settings)
 
     async def change_settings(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await self._write(talk.change_settings, changes)
+        return await self._write(conversations.change_settings, changes)
 
 
 async def _on_disk(work: Callable[[*Ts], T], *values: *Ts) -> T:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from aichat.toolkit.packages import version
 from aichat.web.html.page import drawn
-from aichat.web.schemas import records as record_schemas
+from aichat.web.schemas import records, system
 from aichat.web.schemas.known_names import with_names
 
 DESCRIPTION = """\
@@ -91,7 +91,10 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     """Return the document with schemas by msgspec, which keep more of our annotations."""
     made = document["components"]["schemas"]
     structs = [
-        one for one in vars(record_schemas).values() if _is_struct(one) and one.__name__ in made
+        one
+        for module in (records, system)
+        for one in vars(module).values()
+        if _is_struct(one) and one.__name__ in made
     ]
     _, better = msgspec.json.schema_components(
         structs, ref_template="#/components/schemas/{name}", schema_hook=_file

@@ -10,7 +10,7 @@ from litestar.params import JSONBody
 from pluggy import PluginManager
 
 from aichat.web.application_state import App
-from aichat.web.schemas import records
+from aichat.web.schemas import records, system
 from aichat.web.schemas.parameters import Id, errors
 from aichat.web.settings.live_settings import LiveValue
 
@@ -22,11 +22,11 @@ class Plugins(Controller):
     tags = ("plugins",)
 
     @get(operation_id="listPlugins", responses=errors())
-    async def listed(self, app: App) -> records.Plugins:
+    async def listed(self, app: App) -> system.Plugins:
         """Plug-ins, and every part's candidates with how far they have got."""
         statuses = [msgspec.to_builtins(status) for status in app.parts.statuses()]
-        return records.Plugins(
-            _plugins(app.manager), msgspec.convert(statuses, list[records.PartStatus])
+        return system.Plugins(
+            _plugins(app.manager), msgspec.convert(statuses, list[system.PartStatus])
         )
 
     @get(
@@ -34,7 +34,7 @@ class Plugins(Controller):
         operation_id="getBackendSettings",
         responses=errors(400, 404),
     )
-    async def settings(self, app: App, part: Id, name: Id) -> list[records.BackendSetting]:
+    async def settings(self, app: App, part: Id, name: Id) -> list[system.BackendSetting]:
         """The live settings of a backend; none while it has not started."""
         return _shown(app.live_settings.of(part, name))
 
@@ -49,15 +49,15 @@ class Plugins(Controller):
         part: Id,
         name: Id,
         data: JSONBody[records.BackendChanges],
-    ) -> list[records.BackendSetting]:
+    ) -> list[system.BackendSetting]:
         """Change the settings that are sent, from the next utterance on; null takes one back."""
         await app.live_settings.change(part, name, data)
         return _shown(app.live_settings.of(part, name))
 
 
-def _shown(found: Sequence[LiveValue]) -> list[records.BackendSetting]:
+def _shown(found: Sequence[LiveValue]) -> list[system.BackendSetting]:
     return [
-        records.BackendSetting(
+        system.BackendSetting(
             one.name, one.value, one.base, one.is_changed, one.setting.takes, one.setting.mark.low,
             one.setting.mark.high, list(one.setting.choices),
         )
@@ -65,10 +65,10 @@ def _shown(found: Sequence[LiveValue]) -> list[records.BackendSetting]:
     ]  # fmt: skip
 
 
-def _plugins(manager: PluginManager) -> list[records.Plugin]:
+def _plugins(manager: PluginManager) -> list[system.Plugin]:
     """Return every plug-in, also those that plugins.toml blocks."""
     named = sorted(manager.list_name_plugin(), key=lambda pair: pair[0])
-    return [records.Plugin(name, _module(plugin), plugin is not None) for name, plugin in named]
+    return [system.Plugin(name, _module(plugin), plugin is not None) for name, plugin in named]
 
 
 def _module(plugin: object) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Controller, get
 
 from aichat.web.application_state import App
-from aichat.web.schemas import records
+from aichat.web.schemas import records, system
 from aichat.web.schemas.parameters import errors
 
 
@@ -16,6 +16,6 @@ class Tools(Controller):
     tags = ("plugins",)
 
     @get(operation_id="listTools", responses=errors())
-    async def listed(self, app: App) -> list[records.Tool]:
+    async def listed(self, app: App) -> list[system.Tool]:
         """Every tool; a character has those that its ``extensions.tools`` names."""
-        return records.outs(records.Tool, app.parts.tools.values())
+        return records.outs(system.Tool, app.parts.tools.values())

@@ -11,8 +11,7 @@ from litestar.params import JSONBody, MultipartBody
 from aichat.core import Voice
 from aichat.toolkit.voices.cloning import with_tokens_dropped
 from aichat.web.application_state import App, ApplicationState
-from aichat.web.schemas import records
-from aichat.web.schemas import voices as voice_schemas
+from aichat.web.schemas import records, voices
 from aichat.web.schemas.decoding import BadBody, Mistake
 from aichat.web.schemas.forms import check_form
 from aichat.web.schemas.parameters import VoiceKey, VoiceName, errors
@@ -34,28 +33,28 @@ class Voices(Controller):
     tags = ("voices",)
 
     @get(operation_id="listVoices", responses=errors())
-    async def everything(self, app: App) -> list[voice_schemas.Voice]:
+    async def everything(self, app: App) -> list[voices.Voice]:
         """All voices, oldest first."""
-        return outs(voice_schemas.Voice, await app.storage.voices())
+        return outs(voices.Voice, await app.storage.voices())
 
     @get("/{voice:str}", operation_id="getVoice", responses=errors(400, 404))
-    async def one(self, app: App, voice: VoiceKey) -> voice_schemas.Voice:
+    async def one(self, app: App, voice: VoiceKey) -> voices.Voice:
         """One voice."""
-        return out(voice_schemas.Voice, await app.storage.voice(voice))
+        return out(voices.Voice, await app.storage.voice(voice))
 
     @post(operation_id="createVoice", responses=errors(400, 404, 409))
-    async def add(self, app: App, data: JSONBody[voice_schemas.NewVoice]) -> voice_schemas.Voice:
+    async def add(self, app: App, data: JSONBody[voices.NewVoice]) -> voices.Voice:
         """Make a voice."""
         require_key(data.voice, "voice")
-        return out(voice_schemas.Voice, await app.storage.add_voice(Voice(**sent(data))))
+        return out(voices.Voice, await app.storage.add_voice(Voice(**sent(data))))
 
     @put("/{voice:str}", operation_id="changeVoice", responses=errors(400, 404))
     async def change(
-        self, app: App, voice: VoiceKey, data: JSONBody[voice_schemas.VoiceChanges]
-    ) -> voice_schemas.Voice:
+        self, app: App, voice: VoiceKey, data: JSONBody[voices.VoiceChanges]
+    ) -> voices.Voice:
         """Change the fields that are sent."""
         changed = with_tokens_dropped(sent(data))
-        return out(voice_schemas.Voice, await app.storage.change_voice(voice, changed))
+        return out(voices.Voice, await app.storage.change_voice(voice, changed))
 
     @delete(
         "/{voice:str}", operation_id="deleteVoice", status_code=200, responses=errors(400, 404, 409)
@@ -75,9 +74,9 @@ class Voices(Controller):
     async def upload(
         self,
         app: App,
-        data: MultipartBody[voice_schemas.Upload],
+        data: MultipartBody[voices.Upload],
         named: VoiceName = None,
-    ) -> voice_schemas.Voice:
+    ) -> voices.Voice:
         """Clone a voice from a clip: wav, mp3, ogg, flac, webm or m4a, of at most 60 seconds.
 
         Its name stands in the form or in the address. Without a transcript, the clip is written
@@ -90,7 +89,7 @@ class Voices(Controller):
             made = await app.uploads.clone(app.parts, name, data.file, words, consent=agreed)
         finally:
             await data.file.close()
-        return out(voice_schemas.Voice, made)
+        return out(voices.Voice, made)
 
     @post(
         "/clips",
@@ -99,9 +98,7 @@ class Voices(Controller):
         request_max_body_size=FORM_BYTES,
         responses=errors(400, 413),
     )
-    async def keep_clip(
-        self, app: App, data: MultipartBody[voice_schemas.ClipUpload]
-    ) -> voice_schemas.KeptClip:
+    async def keep_clip(self, app: App, data: MultipartBody[voices.ClipUpload]) -> voices.KeptClip:
         """Keep a clip for a voice that is made later: it can be listened to, and tried, before.
 
         Name `audio_path` and `text_path` in that voice within a day; else the clip is swept.
@@ -110,7 +107,7 @@ class Voices(Controller):
             kept = await app.uploads.keep(app.parts, data.file, data.transcript.strip())
         finally:
             await data.file.close()
-        return out(voice_schemas.KeptClip, kept)
+        return out(voices.KeptClip, kept)
 
     @post(
         "/preview",
@@ -123,7 +120,7 @@ class Voices(Controller):
         self,
         request: Request[Any, Any, Any],
         app: App,
-        data: JSONBody[voice_schemas.VoicePreview],
+        data: JSONBody[voices.VoicePreview],
     ) -> Response[bytes]:
         """Say a sentence in a voice that is kept, or in one that is yet to be made: a wav file.
 
@@ -135,7 +132,7 @@ class Voices(Controller):
         return Response(made.wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
-async def _wanted(app: ApplicationState, data: voice_schemas.VoicePreview) -> Voice:
+async def _wanted(app: ApplicationState, data: voices.VoicePreview) -> Voice:
     if data.voice is not None and data.draft is None:
         return await app.storage.voice(data.voice)
     if data.draft is not None and data.voice is None:

@@ -41,8 +41,7 @@ from aichat.web.access.rate_limits import Bucket
 from aichat.web.access.work_limits import Allowance, RateLimited
 from aichat.web.html.cast_view import speakers
 from aichat.web.html.markdown import start_of_word
-from aichat.web.schemas import client_frames, server_frames
-from aichat.web.schemas import settings as setting_schemas
+from aichat.web.schemas import client_frames, server_frames, settings
 from aichat.web.schemas.parameters import Injected
 
 from .draft_preview import draft_previews
@@ -238,7 +237,7 @@ class Client:
             played_ms, place = float(query["played_ms"]), int(query["sequence_number"])
         except (KeyError, ValueError):
             return None, 0.0
-        if not 0 <= played_ms <= setting_schemas.LONGEST_MS:
+        if not 0 <= played_ms <= settings.LONGEST_MS:
             return None, 0.0
         return self.room.line(query.get("turn_id", ""), place), played_ms
 
@@ -282,8 +281,8 @@ class Client:
     async def _take(self, message: dict[str, Any]) -> None:
         data, text = message.get("bytes"), message.get("text")
         if data is not None:
-            if len(data) > setting_schemas.FRAME_LIMIT:
-                problem = f"A frame is over {setting_schemas.FRAME_LIMIT} bytes."
+            if len(data) > settings.FRAME_LIMIT:
+                problem = f"A frame is over {settings.FRAME_LIMIT} bytes."
                 raise client_frames.BadFrame(problem, "Send less.")
             await self._audio(self.microphone.raw(data))
         elif text is not None:
@@ -310,7 +309,7 @@ class Client:
             case client_frames.Ask():
                 await self._ask(message.character_ids)
             case client_frames.SettingsIn():
-                await self._settings(setting_schemas.sent(message))
+                await self._settings(settings.sent(message))
             case client_frames.StartOfSpeech():
                 self.bus.post(TalkHeld(turn))
             case client_frames.EndOfSpeech():

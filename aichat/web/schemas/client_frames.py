@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.core import AichatError, is_clean
 
-from . import settings as setting_schemas
+from . import settings
 from .settings import FRAME_LIMIT, LONGEST_MS, MOST_LINES, TEXT_LIMIT, Ids
 
 MessageId = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -52,7 +52,7 @@ class Ask(Struct, tag="ask"):
     character_ids: Ids = []
 
 
-class SettingsIn(setting_schemas.SettingsChanges, tag="settings", forbid_unknown_fields=True):
+class SettingsIn(settings.SettingsChanges, tag="settings", forbid_unknown_fields=True):
     """Settings for this conversation from the next turn on; null takes one back.
 
     Those of :class:`~aichat.web.schemas.settings.SettingsChanges`, and *muted*: the

@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter, SkipValidation
 
-from . import records as record_schemas
+from . import records
 
 T = TypeVar("T")
 Injected = NamedDependency[SkipValidation[T]]
@@ -75,9 +75,7 @@ ALWAYS = (401, 403, 429, 503)
 def errors(*statuses: int) -> dict[int, ResponseSpec]:
     """Return the documented errors of an operation: these, and those of every operation."""
     return {
-        status: ResponseSpec(
-            record_schemas.Error, description=REASONS[status], generate_examples=False
-        )
+        status: ResponseSpec(records.Error, description=REASONS[status], generate_examples=False)
         for status in sorted({*statuses, *ALWAYS})
     }
 

@@ -15,18 +15,8 @@ import msgspec
 from litestar.params import BodyKwarg
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from . import settings as setting_schemas
+from . import settings
 from .settings import Ids, ModelName, Temperature
-from .system import BackendSetting as BackendSetting
-from .system import Latency as Latency
-from .system import Model as Model
-from .system import PartStatus as PartStatus
-from .system import Plugin as Plugin
-from .system import Plugins as Plugins
-from .system import Prompt as Prompt
-from .system import PromptCall as PromptCall
-from .system import PromptMessage as PromptMessage
-from .system import Tool as Tool
 
 T = TypeVar("T", bound=Struct)
 
@@ -156,7 +146,7 @@ class Settings(Struct):
     auto_cap: int | None = None
 
 
-class SettingsChanges(setting_schemas.SettingsChanges, forbid_unknown_fields=True):
+class SettingsChanges(settings.SettingsChanges, forbid_unknown_fields=True):
     """What is to be changed of settings; null takes one away."""
 
 

@@ -13,12 +13,12 @@ from litestar import Response, get
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
+    Counter,
     Histogram,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client import Counter as Count
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -68,12 +68,12 @@ class Metrics:
     """The last waterfall of each turn, by its id; oldest first."""
     marks: Histogram = field(init=False)
     gaps: Histogram = field(init=False)
-    ended: Count = field(init=False)
-    interrupted: Count = field(init=False)
-    failed: Count = field(init=False)
-    tokens: Count = field(init=False)
-    cost: Count = field(init=False)
-    tools: Count = field(init=False)
+    ended: Counter = field(init=False)
+    interrupted: Counter = field(init=False)
+    failed: Counter = field(init=False)
+    tokens: Counter = field(init=False)
+    cost: Counter = field(init=False)
+    tools: Counter = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.marks = Histogram(
@@ -98,8 +98,8 @@ class Metrics:
         )
         self.tools = self._count("aichat_tool_calls", "Tools that characters used.", "outcome")
 
-    def _count(self, name: str, says: str, *labels: str) -> Count:
-        return Count(name, says, labels, registry=self.registry)
+    def _count(self, name: str, says: str, *labels: str) -> Counter:
+        return Counter(name, says, labels, registry=self.registry)
 
     def listen(self, bus: Bus, rooms: Rooms) -> None:
         """Count from now on."""

@@ -14,9 +14,7 @@ from attrs import define, field
 from msgspec import Struct
 
 from aichat.core import BadValue, Character, Conversation, Message, Voice
-from aichat.web.schemas import records as record_schemas
-from aichat.web.schemas import settings as setting_schemas
-from aichat.web.schemas import voices as voice_schemas
+from aichat.web.schemas import records, settings, voices
 from aichat.web.schemas.decoding import decode
 from aichat.web.schemas.voices import require_key
 from aichat.web.services.own_pictures import is_own
@@ -85,16 +83,14 @@ def checked(file: IO[bytes]) -> Checked:
     )
     if layout.VOICES in names:
         with _in_words(layout.VOICES):
-            listed = _decoded(archive, layout.VOICES, list[voice_schemas.Voice])
+            listed = _decoded(archive, layout.VOICES, list[voices.Voice])
             found.voices = [_voice(one) for one in listed]
     if layout.CHARACTERS in names:
         with _in_words(layout.CHARACTERS):
-            everybody = _decoded(archive, layout.CHARACTERS, list[record_schemas.Character])
+            everybody = _decoded(archive, layout.CHARACTERS, list[records.Character])
             found.characters = [_character(one) for one in everybody]
     if layout.SETTINGS in names:
-        found.settings = setting_schemas.sent(
-            _decoded(archive, layout.SETTINGS, setting_schemas.SettingsChanges)
-        )
+        found.settings = settings.sent(_decoded(archive, layout.SETTINGS, settings.SettingsChanges))
     for name in found.conversations:
         found.conversation(name)
     return found
@@ -162,37 +158,35 @@ def _within(record: Struct, kind: type[Struct]) -> dict[str, Any]:
     return given
 
 
-def _voice(one: voice_schemas.Voice) -> Voice:
+def _voice(one: voices.Voice) -> Voice:
     require_key(one.voice, "voice")
-    return Voice(**_within(one, voice_schemas.NewVoice), created_at=one.created_at)
+    return Voice(**_within(one, voices.NewVoice), created_at=one.created_at)
 
 
-def _character(one: record_schemas.Character) -> Character:
+def _character(one: records.Character) -> Character:
     if not ID.fullmatch(one.id):
         raise BadValue(f"{one.id[:60]!r} is no id of a character.", OTHER)
-    given = _within(one, record_schemas.NewCharacter)
+    given = _within(one, records.NewCharacter)
     face = one.image_url if one.image_url and is_own(one.image_url) else None
     given |= {"image_url": face, "images": [image for image in one.images if is_own(image)]}
     return Character(one.id, **given, created_at=one.created_at)
 
 
-def _conversation(one: record_schemas.Conversation) -> Conversation:
+def _conversation(one: records.Conversation) -> Conversation:
     id = str(UUID(one.conversation_id))
-    known = set(setting_schemas.SettingsChanges.__struct_fields__)
-    msgspec.convert(
-        {k: v for k, v in one.settings.items() if k in known}, setting_schemas.SettingsChanges
-    )
+    known = set(settings.SettingsChanges.__struct_fields__)
+    msgspec.convert({k: v for k, v in one.settings.items() if k in known}, settings.SettingsChanges)
     return Conversation(
         id, one.title, one.active_characters, one.settings, one.created_at, one.updated_at
     )
 
 
-def _message(one: record_schemas.Message, archived: ArchivedConversation) -> Message:
+def _message(one: records.Message, archived: ArchivedConversation) -> Message:
     if one.conversation_id != archived.conversation.conversation_id:
         raise BadValue("A message belongs to another conversation.", OTHER)
-    given = plain(one, record_schemas.Message)
+    given = plain(one, records.Message)
     msgspec.convert(
-        {**plain(one, record_schemas.NewMessage), "content": one.content or "…"},
-        record_schemas.NewMessage,
+        {**plain(one, records.NewMessage), "content": one.content or "…"},
+        records.NewMessage,
     )
     return Message(**{**given, "message_id": str(UUID(one.message_id))})

@@ -12,10 +12,10 @@ import msgspec
 from anyio import to_thread
 
 from aichat.core import Message, NotFound, Storage
-from aichat.core.store_rules import clip_keys, image_keys, picture_keys
+from aichat.core.pictures import picture_keys
+from aichat.core.store_rules import clip_keys, image_keys
 from aichat.toolkit.packages import version
-from aichat.web.schemas import records as record_schemas
-from aichat.web.schemas import voices as voice_schemas
+from aichat.web.schemas import records, voices
 from aichat.web.schemas.records import out, outs
 
 from . import layout
@@ -62,12 +62,12 @@ class _Writing:
         await self._put(layout.ABOUT, about)
         await self._put(layout.SETTINGS, dict(await self.storage.settings()))
         if "voices" in kinds:
-            voices = await self.storage.voices()
-            await self._put(layout.VOICES, outs(voice_schemas.Voice, voices))
-            self.clips.update(*(clip_keys(voice) for voice in voices))
+            known = await self.storage.voices()
+            await self._put(layout.VOICES, outs(voices.Voice, known))
+            self.clips.update(*(clip_keys(voice) for voice in known))
         if "characters" in kinds:
             characters = await self.storage.characters()
-            await self._put(layout.CHARACTERS, outs(record_schemas.Character, characters))
+            await self._put(layout.CHARACTERS, outs(records.Character, characters))
             self.clips.update(*(image_keys(character) for character in characters))
         if "conversations" in kinds:
             await self._conversations()
@@ -85,19 +85,19 @@ class _Writing:
             await self._talk(f"{layout.CONVERSATIONS}{number:06}.json", id)
 
     async def _talk(self, name: str, id: str) -> None:
-        messages: list[record_schemas.Message] = []
+        messages: list[records.Message] = []
         try:
             conversation = await self.storage.conversation(id)
             while page := await self._page(id, messages):
-                messages += outs(record_schemas.Message, page)
+                messages += outs(records.Message, page)
                 self.clips.update(*(picture_keys(message.content) for message in page))
         except NotFound:  # it was deleted meanwhile
             return
         await self._put(
-            name, ArchivedConversation(out(record_schemas.Conversation, conversation), messages)
+            name, ArchivedConversation(out(records.Conversation, conversation), messages)
         )
 
-    async def _page(self, id: str, before: list[record_schemas.Message]) -> Sequence[Message]:
+    async def _page(self, id: str, before: list[records.Message]) -> Sequence[Message]:
         """Read on behind the messages of *before*, and take out those that were deleted meanwhile.
 
         Raises NotFound when the conversation was.
