@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import BadValue, Character
-from aichat.web.services.cards import card as cards
+from aichat.web.services.cards import card_file
 from aichat.web.services.cards.card_text import from_base64, whole
 from aichat.web.services.cards.png import KEYWORDS
 from aichat.web.services.uploads import painter
@@ -38,13 +38,13 @@ def itxt(card: bytes, *, packed: bool, keyword: bytes = b"ccv3") -> bytes:
 
 
 def name_of(file: bytes) -> str:
-    name: str = cards.read(file).fields["name"]
+    name: str = card_file.read(file).fields["name"]
     return name
 
 
 def refusal(file: bytes) -> str:
     with pytest.raises(BadValue) as caught:
-        cards.read(file)
+        card_file.read(file)
     assert "\n" not in caught.value.line
     return caught.value.problem
 
@@ -66,7 +66,7 @@ def refusal(file: bytes) -> str:
 def test_a_card_is_found_in_a_chunk_of_any_kind(kind: bytes, data: bytes) -> None:
     file = with_chunk(kind, data)
     assert name_of(file) == "Packed"
-    assert cards.read(file).picture == file
+    assert card_file.read(file).picture == file
 
 
 def test_the_newer_keyword_wins_and_what_is_damaged_does_not_hide_a_whole_one() -> None:
@@ -87,7 +87,7 @@ def test_an_export_leaves_no_older_card_in_any_chunk() -> None:
         file = with_chunk(b"iTXt", itxt(coded(NAMED), packed=True, keyword=keyword), file)
         file = with_chunk(b"tEXt", keyword + b"\0" + coded(NAMED), file)
     file = with_chunk(b"tEXt", b"Comment\0mine", file)
-    written = cards.in_picture(file, V2)
+    written = card_file.in_picture(file, V2)
     assert name_of(written) == "Zoë"
     assert (written.count(b"zTXt"), written.count(b"iTXt"), written.count(b"tEXt")) == (0, 0, 3)
     assert b"Comment\0mine" in written
@@ -204,12 +204,12 @@ def test_half_an_emoji_becomes_a_replacement_character(written: str, wanted: str
     book = f'{{"entries": [{{"keys": ["{written}"], "{written}": 1}}]}}'
     text = f'{{"name": "A", "description": "{written}", "data": {{"name": "{written}",'
     text += f'"description": "{written}", "first_mes": "{written}", "character_book": {book}}}}}'
-    fields = cards.read(text.encode()).fields
+    fields = card_file.read(text.encode()).fields
     assert (fields["name"], fields["system_prompt"], fields["greeting"]) == (wanted,) * 3
     entry = fields["extensions"]["card"]["character_book"]["entries"][0]
     assert entry == {"keys": [wanted], wanted: 1}
     assert Character("a", **fields)
-    assert cards.in_picture(PNG, cards.write(Character("a", **fields), None))
+    assert card_file.in_picture(PNG, card_file.write(Character("a", **fields), None))
 
 
 def test_halves_in_the_bytes_are_mended_as_well() -> None:
@@ -235,9 +235,9 @@ def test_halves_in_the_bytes_are_mended_as_well() -> None:
     ],
 )
 def test_fields_are_found_inside_and_outside_of_data(card: Any, name: str, prompt: str) -> None:
-    fields = cards.read(json.dumps(card).encode()).fields
+    fields = card_file.read(json.dumps(card).encode()).fields
     assert (fields["name"], fields["system_prompt"]) == (name, prompt)
-    twice = cards.read(json.dumps(json.dumps(card)).encode()).fields
+    twice = card_file.read(json.dumps(json.dumps(card)).encode()).fields
     assert twice["name"] == name
 
 
@@ -292,7 +292,7 @@ CARDS = st.dictionaries(FIELDS, VALUES | st.dictionaries(FIELDS, VALUES, max_siz
 def read_or_refused(file: bytes) -> None:
     card = problem = None
     try:
-        card = cards.read(file)
+        card = card_file.read(file)
     except BadValue as error:
         problem = error
     if card:
@@ -355,7 +355,7 @@ def test_a_card_with_wrong_bytes_is_a_card_or_one_readable_error(
 )
 def test_a_name_is_one_line_of_what_can_be_seen(written: str, name: str) -> None:
     card = {"data": {"name": written, "description": "{{char}}"}}
-    fields = cards.read(json.dumps(card).encode()).fields
+    fields = card_file.read(json.dumps(card).encode()).fields
     assert (fields["name"], fields["system_prompt"]) == (name, name)
 
 
@@ -368,7 +368,7 @@ def test_a_name_that_nobody_sees_is_none(written: str) -> None:
 def test_a_null_anywhere_in_a_card_is_left_out() -> None:
     book = {"entries": [{"keys": ["a\0b", "\0"], "content": "c\0", "\0x": 1}]}
     card = {"data": {"name": "Ann", "description": "d\0", "character_book": book}}
-    fields = cards.read(json.dumps(card).encode()).fields
+    fields = card_file.read(json.dumps(card).encode()).fields
     assert fields["system_prompt"] == "d"
     kept = fields["extensions"]["card"]["character_book"]
     assert kept == {"entries": [{"keys": ["ab", ""], "content": "c", "x": 1}]}

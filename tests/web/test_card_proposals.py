@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from aichat.core import Character
-from aichat.web.services.cards import card as cards
+from aichat.web.services.cards import card_file
 from support.character_cards import V2, coded, with_text
 from support.in_process_server import Server
 from support.picture_files import PNG
@@ -100,7 +100,7 @@ def test_all_of_it_can_be_dropped_and_does_not_come_back(browser: httpx.Client) 
     now = browser.get(f"/api{here}").json()
     assert (now["model"], now["temperature"], now["extensions"].get("tools")) == (None, None, None)
     written = browser.get(f"{here}/card.json").json()
-    assert cards.read(json.dumps(written).encode()).fields["extensions"].get("proposed") is None
+    assert card_file.read(json.dumps(written).encode()).fields["extensions"].get("proposed") is None
 
 
 def test_what_waits_goes_out_with_the_card_and_is_proposed_again(browser: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from aichat.core import BadValue, Character, Voice
-from aichat.web.services.cards import card as cards
+from aichat.web.services.cards import card_file
 from aichat.web.services.uploads import painter
 from support.audio_files import tone, wav
 from support.character_cards import V2, charx, coded, with_text
@@ -27,14 +27,14 @@ def test_a_charx_brings_its_card_and_its_main_picture() -> None:
     card = {**V2, "data": {**V2["data"], "assets": assets}}
     files = {"card.json": json.dumps(card).encode(), "a/smile.png": JPEG, "a/main.png": PNG}
     for before in (b"", JPEG):  # some hide the zip behind a picture
-        read = cards.read(before + charx(files))
+        read = card_file.read(before + charx(files))
         assert (read.fields["name"], read.picture) == ("Zoë", PNG)
     del files["a/main.png"], files["a/smile.png"]
-    assert cards.read(charx(files)).picture is None
+    assert card_file.read(charx(files)).picture is None
 
 
 def test_a_card_becomes_a_character_that_is_told_all_of_it() -> None:
-    fields = cards.read(json.dumps(V2).encode()).fields
+    fields = card_file.read(json.dumps(V2).encode()).fields
     assert fields["name"] == "Zoë"
     assert fields["greeting"] == "Welcome aboard, the user!"
     assert fields["system_prompt"] == (
@@ -46,8 +46,8 @@ def test_a_card_becomes_a_character_that_is_told_all_of_it() -> None:
 
 
 def test_what_came_in_goes_out_unchanged() -> None:
-    fields = cards.read(json.dumps(V2).encode()).fields
-    written = cards.write(Character("z", **fields), None)
+    fields = card_file.read(json.dumps(V2).encode()).fields
+    written = card_file.write(Character("z", **fields), None)
     assert (written["spec"], written["spec_version"]) == ("chara_card_v3", "3.0")
     data = written["data"]
     assert data.pop("extensions") == {**V2["data"]["extensions"], "aichat": {}}
@@ -56,8 +56,8 @@ def test_what_came_in_goes_out_unchanged() -> None:
 
 
 def test_what_was_changed_here_goes_out_changed() -> None:
-    fields = {**cards.read(json.dumps(V2).encode()).fields, "system_prompt": "You are new."}
-    data = cards.write(Character("z", **{**fields, "greeting": None}), None)["data"]
+    fields = {**card_file.read(json.dumps(V2).encode()).fields, "system_prompt": "You are new."}
+    data = card_file.write(Character("z", **{**fields, "greeting": None}), None)["data"]
     assert (data["description"], data["personality"], data["first_mes"]) == ("You are new.", "", "")
     assert data["tags"] == ["sky", "🎙"]
 
@@ -67,19 +67,19 @@ def test_a_character_with_a_voice_comes_back_as_it_was() -> None:
         "a", "Ann", "You are Ann.", "Ann's", greeting="Hi.", model="m/x", temperature=0.5
     )
     voice = Voice("Ann's", speaker_desc="Low", scene_prompt="A room.", settings={"seed": 3})
-    card = cards.read(json.dumps(cards.write(who, voice)).encode())
+    card = card_file.read(json.dumps(card_file.write(who, voice)).encode())
     back = {name: card.fields[name] for name in ("name", "system_prompt", "greeting")}
     assert back == {"name": "Ann", "system_prompt": "You are Ann.", "greeting": "Hi."}
     assert card.fields["extensions"]["proposed"] == {"model": "m/x", "temperature": 0.5}
     assert card.voice == {
         "voice": "Ann's", "speaker_desc": "Low", "scene_prompt": "A room.", "settings": {"seed": 3},
     }  # fmt: skip
-    clone = cards.write(who, Voice("Ann's", "clone", audio_path="x.wav"))
+    clone = card_file.write(who, Voice("Ann's", "clone", audio_path="x.wav"))
     assert "voice" not in clone["data"]["extensions"]["aichat"]
 
 
 def test_a_card_of_version_1_is_read() -> None:
-    card = cards.read(json.dumps({**dict.fromkeys(cards.V1, "x"), "name": "Old"}).encode())
+    card = card_file.read(json.dumps({**dict.fromkeys(card_file.V1, "x"), "name": "Old"}).encode())
     assert card.fields["name"] == "Old"
     assert card.fields["system_prompt"].startswith("x\n\nPersonality: x")
 
@@ -88,13 +88,13 @@ def test_a_picture_holds_a_card_and_the_newest_one_counts() -> None:
     newer = {**V2, "data": {**V2["data"], "name": "Newer"}}
     both = with_text("chara", coded(V2))
     both = both[:33] + png_chunk(b"tEXt", b"CCV3\0" + coded(newer)) + both[33:]
-    assert cards.read(both).fields["name"] == "Newer"
-    assert cards.read(with_text("Chara", coded(V2))).fields["name"] == "Zoë"
-    again = cards.in_picture(both, V2)
+    assert card_file.read(both).fields["name"] == "Newer"
+    assert card_file.read(with_text("Chara", coded(V2))).fields["name"] == "Zoë"
+    again = card_file.in_picture(both, V2)
     assert again.count(b"chara\0") == again.count(b"ccv3\0") == 1
-    assert cards.read(again).fields["name"] == "Zoë"
+    assert card_file.read(again).fields["name"] == "Zoë"
     assert painter.decode(again).shape == painter.decode(PNG).shape
-    assert painter.decode(cards.plain_picture("#112233", 8))[0, 0].tolist() == [17, 34, 51, 255]
+    assert painter.decode(card_file.plain_picture("#112233", 8))[0, 0].tolist() == [17, 34, 51, 255]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_picture_holds_a_card_and_the_newest_one_counts() -> None:
 )
 def test_what_is_no_card_is_refused_in_words(file: bytes) -> None:
     with pytest.raises(BadValue) as told:
-        cards.read(file)
+        card_file.read(file)
     assert told.value.field == "file"
 
 

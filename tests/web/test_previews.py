@@ -20,7 +20,7 @@ from attrs import define, field
 from aichat.core import NotFound, NotReady, Voice, WordMark, load_plugins, open_chat
 from aichat.core.errors import BackendError
 from aichat.core.testing.fakes import FakeTts
-from aichat.web.schemas import voices as voice_schemas
+from aichat.web.schemas import voices
 from aichat.web.services import voice_previews
 from aichat.web.services.voice_previews import Previews, seeded
 from support.audio_files import tone, wav
@@ -94,7 +94,7 @@ def test_a_voice_that_is_kept_speaks_by_its_key(server: Server, tts: Recorded) -
     made = {"voice": "kept one", "speaker_desc": "Low"}
     httpx.post(f"{server.url}/api/voices", json=made, trust_env=False).raise_for_status()
     assert ask(server, voice="kept one").status_code == 200
-    assert tts.asked[-1][0] == voice_schemas.SENTENCE
+    assert tts.asked[-1][0] == voices.SENTENCE
     assert tts.asked[-1][1].speaker_desc == "Low"
     assert ask(server, voice="nobody").status_code == 404
 

@@ -16,7 +16,7 @@ from aichat.web.html.character_pictures import is_own
 from aichat.web.html.page import Page, Req, done, failed
 from aichat.web.schemas.forms import check_form, read_form
 from aichat.web.schemas.settings import check_extensions
-from aichat.web.services.cards import card as cards
+from aichat.web.services.cards import card_file
 from aichat.web.services.cards.card_import import accepted, proposals
 from aichat.web.services.uploads.pictures import ADDRESS, as_png, picture
 
@@ -76,17 +76,17 @@ async def as_picture(app: App, id: FromPath[str]) -> Response[bytes]:
     if is_own(address) and address.startswith(ADDRESS):
         face = await as_png(await picture(app.storage, address.removeprefix(ADDRESS)))
     else:
-        face = cards.plain_picture(avatars.ground_of(who.name))
-    return _file(cards.in_picture(face, card), "image/png", f"{slug(who.name)}.png")
+        face = card_file.plain_picture(avatars.ground_of(who.name))
+    return _file(card_file.in_picture(face, card), "image/png", f"{slug(who.name)}.png")
 
 
 async def _card(storage: Storage, id: str) -> tuple[Character, dict[str, Any]]:
     who = await storage.character(id)
     voice = await storage.voice(who.voice) if who.voice else None
-    return who, cards.write(who, voice, await _clip(storage, voice) if voice else None)
+    return who, card_file.write(who, voice, await _clip(storage, voice) if voice else None)
 
 
-async def _clip(storage: Storage, voice: Voice) -> cards.Clip | None:
+async def _clip(storage: Storage, voice: Voice) -> card_file.Clip | None:
     """Return what a cloned voice is made of; None of one that is described, or lost its clip."""
     if voice.method != "clone" or not voice.audio_path:
         return None
@@ -95,7 +95,7 @@ async def _clip(storage: Storage, voice: Voice) -> cards.Clip | None:
         words = (await storage.clip(voice.text_path)).decode() if voice.text_path else ""
     except NotFound:
         return None
-    return cards.Clip(audio, words, voice.settings.get("consent"))
+    return card_file.Clip(audio, words, voice.settings.get("consent"))
 
 
 def _file(content: bytes, kind: str, name: str) -> Response[bytes]:

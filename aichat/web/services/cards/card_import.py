@@ -1,7 +1,7 @@
 """Imports a character from a card: its picture and voice are stored first.
 
 It is inactive until the user activates it, and has none of what its card proposes (see
-:mod:`~aichat.web.services.cards.card`): a stranger's file decides neither about cost nor about
+:mod:`~aichat.web.services.cards.card_file`): a stranger's file decides neither about cost nor about
 permissions.
 """
 
@@ -26,7 +26,7 @@ from aichat.web.services.uploads import Uploads
 from aichat.web.services.uploads.files import File, read_at_most
 from aichat.web.services.uploads.pictures import LIMIT_BYTES, Pictures
 
-from . import card as cards
+from . import card_file
 
 OWN = ("model", "temperature")
 """Proposals that are fields of a character; the others are extensions of it."""
@@ -67,7 +67,7 @@ class CardImport:
         Raises BadValue, or TooLarge.
         """
         data = await read_at_most(file, LIMIT_BYTES, "Send a smaller card.")
-        card = await to_thread.run_sync(cards.read, data)
+        card = await to_thread.run_sync(card_file.read, data)
         storage = self.parts.storage
         fields = sent(fill(card.fields, NewCharacter))
         proposed = card.fields["extensions"].get("proposed", {})
@@ -85,7 +85,7 @@ class CardImport:
         who = await to_thread.run_sync(partial(Character, "", **fields))
         return await storage.add_character(who)
 
-    async def _cloned(self, voice: Voice, clip: cards.Clip) -> str:
+    async def _cloned(self, voice: Voice, clip: card_file.Clip) -> str:
         """Store a cloned voice; its clip is decoded and re-encoded like an upload."""
         if not clip.consent:
             raise BadValue(
