@@ -1,8 +1,9 @@
 """Authentication: calls the hook ``authenticate`` of the plug-ins and checks its result.
 
 An :class:`~aichat.core.auth.Actor` is let in, None passes the connection to the next plug-in,
-``Denied`` refuses it. Anything else is a fault of the plug-in and refuses as well: otherwise every
-truthy value (a name, a number, a coroutine that is never awaited) would let everybody in.
+``Denied`` refuses it, ``Unreachable`` says that logins cannot be looked up now. Anything else is a
+fault of the plug-in and refuses as well: otherwise every truthy value (a name, a number, a
+coroutine that is never awaited) would let everybody in.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from attrs import frozen
 from pluggy import HookImpl, PluginManager
 
 from .auth import Actor, Connection
-from .errors import AichatError
+from .errors import AichatError, Denied, Unreachable
 
+REFUSALS = (Denied, Unreachable)
+"""What a hook may raise on purpose."""
 FAILED = (Exception, SystemExit, CancelledError)
-"""What a hook may raise. Hooks are synchronous, so a CancelledError is never our own."""
+"""What else it may raise. Hooks are synchronous, so a CancelledError is never our own."""
 KNOWN_FAULTS = 1_000
 """Most faults that are remembered as reported, so that each is logged once."""
 
@@ -72,7 +75,7 @@ class Authentication:
         """
         try:
             answer: object = self._hook(connection=connection)
-        except AichatError:
+        except REFUSALS:
             raise
         except FAILED as error:
             raise self._bad(connection, _raised(error), error) from error
@@ -111,7 +114,7 @@ def _fault_of(impl: HookImpl, connection: Connection) -> str | None:
     function = impl.function
     try:
         answer: object = function(*(connection for _ in impl.argnames))
-    except AichatError:
+    except REFUSALS:
         return None
     except FAILED as error:
         return _raised(error)

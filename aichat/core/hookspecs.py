@@ -115,6 +115,7 @@ def authenticate(connection: Connection) -> Actor | None:
     Return the actor to let the client in. Return None if you do not know it: then the next plug-in
     is called, and last aichat's own, the one that ``[web] access`` in plugins.toml names. Raise
     ``Denied`` to refuse it, whatever the others would return: so a plug-in replaces aichat's own.
+    Raise ``Unreachable`` while you cannot know: the client is asked to try again in a moment.
     Any other result, and any other exception, refuses as well, and is reported in the log.
     ``@hookimpl(tryfirst=True)`` calls yours before those of other plug-ins.
 

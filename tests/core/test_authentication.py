@@ -13,7 +13,17 @@ from unittest.mock import Mock
 import pluggy
 import pytest
 
-from aichat.core import Actor, AichatError, Connection, Denied, hookimpl, hookspecs
+from aichat.core import (
+    Actor,
+    AichatError,
+    BadValue,
+    Connection,
+    Denied,
+    NotFound,
+    Unreachable,
+    hookimpl,
+    hookspecs,
+)
 from aichat.core.authentication import FAILED, Authentication, BadAnswer
 from aichat.core.testing import AuthContract
 
@@ -56,6 +66,8 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "a coroutine": (later, "returned a coroutine"),
     "an async generator": (several, "returned async_generator"),
     "an error": (raising(RuntimeError("sk-secret")), "raised RuntimeError"),
+    "an error of ours": (raising(BadValue("sk-secret", "x")), "raised BadValue"),
+    "not found": (raising(NotFound("sk-secret", "x")), "raised NotFound"),
     "an exit": (raising(SystemExit(0)), "raised SystemExit"),
     "a cancellation": (raising(CancelledError()), "raised CancelledError"),
     "a nameless actor": (lambda: Actor(""), "raised ValueError"),
@@ -88,6 +100,15 @@ def test_an_actor_comes_in_and_none_asks_the_next() -> None:
 def test_who_is_denied_is_not_asked_about_further() -> None:
     with pytest.raises(Denied):
         asked(raising(Denied("No.", "Go.")), lambda: Actor("ada")).actor(ASKS)
+
+
+def test_logins_that_cannot_be_looked_up_now_are_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    authentication = asked(raising(Unreachable("It is away.", "Wait.")), lambda: Actor("ada"))
+    with pytest.raises(Unreachable):
+        authentication.actor(ASKS)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import anyio
 import pytest
@@ -71,6 +72,21 @@ def test_unknown_ids_are_told_and_closed(server: Server, query: str, code: str) 
             client.receive()
     assert closed.value.rcvd
     assert closed.value.rcvd.code == 4404
+
+
+@pytest.mark.parametrize("id", ["\u65e5\u672c" * 60, "\u00e9" * 110, "\U0001f511" * 30, "x" * 500])
+def test_a_close_reason_is_cut_between_letters_and_the_frame_before_has_the_hint(
+    server: Server, id: str
+) -> None:
+    with server.client(f"conversation_id={quote(id)}") as client:
+        assert client.receive()["message"].endswith("Check the id of the conversation.")
+        with pytest.raises(ConnectionClosed) as closed:
+            client.receive()
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4404
+    problem = f"There is no conversation '{id}'."
+    assert problem.startswith(closed.value.rcvd.reason)
+    assert len(closed.value.rcvd.reason) > 40
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])

@@ -12,6 +12,7 @@ import pytest
 from attrs import evolve
 
 from aichat.core.auth import Actor, Connection
+from aichat.core.authentication import REFUSALS
 from aichat.core.errors import AichatError
 
 from .probes import assert_no_stall
@@ -121,10 +122,10 @@ class AuthContract:
 
 
 def assert_answers(plugin: Any, connection: Connection) -> None:
-    """Fail unless the answer is an Actor, None, or a refusal of aichat's own kind."""
+    """Fail unless the answer is an Actor, None, Denied or Unreachable."""
     try:
         answer = plugin.authenticate(connection=connection)
-    except AichatError as refusal:
+    except REFUSALS as refusal:
         if not refusal.line.strip():
             raise AssertionError("it refuses without a word") from refusal
         return

@@ -71,9 +71,9 @@ class OpenSocket:
     connection: Connection
     actor: Actor
     scope: anyio.CancelScope = field(factory=anyio.CancelScope)
-    why: str = ""
+    why: str | AichatError = ""
 
-    def cut(self, why: str) -> None:
+    def cut(self, why: str | AichatError) -> None:
         """Cancel its handler; *why* becomes the reason of the close frame."""
         self.why = why
         self.scope.cancel()
@@ -132,7 +132,7 @@ class Authenticator:
         except AichatError as error:
             status, headers = _answer(error)
             code = 1013 if error.retryable else 1008  # 1013: the page tries again by itself
-            await refuse_socket(scope, receive, send, status, error.line, headers, code)
+            await refuse_socket(scope, receive, send, status, error, headers, code)
             return
         try:
             await self._serve(OpenSocket(connection, actor), scope, receive, send)
@@ -198,10 +198,10 @@ class Authenticator:
                     opened.cut("You are logged in as somebody else now. Reload the page.")
             except AichatError as error:
                 if not error.retryable:  # a busy keyring is no reason to close a socket
-                    opened.cut(error.line)
+                    opened.cut(error)
 
 
-async def _close(send: Send, why: str) -> None:
+async def _close(send: Send, why: str | AichatError) -> None:
     """Close a WebSocket that was cut; gives up if the client does not read, or has left."""
     with anyio.move_on_after(CLOSE_SECONDS), suppress(RuntimeError, OSError):
         await send({"type": "websocket.close", "code": 1008, "reason": reason(why)})

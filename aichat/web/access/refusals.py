@@ -8,6 +8,8 @@ from typing import Any
 
 from litestar.types import HTTPScope, Receive, Send, WebSocketScope
 
+from aichat.core import AichatError
+
 Headers = Iterable[tuple[bytes, bytes]]
 REASON = 123
 """Most bytes of the reason in a close frame (RFC 6455)."""
@@ -31,7 +33,7 @@ async def refuse_socket(
     receive: Receive,
     send: Send,
     status: int,
-    line: str,
+    error: AichatError,
     headers: Headers = (),
     code: int = 1008,
 ) -> None:
@@ -45,11 +47,11 @@ async def refuse_socket(
         # a browser that offers subprotocols takes no connection without one of them
         chosen = next(iter(scope["subprotocols"]), None)
         await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
-        await send({"type": "websocket.close", "code": code, "reason": reason(line)})
+        await send({"type": "websocket.close", "code": code, "reason": reason(error)})
     elif "websocket.http.response" in (scope.get("extensions") or {}):
-        await _answer_handshake(send, status, line, headers)
+        await _answer_handshake(send, status, error.line, headers)
     else:
-        await send({"type": "websocket.close", "code": code, "reason": reason(line)})
+        await send({"type": "websocket.close", "code": code, "reason": reason(error)})
 
 
 async def _answer_handshake(send: Send, status: int, line: str, headers: Headers) -> None:
@@ -61,6 +63,8 @@ async def _answer_handshake(send: Send, status: int, line: str, headers: Headers
     await send(rest)
 
 
-def reason(line: str) -> str:
-    """Cut a line to what a close frame can hold."""
-    return line.encode()[:REASON].decode(errors="ignore")
+def reason(why: str | AichatError) -> str:
+    """Return what a close frame can hold of *why*; the hint of an error only as a whole."""
+    if isinstance(why, AichatError):
+        why = why.line if len(why.line.encode()) <= REASON else why.problem
+    return why.encode(errors="replace")[:REASON].decode(errors="ignore")

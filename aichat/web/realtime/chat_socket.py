@@ -38,6 +38,7 @@ from aichat.core.events import (
     UserSaid,
 )
 from aichat.web.access.rate_limits import Bucket
+from aichat.web.access.refusals import reason
 from aichat.web.access.work_limits import Allowance, RateLimited
 from aichat.web.html.cast_view import speakers
 from aichat.web.html.markdown import start_of_word
@@ -107,7 +108,7 @@ async def chat(
         conversation, characters = await enter(rooms.parts, id, wanted)
     except Refused as refused:
         await _say(socket, refused.error)
-        await socket.close(refused.code, str(refused)[:120])
+        await socket.close(refused.code, reason(refused.error))
         return
     room = rooms.room(conversation, characters)
     if id and wanted is not None:

@@ -28,7 +28,7 @@ Entered = tuple[Conversation, Sequence[Character]]
 class Refused(Exception):
     """The client cannot join; *code* is the WebSocket's close code."""
 
-    def __init__(self, code: int, error: Exception) -> None:
+    def __init__(self, code: int, error: AichatError) -> None:
         super().__init__(str(error))
         self.code, self.error = code, error
 

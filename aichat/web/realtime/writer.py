@@ -13,6 +13,7 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
 from aichat.core.bus.tasks import TaskPool
+from aichat.web.access.refusals import reason
 
 from .outbox import Connection, Frame, Goodbye
 
@@ -63,7 +64,7 @@ class Writer:
     async def _send(self, frame: Frame) -> None:
         if isinstance(frame, Goodbye):
             self.connection.said_farewell = True
-            await self.socket.close(frame.code, frame.reason)
+            await self.socket.close(frame.code, reason(frame.reason))
         elif isinstance(frame, bytes):
             await self.socket.send_bytes(frame)
         else:
