@@ -163,6 +163,26 @@ def test_a_voice_is_changed_and_what_it_is_not_asked_about_stays(
     assert voice.settings == {"espeak": {"pitch": 9}, "seed": 4}
 
 
+def test_of_two_tabs_each_saves_only_what_was_changed_in_it(
+    server: Server, browser: httpx.Client
+) -> None:
+    seen = {"speaker_desc": "Young", "scene_prompt": "A hall"}
+    anyio.run(server.store.add_voice, Voice("both", **seen, settings={"seed": 4}))
+    page = browser.get("/voices/of/both").text
+    drawn = {f"drawn {name}": hidden(page, f"drawn {name}")[0] for name in (*seen, "seed")}
+    assert drawn == {
+        "drawn speaker_desc": "Young",
+        "drawn scene_prompt": "A hall",
+        "drawn seed": "4",
+    }
+    tab = {**described(do="save", seed="4"), **seen, **drawn}
+    for change in ({"scene_prompt": "A yard"}, {"speaker_desc": "Old"}, {"seed": "5"}, {}):
+        assert browser.post("/voices/of/both", data={**tab, **change}).status_code == 303
+    voice = stored(server, "both")
+    assert (voice.speaker_desc, voice.scene_prompt) == ("Old", "A yard")
+    assert voice.settings == {"seed": 5}
+
+
 def test_a_voice_in_use_is_not_deleted(server: Server, browser: httpx.Client) -> None:
     anyio.run(server.store.add_voice, Voice("used"))
     anyio.run(server.store.change_character, "mark", {"voice": "used"})

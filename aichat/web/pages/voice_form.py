@@ -22,13 +22,20 @@ from .forms import Problems, Values
 from .takes import Take
 
 FIELDS = ("voice", "speaker_desc", "scene_prompt", "text", "audio_path", "transcript", "consent")
+MEANT = ("speaker_desc", "scene_prompt", "audio_path", "transcript", "seed")
+"""What of a form describes the voice."""
+FIELD = {"audio_path": "audio_path", "transcript": "text_path", "seed": "settings"}
+"""The field of a voice that another one of the form changes."""
 UNNAMED = "A voice without a name"
 """What a voice is called while it is tried before anybody has named it."""
 
 
 @define
 class VoiceForm:
-    """*values* as they were typed; *seed* of the chosen take; *known* is the voice being edited."""
+    """*values* as they were typed; *seed* of the chosen take; *known* is the voice being edited.
+
+    *drawn* is what the page showed of *known* when it was drawn.
+    """
 
     method: Method
     values: Values
@@ -36,6 +43,7 @@ class VoiceForm:
     takes: Sequence[Take] = ()
     problems: Problems = field(factory=dict)
     known: Voice | None = None
+    drawn: Values = field(factory=dict)
 
     @classmethod
     def blank(cls, method: Method) -> VoiceForm:
@@ -56,7 +64,9 @@ class VoiceForm:
             "consent": "on" if voice.settings.get("consent") else "",
         }
         seed = voice.settings.get("seed")
-        return cls(voice.method, values, seed if isinstance(seed, int) else None, known=voice)
+        form = cls(voice.method, values, seed if isinstance(seed, int) else None, known=voice)
+        form.drawn = form.shown()
+        return form
 
     @classmethod
     def read(cls, method: Method, form: FormMultiDict, known: Voice | None = None) -> VoiceForm:
@@ -65,7 +75,13 @@ class VoiceForm:
         if known:
             values["voice"] = known.voice
         chosen = forms.whole(forms.text(form, "seed"))
-        return cls(method, values, chosen, takes.read(forms.all_texts(form, "take")), known=known)
+        heard, drawn = takes.read(forms.all_texts(form, "take")), forms.drawn(form, MEANT)
+        return cls(method, values, chosen, heard, known=known, drawn=drawn)
+
+    def shown(self) -> Values:
+        """Return what the fields of the voice show now, each as one text."""
+        seed = "" if self.seed is None else str(self.seed)
+        return {name: {**self.values, "seed": seed}[name] for name in MEANT}
 
     async def take_in(self, uploads: Uploads, parts: Parts, form: FormMultiDict) -> None:
         """Keep the clip that came with the form, and write down what is said in it."""
@@ -123,7 +139,11 @@ class VoiceForm:
         return await storage.change_voice(made.voice, self._changes(self.known, made))
 
     def _changes(self, known: Voice, made: Voice) -> dict[str, Any]:
-        names = ("speaker_desc", "scene_prompt", "audio_path", "text_path", "settings")
+        """Return what the user has changed: the page may be older than the voice."""
+        meant = [name for name, text in self.shown().items() if self.drawn.get(name) != text]
+        names = {FIELD.get(name, name) for name in meant}
+        if "consent" in made.settings.keys() - known.settings.keys():
+            names.add("settings")
         changes = {name: getattr(made, name) for name in names}
         is_same = all(getattr(known, name) == value for name, value in changes.items())
         return changes if is_same else with_tokens_dropped(changes)
