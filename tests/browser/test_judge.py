@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from support.page_scripts import Ask, page_parts
 from support.playback_check import (
     FADE,
+    LONGEST,
     QUIET,
     RISE,
     Played,
@@ -99,6 +100,13 @@ def test_a_gap_without_an_underrun_is_a_fault() -> None:
         AssertionError, match=r"0\.021 s after 2000 samples, and .* ran dry 0 times"
     ):
         assert_whole(Played(with_gap(2 * CHUNK)), SENT)
+
+
+@pytest.mark.parametrize("at", [CHUNK, 4 * CHUNK])
+def test_no_reason_excuses_a_gap_that_is_longer_than_any_machine_is_busy(at: int) -> None:
+    assert_whole(Played(with_gap(at, LONGEST), underruns=1), SENT)
+    with pytest.raises(AssertionError, match="it stalled"):
+        assert_whole(Played(with_gap(at, LONGEST + 1), underruns=1), SENT)
 
 
 def test_a_gap_within_a_chunk_is_a_fault_whatever_was_counted() -> None:

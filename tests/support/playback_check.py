@@ -22,6 +22,8 @@ RISE = SPEAKER_RATE * 2 // 1000
 """and this many to go on after a hold."""
 QUIET = 64
 """This many zeros are a silence, not a wave that crosses nothing."""
+LONGEST = 20 * SPEAKER_RATE
+"""A silence of more samples is a fault whatever its reason, even on a busy machine."""
 SURE = 2 * FADE
 """This many samples that are the same are no accident."""
 
@@ -114,6 +116,8 @@ def explain(course: Course, played: Played, sent: Sent, may_hold: bool = False) 
     """Assert that each gap has a reason; returns how many underruns explain none of them."""
     underruns = played.underruns
     for gap in course.gaps:
+        where = f"a gap of {gap.length / SPEAKER_RATE:.3f} s after {gap.first} samples"
+        assert gap.length <= LONGEST, f"{where}: it stalled"
         if gap.is_at(sent.lines):
             continue
         if underruns and gap.is_at(sent.chunks):
@@ -122,7 +126,6 @@ def explain(course: Course, played: Played, sent: Sent, may_hold: bool = False) 
         if may_hold and gap.last - gap.first >= 2:  # a glide from nothing to nothing
             course.holds.append(gap.first)
             continue
-        where = f"a gap of {gap.length / SPEAKER_RATE:.3f} s after {gap.first} samples"
         assert gap.is_at(sent.chunks), f"{where}, within a chunk"
         raise AssertionError(f"{where}, and the page ran dry {played.underruns} times")
     return underruns
