@@ -47,3 +47,4 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.subscribe(transcription.expect, overflow=Overflow.COALESCE)
     bus.subscribe(judgement.judge, overflow=Overflow.COALESCE)
     bus.subscribe(transcription.write_down)
+    bus.subscribe(recognisers.make, lane_by=lambda event: event.transcript)

@@ -1,13 +1,19 @@
-"""The recognisers that transcribe: the best that is ready, each with a queue of its own."""
+"""The recognisers that transcribe: the best that is ready, each with a queue of its own.
+
+A final transcript is made in a lane of its own, so that a recogniser that cannot be stopped (it may
+be stuck in a thread, or in a shield) is left behind, and does not hold up what is said next.
+"""
 
 from __future__ import annotations
 
 import logging
+from typing import ClassVar
 
 import anyio
-from attrs import Factory, define, field
+from attrs import Factory, define, field, frozen
 
-from aichat.core import Bus, Parts, Stt, TimedOut, Utterance
+from aichat.core import BackendFailed, Bus, Parts, Stt, TimedOut, Utterance
+from aichat.core.events import Event
 from aichat.core.registry.standby import Standby
 from aichat.toolkit.transcripts.hallucinations import spoken
 from aichat.toolkit.transcripts.plausibility import transcript
@@ -41,6 +47,52 @@ class Recogniser:
         return spoken(transcript(await self.stt.transcribe(utterance), utterance))
 
 
+@define(eq=False)
+class Transcript:
+    """A final transcript that is being made."""
+
+    recogniser: Recogniser
+    conversation: str
+    utterance: Utterance
+    text: str | None = None
+    failure: Exception | None = None
+    scope: anyio.CancelScope = field(factory=anyio.CancelScope)
+    done: anyio.Event = field(factory=anyio.Event)
+
+    async def make(self) -> None:
+        """Wait for a place, and ask the recogniser."""
+        try:
+            with self.scope:
+                async with self.recogniser.queue.place(self.conversation, final=True):
+                    self.text = await self.recogniser.transcribe(self.utterance)
+        except Exception as error:
+            self.failure = error  # raised where the text is waited for
+        finally:
+            self.done.set()
+
+    async def get(self) -> str:
+        """Wait for the text. Raises what the recogniser raises."""
+        try:
+            await self.done.wait()
+        finally:
+            self.scope.cancel()
+        if self.failure:
+            raise self.failure
+        if self.text is None:
+            raise BackendFailed("The speech recogniser gave up.", "Say it again.")
+        return self.text
+
+
+@frozen
+class TranscriptDue(Event):
+    """A final transcript is to be made now."""
+
+    transcript: Transcript = field(repr=False)
+
+    urgent: ClassVar[bool] = True
+    internal: ClassVar[bool] = True
+
+
 @define
 class Recognisers:
     """Chooses a recogniser for each request."""
@@ -70,16 +122,21 @@ class Recognisers:
         stalled: list[Stt] = []
         while True:
             recogniser = self.choose()
+            due = Transcript(recogniser, conversation, utterance)
+            self.bus.post(TranscriptDue(self.bus.turn(conversation), due))
             try:
                 with anyio.fail_after(STT_SECONDS):
-                    async with recogniser.queue.place(conversation, final=True):
-                        return await recogniser.transcribe(utterance)
+                    return await due.get()
             except (TimeoutError, TimedOut) as error:
                 stalled.append(recogniser.stt)
                 self.standby.rest(recogniser.stt)
                 if self.standby.choose(stalled) is None:
                     raise _late(error) from error
                 log.warning("A recogniser has stalled; another is asked for a while.")
+
+    async def make(self, event: TranscriptDue) -> None:
+        """Make a transcript; it is cancelled by the handler that waits for it."""
+        await event.transcript.make()
 
     def forget(self, conversation: str) -> None:
         """Drop what the queues keep of a conversation."""
