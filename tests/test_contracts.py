@@ -95,9 +95,9 @@ async def test_a_blocked_event_loop_is_found() -> None:
 
 
 async def test_who_leaves_slowly_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "ATTEMPTS", 2)
-    with pytest.raises(AssertionError, match=r"it took 0\.\d+ s or longer"):
-        await assert_prompt(lambda: anyio.sleep(0.6))
+    monkeypatch.setattr(probes, "ATTEMPTS", 1)
+    with pytest.raises(AssertionError, match=r"it took \d\.\d+ s or longer"):
+        await assert_prompt(lambda: anyio.sleep(3))
 
 
 async def test_the_wait_for_a_processor_is_not_held_against_them(
@@ -166,7 +166,7 @@ async def test_a_turn_that_never_ends_is_found() -> None:
 
 
 async def test_a_model_that_cannot_be_stopped_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "ATTEMPTS", 2)
+    monkeypatch.setattr(probes, "ATTEMPTS", 1)
 
     class Stubborn(FakeLlm):
         async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
@@ -175,7 +175,7 @@ async def test_a_model_that_cannot_be_stopped_is_found(monkeypatch: pytest.Monke
                 yield "two "
             finally:
                 with anyio.CancelScope(shield=True):
-                    await anyio.sleep(0.6)
+                    await anyio.sleep(3)
 
     with pytest.raises(AssertionError, match="to close"):
         await LlmContract().test_it_stops_when_it_is_closed(Stubborn())
