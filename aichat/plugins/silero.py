@@ -28,6 +28,25 @@ FORGETS_AFTER = 2_000 // FRAME_MS
 make it detect the next voice late, or not at all."""
 
 EXTRA = "whisper"
+THRESHOLD = Live(
+    0.05,
+    0.95,
+    label="When speech begins",
+    help="How sure it must be that somebody speaks, from 0 to 1. Raise it in a noisy room.",
+)
+END_THRESHOLD = Live(
+    0.01,
+    0.95,
+    at_most="threshold",
+    label="When speech ends",
+    help="Once somebody speaks: below it, nobody does any more.",
+)
+MIN_SPEECH_MS = Live(
+    0,
+    1_000,
+    label="Shortest speech",
+    help="Shorter sounds, as of a key or a cup, are no speech.",
+)
 
 
 @hookimpl
@@ -43,9 +62,9 @@ class Silero:
 
     def __init__(
         self,
-        threshold: Annotated[float, Live(0.05, 0.95)] = 0.5,
-        end_threshold: Annotated[float, Live(0.01, 0.95, at_most="threshold")] = 0.35,
-        min_speech_ms: Annotated[int, Live(0, 1_000)] = 64,
+        threshold: Annotated[float, THRESHOLD] = 0.5,
+        end_threshold: Annotated[float, END_THRESHOLD] = 0.35,
+        min_speech_ms: Annotated[int, MIN_SPEECH_MS] = 64,
     ) -> None:
         self.threshold, self.end_threshold = threshold, min(threshold, end_threshold)
         self.min_speech_ms = min_speech_ms

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from attrs import define
 
 from aichat.core import BadValue, CannotStart, NotFound, Pause, hookimpl
 from aichat.core.backends import Backend
@@ -15,6 +16,7 @@ from aichat.core.registry.live_settings import live_settings
 from aichat.plugins.silence import Silence
 from aichat.plugins.silero import Silero
 from aichat.plugins.smart_turn import SmartTurn
+from aichat.toolkit.turn_detector_settings import TurnDetectorSettings
 from aichat.web.settings.live_settings import KEPT_AS
 from support.chat import a_store
 from support.in_process_server import Server, a_server
@@ -93,6 +95,19 @@ def test_the_built_in_detectors_say_what_may_be_changed() -> None:
     }  # fmt: skip
     assert set(live_settings(Silence)) == set(live_settings(SmartTurn)) == waits
     assert set(live_settings(Silero)) == {"threshold", "end_threshold", "min_speech_ms"}
+
+
+@define
+class Mine(TurnDetectorSettings):
+    """A plug-in's own detector."""
+
+    model: str = "tiny"
+
+
+def test_a_detector_of_a_plug_in_has_the_shared_settings_with_their_texts() -> None:
+    assert live_settings(Mine) == live_settings(Silence)
+    assert all(one.mark.label and one.mark.help for one in live_settings(Mine).values())
+    assert (Mine("large").model, Mine(end_ms=700).end_ms) == ("large", 700)
 
 
 @pytest.mark.parametrize("make", [Silence, SmartTurn, Silero])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from inspect import isclass
 from math import isfinite
@@ -10,9 +11,16 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 def hints(make: Callable[..., Any], *, marked: bool = False) -> dict[str, Any]:
-    """Return the annotations of a backend's parameters; *marked*: with what ``Annotated`` adds."""
-    of = getattr(make, "__init__", make) if isclass(make) else make
-    return get_type_hints(of, include_extras=marked)
+    """Return the annotations of a backend's parameters; *marked*: with what ``Annotated`` adds.
+
+    Those that a class inherits are read as the modules of its base classes mean them.
+    """
+    if not isclass(make):
+        return get_type_hints(make, include_extras=marked)
+    known: dict[str, Any] = {}
+    for base in reversed(make.__mro__):
+        known |= vars(sys.modules[base.__module__])
+    return get_type_hints(make.__init__, localns=known, include_extras=marked)
 
 
 def kinds(hint: Any) -> tuple[Any, ...]:

@@ -32,11 +32,16 @@ LONGEST_TEXT = 100
 
 @frozen
 class Live:
-    """Marks a live setting. Numbers lie from *low* to *high*, and up to the setting *at_most*."""
+    """Marks a live setting. Numbers lie from *low* to *high*, and up to the setting *at_most*.
+
+    *label* is what the page calls it, *help* what it says of it.
+    """
 
     low: float | None = None
     high: float | None = None
     at_most: str = ""
+    label: str = ""
+    help: str = ""
 
 
 @frozen
@@ -46,6 +51,11 @@ class LiveSetting:
     name: str
     hint: Any
     mark: Live
+
+    @property
+    def label(self) -> str:
+        """What the page calls it."""
+        return self.mark.label or self.name.replace("_", " ").capitalize()
 
     @property
     def choices(self) -> tuple[Any, ...]:

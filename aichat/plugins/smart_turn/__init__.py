@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import anyio
 from anyio import to_thread
+from attrs import define, field
 
-from aichat.core import Backend, CannotStart, Live, NotReady, Pause, TurnDetector, hookimpl
+from aichat.core import Backend, CannotStart, NotReady, TurnDetector, hookimpl
 from aichat.toolkit.packages import installs
+from aichat.toolkit.turn_detector_settings import ShortestMs, TurnDetectorSettings
 from aichat.toolkit.weights import Weights, fetched
 
 from .features import features
@@ -29,33 +31,19 @@ EXTRA = "whisper"
 NAME_A_FILE = f"set [turn.smart_turn] model to the path of {FILE}."
 
 
-class SmartTurn:
+@define(eq=False)
+class SmartTurn(TurnDetectorSettings):
     """As ``silence``, with what the model hears joined to what the words say.
 
     *model* is the path of the ONNX file; empty: the Hugging Face cache, or a download.
     """
 
-    def __init__(
-        self,
-        model: str = "",
-        download: bool = True,
-        end_ms: Annotated[int, Live(100, 10_000)] = 600,
-        barge_in_ms: Annotated[int, Live(0, 10_000)] = 1_000,
-        first_word_ms: Annotated[int, Live(200, 20_000)] = 1_500,
-        shortest_ms: Annotated[int, Live(0, 10_000, at_most="longest_ms")] = 200,
-        longest_ms: Annotated[int, Live(100, 20_000)] = 1_500,
-        speculate: Annotated[Literal["auto", "on", "off"], Live()] = "auto",
-        resume_ms: Annotated[int, Live(0, 10_000)] = 1_000,
-        back_channels: Annotated[list[str] | None, Live()] = None,
-        stop_phrases: Annotated[list[str] | None, Live()] = None,
-    ) -> None:
-        self.model, self.download = model, download
-        self.end_ms, self.barge_in_ms, self.first_word_ms = end_ms, barge_in_ms, first_word_ms
-        self.shortest_ms, self.longest_ms, self.speculate = shortest_ms, longest_ms, speculate
-        self.resume_ms, self.back_channels = resume_ms, back_channels
-        self.stop_phrases = stop_phrases
-        self.report: Callable[[str], None] = lambda line: None
-        self._session: Any = None
+    model: str = ""
+    download: bool = True
+    shortest_ms: ShortestMs = field(default=200, kw_only=True)
+    report: Callable[[str], None] = field(init=False, default=lambda line: None)
+    _session: Any = field(init=False, default=None)
+    _thread: anyio.CapacityLimiter = field(init=False)
 
     @property
     def weights(self) -> Sequence[Weights]:
@@ -69,12 +57,6 @@ class SmartTurn:
 
     async def __aexit__(self, *_: object) -> None:
         self._session = None
-
-    def is_over(self, pause: Pause) -> bool:
-        if not pause.has_words:
-            return pause.silence_ms >= self.first_word_ms
-        wait = pause.wait_ms(self.end_ms, self.shortest_ms, self.longest_ms)
-        return pause.silence_ms >= wait
 
     async def finished(self, pcm: bytes) -> float:
         if (session := self._session) is None:

@@ -15,7 +15,7 @@ from aichat.core import BadValue, Status
 from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.page import Page, Req, done, page
 from aichat.web.schemas.forms import read_form
-from aichat.web.settings.descriptions import NAMES, WORDS, Setting, settings_of
+from aichat.web.settings.descriptions import Setting, settings_of
 from aichat.web.settings.live_settings import LiveValue
 
 from . import forms
@@ -28,7 +28,7 @@ PARTS = {
     "tts": "Speaking",
 }
 """The parts that handle audio, in the order of a turn, with their titles."""
-SETTING = re.compile(rf"\b(?:{'|'.join(NAMES)})\b")
+WORD = re.compile(r"\w+")
 ON_OFF = {"auto": "If it costs nothing", "on": "Always", "off": "Never"}
 
 
@@ -49,13 +49,13 @@ class Field:
     @property
     def label(self) -> str:
         """Its label, with its unit."""
-        label = NAMES.get(self.name) or self.name.replace("_", " ").capitalize()
+        label = self.of.setting.label
         return f"{label}, in ms" if self.name.endswith("_ms") else label
 
     @property
     def hint(self) -> str:
         """What it does."""
-        return WORDS.get(self.name, "")
+        return self.of.setting.mark.help
 
     @property
     def value(self) -> str:
@@ -122,7 +122,7 @@ async def change(request: Req, app: App, backend: FromPath[str]) -> Page:
             known = app.live_settings.of(part, name)
             await app.live_settings.change(part, name, _changes(known, form))
     except BadValue as error:
-        wrong = {error.field: _in_words(error.line)}
+        wrong = {error.field: _with_labels(error.line, app.live_settings.of(part, name))}
         return _page(request, app, 400, backend, form, wrong)
     words = (
         "Set back to the value in plugins.toml." if wanted == "reset" else "That holds from now on."
@@ -146,9 +146,10 @@ def _read(one: LiveValue, text: str) -> Any:
     return forms.number(text) if kind in (int, float) else text or None
 
 
-def _in_words(line: str) -> str:
+def _with_labels(line: str, known: Sequence[LiveValue]) -> str:
     """Replace the names of settings by the labels of the page."""
-    return SETTING.sub(lambda found: f"“{NAMES[found[0]]}”", line)
+    labels = {one.name: one.setting.label for one in known if one.setting.mark.label}
+    return WORD.sub(lambda found: f"“{labels[found[0]]}”" if found[0] in labels else found[0], line)
 
 
 def _shown(value: Any) -> str:

@@ -18,7 +18,7 @@ from pluggy import PluginManager
 
 from aichat.core import Backend, Config
 from aichat.core.redaction import redacted, shown_url
-from aichat.core.registry.live_settings import live_settings
+from aichat.core.registry.live_settings import LiveSetting, live_settings
 from aichat.toolkit.network import is_this_machine
 
 SECRET = re.compile("(^|_)(key|token|secret|password|dsn)s?$", re.IGNORECASE)
@@ -26,38 +26,7 @@ ADDRESS = re.compile("(^|_)(url|uri|address|endpoint|proxy|host)s?$", re.IGNOREC
 LONGEST = 80
 Source = Literal["default", "plugins.toml", "environment"]
 
-NAMES: Mapping[str, str] = {
-    "end_ms": "Silence that ends your turn",
-    "barge_in_ms": "Speech that interrupts",
-    "first_word_ms": "Wait for a first word",
-    "shortest_ms": "Shortest silence that ends a turn",
-    "longest_ms": "Longest silence within a turn",
-    "resume_ms": "Until they go on",
-    "speculate": "Thinking ahead",
-    "back_channels": "Words that do not interrupt",
-    "stop_phrases": "Words that stop everybody",
-    "threshold": "When speech begins",
-    "end_threshold": "When speech ends",
-    "min_speech_ms": "Shortest speech",
-}
-"""Labels of the settings that can be changed on a page."""
-
 WORDS: Mapping[str, str] = {
-    "end_ms": "Raise it if you are cut off, lower it if answers come late. It holds until your own "
-    "pauses and your words are a better guide.",
-    "barge_in_ms": "How long you must speak over the characters to stop them, whatever you say. "
-    "Words do at once.",
-    "first_word_ms": "For somebody who has begun, a breath or an “um”, but said no word yet.",
-    "shortest_ms": "The turn never ends sooner, however finished it sounds.",
-    "longest_ms": "The turn ends then, however unfinished it sounds.",
-    "resume_ms": "Characters that paused for a cough or an “mhm” go on this long after it ended.",
-    "speculate": "Begin the answer in a pause that may be the end. Answers come sooner, and some "
-    "are made in vain.",
-    "back_channels": "Such as “mhm”: the speaker goes on. One a line; empty: aichat's own.",
-    "stop_phrases": "Such as “hold on”: they are not answered. One a line; empty: aichat's own.",
-    "threshold": "How sure it must be that somebody speaks, from 0 to 1. Raise it in a noisy room.",
-    "end_threshold": "Once somebody speaks: below it, nobody does any more.",
-    "min_speech_ms": "Shorter sounds, as of a key or a cup, are no speech.",
     "compute_type": "With which numbers it computes: smaller ones are faster, and rougher.",
     "beam_size": "Transcripts that are followed side by side: more are slower, and better.",
     "vad_filter": "Whether pauses are cut out before it listens.",
@@ -76,7 +45,7 @@ WORDS: Mapping[str, str] = {
     "api_key": "The key to the server.",
     "temperature": "How freely it chooses its words.",
 }
-"""What settings mean; one text serves all settings of a name."""
+"""What the settings mean that are read once, by name; live settings bring their own text."""
 
 
 @frozen
@@ -89,11 +58,8 @@ class Setting:
     variable: str = ""
     is_live: bool = False
     """It may be changed while the backend serves."""
-
-    @property
-    def words(self) -> str:
-        """What it means; empty if there is no text for it."""
-        return WORDS.get(self.name, "")
+    words: str = ""
+    """What it means; empty if there is no text for it."""
 
 
 def settings_of(config: Config, manager: PluginManager, part: str, name: str) -> list[Setting]:
@@ -102,10 +68,14 @@ def settings_of(config: Config, manager: PluginManager, part: str, name: str) ->
     make = next(offer.make for offer in offers if offer.name == name)
     given, live = config.parts[part].settings.get(name, {}), live_settings(make)
     return [
-        evolve(_setting(config, one, given), is_live=one.name in live)
+        evolve(_setting(config, one, given), is_live=one.name in live, words=_words(live, one.name))
         for one in signature(make).parameters.values()
         if one.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL)
     ]
+
+
+def _words(live: Mapping[str, LiveSetting], name: str) -> str:
+    return live[name].mark.help if name in live else WORDS.get(name, "")
 
 
 def _setting(config: Config, known: Parameter, given: Mapping[str, Any]) -> Setting:
