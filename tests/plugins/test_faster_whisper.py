@@ -36,6 +36,8 @@ pytestmark = pytest.mark.anyio
 
 SAYS = "hello olivia and mark what do you think"
 ONE_SECOND = bytes(32_000)
+TWENTY_SECONDS = bytes(20 * 32_000)
+"""Too long for a short context."""
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +121,8 @@ def segment(text, no_speech_prob=0.1, avg_logprob=-0.3, compression_ratio=1.1):
 
 async def test_a_guess_uses_one_beam_and_the_final_text_the_setting(stt):
     stt._engine = Recorder(segment(" Hello."))
-    await stt.transcribe(Utterance("a", ONE_SECOND, final=False))
-    await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
+    await stt.transcribe(Utterance("a", TWENTY_SECONDS, final=False))
+    await stt.transcribe(Utterance("a", TWENTY_SECONDS, final=True))
     (_, guess), (_, final) = stt._engine.asked
     assert (guess["beam_size"], final["beam_size"]) == (1, 5)
     assert final["language"] == "en"
@@ -128,14 +130,14 @@ async def test_a_guess_uses_one_beam_and_the_final_text_the_setting(stt):
     assert not final["condition_on_previous_text"]
     assert final["without_timestamps"]
     assert (guess["vad_filter"], final["vad_filter"]) == (False, True)
-    assert final["max_new_tokens"] == 110
+    assert final["max_new_tokens"] is None
     assert final["hotwords"] is None
 
 
 async def test_names_are_expected_each_once(stt):
     stt._engine, stt.hotwords = Recorder(segment(" Hello.")), ["Kubernetes", "Olivia"]
-    await stt.transcribe(Utterance("a", ONE_SECOND, final=True, hotwords=("Olivia", "Márk")))
-    assert stt._engine.asked[0][1]["hotwords"] == "Kubernetes, Olivia, Márk"
+    await stt.transcribe(Utterance("a", TWENTY_SECONDS, final=True, hotwords=("Olivia", "Márk")))
+    assert stt._engine.asked[0][1]["hotwords"] == "Kubernetes, Olivia, Márk."
 
 
 async def test_names_reach_the_model(stt, speech_pcm):
@@ -160,9 +162,9 @@ async def test_silence_is_left_out_of_final_texts_unless_that_is_switched_off(mo
 
 async def test_a_model_of_many_languages_finds_out_which_unless_it_is_set(stt):
     stt._engine = Recorder(multilingual=True)
-    await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
+    await stt.transcribe(Utterance("a", TWENTY_SECONDS, final=True))
     stt.language = "de"
-    await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
+    await stt.transcribe(Utterance("a", TWENTY_SECONDS, final=True))
     assert [options["language"] for _, options in stt._engine.asked] == [None, "de"]
 
 
@@ -172,7 +174,9 @@ async def test_text_that_it_imagined_is_left_out(stt):
         segment(" Thanks for watching!", 0.9, -1.4),
         segment(" See you, Mark.", 0.9, -0.2),
     )
-    assert await stt.transcribe(Utterance("a", ONE_SECOND, final=True)) == "Hello. See you, Mark."
+    assert (
+        await stt.transcribe(Utterance("a", TWENTY_SECONDS, final=True)) == "Hello. See you, Mark."
+    )
 
 
 def test_imagined_text_is_unlikely_and_without_speech():
@@ -230,10 +234,10 @@ async def test_a_cancelled_call_keeps_its_worker_until_its_thread_ends(model):
         recorder.go_on.clear()
         for _ in range(3):
             with anyio.move_on_after(0.02) as scope:
-                await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
+                await stt.transcribe(Utterance("a", TWENTY_SECONDS, final=True))
             assert scope.cancelled_caught
         recorder.go_on.set()
-        assert await stt.transcribe(Utterance("b", ONE_SECOND, final=True)) == "Hello."
+        assert await stt.transcribe(Utterance("b", TWENTY_SECONDS, final=True)) == "Hello."
         assert recorder.most == 1
         assert len(recorder.asked) == 2  # the other two gave up before their turn
 
@@ -245,7 +249,7 @@ async def test_so_many_utterances_are_written_down_at_once_as_there_are_workers(
         recorder.go_on.clear()
         async with anyio.create_task_group() as tasks:
             for number in range(7):
-                utterance = Utterance(f"{number}", ONE_SECOND, final=True)
+                utterance = Utterance(f"{number}", TWENTY_SECONDS, final=True)
                 tasks.start_soon(stt.transcribe, utterance)
             with anyio.fail_after(60):
                 while recorder.running < 3:  # noqa: ASYNC110
@@ -275,7 +279,7 @@ async def test_a_failure_in_the_model_is_told_and_the_next_call_works(stt, speec
 
     good, stt._engine = stt._engine, Broken()
     with pytest.raises(BackendFailed, match="CUDA out of memory"):
-        await stt.transcribe(Utterance("a", ONE_SECOND, final=True))
+        await stt.transcribe(Utterance("a", TWENTY_SECONDS, final=True))
     stt._engine = good
     assert await stt.transcribe(Utterance("a", speech_pcm, final=True)) == SAYS
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 
@@ -43,3 +44,79 @@ async def test_recorded_speech_is_written_down(whisper: FasterWhisper) -> None:
 async def test_synthesised_speech_is_written_down(whisper: FasterWhisper) -> None:
     said = "What do you think about the weather in London today?"
     assert word_errors(said, await written(whisper, say(said))) <= 0.1
+
+
+# -- names to expect -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("clip", "said"),
+    [
+        (partial(recordings.spoken_in, "en", "hello_world"), "Hello world."),
+        (
+            partial(recordings.spoken_in, "en", "quick_brown_fox"),
+            "The quick brown fox jumps over the lazy dog.",
+        ),
+        (recordings.beckett, recordings.BECKETT),
+    ],
+)
+async def test_a_statement_keeps_its_full_stop_when_names_are_expected(
+    whisper: FasterWhisper, clip: Callable[[], bytes], said: str
+) -> None:
+    text = await written(whisper, clip())
+    assert text.endswith(".")
+    assert word_errors(said, text) == 0
+
+
+async def test_names_that_are_expected_are_spelt_as_they_are(whisper: FasterWhisper) -> None:
+    spoken = say("Hello Rosa Alvarez, how are you today?")
+    utterance = Utterance("key", spoken, final=True, hotwords=("Rosa Alvarez", "Mark Chen"))
+    assert "Rosa Alvarez" in await whisper.transcribe(utterance)
+
+
+# -- longer than one window of Whisper -------------------------------------------------------
+
+
+async def test_a_minute_of_speech_is_written_down_whole(whisper: FasterWhisper) -> None:
+    assert word_errors(recordings.LECTURE, await written(whisper, recordings.lecture())) <= 0.08
+
+
+async def test_nothing_is_lost_at_the_seams_of_two_minutes(whisper: FasterWhisper) -> None:
+    pcm = recordings.lecture() + recordings.two_cities() + recordings.beckett()
+    assert 110 < len(pcm) / 32_000 < 120
+    said = recordings.LECTURE + recordings.TWO_CITIES + recordings.BECKETT
+    assert word_errors(said, await written(whisper, pcm)) <= 0.08
+
+
+# -- a short context -------------------------------------------------------------------------
+
+
+def phrases() -> list[bytes]:
+    """Return seven phrases, of 2 to 6 s."""
+    spans = [(0, 5.2), (7, 12.5), (34, 39), (48.9, 54.5)]
+    lecture, novel = recordings.lecture(), recordings.two_cities()
+    cut = [lecture[int(a * 16_000) * 2 : int(b * 16_000) * 2] for a, b in spans]
+    cut += [novel[int(a * 16_000) * 2 : int(b * 16_000) * 2] for a, b in [(1, 5), (24.5, 29)]]
+    return [*cut, recordings.spoken_in("en", "quick_brown_fox")]
+
+
+async def test_the_final_transcript_is_that_of_the_interim_audio(whisper: FasterWhisper) -> None:
+    pairs = [[await written(whisper, pcm, final) for final in (False, True)] for pcm in phrases()]
+    assert [interim for interim, _ in pairs] == [final for _, final in pairs]
+
+
+async def test_a_short_context_writes_what_a_full_one_does(
+    whisper: FasterWhisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = [await written(whisper, pcm) for pcm in phrases()]
+    monkeypatch.setattr("aichat.plugins.faster_whisper.SHORT_FINAL", 0)
+    full = [await written(whisper, pcm) for pcm in phrases()]
+    assert word_errors(" ".join(full), " ".join(short)) <= 0.1  # words are cut at the edges
+
+
+async def test_half_the_words_of_a_sentence_never_loop(whisper: FasterWhisper) -> None:
+    """A phrase that is cut anywhere is written with no more words than people can say."""
+    for pcm in phrases()[::3]:
+        for end in range(16_000, len(pcm), 44_800):
+            text = await written(whisper, pcm[:end], final=False)
+            assert len(text.split()) <= 3 + 5 * end / 32_000, text

@@ -18,8 +18,10 @@ from aichat.core import AichatError, Backend, BackendFailed, CannotStart, Uttera
 from aichat.toolkit.local_model import LocalModel
 from aichat.toolkit.weights import Weights
 
-from .hallucinations import is_imagined
+from .hallucinations import UNLIKELY, is_imagined
 from .models import known_language, weights_of
+from .short_context import transcribe
+from .windows import RATE, windows
 
 SECOND = 32_000
 """Bytes of one second at 16 kHz."""
@@ -33,6 +35,10 @@ VAD = {
 }
 TOKENS_PER_SECOND, MORE_TOKENS, MOST_TOKENS = 15, 40, 110
 """Nobody says more; it is Whisper that repeats itself, for seconds, and is stopped there."""
+SHORT_INTERIM, SHORT_FINAL = 18, 9
+"""Seconds up to which an interim and a final transcript are made with a short context."""
+WORDS_PER_SECOND = 0.5
+"""Fewest words a second of speech: people who pause a lot say more."""
 
 SET_A_FOLDER = "set [stt.faster_whisper] model to a folder."
 
@@ -92,31 +98,53 @@ class FasterWhisper(LocalModel):
         )
 
     def _write_down(self, utterance: Utterance, left: Callable[[], bool]) -> str:
-        texts = []
-        for segment in self._segments(utterance):
+        texts: list[str] = []
+        names = dict.fromkeys([*self.hotwords, *utterance.hotwords])
+        # as a sentence: without its full stop Whisper writes none
+        expected = f"{', '.join(names)}." if names else None
+        for window in windows(samples(utterance.pcm)):
             if left():
                 break
-            doubts = segment.no_speech_prob, segment.avg_logprob, segment.compression_ratio
-            if not is_imagined(segment.text, *doubts):
-                texts.append(segment.text)
-        return "".join(texts).strip()
+            passages = self._passages(window, utterance.final, expected)
+            if expected and _is_lost(passages, len(window) / RATE):
+                passages = self._passages(window, utterance.final, None)
+            texts += [one.text.strip() for one in passages if not _is_imagined(one)]
+        return " ".join(texts)
 
-    def _segments(self, utterance: Utterance) -> Any:
-        is_many = self._engine.model.is_multilingual
-        names = [*self.hotwords, *utterance.hotwords]
+    def _passages(self, window: Any, final: bool, expected: str | None) -> Sequence[Any]:
+        """Return the text of a window in pieces, each with how likely it is."""
+        language = self.language or (None if self._engine.model.is_multilingual else "en")
+        beams = self.beam_size if final else 1
+        if len(window) < RATE * (SHORT_FINAL if final else SHORT_INTERIM):
+            spoken = self._speech(window) if final else window
+            if not len(spoken):
+                return ()
+            short = transcribe(self._engine, spoken, language, expected, beams)
+            if short is not None:
+                return (short,)
         segments, _ = self._engine.transcribe(
-            samples(utterance.pcm),
-            language=self.language or (None if is_many else "en"),
-            beam_size=self.beam_size if utterance.final else 1,
+            window,
+            language=language,
+            beam_size=beams,
             temperature=0.0,
             condition_on_previous_text=False,
             without_timestamps=True,
-            hotwords=", ".join(dict.fromkeys(names)) or None,
-            max_new_tokens=most_tokens(len(utterance.pcm) / SECOND),
-            vad_filter=self.vad_filter and utterance.final,
+            hotwords=expected,
+            max_new_tokens=most_tokens(len(window) / RATE),
+            vad_filter=self.vad_filter and final,
             vad_parameters=VAD,
         )
-        return segments
+        return list(segments)
+
+    def _speech(self, window: Any) -> Any:
+        """Leave out long silence; without any, the final text is that of the interim audio."""
+        from faster_whisper.vad import VadOptions, collect_chunks, get_speech_timestamps
+
+        if not self.vad_filter:
+            return window
+        chunks, _ = collect_chunks(window, get_speech_timestamps(window, VadOptions(**VAD)))
+        spoken = np.concatenate(chunks)
+        return spoken if not len(spoken) or len(window) - len(spoken) > RATE else window
 
     # -- the start ---------------------------------------------------------------------------
 
@@ -149,7 +177,7 @@ class FasterWhisper(LocalModel):
         )
         if self.language is not None:
             known_language(self.language, self._engine.supported_languages, self.model)
-        list(self._segments(Utterance("", bytes(SECOND), final=False)))
+        self._passages(samples(bytes(SECOND)), final=False, expected=None)
         return self._engine
 
 
@@ -160,6 +188,22 @@ def most_tokens(seconds: float) -> int | None:
     """
     most = MORE_TOKENS + round(TOKENS_PER_SECOND * seconds)
     return 2 * most if most <= MOST_TOKENS else None
+
+
+def _is_lost(passages: Sequence[Any], seconds: float) -> bool:
+    """Return whether hardly a word was written of long audio, and that word is unlikely.
+
+    It happens with words to expect, to one window in many.
+    """
+    count = sum(len(one.text.split()) for one in passages)
+    return count < WORDS_PER_SECOND * seconds and any(
+        one.avg_logprob < UNLIKELY for one in passages
+    )
+
+
+def _is_imagined(passage: Any) -> bool:
+    doubts = passage.no_speech_prob, passage.avg_logprob, passage.compression_ratio
+    return is_imagined(passage.text, *doubts)
 
 
 def samples(pcm: bytes) -> Any:
