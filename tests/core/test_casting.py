@@ -13,10 +13,9 @@ import pytest
 from aichat.core import CannotStart, NotReady, Parts
 from aichat.core.backends import PARTS
 from aichat.core.registry.selection import Candidate, Role, State, run_parts
+from support.waiting import HANG_SECONDS, blocked
 
 pytestmark = pytest.mark.anyio
-
-NO_WAIT = 60  # seconds: it would be for ever
 
 
 class Actor:
@@ -89,16 +88,11 @@ def fails(problem: str) -> Callable[[Actor], Awaitable[object]]:
     return start
 
 
-async def blocked() -> None:
-    with anyio.fail_after(NO_WAIT):
-        await anyio.wait_all_tasks_blocked()
-
-
 async def changed(parts: Parts) -> None:
     """Wait until the next thing happens to the cast."""
     happened = anyio.Event()
     parts.watchers.append(happened.set)
-    with anyio.fail_after(NO_WAIT):
+    with anyio.fail_after(HANG_SECONDS):
         await happened.wait()
 
 
@@ -121,7 +115,7 @@ async def test_a_better_one_takes_over_when_it_is_ready_and_the_start_does_not_w
 
     best, second = Actor("best", slowly), Actor("second")
     parts = cast(stt=[best, second], vad=[Actor("slow", slowly)])
-    with anyio.fail_after(NO_WAIT):
+    with anyio.fail_after(HANG_SECONDS):
         async with run_parts(parts):
             await blocked()
             assert parts.stt is second  # type: ignore[comparison-overlap]
@@ -164,7 +158,7 @@ async def test_storage_that_fails_stops_the_start_and_everybody_ends_in_peace() 
         vad=[vad], storage=[Actor("a", fails("Disk full.")), Actor("b", fails("No network."))]
     )
     with (
-        anyio.fail_after(NO_WAIT),
+        anyio.fail_after(HANG_SECONDS),
         pytest.raises(CannotStart, match=r"storage part. a: Disk full. Mend it. b: No network."),
     ):
         async with run_parts(parts):
@@ -254,7 +248,7 @@ async def test_leaving_while_somebody_still_starts_does_not_hang() -> None:
         await anyio.sleep_forever()
 
     slow, ready = Actor("slow", for_ever), Actor("ready")
-    with anyio.fail_after(NO_WAIT):
+    with anyio.fail_after(HANG_SECONDS):
         async with run_parts(cast(tts=[slow, ready])):
             await blocked()
     assert slow.log == []
@@ -276,7 +270,7 @@ async def test_leaving_before_anybody_began_starts_nobody() -> None:
 
     actor = Actor("late")
     parts = cast(vad=[actor], sequencer=[explodes])
-    with pytest.raises(CannotStart), anyio.fail_after(NO_WAIT):
+    with pytest.raises(CannotStart), anyio.fail_after(HANG_SECONDS):
         async with run_parts(parts):
             raise AssertionError
     assert actor.log in ([], ["entered", "left"])
@@ -286,7 +280,7 @@ async def test_cancelling_a_start_is_clean() -> None:
     async def for_ever(actor: Actor) -> None:
         await anyio.sleep_forever()
 
-    with anyio.fail_after(NO_WAIT):
+    with anyio.fail_after(HANG_SECONDS):
         with anyio.move_on_after(0.02) as scope:
             async with run_parts(cast(storage=[Actor("slow", for_ever)])):
                 raise AssertionError("never reached")
@@ -351,12 +345,12 @@ async def test_a_download_is_told_to_users_while_another_serves() -> None:
     slow, quick = Candidate("stt", "slow", Slow), Candidate("stt", "quick", object)
     parts = Parts({"stt": Role("stt", [slow, quick])})
     async with run_parts(parts):
-        with anyio.fail_after(NO_WAIT):
+        with anyio.fail_after(HANG_SECONDS):
             await told.wait()
         line = "Better speech recognition is on its way: slow, weights: 12 of 75 MB."
         assert parts.notices() == [line]
         parts.watchers.append(lambda: ready.set() if slow.state is State.READY else None)
         go_on.set()
-        with anyio.fail_after(NO_WAIT):
+        with anyio.fail_after(HANG_SECONDS):
             await ready.wait()
         assert parts.notices() == []

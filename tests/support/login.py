@@ -14,7 +14,7 @@ import httpx
 import pytest
 from attrs import define
 
-from aichat.core import Web
+from aichat.core import Connection, Web
 from aichat.web.access.argon import hash_of
 from aichat.web.access.keyring import Keyring
 from support.chat import AT_EASE
@@ -80,3 +80,9 @@ def another_address() -> str:
     if address.startswith("127."):
         pytest.skip("this machine has no address beside loopback")
     return address
+
+
+def asks(client: str | None = "127.0.0.1", **headers: str) -> Connection:
+    """A request as authenticators see it."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Connection("http", "/", client, {"host": "localhost:8000", **named})
