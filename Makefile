@@ -29,7 +29,7 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(PARALLEL) tests/core tests/stages tests/test_architecture.py tests/test_docs.py
+	$(BIN)/pytest $(PARALLEL) tests/core tests/toolkit tests/stages tests/test_architecture.py tests/test_docs.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

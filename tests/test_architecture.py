@@ -21,6 +21,9 @@ TEST_FILES = sorted(TESTS.rglob("*.py"))
 MODULE_BUDGET = 600
 """Lines in a module: one idea, whole."""
 
+TEST_MODULE_BUDGET = 800
+"""Lines in a module of tests."""
+
 FUNCTION_BUDGET = 30
 """Lines in a function."""
 
@@ -224,5 +227,6 @@ def test_no_test_module_is_imported(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", TEST_FILES, ids=by_test_name)
-def test_tests_and_their_support_lie_apart(path: Path) -> None:
+def test_tests_and_their_support_lie_apart_and_are_no_tomes(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= TEST_MODULE_BUDGET
     assert holds_tests(path) != path.is_relative_to(TESTS / "support")

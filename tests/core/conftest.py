@@ -1,10 +1,5 @@
 from __future__ import annotations
 
-import pytest
+from support.both_event_loops import anyio_backend
 
-
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Trio's strictness is a free race detector."""
-    backend: str = request.param
-    return backend
+__all__ = ["anyio_backend"]

@@ -78,7 +78,7 @@ def test_another_process_with_other_hashes_sees_the_same_events() -> None:
     program = (
         "import hashlib, logging; logging.disable(50); "
         "from aichat.core.bus.virtual_time import run_virtual; "
-        "from stages.test_virtual_scale import talked; "
+        "from stages.test_long_conversations import talked; "
         "print(hashlib.sha256(repr(run_virtual(talked, 3, 1, seed=1).log).encode()).hexdigest())"
     )
     digests = {
