@@ -30,7 +30,6 @@ FUNCTION_BUDGET = 30
 LONG_FUNCTIONS = {
     "aichat.core.bus.bus": {"subscribe": 34},
     "aichat.core.registry.selection": {"run_parts": 31},
-    "aichat.stages.answering": {"_read": 40},
     "aichat.stages.remembering": {"note": 34},
     "aichat.toolkit.bounded_http": {"bounds_in_threads": 56},
 }

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from aichat.core import THINKING, CooperativeYield, Prompt, Thinking, Written
 from aichat.core.events import HandlerFailed, Interrupted, ReplyClause, ReplyFinished, TurnFinished
-from aichat.stages import answering
+from aichat.stages.answering import reply_round
 from aichat.stages.answering.reply_bounds import (
     LONGEST_REPLY,
     LOOP,
@@ -148,7 +148,7 @@ async def test_others_work_between_the_slices_of_a_reply_that_comes_at_once(
             breaths += 1
             await super().checkpoint()
 
-    monkeypatch.setattr(answering, "CooperativeYield", Counting)
+    monkeypatch.setattr(reply_round, "CooperativeYield", Counting)
     async with a_chat(llm=Huge(), failures=True) as chat:
         await chat.begin("@Olivia hi")
         await chat.until(ReplyClause, 50)

@@ -47,6 +47,7 @@ from aichat.core.events import (
 from .clock import Clock
 from .conversation import Conversations, ConversationState
 from .delayed import DelayedEvents, require_urgent
+from .engine_calls import EngineCalls
 from .lane import Lane, current_lane
 from .per_conversation import PerConversation
 from .speculation import SpeculativeTurn
@@ -71,6 +72,8 @@ class Bus:
         """Events that each handler's full lanes dropped."""
         self._conversations = Conversations()
         self._pool = TaskPool(tasks)
+        self.engine_calls = EngineCalls(self._pool, clock)
+        """Asks engines, and leaves those behind that do not heed a timeout."""
         self._observers: list[Callable[[Trace], None]] = []
         self._unfinished, self._unkept = Unfinished(), Unfinished()
         self._delayed = DelayedEvents(self._pool, self.post)

@@ -87,6 +87,8 @@ class IdleTimeout:
 
     def __init__(self, clock: Clock, scope: anyio.CancelScope, seconds: float) -> None:
         self._clock, self._scope, self._seconds = clock, scope, seconds
+        self.is_over = False
+        """The reader waits no more: nothing of the stream may be published."""
 
     def renew(self) -> None:
         """Extend the deadline. Cheap: it is moved at most once a second."""
@@ -114,10 +116,15 @@ def idle_timeout(clock: Clock, seconds: float, problem: str) -> Iterator[IdleTim
     with anyio.move_on_after(seconds) as scope:
         yield IdleTimeout(clock, scope, seconds)
     if scope.cancelled_caught:
-        raise TimedOut(
-            f"{problem} for {seconds:g} seconds.",
-            "Try again, or choose another backend in plugins.toml.",
-        )
+        raise stalled(problem, seconds)
+
+
+def stalled(problem: str, seconds: float) -> TimedOut:
+    """Return the error of an engine from which nothing came for *seconds*."""
+    return TimedOut(
+        f"{problem} for {seconds:g} seconds.",
+        "Try again, or choose another backend in plugins.toml.",
+    )
 
 
 async def next_within(stream: AsyncIterator[T], seconds: float, what: str) -> T | None:

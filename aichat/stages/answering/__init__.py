@@ -7,7 +7,7 @@ for the store.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 
 import anyio
@@ -17,19 +17,12 @@ from aichat.core import (
     BackendFailed,
     Bus,
     Character,
-    CooperativeYield,
     Llm,
     NotFound,
     Overflow,
     Parts,
     PerConversation,
-    Thinking,
-    ToolCall,
-    Usage,
-    Written,
-    closing,
     hookimpl,
-    idle_timeout,
     new_id,
 )
 from aichat.core.events import (
@@ -54,9 +47,9 @@ from aichat.core.events import (
     UserSaid,
     UserStartedSpeaking,
 )
+from aichat.core.registry.standby import Standby
 from aichat.core.turn_rules import TurnContext, read_rules
-from aichat.toolkit.model_output.filtered_replies import ThinkingHabits, filtered_reply
-from aichat.toolkit.model_output.visible_text import Withdrawn
+from aichat.toolkit.model_output.filtered_replies import ThinkingHabits
 
 from .conversation_context import ConversationContext
 from .draft_preview import DraftPreview
@@ -67,9 +60,9 @@ from .reply_bounds import (
     REPLY_SECONDS,
     THINKING_SECONDS,
     ReplyBounds,
-    WithinTime,
     shows,
 )
+from .reply_round import ReplyRound
 from .speakable import speakable
 from .speaker_filter import SpeakerFilter
 from .tool_calls import ROUNDS, Toolbox, tools_of
@@ -77,8 +70,6 @@ from .turn_taking import answering, asked, going_on, silence
 
 HISTORY = 200
 """Most messages of a conversation kept in memory."""
-TOKEN_SECONDS = 45.0
-"""Timeout (s) of a model that neither writes nor thinks; backends may be stricter."""
 
 
 @define
@@ -93,6 +84,12 @@ class Answering:
         )
     )
     habits: ThinkingHabits = field(factory=ThinkingHabits)
+    standby: Standby = field(
+        default=Factory(
+            lambda self: Standby(self.bus.clock, self.parts, "llm", self.bus.engine_calls.stuck),
+            takes_self=True,
+        )
+    )
 
     # -- what is known -----------------------------------------------------------------------
 
@@ -284,7 +281,7 @@ class Answering:
         self, context: ConversationContext, character: Character, reply: Reply
     ) -> None:
         assert context.conversation is not None  # noqa: S101  (_load has set it)
-        llm = self.parts.llm
+        llm: Llm = self.standby.choose()
         others = [who.name for who in context.cast if who.id != character.id]
         messages = await self._known(context, reply.line)
         room = getattr(llm, "context_tokens", None)
@@ -296,9 +293,7 @@ class Answering:
             self.bus.post(PromptSent(reply.line, sent))
             said = reply.begin_round()
             words = SpeakerFilter(character.name, others)
-            async with closing(filtered_reply(llm, sent, self.habits)) as deltas:
-                calls = await self._read(deltas, words, bounds, reply)
-            await reply.hand_over(await reply.add(words.flush()))
+            calls = await ReplyRound(self.bus, reply, bounds, words).read(llm, sent, self.habits)
             if not (calls and rounds_left):
                 break
             await reply.pause()
@@ -318,47 +313,6 @@ class Answering:
         return [
             model_message(message) for message in older if message.message_id not in context.hidden
         ]
-
-    async def _read(
-        self,
-        deltas: AsyncIterator[Written | Withdrawn],
-        words: SpeakerFilter,
-        bounds: ReplyBounds,
-        reply: Reply,
-    ) -> list[ToolCall]:
-        """Read until the stream ends, or another speaker's line begins, or nothing shows.
-
-        Returns the tools that the model asks for.
-        """
-        calls: list[ToolCall] = []
-        breath = CooperativeYield(self.bus.clock)
-        with idle_timeout(
-            self.bus.clock, TOKEN_SECONDS, "The language model wrote nothing"
-        ) as waiting:
-            async for delta in WithinTime(deltas, self.bus.clock, bounds):
-                if isinstance(delta, ToolCall):
-                    calls.append(delta)
-                    continue
-                if isinstance(delta, Usage):
-                    reply.count(delta)
-                    continue
-                if isinstance(delta, Thinking):
-                    bounds.think(self.bus.clock.now())
-                    waiting.renew()
-                    await breath.checkpoint()
-                    continue
-                if isinstance(delta, Withdrawn):
-                    words.flush()
-                    words.feed("\n")  # what follows begins a line
-                    await reply.withdraw()
-                    continue
-                for piece in bounds.slices(delta):
-                    await reply.take(words.feed(piece), waiting)
-                    if words.is_over:
-                        return []
-                    if not reply.held:  # what was published makes work that must not be delayed
-                        await breath.checkpoint()
-        return calls
 
 
 def _bounds(character: Character, llm: Llm) -> ReplyBounds:

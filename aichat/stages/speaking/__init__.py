@@ -26,6 +26,7 @@ from aichat.core import (
     hookimpl,
     idle_timeout,
 )
+from aichat.core.bus.streams import IdleTimeout
 from aichat.core.events import (
     Interrupted,
     Line,
@@ -131,7 +132,10 @@ class Speaking:
     bus: Bus
     parts: Parts
     standby: Standby = field(
-        default=Factory(lambda self: Standby(self.bus.clock, self.parts, "tts"), takes_self=True)
+        default=Factory(
+            lambda self: Standby(self.bus.clock, self.parts, "tts", self.bus.engine_calls.stuck),
+            takes_self=True,
+        )
     )
     engines: list[Engine] = field(factory=list)
     """Engines that were asked and are still ready."""
@@ -241,10 +245,10 @@ class Speaking:
         self.cache.keep(key_of(clause.event, voice), clause.pieces)
 
     async def _read(self, tts: Tts, voice: Voice, clause: Clause, sound: Sound, rate: Rate) -> None:
-        async with closing(tts.speak(clause.event.text, voice)) as chunks:
-            with idle_timeout(self.bus.clock, CHUNK_SECONDS, "The voice made no sound") as waiting:
+        async def work(waiting: IdleTimeout) -> None:
+            async with closing(tts.speak(clause.event.text, voice)) as chunks:
                 async for chunk in chunks:
-                    if self._is_void(clause.event):
+                    if waiting.is_over or self._is_void(clause.event):
                         return
                     if isinstance(chunk, WordMark):
                         sound.mark()
@@ -259,6 +263,8 @@ class Speaking:
                             await clause.flush()  # which may wait for the loudspeaker
                     if not pcm or not clause.held:  # a fast voice must not hold up its own audio
                         await clause.breath.checkpoint()
+
+        await self.bus.engine_calls.run(tts, CHUNK_SECONDS, "The voice made no sound", work)
 
     def _engine(self, plan: Plan, event: ReplyClause) -> Engine | None:
         """Return the best engine that has not been given up."""

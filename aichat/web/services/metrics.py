@@ -51,6 +51,14 @@ class Live(Collector):
         for handler, count in self._bus.dropped.items():
             dropped.add_metric([handler], count)
         yield dropped
+        stuck = GaugeMetricFamily(
+            "aichat_stuck_calls",
+            "Calls of engines that heeded no timeout, were left behind and still run.",
+            labels=["engine"],
+        )
+        for engine, count in self._bus.engine_calls.by_engine().items():
+            stuck.add_metric([engine], count)
+        yield stuck
         rooms = self._rooms.open.values()
         sessions = sum(len(room.connections) for room in rooms)
         yield GaugeMetricFamily("aichat_sessions", "Clients that are connected.", sessions)
