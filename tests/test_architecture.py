@@ -28,9 +28,6 @@ FUNCTION_BUDGET = 30
 """Lines in a function."""
 
 LONG_FUNCTIONS = {
-    "aichat.core.bus.bus": {"subscribe": 34},
-    "aichat.core.registry.selection": {"run_parts": 31},
-    "aichat.stages.remembering": {"note": 34},
     "aichat.toolkit.bounded_http": {"bounds_in_threads": 56},
 }
 """The exceptions, each with the lines it may have."""

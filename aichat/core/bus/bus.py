@@ -26,10 +26,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar, Unpack
 
 import anyio
 from anyio.abc import TaskGroup
@@ -52,7 +52,7 @@ from .lane import Lane, current_lane
 from .per_conversation import PerConversation
 from .speculation import SpeculativeTurn
 from .streams import was_cancelled
-from .subscription import BackPressure, Overflow, Subscription, subscription
+from .subscription import BackPressure, Options, Subscription, subscription
 from .tasks import TaskPool, plain_task_group
 from .trace import Step, Trace, notify
 from .unfinished import Unfinished
@@ -83,37 +83,13 @@ class Bus:
     # -- subscribing -------------------------------------------------------------------------
 
     def subscribe(
-        self,
-        handler: Callable[[E], Awaitable[None]],
-        *,
-        interruptible: bool = False,
-        speculative: bool = False,
-        conversation: str | None = None,
-        lane_by: Callable[[E], Hashable] | None = None,
-        limit: int = 64,
-        overflow: Overflow = Overflow.WAIT,
-        keeps: bool = False,
+        self, handler: Callable[[E], Awaitable[None]], **how: Unpack[Options]
     ) -> Subscription:
         """Call *handler* for every event of the types its annotation names, subclasses too.
 
-        *interruptible* work is cancelled with its turn; records and the user interface are not.
-        *speculative*: it gets the events of speculative turns at once, and must do nothing that
-        cannot be undone. *conversation* limits the subscription to one. *lane_by* splits a
-        conversation into lanes that run side by side, say one for each speaking character.
-        *keeps*: it stores what happens, so aichat waits some seconds for it before it
-        ends. Raises :class:`BadHandler`.
+        :class:`~aichat.core.bus.subscription.Options` says *how*. Raises :class:`BadHandler`.
         """
-        subscriber = subscription(
-            handler,
-            tap=False,
-            interruptible=interruptible,
-            speculative=speculative,
-            conversation=conversation,
-            lane_by=lane_by,
-            limit=limit,
-            overflow=overflow,
-            keeps=keeps,
-        )
+        subscriber = subscription(handler, tap=False, **how)
         self._conversations.add(subscriber)
         return subscriber
 
@@ -142,7 +118,7 @@ class Bus:
 
     @contextmanager
     def subscribed(
-        self, handler: Callable[[E], Awaitable[None]], **how: Any
+        self, handler: Callable[[E], Awaitable[None]], **how: Unpack[Options]
     ) -> Iterator[Subscription]:
         """Subscribe for the length of a ``with`` block."""
         subscription = self.subscribe(handler, **how)

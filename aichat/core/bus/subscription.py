@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable
 from enum import Enum
 from inspect import iscoroutinefunction, signature
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypedDict, Unpack, get_args, get_type_hints
 
 from attrs import field, frozen
 
@@ -25,6 +25,25 @@ class Overflow(Enum):
     """Of each type only the newest waits, full or not; a full lane drops its oldest."""
 
 
+class Options(TypedDict, total=False):
+    """How a subscription receives its events."""
+
+    interruptible: bool
+    """Its work is cancelled with its turn; records and the user interface are not."""
+    speculative: bool
+    """It gets the events of speculative turns at once, and does nothing that cannot be undone."""
+    conversation: str | None
+    """The only conversation whose events it gets."""
+    lane_by: Callable[[Any], Hashable] | None
+    """Splits a conversation into lanes that run side by side, say one for each speaker."""
+    limit: int
+    """Events that a lane holds."""
+    overflow: Overflow
+    """What a full lane does with one more."""
+    keeps: bool
+    """It stores what happens, so aichat waits some seconds for it before it ends."""
+
+
 @frozen(eq=False)
 class Subscription:
     """A handler, the events it receives, and its options."""
@@ -42,7 +61,9 @@ class Subscription:
     keeps: bool = False
 
 
-def subscription(handler: Callable[[Any], Any], *, tap: bool, **how: Any) -> Subscription:
+def subscription(
+    handler: Callable[[Any], Any], *, tap: bool, **how: Unpack[Options]
+) -> Subscription:
     """Check a handler and read its annotation. Raises :class:`BadHandler`."""
     name = _name(handler)
     kinds = _event_types(handler, name)

@@ -339,13 +339,7 @@ async def run_parts(parts: Parts) -> AsyncIterator[None]:
         parts.begin = begin
         try:
             for role in parts.roles.values():
-                for candidate in role.candidates:
-                    candidate.changed = parts.changed
-                if role.part in NEEDED_AT_START:
-                    await _start_one(tasks, role, closing)
-                else:
-                    for candidate in role.candidates:
-                        parts.begin(candidate)
+                await _start(tasks, parts, role, closing)
             yield
         except Exception as error:
             failure = error  # raised after every backend has stopped
@@ -356,6 +350,17 @@ async def run_parts(parts: Parts) -> AsyncIterator[None]:
                     candidate.give_up_starting()
     if failure:
         raise failure
+
+
+async def _start(tasks: TaskGroup, parts: Parts, role: Role, closing: anyio.Event) -> None:
+    """Start a part's candidates; wait for one only where nothing works without it."""
+    for candidate in role.candidates:
+        candidate.changed = parts.changed
+    if role.part in NEEDED_AT_START:
+        await _start_one(tasks, role, closing)
+    else:
+        for candidate in role.candidates:
+            parts.begin(candidate)
 
 
 async def _start_one(tasks: TaskGroup, role: Role, closing: anyio.Event) -> None:

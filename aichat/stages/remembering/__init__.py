@@ -42,6 +42,18 @@ from .replays import Replays
 from .storage_queue import StorageQueues
 from .unfinished_lines import UnfinishedLines, left_by
 
+LineGrew = (
+    ReplyText
+    | ReplyWithdrawn
+    | ReplyClause
+    | ReplyFinished
+    | ReplyUsage
+    | ToolUsed
+    | SpeechSynthesized
+    | AudioReady
+)
+"""What a ledger enters while its line goes on."""
+
 
 @define
 class Remembering:
@@ -73,17 +85,7 @@ class Remembering:
             for spoken in lines.of(event.turn):
                 spoken.pause(self.bus.clock.now())
 
-    def note(
-        self,
-        event: ReplyText
-        | ReplyWithdrawn
-        | ReplyClause
-        | ReplyFinished
-        | ReplyUsage
-        | ToolUsed
-        | SpeechSynthesized
-        | AudioReady,
-    ) -> None:
+    def note(self, event: LineGrew) -> None:
         """Enter what happened to a line."""
         spoken = self._lines(event).ledgers.get(event.line)
         if spoken is None:
