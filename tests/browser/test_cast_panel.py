@@ -46,7 +46,7 @@ def test_the_cast_is_changed_by_keyboard_and_mouse_and_two_tabs_agree(
         expect(other.get_by_role("button", name="Unmute Olivia")).to_be_visible()
         expect(other.locator(f"#cast-{OLIVIA} .when-muted")).to_be_visible()
         expect(one.locator("#composer-who")).to_have_text("Mark, then Rosa will answer.")
-        one.get_by_role("button", name="Take Mark out").click()
+        one.get_by_role("button", name="Remove Mark").click()
         expect(other.locator("#composer-who")).to_have_text("Rosa will answer.")
         other.locator(f"#cast-{ROSA}").drag_to(
             other.locator(f"#cast-{OLIVIA}"), target_position={"x": 20, "y": 4}
@@ -123,7 +123,7 @@ def test_the_panel_folds_to_a_strip_of_faces_and_remembers(
     page = open_page(server.url)
     connected(page)
     expect(page.get_by_role("button", name="Mute Olivia")).to_be_visible()
-    fold = page.get_by_role("button", name="The cast's controls")
+    fold = page.get_by_role("button", name="Cast controls")
     fold.click()
     expect(fold).to_have_attribute("aria-expanded", "false")
     expect(page.get_by_role("button", name="Mute Olivia")).to_be_hidden()
@@ -155,7 +155,7 @@ def test_axe_has_nothing_against_the_cast(
         page = open_page(server.url + listener.path, **how)
         connected(page)
         if width < 1_000:
-            page.get_by_role("button", name="The cast's controls").click()
+            page.get_by_role("button", name="Cast controls").click()
         page.get_by_role("button", name="Mute Olivia").click()
         expect(page.locator(f"#cast-{OLIVIA} .when-muted")).to_be_visible()
         send(page, "@Mark, hello!")

@@ -101,7 +101,7 @@ def test_a_server_that_was_killed_is_found_again(own_server: Server, open_page: 
     state = page.locator("#connection")
     expect(state).to_have_attribute("data-state", re.compile("reconnecting|offline"))
     send(page, "A draft.")
-    expect(page.locator("#composer-note")).to_contain_text("Your text is kept")
+    expect(page.locator("#composer-note")).to_contain_text("Your text is still here")
     expect(page.locator("#composer-text")).to_have_text("A draft.")
     own_server.start()
     connected(page)
@@ -154,7 +154,7 @@ def test_a_conversation_that_does_not_exist_has_a_readable_page(
     server: Server, open_page: OpenPage
 ) -> None:
     page = open_page(f"{server.url}/c/nowhere", excused="404")
-    expect(page.get_by_role("heading", level=1)).to_have_text("This page is not here.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Page not found.")
     page.get_by_role("link", name="Start a new conversation").click()
     connected(page)
 

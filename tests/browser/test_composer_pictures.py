@@ -89,7 +89,7 @@ def test_what_cannot_be_uploaded_is_told_and_leaves_the_text_alone(
     page.keyboard.type("Words")
     toasts = page.locator("#toasts")
     bring(page, "drop", "notes.txt", b"text", "text/plain")
-    expect(toasts).to_contain_text("Only pictures can be put here")
+    expect(toasts).to_contain_text("Only pictures can be added here")
     bring(page, "paste", "broken.png", b"no picture")
     expect(toasts).to_contain_text("broken.png: The file is no picture that can be read.")
     expect(box).to_be_focused()

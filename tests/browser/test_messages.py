@@ -82,7 +82,7 @@ def test_messages_tell_who_when_and_how_it_ended(
     expect(message(page, talk, 3)).to_contain_text("interrupted at “that is longer”")
     expect(message(page, talk, 1).locator("pre .k").first).to_have_text("def")
     expect(message(page, talk, 1).locator(".face")).to_have_count(1)
-    message(page, talk, 3).get_by_text("All that was written").click()
+    message(page, talk, 3).get_by_text("Full text").click()
     expect(message(page, talk, 3).locator(".unheard-text")).to_be_visible()
 
 
@@ -279,12 +279,12 @@ def test_another_version_is_written_and_the_old_one_is_a_click_away(
     text = one.locator(".message-text").inner_text()
     assert "def f" not in text
     expect(message(second, talk, 1).locator(".message-text")).to_have_text(text)
-    one.get_by_role("button", name="The version before").click()
+    one.get_by_role("button", name="Previous version").click()
     for page in (first, second):
         expect(message(page, talk, 1).locator(".message-versions")).to_contain_text("1/2")
         expect(message(page, talk, 1).locator(".message-text")).to_contain_text("def f")
-    expect(one.get_by_role("button", name="The version before")).to_be_focused()
-    expect(one.get_by_role("button", name="The version before")).to_have_attribute(
+    expect(one.get_by_role("button", name="Previous version")).to_be_focused()
+    expect(one.get_by_role("button", name="Previous version")).to_have_attribute(
         "aria-disabled", "true"
     )
     kept = talk.stored()[1]
@@ -292,7 +292,7 @@ def test_another_version_is_written_and_the_old_one_is_a_click_away(
     menu(first, talk, 1, "Inspect")
     dialog = first.get_by_role("dialog")
     expect(dialog.get_by_role("img", name=re.compile("Waterfall"))).to_have_count(0)
-    expect(dialog.get_by_role("heading", name="What the model was sent")).to_be_visible()
+    expect(dialog.get_by_role("heading", name="Prompt")).to_be_visible()
 
 
 def test_a_message_is_copied(server: Server, open_page: OpenPage, talk: Talk) -> None:
@@ -492,7 +492,7 @@ def test_nothing_is_wider_than_a_phone(server: Server, open_page: OpenPage, talk
     page.locator("#rail > summary").tap()
     page.get_by_role("searchbox", name="Search conversations").press("Escape")
     expect(page.locator("#rail > summary")).to_be_focused()
-    expect(page.get_by_role("navigation", name="Places")).to_be_hidden()
+    expect(page.get_by_role("navigation", name="Main")).to_be_hidden()
     for path in (talk.path, "/conversations", f"{talk.path}/turns", f"{talk.path}/edit"):
         page.goto(server.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

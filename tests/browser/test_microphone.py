@@ -249,7 +249,7 @@ def test_a_microphone_that_is_unplugged_is_reported_and_the_next_press_opens_ano
       track.stop();
       track.dispatchEvent(new Event("ended"));
     }""")
-    expect(page.get_by_text("The microphone is gone.")).to_be_visible()
+    expect(page.get_by_text("The microphone was disconnected.")).to_be_visible()
     expect(page.locator("#talk")).to_have_text("Start listening")
     expect(page.locator("#recording")).to_be_hidden()
     page.locator("#talk").click()

@@ -81,16 +81,16 @@ def test_parameters_are_changed_for_one_conversation(studio: Server, open_page: 
     page = open_page(f"{studio.url}/models")
     page.get_by_label("Temperature").fill("0.6")
     page.get_by_label("Temperature").press("Enter")
-    expect(page.locator(".toast")).to_contain_text("The settings are kept.")
+    expect(page.locator(".toast")).to_contain_text("The settings are saved.")
     with studio.conversation("olivia-barns-001") as listener:
         page.goto(f"{studio.url}/models?conversation={listener.conversation}")
         expect(page.get_by_label("Temperature")).to_have_value("0.6")
         page.get_by_label("Temperature").fill("1.2")
         page.get_by_label("Longest reply").fill("120")
         page.get_by_role("button", name="Save").last.click()
-        expect(page.get_by_text("By default: 0.6")).to_be_visible()
+        expect(page.get_by_text("Default: 0.6")).to_be_visible()
         page.get_by_role("button", name="Reset Temperature").click()
-        expect(page.get_by_text("By default: 0.6")).to_have_count(0)
+        expect(page.get_by_text("Default: 0.6")).to_have_count(0)
     page.goto(f"{studio.url}/models")
     expect(page.get_by_label("Longest reply")).to_have_value("")
     page.get_by_role("button", name="Reset Temperature").click()
@@ -101,7 +101,7 @@ def test_while_a_script_answers_the_page_says_how_to_mend_it(
     studio: Server, open_page: OpenPage
 ) -> None:
     page = open_page(f"{studio.url}/models", java_script_enabled=False)
-    expect(page.get_by_text("A script answers, no language model.")).to_be_visible()
+    expect(page.get_by_text("A script is answering, not a language model.")).to_be_visible()
     expect(page.get_by_text("OPENROUTER_API_KEY=")).to_be_visible()
 
 

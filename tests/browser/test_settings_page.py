@@ -60,7 +60,9 @@ def test_what_new_conversations_begin_with_is_kept_and_checked(
     cap = page.get_by_label("Replies to one message, at most")
     cap.fill("2")
     cap.press("Enter")
-    expect(page.locator("#toasts .toast")).to_contain_text("New conversations begin so")
+    expect(page.locator("#toasts .toast")).to_contain_text(
+        "new conversations start with these settings"
+    )
     page.reload()
     expect(cap).to_have_value("2")
     cap.evaluate("(field) => (field.max = 9999)")
@@ -81,17 +83,17 @@ def test_one_hears_oneself_by_way_of_the_server_and_sees_how_long_it_takes(
     page.get_by_role("button", name="Test the microphone").press("Enter")
     expect(page.locator("#test-state")).to_have_text("Speak now.")
     expect(page.locator("#level-word")).not_to_have_text("Level: silent")
-    expect(page.locator("#test-state")).to_have_text("Done: microphone and line work.")
+    expect(page.locator("#test-state")).to_have_text("Done: microphone and connection work.")
     for figure in ("ping", "echo"):
         told = page.locator(f"[data-figure={figure}]").inner_text()
         assert re.match(r"\d+(\.\d)? ms", told), told
-    page.get_by_label("Early").check(force=True)
+    page.get_by_label("High").check(force=True)
     assert page.evaluate("localStorage.getItem('aichat.sensitivity')") == "high"
     names = page.get_by_label("Microphone", exact=True).locator("option").all_inner_texts()
     assert len(names) > 1
     page.get_by_label("Microphone", exact=True).select_option(index=1)
     page.reload()
-    expect(page.get_by_label("Early")).to_be_checked()
+    expect(page.get_by_label("High")).to_be_checked()
     expect(page.get_by_label("Microphone", exact=True)).not_to_have_value("")
 
 

@@ -63,7 +63,7 @@ def test_the_rail_and_the_colours_stay_as_they_were_chosen(
     page = open_page(f"{server.url}/settings", color_scheme="light")
     paper = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(paper)
-    narrow, widen = (page.get_by_role("button", name=name) for name in ("Narrow", "Widen"))
+    narrow, widen = (page.get_by_role("button", name=name) for name in ("Collapse", "Expand"))
     with page.expect_response("**/preferences"):
         narrow.click()
     expect(widen).to_be_focused()
@@ -88,7 +88,7 @@ def test_the_keys_are_listed_keep_quiet_while_one_writes_and_can_be_switched_off
     page = open_page(f"{server.url}/settings")
     keys = page.get_by_role("dialog", name="Keyboard shortcuts")
     page.keyboard.press("?")
-    expect(keys).to_contain_text("Begin a new conversation")
+    expect(keys).to_contain_text("Start a new conversation")
     page.keyboard.press("n")  # a dialog is open
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
@@ -186,7 +186,7 @@ def test_the_browsers_own_frame_follows_the_theme(studio: Server, open_page: Ope
     page.locator("#stage").press("t")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(frame).to_have_attribute("content", "#17171b")
-    page.get_by_label("As the system").check(force=True)
+    page.get_by_label("Same as the system").check(force=True)
     expect(frame).to_have_attribute("content", "#f6f2ea")
 
 
@@ -200,7 +200,9 @@ def test_without_scripts_everything_still_works(studio: Server, open_page: OpenP
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.get_by_label("Who answers when you name nobody").select_option("first")
     page.get_by_role("button", name="Save").nth(2).click()
-    expect(page.locator("#toasts .toast")).to_contain_text("New conversations begin so")
+    expect(page.locator("#toasts .toast")).to_contain_text(
+        "new conversations start with these settings"
+    )
     expect(page.get_by_label("Who answers when you name nobody")).to_have_value("first")
     page.goto(f"{studio.url}/agents")
     rosa = page.get_by_role("form", name="Tools of Rosa Alvarez")

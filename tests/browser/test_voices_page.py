@@ -45,7 +45,7 @@ def test_a_voice_is_described_compared_and_kept_with_the_keyboard(
     expect(page.locator(".take")).to_have_count(3)
     expect(page.get_by_text("from an earlier text")).to_have_count(2)
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".toast")).to_contain_text("The voice Harbour is kept.")
+    expect(page.locator(".toast")).to_contain_text("The voice Harbour is saved.")
     page.get_by_role("link", name="Edit Harbour").click()
     expect(page.get_by_label("How does it sound?")).to_have_value("Male, Scottish, deep, slow")
 
@@ -54,7 +54,7 @@ def test_voices_of_the_library_are_compared_and_never_talk_at_once(
     studio: Server, open_page: OpenPage
 ) -> None:
     page = open_page(f"{studio.url}/voices")
-    page.get_by_label("What they all say").fill("One after the other, please, and not at once.")
+    page.get_by_label("Sample sentence").fill("One after the other, please, and not at once.")
     page.get_by_role("button", name="Listen to Mark").click()
     first = page.get_by_label("A: Mark")
     played(page, first)
@@ -91,13 +91,13 @@ def test_a_voice_is_recorded_written_down_heard_and_kept(
     expect(page.get_by_label("What was recorded")).to_be_visible()
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#field-consent-problem")).to_contain_text("consent is missing")
-    words = page.get_by_label("What is said in it").input_value().split()
+    words = page.get_by_label("Transcript").input_value().split()
     assert len({"what", "is", "the", "weather", "like", "today"} & set(words)) >= 3, words
     page.get_by_role("button", name="Listen").click()
     played(page, page.get_by_label("Take A"))
     page.get_by_label("The person heard").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".toast")).to_contain_text("The voice My own is kept.")
+    expect(page.locator(".toast")).to_contain_text("The voice My own is saved.")
     page.get_by_role("link", name="Edit My own").click()
     clip = page.get_by_label("The clip", exact=True)
     clip.evaluate("one => { one.preload = 'auto'; one.load(); }")
@@ -138,7 +138,7 @@ def test_without_scripts_voices_are_described_heard_and_cloned(
     page.get_by_role("button", name="Listen").click()
     expect(page.locator(".take audio")).to_have_count(1)
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".toast")).to_contain_text("Unscripted is kept.")
+    expect(page.locator(".toast")).to_contain_text("Unscripted is saved.")
     page.get_by_role("button", name="Listen to Unscripted").click()
     expect(page.locator(".take-name")).to_have_text(["Unscripted"])
     page.goto(f"{studio.url}/voices/clone")
@@ -147,4 +147,4 @@ def test_without_scripts_voices_are_described_heard_and_cloned(
     page.locator("#field-transcript").fill("Ah, ah, ah.")
     page.locator("#field-consent").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".toast")).to_contain_text("From a file is kept.")
+    expect(page.locator(".toast")).to_contain_text("From a file is saved.")

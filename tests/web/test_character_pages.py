@@ -79,7 +79,7 @@ def test_each_wrong_field_is_named_beside_it_and_nothing_is_lost(browser: httpx.
     assert problem(answer.text, "name") == "Write something here."
     assert problem(answer.text, "temperature") == "At most 2.0, please."
     assert problem(answer.text, "talkativeness") == "Write a number from 0 to 1."
-    assert problem(answer.text, "extensions").startswith("It is no JSON, line 1")
+    assert problem(answer.text, "extensions").startswith("This is not JSON, line 1")
     for kept in ("You are Nora.", "Ahoy!", 'value="9"', "chatty"):
         assert kept in answer.text
     assert problem(
@@ -181,7 +181,7 @@ def test_a_character_answers_before_it_is_kept(
     form = filled(name="Zed", greeting="Hi.", temperature="0.2", say="Who are you?", do="try")
     page = browser.post("/characters/new", data={**form, "aloud": "on"})
     assert "Zed here. I agree, of course." in page.text
-    assert re.search(r'id="trial-player"[^>]*src="/previews/[0-9a-f]{64}.wav"', page.text)
+    assert re.search(r'id="tryout-player"[^>]*src="/previews/[0-9a-f]{64}.wav"', page.text)
     prompt = llm.asked[-1]
     roles = [one.role for one in prompt.messages]
     assert roles == ["system", "user", "assistant", "user"], "many models want the user to begin"
@@ -291,7 +291,7 @@ def test_a_model_that_breaks_in_mid_sentence_ends_with_a_line_that_says_so() -> 
 def test_characters_are_found_rested_copied_and_deleted(
     server: Server, browser: httpx.Client
 ) -> None:
-    assert "Nobody is found." in browser.get("/characters?q=zzzz").text
+    assert "No characters found." in browser.get("/characters?q=zzzz").text
     shown = browser.get("/characters", params={"q": "rosa"}).text
     assert "/characters/rosa" in shown
     assert "/characters/mark" not in shown

@@ -160,7 +160,7 @@ def test_the_page_changes_tells_what_differs_and_takes_it_back(client: httpx.Cli
     page = client.post("/speech/turn.silence", data={"end_ms": "450", "longest_ms": ""}).text
     assert 'name="end_ms" type="number" value="450"' in page
     assert "In plugins.toml: 700" in page
-    assert "That holds from now on." in page
+    assert "Saved. It applies from now on." in page
     phrases = client.post("/speech/turn.silence", data={"stop_phrases": " stopp \r\n\r\nhalt"}).text
     assert "stopp\nhalt</textarea>" in phrases
     page = client.post("/speech/turn.silence", data={"do": "reset end_ms"}).text

@@ -169,7 +169,7 @@ def test_what_was_not_heard_is_folded(web: httpx.Client, talk: str) -> None:
     say(web, talk, "One **two three** four.", heard="One **two", **cut)
     page = shown(web, f"/c/{talk}")
     assert "interrupted at “One **two”" in page
-    assert "All that was written" in page
+    assert "Full text" in page
     assert "Say the rest" in page
 
 
@@ -210,7 +210,8 @@ def test_conversations_are_found_by_title_and_by_what_was_said(web: httpx.Client
         made = web.post("/api/conversations", json={"title": title}).json()["conversation_id"]
         say(web, made, words)
     assert titles(shown(web, "/conversations?q=zebras")) == ["Other", "Of Zebras"]
-    assert "Nothing holds these words." in shown(web, "/conversations?q=nobody-says-this")
+    nothing = shown(web, "/conversations?q=nobody-says-this")
+    assert "No conversation contains these words." in nothing
     assert shown(web, "/conversations?q=%00")
 
 
@@ -256,7 +257,7 @@ def test_a_deletion_that_nobody_takes_back_is_done(
 
 
 def test_the_turns_of_a_conversation_are_drawn(web: httpx.Client, talk: str) -> None:
-    assert "No turn yet" in shown(web, f"/c/{talk}/turns")
+    assert "No turns yet" in shown(web, f"/c/{talk}/turns")
     web.post(f"/c/{talk}/messages", data={"text": "Olivia, tea?"})
     while len(web.get(f"/api/messages?conversation_id={talk}").json()) < 2:
         pass
@@ -276,7 +277,7 @@ def test_a_waterfall_has_a_bar_for_each_stage_and_they_fill_the_picture() -> Non
     drawn = waterfall(timed(0, 100, 400))
     assert [(bar.words, bar.at, bar.took) for bar in drawn.bars] == [
         ("First word written", 0, 100),
-        ("First sound sent", 100, 300),
+        ("First audio sent", 100, 300),
     ]
     first, second = drawn.bars
     assert second.x == pytest.approx(first.x + first.width, abs=0.2)

@@ -62,8 +62,8 @@ def test_models_are_listed_with_what_they_cost_and_read(browser: httpx.Client) -
 
 def test_models_are_found_by_words(browser: httpx.Client) -> None:
     page = browser.get("/models", params={"q": "MAKER tiny"}).text
-    assert "1 of 63 models hold “MAKER tiny”" in page
-    assert "Nothing is found." in browser.get("/models", params={"q": "zzz"}).text
+    assert "1 of 63 models match “MAKER tiny”" in page
+    assert "No models found." in browser.get("/models", params={"q": "zzz"}).text
 
 
 def test_a_model_is_chosen_for_all_new_conversations(server: Server, browser: httpx.Client) -> None:
@@ -86,7 +86,7 @@ def test_parameters_are_set_told_apart_from_the_default_and_taken_back(
     assert (kept["temperature"], kept["max_tokens"], "top_p" in kept) == (0.4, 300, False)
     page = browser.get("/models").text
     assert 'value="0.4"' in page
-    assert "By default: what the model&#39;s provider uses" in page
+    assert "Default: what the model&#39;s provider uses" in page
     browser.post("/models", data={"do": "reset temperature"})
     assert "temperature" not in set_to(server)
     assert set_to(server)["max_tokens"] == 300
@@ -105,7 +105,7 @@ def test_a_conversation_has_settings_of_its_own(server: Server, browser: httpx.C
     kept = anyio.run(server.store.conversation, "own").settings
     assert kept == {"temperature": 1.5, "model": "maker/large", "strategy": "first"}
     page = browser.get("/models?conversation=own").text
-    assert "By default: 0.5" in page
+    assert "Default: 0.5" in page
     assert '<option value="own" selected>About tea</option>' in page
     assert set_to(server)["temperature"] == 0.5
     assert browser.get("/models?conversation=nobody").status_code == 404
@@ -169,7 +169,7 @@ def test_the_demo_says_how_to_mend_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Given, "config", lambda self, *web: _with_demo(plain(self, *web)))
     with a_server(storage=anyio.run(a_store)) as server:
         page = httpx.get(f"{server.url}/models", headers={"accept": "text/html"}, trust_env=False)
-    assert "A script answers, no language model." in page.text
+    assert "A script is answering, not a language model." in page.text
     assert "OPENROUTER_API_KEY" in page.text
 
 

@@ -122,7 +122,7 @@ def test_what_else_a_character_carries_stays_and_lost_tools_are_told(
     who = anyio.run(server.store.add_character, Character("", "Zoë <b>", extensions=extra))
     page = client.get("/agents").text
     assert "Zoë &lt;b&gt;" in page
-    assert "No plug-in offers it any more." in page
+    assert "No plug-in provides it any more." in page
     client.post(f"/agents/{who.id}", data={"tool": ["gone", "coin"]})
     kept = anyio.run(server.store.character, who.id)
     assert kept.extensions == {"mine": {"deep": [1]}, "tools": ["coin", "gone"]}

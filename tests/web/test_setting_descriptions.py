@@ -82,7 +82,7 @@ def test_where_words_go_is_told_without_logins(address: str, shown: str, place: 
 def test_the_pages_tell_of_who_serves() -> None:
     with a_server() as server:
         for path, words in (
-            ("/speech", "has nothing to set"),
+            ("/speech", "has no settings"),
             ("/settings", "stays on the server"),
         ):
             page = httpx.get(server.url + path, trust_env=False)

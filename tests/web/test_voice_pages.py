@@ -110,7 +110,7 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(browser: http
     slash = browser.post("/voices/describe", data=described(do="save", voice="a/b")).text
     assert "cannot be a voice" in problem(slash, "voice")
     long = browser.post("/voices/describe", data=described(do="save", voice="x" * 101)).text
-    assert problem(long, "voice") == "At most 100 letters, please."
+    assert problem(long, "voice") == "At most 100 characters, please."
     mute = browser.post("/voices/describe", data=described(do="hear", text="…")).text
     assert "nothing to say" in problem(mute, "text")
     assert browser.post("/voices/describe", data=described(do="hear", text="y" * 301)).is_error
@@ -209,7 +209,7 @@ def test_voices_of_the_library_say_the_same_and_are_compared(
     assert "B: right" in second
     lost = browser.post("/voices/hear", data={"voice": "nobody", "text": "Hello."})
     assert lost.status_code == 400
-    assert "It could not be heard." in lost.text
+    assert "The voice could not be played." in lost.text
 
 
 def test_a_place_that_is_none_leads_to_the_library(browser: httpx.Client) -> None:
@@ -237,10 +237,10 @@ def test_an_engine_gets_to_know_a_clone_when_it_is_made() -> None:
         address = f"{server.url}/voices/clone"
         files = {"file": ("me.wav", wav(tone()))}
         page = httpx.get(address, trust_env=False).text
-        assert "cannot imitate" not in page
+        assert "cannot clone a voice" not in page
         assert "no other takes" in page
         described = httpx.get(f"{server.url}/voices/describe", trust_env=False).text
-        assert "only picks one of its own voices" in described
+        assert "only picks a voice of its own" in described
         kept = httpx.post(address, data=form, files=files, trust_env=False, timeout=60)
         assert kept.status_code == 303
         assert stored(server, "Known").audio_tokens == [[6, 2]]

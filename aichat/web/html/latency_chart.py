@@ -18,12 +18,12 @@ THINNEST = 0.4
 WORDS = {
     "speech_ended": "You stopped speaking",
     "turn_decided": "End of your turn decided",
-    "transcribed": "Your words known",
+    "transcribed": "Transcript complete",
     "first_text": "First word written",
     "first_clause": "First clause written",
-    "first_speech": "First sound made",
-    "first_audio": "First sound sent",
-    "first_heard": "First sound heard",
+    "first_speech": "First audio synthesised",
+    "first_audio": "First audio sent",
+    "first_heard": "First audio heard",
 }
 
 

@@ -130,7 +130,7 @@ def rules(data: Mapping[str, str]) -> dict[str, Any]:
     try:
         return sent(msgspec.convert(given, SettingsChanges, strict=False))
     except msgspec.ValidationError as error:
-        raise BadForm(f"The rules cannot be kept: {error}.", "Correct them.") from error
+        raise BadForm(f"The rules cannot be saved: {error}.", "Correct them.") from error
 
 
 def routes() -> Router:

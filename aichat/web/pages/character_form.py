@@ -109,7 +109,7 @@ class CharacterForm:
             return
         try:
             if len(self.images) >= MOST_PICTURES:
-                raise BadValue("There are many pictures already.", "Take one out.", "file")
+                raise BadValue("There are too many pictures.", "Remove one.", "file")
             address = await pictures.keep(storage, file)
         finally:
             await file.close()
@@ -171,7 +171,7 @@ class CharacterForm:
             given = json.loads(self.values["extensions"] or "{}")
         except (ValueError, RecursionError) as error:
             at = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-            mistakes.append(Mistake("extensions", f"It is no JSON{at}. Mend or empty it."))
+            mistakes.append(Mistake("extensions", f"This is not JSON{at}. Correct or empty it."))
         if not isinstance(given, dict):
             mistakes.append(Mistake("extensions", 'Write an object, as {"key": "value"}.'))
             given = {}

@@ -182,7 +182,7 @@ async def _used(
         if wanted == "save":
             who = await form.save(app.storage)
             await app.rooms.character_changed(who.id)
-            return done(path_of(who), f"{who.name} is kept.")
+            return done(path_of(who), f"{who.name} is saved.")
         if wanted == "remove":
             form.take_out(what)
         if wanted == "hear":

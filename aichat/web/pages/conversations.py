@@ -74,7 +74,7 @@ async def _rename(app: ApplicationState, id: str, title: str) -> None:
     title = " ".join(title.split())
     if not title or len(title) > LONGEST_TITLE or not is_clean(title):
         problem = f"A title has 1 to {LONGEST_TITLE} letters."
-        raise BadValue(problem, "Write a shorter one, or any at all.", "title")
+        raise BadValue(problem, "Write one within that length.", "title")
     await app.storage.change_conversation(id, {"title": title})
     await app.rooms.conversation_changed(id)
     app.rooms.show(partial(f"#talk-{id} .conversation-title", "innerHTML", str(escape(title))))

@@ -18,7 +18,7 @@ DRAWN = "drawn "
 
 IN_WORDS = (
     (re.compile(r"of length >= 1\.|matching regex"), "Write something here."),
-    (re.compile(r"of length <= (\d+)\."), r"At most \1 letters, please."),
+    (re.compile(r"of length <= (\d+)\."), r"At most \1 characters, please."),
     (re.compile(r"`(?:float|int)` >= (\S+)\."), r"At least \1, please."),
     (re.compile(r"`(?:float|int)` <= (\S+)\."), r"At most \1, please."),
     (re.compile(r"Expected `int[^`]*`, got `float`"), "Write a whole number."),

@@ -39,7 +39,7 @@ async def avatar(file: FromPath[str], name: Name = "") -> Response[str]:
 async def clip(request: Req, app: App, key: FromPath[str]) -> Response[bytes]:
     """The clip that a voice is cloned from."""
     if not WAV.fullmatch(key):
-        raise NotFound("There is no such clip.", "Look at the voice that has it.")
+        raise NotFound("There is no such clip.", "Open the voice that uses it.")
     return sound(request, await app.storage.clip(key), FOR_GOOD)
 
 

@@ -62,7 +62,7 @@ async def _done(request: Req, app: ApplicationState, data: dict[str, str], messa
         case "regenerate-from":
             await app.message_actions.regenerate_from(address(request), message)
             return ""
-    raise BadValue("The form says not what to do.", "Reload the page, and try again.", "do")
+    raise BadValue("The form does not say what to do.", "Reload the page, and try again.", "do")
 
 
 def _number(text: str) -> int:

@@ -44,11 +44,11 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("model", "Model", "Choose one below, or write the name of one.", "text"),
+    Setting("model", "Model", "Choose one below, or enter its name.", "text"),
     Setting(
         "temperature",
         "Temperature",
-        "How much chance there is in each word. 0 always says the most likely thing, 0.7 is "
+        "How much chance decides each word. 0 always says the most likely thing, 0.7 is "
         "lively, 2 is wild.",
     ),
     Setting(
@@ -91,7 +91,7 @@ async def change(request: Req, app: App) -> Page:
         return await _page(request, app, subject, 400, form=form, problems=forms.problems(error))
     await _keep(app, subject, changes)
     words = {"use": f"{what} writes from now on.", "reset": "Set back to the default."}
-    return done(_address(subject), words.get(wanted, "The settings are kept."))
+    return done(_address(subject), words.get(wanted, "The settings are saved."))
 
 
 async def _subject(app: ApplicationState, id: str) -> Conversation | None:

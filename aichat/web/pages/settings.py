@@ -97,7 +97,7 @@ async def keep(request: Req, app: App, data: Form) -> Page:
             return toast_only(request, " ".join(lines), "bad", 400)
         return await _settings(request, app, data, forms.drawn(data, TURN_SETTINGS), wrong)
     await app.storage.change_settings(sent(changes))
-    words = "New conversations begin so from now on."
+    words = "Saved: new conversations start with these settings."
     if is_fragment(request):
         shown = drawn(
             request, "fragments/settings_drawn.html", drawn_with=forms.texts(data, TURN_SETTINGS)

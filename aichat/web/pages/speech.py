@@ -22,9 +22,9 @@ from . import forms
 from .forms import Problems
 
 PARTS = {
-    "vad": "Hearing that somebody speaks",
-    "turn": "Knowing that you have finished, and letting you break in",
-    "stt": "Writing down what you say",
+    "vad": "Detecting speech",
+    "turn": "Detecting the end of your turn, and interruptions",
+    "stt": "Transcribing what you say",
     "tts": "Speaking",
 }
 """The parts that handle audio, in the order of a turn, with their titles."""
@@ -125,7 +125,9 @@ async def change(request: Req, app: App, backend: FromPath[str]) -> Page:
         wrong = {error.field: _with_labels(error.line, app.live_settings.of(part, name))}
         return _page(request, app, 400, backend, form, wrong)
     words = (
-        "Set back to the value in plugins.toml." if wanted == "reset" else "That holds from now on."
+        "Set back to the value in plugins.toml."
+        if wanted == "reset"
+        else "Saved. It applies from now on."
     )
     return done(f"/speech#set-{part}", words)
 

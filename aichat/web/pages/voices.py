@@ -78,7 +78,7 @@ async def remove(app: App, key: FromPath[str]) -> Page:
         await app.storage.delete_voice(key)
     except AichatError as error:
         return failed(path_of(key), error.line)
-    return done("/voices", f"The voice {key} is gone.")
+    return done("/voices", f"The voice {key} was deleted.")
 
 
 def path_of(key: str) -> str:
@@ -94,7 +94,7 @@ async def _used(request: Req, app: ApplicationState, form: VoiceForm, sent: Form
         if wanted == "save":
             made = await form.save(app.storage)
             words = await learnt(app.parts, made)
-            return done("/voices", f"The voice {made.voice} is kept. {words}".strip())
+            return done("/voices", f"The voice {made.voice} is saved. {words}".strip())
         if wanted in ("hear", "another"):
             another = wanted == "another"
             await while_there(request, partial(form.hear, app.previews, app.parts, another=another))

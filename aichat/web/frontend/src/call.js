@@ -74,7 +74,7 @@ export class Call {
   #mute() {
     this.talk.mute(!this.talk.muted);
     this.#showMute();
-    this.announce(this.talk.muted ? "Microphone muted." : "Microphone open again.");
+    this.announce(this.talk.muted ? "Microphone muted." : "Microphone unmuted.");
   }
 
   #showMute() {

@@ -65,7 +65,7 @@ export class ChatSocket {
   #takeAudio(buffer) {
     const frame = readFrame(buffer);
     if (frame === null) {
-      this.#socket.refuse("The server speaks a newer language than this page. Reload the page.");
+      this.#socket.refuse("The server is newer than this page. Reload the page.");
       return;
     }
     this.#received(frame.event);

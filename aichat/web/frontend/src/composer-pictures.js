@@ -45,7 +45,7 @@ export class Pictures {
 
   take(files) {
     const pictures = [...files].filter(isPicture);
-    if (pictures.length < files.length) toast("Only pictures can be put here: PNG, JPEG or WebP.");
+    if (pictures.length < files.length) toast("Only pictures can be added here: PNG, JPEG or WebP.");
     this.#waiting.push(...pictures);
     if (!this.#now) this.#next();
   }
@@ -127,7 +127,7 @@ function sent(file, onPercent) {
     request.upload.addEventListener("progress", ({ loaded, total }) => onPercent(Math.round((100 * loaded) / total)));
     request.addEventListener("load", () => {
       if (request.status === 201) done(request.response.image_url);
-      else failed(new Error(request.response?.detail ?? "The server did not take it. Try a smaller picture."));
+      else failed(new Error(request.response?.detail ?? "The server did not accept it. Try a smaller picture."));
     });
     request.addEventListener("error", () => failed(new Error("The server cannot be reached. Try again.")));
     request.send(form);

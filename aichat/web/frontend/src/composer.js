@@ -139,14 +139,14 @@ export class Composer {
 
   #connected(text) {
     if (this.connection.state === "connected") return true;
-    this.note.textContent = "Not connected, so nothing was sent. Your text is kept.";
+    this.note.textContent = "Not connected, so nothing was sent. Your text is still here.";
     if (!this.field.text) this.field.text = text;
     return false;
   }
 
   #giveBack(text) {
     this.field.text = [text, this.field.text].filter(Boolean).join("\n");
-    this.note.textContent = "The connection broke, so this was not sent. Your text is kept.";
+    this.note.textContent = "The connection was lost, so this was not sent. Your text is still here.";
   }
 
   #changed() {

@@ -4,7 +4,7 @@ const WORDS = {
   connecting: "Connecting…",
   connected: "Connected",
   reconnecting: "Reconnecting…",
-  offline: "Offline: trying again",
+  offline: "Offline, reconnecting…",
   refused: "Not connected",
 };
 const GONE = 4404;

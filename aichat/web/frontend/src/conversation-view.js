@@ -157,7 +157,7 @@ export class ConversationView {
     this.goingOn.hidden = !auto || !this.busy;
     if (this.goingOn.hidden) return;
     const place = this.#sounding?.generation === generation ? this.#sounding.sequence : 0;
-    this.goingOn.textContent = `They go on by themselves: reply ${auto.count + 1 + place} of ${auto.cap}. Speak or write to take the word.`;
+    this.goingOn.textContent = `They go on by themselves: reply ${auto.count + 1 + place} of ${auto.cap}. Speak or write to interrupt.`;
   }
 
   /** The window is named after the conversation. */

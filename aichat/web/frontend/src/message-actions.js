@@ -120,7 +120,7 @@ async function copy(message) {
     await navigator.clipboard.writeText(message.querySelector(".message-text").innerText);
     toast("Copied.", "good");
   } catch {
-    toast("The browser lets nothing be copied here. Select the text instead.");
+    toast("The browser does not allow copying here. Select the text instead.");
   }
 }
 

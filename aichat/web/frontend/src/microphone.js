@@ -10,14 +10,14 @@ const GESTURES = ["pointerdown", "keydown"];
 const PROBLEMS = {
   NotAllowedError: [
     "The browser may not use the microphone.",
-    "Allow it in the browser's settings for this site (the sign beside the address), then try again.",
+    "Allow it in the browser's settings for this site (the icon beside the address), then try again.",
   ],
   NotFoundError: ["No microphone was found.", "Plug one in and try again, or type instead."],
   NotReadableError: [
     "The microphone does not answer.",
-    "Another program may hold it: close that program and try again.",
+    "Another program may be using it: close that program and try again.",
   ],
-  paused: ["The browser has paused the microphone.", "A phone call or another program may use it: end that, then try again."],
+  paused: ["The browser has paused the microphone.", "A phone call or another program may be using it: end that, then try again."],
   muted: ["The system has muted the microphone.", "Switch it on again, with the key on the device or in the system's settings."],
   silent: ["Nothing comes from the microphone.", "Stop and start again, or choose another microphone in the settings."],
 };
@@ -208,7 +208,7 @@ export class Microphone {
   #lose() {
     this.#drop(); // the context runs on, so that the worklet ends the utterance
     this.closeGate();
-    this.onLost("The microphone is gone. Plug it in again, then press the button; or type instead.");
+    this.onLost("The microphone was disconnected. Plug it in again, then press the button; or type instead.");
   }
 
   #drop() {

@@ -222,6 +222,6 @@ at("suggestions").addEventListener("submit", (event) => {
   if (composer.say(event.submitter.value)) composer.box.focus();
 });
 
-loudspeaker.arm(() => notices.problem("The browser gives us no sound. Reload the page, or read along."));
+loudspeaker.arm(() => notices.problem("The browser plays no sound. Reload the page, or read along."));
 connection.open();
 composer.enrich();

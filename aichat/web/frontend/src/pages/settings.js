@@ -18,7 +18,7 @@ form.addEventListener("submit", (event) => {
   sending.upload.addEventListener("progress", ({ loaded, total }) => measure(loaded, total));
   sending.upload.addEventListener("load", follow);
   sending.addEventListener("load", answered);
-  sending.addEventListener("error", () => toast("The server does not answer, so the file was not taken in."));
+  sending.addEventListener("error", () => toast("The server does not answer, so the file was not imported."));
   sending.addEventListener("abort", () => toast("The import was cancelled. Everything is as it was.", "good"));
   sending.addEventListener("loadend", ended);
   sending.open("POST", `${form.action}?job=${job}`);
@@ -30,7 +30,7 @@ form.addEventListener("submit", (event) => {
 cancel.addEventListener("click", async () => {
   if (!sending || cancel.getAttribute("aria-disabled") === "true") return;
   cancel.setAttribute("aria-disabled", "true");
-  word.textContent = "Taking back what came in";
+  word.textContent = "Undoing the import";
   const asked = isSent() ? await fetch(`${form.action}/${job}/cancel`, { method: "POST" }).catch(() => null) : null;
   if (!isSent()) sending?.abort();
   else if (!asked) toast("The server does not answer, so it could not be asked to stop.");
@@ -49,7 +49,7 @@ async function follow() {
   for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
     const [done, total] = piece.value.trimEnd().split("\n").at(-1).split(" ").map(Number);
     if (!total || cancel.getAttribute("aria-disabled") === "true") continue;
-    word.textContent = `Taking it in: ${done} of ${total}`;
+    word.textContent = `Importing: ${done} of ${total}`;
     measure(done, total);
   }
 }

@@ -24,9 +24,9 @@ async function listDevices() {
     const found = devices.filter((device) => device.kind === kind && device.deviceId && device.deviceId !== "default");
     const select = form.elements[name];
     select.length = 1;
-    for (const { deviceId, label } of found) select.add(new Option(label || "A device without a name", deviceId));
+    for (const { deviceId, label } of found) select.add(new Option(label || "Unnamed device", deviceId));
     const kept = chosen(name);
-    if (kept && !found.some(({ deviceId }) => deviceId === kept)) select.add(new Option("The one you chose (not plugged in)", kept));
+    if (kept && !found.some(({ deviceId }) => deviceId === kept)) select.add(new Option("Your choice (not connected)", kept));
     select.value = kept;
   }
   form.elements.sensitivity.value = chosen("sensitivity");
@@ -34,7 +34,7 @@ async function listDevices() {
 
 form.addEventListener("change", ({ target }) => {
   choose(target.name, target.value === "normal" ? "" : target.value);
-  announce("Kept.");
+  announce("Saved.");
 });
 
 // -- the test --------------------------------------------------------------------------------------
@@ -76,14 +76,14 @@ async function testVoice() {
     const heard = await echo.record(stream, SPEAK_MS);
     level(0);
     figure("ping", ms(await pings()));
-    figure("echo", `${ms(heard.middle)} (19 of 20 within ${ms(heard.slow)})`);
+    figure("echo", `${ms(heard.middle)} (95 % within ${ms(heard.slow)})`);
     figure("peak", `${decibels(heard.peak)}: ${word(heard.peak)}`);
     figure("floor", decibels(heard.floor));
-    showState("And this is how you are heard.");
+    showState("This is how you sound.");
     const out = await play(heard.samples, useLoudspeaker);
-    figure("out", out === null ? "it does not say" : ms(out * 1_000));
+    figure("out", out === null ? "not reported" : ms(out * 1_000));
     at("figures").hidden = false;
-    showState(heard.peak > 0.02 ? "Done: microphone and line work." : "Almost nothing was heard. Is the right microphone chosen, and not muted?");
+    showState(heard.peak > 0.02 ? "Done: microphone and connection work." : "Almost nothing was heard. Is the right microphone chosen, and not muted?");
   } catch (error) {
     showState(`The test failed. ${error.message}`);
   } finally {
@@ -107,7 +107,7 @@ test.addEventListener("click", () => guarded(testVoice));
 at("test-sound").addEventListener("click", () =>
   guarded(async () => {
     const there = await ring(useLoudspeaker);
-    showState(there ? "Two tones were played. If you heard nothing, choose another loudspeaker." : "The chosen loudspeaker is not there, so the system's own was used.");
+    showState(there ? "Two tones were played. If you heard nothing, choose another loudspeaker." : "The chosen loudspeaker is not connected, so the system default was used.");
   }),
 );
 

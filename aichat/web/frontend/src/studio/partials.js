@@ -28,7 +28,7 @@ export function initSwitches() {
       if (notice) toast(notice.textContent, "good");
     } catch (error) {
       target.checked = was;
-      toast(`That was not kept: ${error.message}. Try again in a moment.`);
+      toast(`That was not saved: ${error.message}. Try again in a moment.`);
     }
   });
 }

@@ -5,21 +5,21 @@ import { playStream } from "./streamed-wav.js";
 
 export function initTryouts() {
   document.addEventListener("submit", (event) => {
-    const address = event.submitter?.dataset.trial;
+    const address = event.submitter?.dataset.tryout;
     if (!address) return;
     event.preventDefault();
     cancellable(event.submitter, "Stop", (signal) => answer(event.target, event.submitter, address, signal));
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !event.target.matches("[data-trial-field]")) return;
+    if (event.key !== "Enter" || !event.target.matches("[data-tryout-field]")) return;
     event.preventDefault();
-    event.target.form.requestSubmit(event.target.form.querySelector("[data-trial]"));
+    event.target.form.requestSubmit(event.target.form.querySelector("[data-tryout]"));
   });
 }
 
 async function answer(form, button, address, signal) {
-  const shown = document.getElementById("trial-answer");
-  const player = document.getElementById("trial-player");
+  const shown = document.getElementById("tryout-answer");
+  const player = document.getElementById("tryout-player");
   shown.textContent = "…";
   shown.classList.remove("is-problem");
   player.hidden = true;

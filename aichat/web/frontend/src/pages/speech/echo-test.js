@@ -73,7 +73,7 @@ export class Echo {
     if (this.took.length === this.sent.length) return undefined;
     return new Promise((resolve, reject) => {
       this.whole = resolve;
-      setTimeout(() => reject(new Error("Some of the sound did not come back.")), LAST_MS);
+      setTimeout(() => reject(new Error("Some of the audio did not come back.")), LAST_MS);
     });
   }
 
