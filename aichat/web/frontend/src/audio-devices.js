@@ -1,4 +1,4 @@
-// Which microphone and loudspeaker this browser uses, and how readily the characters hold: kept in this browser.
+// The chosen microphone, loudspeaker and sensitivity, stored in this browser.
 
 const KEYS = { microphone: "aichat.input", loudspeaker: "aichat.output", sensitivity: "aichat.sensitivity" };
 const SENSITIVITIES = ["low", "normal", "high"];

@@ -1,4 +1,4 @@
-// Keeps the newest in view, but only for those who are already looking at it.
+// Keeps the newest message in view, unless the user has scrolled away from it.
 
 const NEAR = 64; // px from the end that still count as being there
 

@@ -1,4 +1,4 @@
-// Who is here: their volumes, their order by dragging, and the panel's forms, sent in the background.
+// The cast panel: volumes, order by dragging, and its forms, sent in the background.
 
 const KEY = "aichat.volume.";
 const SHOWN = "aichat.cast";

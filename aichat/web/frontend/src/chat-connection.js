@@ -1,4 +1,4 @@
-// The page's side of the socket's worker: orders go down, what happened comes up.
+// The page's handle on the socket's worker: sends it commands, and calls the handlers of its events.
 
 export function openConnection({ worker: script, conversation, characters }) {
   const worker = new Worker(script, { name: "aichat-socket" });

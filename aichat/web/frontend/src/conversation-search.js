@@ -1,4 +1,4 @@
-// Looks through the conversations while one types; without scripts, Enter shows a page of what was found.
+// Searches the conversations while the user types; without scripts, Enter shows a page of results.
 import { announce } from "./shell/announcer.js";
 import { localTimes } from "./local-times.js";
 

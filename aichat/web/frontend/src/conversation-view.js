@@ -1,4 +1,4 @@
-// What the server and the loudspeaker say, shown: streamed text, who speaks, what was heard of the user.
+// Shows the conversation: streamed text, who is speaking, and the interim transcript.
 import { Captions } from "./captions.js";
 import { applyFragments } from "./html-fragments.js";
 import { keepFocus } from "./message-actions.js";

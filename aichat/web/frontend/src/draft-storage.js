@@ -1,4 +1,4 @@
-// What was being written, kept in this browser for each conversation until it is sent.
+// Drafts that are not sent yet, stored in this browser for each conversation.
 
 const KEY = "aichat.draft.";
 

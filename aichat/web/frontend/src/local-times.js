@@ -1,4 +1,4 @@
-// The server writes UTC; people read their own clock.
+// Shows the server's UTC times in the time zone of the browser.
 const HOUR = { hour: "2-digit", minute: "2-digit" };
 const DAY = { day: "numeric", month: "short" };
 

@@ -1,4 +1,4 @@
-// What can be done with messages: said again, written anew, copied, changed. All but sound works as plain forms too.
+// The buttons of messages: play again, regenerate, copy, edit. All but audio works without scripts, as plain forms.
 import { clickedWord, selectedWord } from "./captions.js";
 import { PlayFrom } from "./play-from.js";
 import { shortcut } from "./shell/shortcuts.js";

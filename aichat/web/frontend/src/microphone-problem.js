@@ -1,4 +1,4 @@
-// Says why the microphone cannot be used and how to mend it, as long as it cannot.
+// Shows why the microphone cannot be used and how to fix it, until it can be used.
 import { reasons } from "./microphone.js";
 
 export class MicrophoneProblem {

@@ -1,4 +1,4 @@
-// The microphone: permission, the worklet behind it, its gate, and whether anything comes of it.
+// The microphone: permission, worklet, gate, and whether audio arrives.
 import { chosen, openMicrophone, whenChosen } from "./audio-devices.js";
 
 const IDLE_MS = 60_000; // then the browser's recording sign goes out; the next use asks the device again

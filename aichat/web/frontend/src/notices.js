@@ -1,4 +1,4 @@
-// What the user must know: errors to dismiss, a folded banner of notices, and one voice for screen readers.
+// Errors to dismiss, and a folded banner of notices.
 import { announce } from "./shell/announcer.js";
 import { toast } from "./shell/toasts.js";
 

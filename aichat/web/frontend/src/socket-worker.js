@@ -1,4 +1,4 @@
-// Owns the socket, so that a busy page never delays audio. Microphone and player talk to it directly.
+// Owns the chat socket, so that a busy page never delays audio. Microphone and player talk to it directly.
 import { ChatSocket } from "./chat-socket.js";
 
 const SAMPLES_PER_MS = 24;

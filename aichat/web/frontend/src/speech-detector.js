@@ -1,4 +1,4 @@
-// Hears that somebody speaks, by energy alone, so that the characters can hold at once. It may be wrong:
+// Detects speech by energy alone, so that the characters can hold at once. It may be wrong:
 // the server's detector and the words decide what comes of it.
 
 const FRAME = 160; // samples at 16 kHz: 10 ms

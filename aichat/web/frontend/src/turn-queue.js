@@ -1,4 +1,4 @@
-// Whose turn it is, in words: "now Olivia, then Mark (ready), then Zoë (writing)".
+// The speaking order in words: "now Olivia, then Mark (ready), then Zoë (writing)".
 
 export class TurnQueue {
   #lines = []; // {generation, sequence, id, state: waiting | writing | ready | over}

@@ -1,4 +1,4 @@
-// The page: joins the parts. Each part knows its own corner; only this file knows them all.
+// The chat page: joins modules that know nothing of each other.
 import { Call } from "../call.js";
 import { CastPanel } from "../cast-panel.js";
 import { Composer } from "../composer.js";

@@ -1,4 +1,4 @@
-// The settings: an import shows its progress, and can be cancelled while it is sent and while it is taken in.
+// The Settings page: an import shows its progress, and can be cancelled.
 import { applyFragments } from "../html-fragments.js";
 import { toast } from "../shell/toasts.js";
 

@@ -1,4 +1,4 @@
-// The Speech page: choose devices, hear yourself by way of the server, and see how long that takes.
+// The Speech page: choose devices, hear yourself through the server, and measure the round trip.
 import { choose, chosen, openMicrophone, useLoudspeaker } from "../audio-devices.js";
 import { explain } from "../microphone.js";
 import { announce } from "../shell/announcer.js";

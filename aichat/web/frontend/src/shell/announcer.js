@@ -1,4 +1,4 @@
-// One voice for screen readers: a polite live region apart from everything that is read.
+// Announcements for screen readers, by one polite live region.
 import { preference } from "./preferences.js";
 
 const SAY_AGAIN_MS = 50; // a live region says only what changes

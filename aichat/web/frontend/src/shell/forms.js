@@ -1,4 +1,4 @@
-// Forms: one that saves itself takes a change back when that failed; none is sent to a server that is away.
+// Forms: one that saves itself reverts a change that failed; none is submitted while the server is away.
 import { toast } from "./toasts.js";
 
 const AWAY = "The server does not answer, so nothing was sent. What you wrote is still here.";

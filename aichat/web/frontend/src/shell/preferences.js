@@ -1,4 +1,4 @@
-// What this browser prefers: drawn by the server as attributes of <html>, kept by it in a cookie.
+// Preferences of this browser: attributes of <html> that the server renders, stored in a cookie.
 
 const html = document.documentElement;
 

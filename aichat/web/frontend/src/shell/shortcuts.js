@@ -1,4 +1,4 @@
-// Single keys that do something. They keep quiet while somebody writes, in dialogs, and when switched off.
+// Single-key shortcuts. They are ignored while the user writes, in dialogs, and when switched off.
 import { prefer, preference } from "./preferences.js";
 
 const WRITING = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable=true]";

@@ -1,4 +1,4 @@
-// The list of candidates is drawn anew when a state changes: focus stays in the row whose button was pressed, and the change is announced.
+// When the list of candidates is redrawn, the focus stays in its row, and a change of state is announced.
 import { announce } from "./announcer.js";
 
 const stateOf = (row) => row.querySelector(".badge").textContent.trim();

@@ -1,4 +1,4 @@
-// Short words in a corner: what failed stays until it is dismissed, what worked goes by itself.
+// Toasts: failures stay until they are dismissed, successes disappear by themselves.
 import { announce } from "./announcer.js";
 
 const MOST = 4;

@@ -1,4 +1,4 @@
-// A button that begins something, and cancels it when it is pressed again meanwhile.
+// A button that starts something, and cancels it when it is pressed again.
 
 const WORD_AFTER_MS = 400; // what is done at once needs no other word
 

@@ -1,4 +1,4 @@
-// Of all players on a page one plays: takes that are compared must not talk over each other.
+// Only one player on a page plays at a time, so that takes can be compared.
 export function playOneAtATime() {
   document.addEventListener(
     "play",

@@ -1,4 +1,4 @@
-// The try-out box: a character that is not kept yet answers, word by word, and then aloud.
+// The try-out box: a character that is not saved yet answers in text, and then aloud.
 import { announce } from "../shell/announcer.js";
 import { cancellable } from "./cancellable-button.js";
 import { playStream } from "./streamed-wav.js";

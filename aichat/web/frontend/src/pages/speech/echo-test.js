@@ -1,4 +1,4 @@
-// Sends what the microphone hears to the server, which sends it back: the way, timed frame by frame.
+// Sends microphone audio to the server, which sends it back, and times each frame's round trip.
 
 const NUMBER = 4; // bytes before each frame
 const LAST_MS = 2_000; // timeout for frames that are still on their way

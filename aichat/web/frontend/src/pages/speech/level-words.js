@@ -1,4 +1,4 @@
-// How loud something is, for the eye and in words.
+// Loudness, as a level and in words.
 
 export const LEVELS = 4; // speech is seldom louder than a quarter of what fits
 
