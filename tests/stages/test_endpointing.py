@@ -87,20 +87,20 @@ def test_two_judgements_that_agree_are_surer_and_none_leaves_the_other(
         assert both >= max(min(words, 0.99), min(sound, 0.95)) - 1e-9
 
 
-# -- the rhythm ------------------------------------------------------------------------------
+# -- the stats ------------------------------------------------------------------------------
 
 
 @given(st.lists(st.integers(-1000, 100_000), max_size=60))
 def test_what_is_usual_is_bounded_by_the_users_own_pauses(pauses: list[int]) -> None:
-    rhythm = PauseStats()
+    stats = PauseStats()
     for pause in pauses:
-        rhythm.note(pause)
+        stats.add(pause)
     counted = [pause for pause in pauses if SHORTEST_MS <= pause <= LONGEST_MS][-20:]
     if len(counted) < 4:
-        assert rhythm.usual_ms == 0
+        assert stats.usual_ms == 0
     else:
-        assert MARGIN * min(counted) - 1 <= rhythm.usual_ms <= MARGIN * max(counted) + 1
-        within = sum(pause <= rhythm.usual_ms for pause in counted)
+        assert MARGIN * min(counted) - 1 <= stats.usual_ms <= MARGIN * max(counted) + 1
+        within = sum(pause <= stats.usual_ms for pause in counted)
         assert within >= 0.9 * len(counted) - 1
 
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aichat.core.bus.virtual_time import run_virtual
-from aichat.stages.hearing.local_agreement import Agreement, bare, words
-from aichat.stages.hearing.stt_queue import SttQueue, Ticket
+from aichat.stages.hearing.local_agreement import LocalAgreement, normalized, words
+from aichat.stages.hearing.stt_queue import SttQueue, SttRequest
 
 WORD = st.sampled_from(["a", "A,", "b", "b.", "c", "C!", "…", "é", "你"])
 HYPOTHESES = st.lists(st.lists(WORD, max_size=6).map(" ".join), max_size=12)
@@ -18,21 +18,21 @@ HYPOTHESES = st.lists(st.lists(WORD, max_size=6).map(" ".join), max_size=12)
 def test_what_stands_only_grows_and_two_hypotheses_in_a_row_agreed_on_it(
     hypotheses: list[str],
 ) -> None:
-    agreement, before = Agreement(), [""]
+    agreement, before = LocalAgreement(), [""]
     for hypothesis in hypotheses:
         stood = agreement.stable
         agreement.add(hypothesis)
         assert agreement.stable[: len(stood)] == stood
         new = agreement.stable[len(stood) :]
         for place, word in enumerate(new, start=len(stood)):
-            assert bare(word) == bare(before[-1].split()[place])
-            assert bare(word) == bare(hypothesis.split()[place])
+            assert normalized(word) == normalized(before[-1].split()[place])
+            assert normalized(word) == normalized(hypothesis.split()[place])
         before.append(hypothesis)
 
 
 @given(st.lists(WORD, max_size=8).map(" ".join))
 def test_the_same_hypothesis_twice_stands_as_a_whole(hypothesis: str) -> None:
-    agreement = Agreement()
+    agreement = LocalAgreement()
     agreement.add(hypothesis)
     assert agreement.text == ""
     assert agreement.tail == hypothesis
@@ -62,11 +62,11 @@ CALLS = st.lists(
 
 
 class Watched(SttQueue):
-    def _next(self) -> Ticket | None:
+    def _next(self) -> SttRequest | None:
         waited = bool(self.finals)
-        ticket = super()._next()
-        assert ticket is None or ticket.final or not waited, "a guess overtook a final"
-        return ticket
+        request = super()._next()
+        assert request is None or request.final or not waited, "a guess overtook a final"
+        return request
 
 
 @settings(deadline=None)
@@ -79,9 +79,9 @@ def test_no_guess_overtakes_a_final_and_nobody_is_forgotten(
     async def call(session: str, final: bool, at: int, takes: int, patience: int | None) -> None:
         await anyio.sleep(at)
         with anyio.move_on_after(patience if patience is not None else 1e6):
-            async with sharing.place(session, final=final):
-                guessing = sum(not ticket.final for ticket in sharing.inside)
-                most[:] = [max(most[0], len(sharing.inside)), max(most[1], guessing)]
+            async with sharing.slot(session, final=final):
+                interims = sum(not request.final for request in sharing.active)
+                most[:] = [max(most[0], len(sharing.active)), max(most[1], interims)]
                 await anyio.sleep(takes)
 
     async def main() -> None:
@@ -92,7 +92,7 @@ def test_no_guess_overtakes_a_final_and_nobody_is_forgotten(
     run_virtual(main)
     assert most[0] <= limit
     assert most[1] <= max(1, limit - 1), "one place is kept for finals"
-    assert not [*sharing.finals, *sharing.interims, *sharing.inside]
+    assert not [*sharing.finals, *sharing.interims, *sharing.active]
 
 
 def test_guesses_are_served_in_turn_however_much_one_session_asks() -> None:
@@ -100,7 +100,7 @@ def test_guesses_are_served_in_turn_however_much_one_session_asks() -> None:
 
     async def listen(session: str, times: int) -> None:
         for _ in range(times):
-            async with sharing.place(session, final=False):
+            async with sharing.slot(session, final=False):
                 order.append(session)
                 await anyio.sleep(1)
 
@@ -119,14 +119,14 @@ def test_a_quiet_user_waits_for_a_final_no_longer_than_one_call_under_eight_talk
 
     async def talk(session: str) -> None:
         for _ in range(50):
-            async with sharing.place(session, final=False):
+            async with sharing.slot(session, final=False):
                 await anyio.sleep(0.15)
 
     async def quiet() -> None:
         for _ in range(20):
             await anyio.sleep(0.317)
             began = anyio.current_time()
-            async with sharing.place("quiet", final=True):
+            async with sharing.slot("quiet", final=True):
                 waits.append(anyio.current_time() - began)
                 await anyio.sleep(0.15)
 
@@ -148,13 +148,13 @@ def test_without_a_limit_everybody_is_let_in() -> None:
             for number in range(20):
                 tasks.start_soon(stay, number)
             await anyio.sleep(1)
-            inside = len(sharing.inside)
+            inside = len(sharing.active)
             tasks.cancel_scope.cancel()
         return inside
 
     async def stay(number: int) -> None:
-        async with sharing.place("a", final=bool(number % 2)):
+        async with sharing.slot("a", final=bool(number % 2)):
             await anyio.sleep_forever()
 
     assert run_virtual(main) == 20
-    assert not sharing.inside
+    assert not sharing.active

@@ -34,7 +34,13 @@ from aichat.core.events import (
 )
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
-from aichat.stages.hearing.endpoint_odds import CREDIT, SHARE, EndpointOdds, SeenSigns, Sign
+from aichat.stages.hearing.endpoint_probability import (
+    REVOKED_ALLOWANCE,
+    REVOKED_SHARE,
+    EndpointEstimator,
+    SeenSigns,
+    Sign,
+)
 from aichat.stages.hearing.local_agreement import words
 from support.chat import a_chat, a_store
 from support.microphone import QUIET, SPEECH, hear
@@ -410,22 +416,26 @@ def seen_with(sign: Sign, *said: str) -> SeenSigns:
 def test_what_is_thought_of_a_sign_is_a_likelihood_and_follows_what_was_seen(
     seen: list[tuple[Sign, bool]], sign: Sign
 ) -> None:
-    odds = EndpointOdds()
+    estimator = EndpointEstimator()
     for one, is_right in seen:
-        before = odds.likelihood(one)
-        odds.learn(seen_with(one, "a"), ["a"] if is_right else ["a", "b"])
-        assert odds.likelihood(one) >= before if is_right else odds.likelihood(one) <= before
-    assert 0 <= odds.likelihood(sign) <= 1
+        before = estimator.probability(one)
+        estimator.learn(seen_with(one, "a"), ["a"] if is_right else ["a", "b"])
+        assert (
+            estimator.probability(one) >= before
+            if is_right
+            else estimator.probability(one) <= before
+        )
+    assert 0 <= estimator.probability(sign) <= 1
 
 
 @given(SIGNS)
 def test_a_sign_that_always_lies_is_believed_a_few_times_only(sign: Sign) -> None:
-    odds, begun = EndpointOdds(), 0
+    estimator, begun = EndpointEstimator(), 0
     for _ in range(100):
-        if odds.is_worth(sign):
+        if estimator.should_speculate(sign):
             begun += 1
-            odds.begun.add(False)
-        odds.learn(seen_with(sign, "a"), ["b"])
+            estimator.speculated.add(False)
+        estimator.learn(seen_with(sign, "a"), ["b"])
     assert begun <= 6
 
 
@@ -435,25 +445,25 @@ def test_of_doubtful_signs_no_more_are_tried_than_the_share_allows(
     stream: list[tuple[Sign, float]], chance: random.Random
 ) -> None:
     """Those that are right three times in four, as far as is known, are not doubtful."""
-    odds, begun, vain = EndpointOdds(), 0, 0
+    estimator, begun, vain = EndpointEstimator(), 0, 0
     for sign, truth in stream:
         is_right = chance.random() < truth
-        doubtful = odds.likelihood(sign) < 1 - SHARE
-        if odds.is_worth(sign) and doubtful:
-            odds.begun.add(is_right)
+        doubtful = estimator.probability(sign) < 1 - REVOKED_SHARE
+        if estimator.should_speculate(sign) and doubtful:
+            estimator.speculated.add(is_right)
             begun, vain = begun + 1, vain + (not is_right)
-        odds.learn(seen_with(sign, "a"), ["a"] if is_right else ["b"])
-        in_vain = odds.begun.seen - odds.begun.right
-        assert in_vain <= SHARE * (odds.begun.seen + 1) + CREDIT + 1
+        estimator.learn(seen_with(sign, "a"), ["a"] if is_right else ["b"])
+        in_vain = estimator.speculated.seen - estimator.speculated.right
+        assert in_vain <= REVOKED_SHARE * (estimator.speculated.seen + 1) + REVOKED_ALLOWANCE + 1
     assert vain <= begun
 
 
 def test_an_utterance_without_signs_teaches_nothing() -> None:
-    odds = EndpointOdds()
-    odds.begun.add(False)
-    odds.learn({}, ["x"])
-    assert not odds.tallies
-    assert odds.begun.seen == 1
+    estimator = EndpointEstimator()
+    estimator.speculated.add(False)
+    estimator.learn({}, ["x"])
+    assert not estimator.tallies
+    assert estimator.speculated.seen == 1
 
 
 def test_working_ahead_saves_what_the_engines_take_and_wastes_little() -> None:

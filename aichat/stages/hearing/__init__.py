@@ -14,7 +14,7 @@ from .recognisers import Recognisers
 from .sound_judge import SoundJudgement
 from .speculation import Speculation
 from .transcription import Transcription
-from .utterance_detector import AT_ONCE, UtteranceDetector
+from .utterance_detector import MAX_INTERIMS, UtteranceDetector
 
 
 @hookimpl
@@ -31,20 +31,20 @@ def connect(bus: Bus, parts: Parts) -> None:
         return speculation.may_answer() and recognisers.choose().queue.has_room
 
     detector = UtteranceDetector(bus, parts, microphones, barge_in, may_overlap)
-    barge_in.listen()
-    bus.tap(detector.hear)
-    bus.tap(detector.hold)
-    bus.tap(detector.release)
-    bus.tap(transcription.resume)
+    barge_in.subscribe()
+    bus.tap(detector.detect)
+    bus.tap(detector.hold_talk)
+    bus.tap(detector.release_talk)
+    bus.tap(transcription.revoke_on_resume)
     bus.tap(transcription.close)
-    bus.subscribe(detector.watch)
-    bus.subscribe(transcription.meet, overflow=Overflow.COALESCE)
+    bus.subscribe(detector.end_when_stalled)
+    bus.subscribe(transcription.look_up_hotwords, overflow=Overflow.COALESCE)
     bus.subscribe(
         transcription.transcribe_interim,
         overflow=Overflow.COALESCE,
-        lane_by=lambda event: event.number % AT_ONCE,
+        lane_by=lambda event: event.number % MAX_INTERIMS,
     )
-    bus.subscribe(transcription.expect, overflow=Overflow.COALESCE)
+    bus.subscribe(transcription.transcribe_early, overflow=Overflow.COALESCE)
     bus.subscribe(judgement.judge, overflow=Overflow.COALESCE)
-    bus.subscribe(transcription.write_down)
+    bus.subscribe(transcription.transcribe_final)
     bus.subscribe(recognisers.make, lane_by=lambda event: event.transcript)

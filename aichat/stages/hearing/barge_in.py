@@ -40,9 +40,9 @@ RESUME_MS = 1_000
 """Silence (ms) after the voice ended at which the loudspeakers go on, if nothing was decided."""
 FALSE_ALARM_MS = 500
 """Time (ms) after which they go on if a browser held them and the server heard no voice."""
-LONGEST_SECONDS = 10.0
+MAX_VOICE_SECONDS = 10.0
 """Timeout (s) since the last sign of a voice whose end is never reported."""
-PATIENCE = 3
+BACKCHANNEL_FACTOR = 3
 """Factor on the length at which speech confirms that may be a backchannel ("hold on ...")."""
 
 
@@ -61,28 +61,28 @@ class Hold:
     """Whether the server hears a voice now,"""
     was_voiced: bool = False
     """or has heard one since the hold began."""
-    moved: anyio.Event = field(factory=anyio.Event)
+    changed: anyio.Event = field(factory=anyio.Event)
     is_over: bool = False
 
     def note(self, voiced: bool, now: float) -> None:
         """The voice began or ended."""
         self.voiced, self.since = voiced, now
         self.was_voiced = self.was_voiced or voiced
-        self._move()
+        self._wake()
 
     def end(self) -> None:
         """Nothing is held any more."""
         self.is_over = True
-        self._move()
+        self._wake()
 
-    def _move(self) -> None:
-        self.moved.set()
-        self.moved = anyio.Event()
+    def _wake(self) -> None:
+        self.changed.set()
+        self.changed = anyio.Event()
 
     def deadline(self, resume_ms: int) -> float:
         """Return when to go on if nothing more happens, in seconds of the bus clock."""
         if self.voiced:
-            return self.since + LONGEST_SECONDS
+            return self.since + MAX_VOICE_SECONDS
         return self.since + (resume_ms if self.was_voiced else min(resume_ms, FALSE_ALARM_MS)) / 1e3
 
 
@@ -118,7 +118,7 @@ class BargeInDetector:
 
     # -- the voice ---------------------------------------------------------------------------
 
-    def voice(self, turn: Turn, speech_ms: int, transcript: str, *, held: bool) -> None:
+    def heard_voice(self, turn: Turn, speech_ms: int, transcript: str, *, held: bool) -> None:
         """The user has spoken for *speech_ms* over a turn that goes on; *held*: push-to-talk."""
         if held or speech_ms > self._limit(turn, transcript):
             self._confirm(turn)
@@ -128,14 +128,14 @@ class BargeInDetector:
 
     def _limit(self, turn: Turn, transcript: str) -> int:
         limit = self.parts.turn.barge_in_ms
-        return (
-            limit * PATIENCE if transcript and self._may_be_backchannel(turn, transcript) else limit
-        )
+        if transcript and self._may_be_backchannel(turn, transcript):
+            limit *= BACKCHANNEL_FACTOR
+        return limit
 
     def _may_be_backchannel(self, turn: Turn, transcript: str) -> bool:
         return self._backchannels().may_become_backchannel(transcript, self._names(turn))
 
-    def hear(self, event: UserStartedSpeaking | UserResumed | UserPaused) -> None:
+    def note_voice(self, event: UserStartedSpeaking | UserResumed | UserPaused) -> None:
         """The voice began or ended."""
         self._note(event.turn, voiced=not isinstance(event, UserPaused))
 
@@ -143,7 +143,7 @@ class BargeInDetector:
         if hold := self.floors.of(turn.conversation).hold:
             hold.note(voiced, self.bus.clock.now())
 
-    def held_by(self, event: LinePlayed) -> None:
+    def hold_by_client(self, event: LinePlayed) -> None:
         """A browser heard speech and holds its loudspeaker."""
         if event.state != "paused" or self.floors.of(event.turn.conversation).hold:
             return
@@ -164,7 +164,7 @@ class BargeInDetector:
         if turn and said and not self._may_be_backchannel(turn, said):
             self._confirm(turn)
 
-    def settles(self, turn: Turn, text: str) -> bool:
+    def absorbs(self, turn: Turn, text: str) -> bool:
         """Return whether the final *text* was a backchannel or stop phrase: it opens no turn."""
         live = self.bus.live_turn(turn.conversation)
         verdict = self._backchannels().judge(text, self._names(live or turn))
@@ -216,7 +216,7 @@ class BargeInDetector:
         if hold := self.floors.of(conversation).release():
             self.bus.post(PlaybackResumed(hold.turn))
 
-    async def watch(self, event: PlaybackPaused) -> None:
+    async def resume_when_due(self, event: PlaybackPaused) -> None:
         """Let the loudspeakers go on when nothing was decided in time."""
         hold = self.floors.of(event.turn.conversation).hold
         while hold and not hold.is_over:
@@ -225,11 +225,11 @@ class BargeInDetector:
             if left <= 0:
                 return self._resume(event.turn.conversation)
             with anyio.move_on_after(left):
-                await hold.moved.wait()
+                await hold.changed.wait()
 
     # -- the turn ----------------------------------------------------------------------------
 
-    def choose(self, event: SpeakersChosen) -> None:
+    def note_speakers(self, event: SpeakersChosen) -> None:
         """Note who will speak."""
         floor = self.floors.of(event.turn.conversation)
         floor.is_stopped, floor.lines = False, list(event.lines)
@@ -240,7 +240,7 @@ class BargeInDetector:
         if event.line in lines:
             lines.remove(event.line)
 
-    def end(self, event: Interrupted | TurnFinished) -> None:
+    def end_turn(self, event: Interrupted | TurnFinished) -> None:
         """The turn is over: there is nothing to hold."""
         floor = self.floors.of(event.turn.conversation)
         if floor.hold and floor.hold.turn.number <= event.turn.number:
@@ -249,15 +249,15 @@ class BargeInDetector:
                 self.bus.post(PlaybackResumed(hold.turn))
         floor.is_stopped = floor.is_stopped or isinstance(event, Interrupted)
 
-    def listen(self) -> None:
+    def subscribe(self) -> None:
         """Subscribe."""
         for tap in (
-            self.hear,
-            self.held_by,
+            self.note_voice,
+            self.hold_by_client,
             self.note_transcript,
-            self.choose,
+            self.note_speakers,
             self.finish_line,
-            self.end,
+            self.end_turn,
         ):
             self.bus.tap(tap)
-        self.bus.subscribe(self.watch)
+        self.bus.subscribe(self.resume_when_due)

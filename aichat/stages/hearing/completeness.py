@@ -14,14 +14,14 @@ from functools import lru_cache
 from .local_agreement import words
 
 UNKNOWN = 0.5
-OPEN, DICTATED, STATED, ASKED = 0.05, 0.15, 0.7, 0.97
+UNFINISHED, DICTATED, STATED, ASKED = 0.05, 0.15, 0.7, 0.97
 """Endpoint probabilities of words that end like that."""
-HEARS_WELL = 0.95
+MAX_SOUND_CERTAINTY = 0.95
 """Highest certainty granted to a model that listens: the share that it gets right."""
 
-ENDS = ".!。．！।"
+SENTENCE_ENDS = ".!。．！।"
 QUESTIONS = "?？؟"
-GOES_ON = ",;:،、，；：-–—"
+CONTINUATION_MARKS = ",;:،、，；：-–—"
 PAIRS = {
     "(": ")",
     "[": "]",
@@ -45,7 +45,7 @@ HESITATION = _words(
 )
 """Sounds of hesitation: an utterance of nothing else has not begun."""
 
-JOINING = _words(
+CONNECTIVES = _words(
     "and but or nor because although unless whereas the a my your our their whose",
     "und oder aber weil dass wenn sondern eine einen einem mein meine maar omdat",
     "et ou mais parce que qu le les un une des mon ma mes",
@@ -78,19 +78,19 @@ def finished(text: str) -> float:
     said = words(text)
     if not said:
         return UNKNOWN
-    if _is_open(text) or said[-1] in HESITATION:
-        return OPEN
+    if _is_unclosed(text) or said[-1] in HESITATION:
+        return UNFINISHED
     end = text.rstrip(QUOTES)
     if end.endswith(tuple(QUESTIONS)):
         return ASKED
-    if end.endswith(("...", "…", *GOES_ON)) or said[-1] in JOINING:
-        return OPEN
+    if end.endswith(("...", "…", *CONTINUATION_MARKS)) or said[-1] in CONNECTIVES:
+        return UNFINISHED
     if _is_dictated(said):
         return DICTATED
-    return STATED if end.endswith(tuple(ENDS)) else UNKNOWN
+    return STATED if end.endswith(tuple(SENTENCE_ENDS)) else UNKNOWN
 
 
-def _is_open(text: str) -> bool:
+def _is_unclosed(text: str) -> bool:
     """Return whether a quote or a bracket has been opened and not closed."""
     pairs = ((opening, closing) for opening, closing in PAIRS.items() if opening in text)
     for opening, closing in pairs:
@@ -109,10 +109,11 @@ def fused(by_words: float, by_sound: float | None) -> float:
     """Join two independent judgements; each of 0.5 leaves the other as it is, within bounds."""
     if by_sound is None:
         return by_words
-    odds = _logit(by_words) + _logit(min(max(by_sound, 1 - HEARS_WELL), HEARS_WELL))
-    return 1 / (1 + math.exp(-odds))
+    sound = min(max(by_sound, 1 - MAX_SOUND_CERTAINTY), MAX_SOUND_CERTAINTY)
+    log_odds = _logit(by_words) + _logit(sound)
+    return 1 / (1 + math.exp(-log_odds))
 
 
-def _logit(likelihood: float) -> float:
-    sure = min(max(likelihood, 0.01), 0.99)
-    return math.log(sure / (1 - sure))
+def _logit(probability: float) -> float:
+    bounded = min(max(probability, 0.01), 0.99)
+    return math.log(bounded / (1 - bounded))

@@ -16,20 +16,20 @@ from attrs import define, field, frozen
 
 from .completeness import UNKNOWN, fused
 
-SHARE = 0.25
+REVOKED_SHARE = 0.25
 """Largest share of the speculative turns that may be revoked."""
-CREDIT = 1.5
+REVOKED_ALLOWANCE = 1.5
 """Revoked turns allowed beyond that share, so that a conversation can begin."""
-LIKELY = 0.4
+MIN_PROBABILITY = 0.4
 """Lowest endpoint probability at which a speculative turn is begun."""
-IN_VOICE, PARTIAL = 0.1, 0.3
+PRIOR_IN_VOICE, PRIOR_PARTIAL = 0.1, 0.3
 """How likely an end is of which nothing shows in the words: while the voice goes on; while the
 transcript does not cover all of it."""
-SHORT_MS = 150
+SHORT_PAUSE_MS = 150
 """Longest silence (ms) that may be within a word, or between two."""
-BELIEF = 4.0
+PRIOR_WEIGHT = 4.0
 """Observations of a sign that its prior weighs as much as."""
-FADES, BUDGET_FADES = 0.95, 0.98
+SIGN_DECAY, SPECULATED_DECAY = 0.95, 0.98
 """Factor by which older signs fade with each new one of their kind; factor by which the speculative
 turns fade with each utterance."""
 
@@ -37,10 +37,10 @@ turns fade with each utterance."""
 class Kind(NamedTuple):
     """Signs of one kind are worth the same."""
 
-    looks: float
+    by_words: float
     is_quiet: bool
     is_long: bool
-    is_whole: bool
+    covers_all: bool
     sounds_finished: bool | None
 
 
@@ -48,29 +48,29 @@ class Kind(NamedTuple):
 class Sign:
     """What speaks for an end.
 
-    *looks* is how finished the words look, *sound* how finished it sounded, if that was judged.
-    *is_whole*: the transcript covers all that was said.
+    *by_words* and *by_sound* are the endpoint probabilities by the words and, where it was judged,
+    the sound. *covers_all*: the transcript covers all that was said.
     """
 
-    looks: float
+    by_words: float
     silence_ms: int
-    sound: float | None = None
-    is_whole: bool = True
+    by_sound: float | None = None
+    covers_all: bool = True
 
     @property
     def kind(self) -> Kind:
         """The kind under which the sign is counted."""
-        sounds = None if self.sound is None else self.sound >= UNKNOWN
-        quiet, long = self.silence_ms > 0, self.silence_ms > SHORT_MS
-        return Kind(self.looks, quiet, long, self.is_whole, sounds)
+        sounds = None if self.by_sound is None else self.by_sound >= UNKNOWN
+        quiet, long = self.silence_ms > 0, self.silence_ms > SHORT_PAUSE_MS
+        return Kind(self.by_words, quiet, long, self.covers_all, sounds)
 
     @property
-    def thought(self) -> float:
+    def prior(self) -> float:
         """The prior: how likely it is the end while no such sign has been seen."""
-        looks = self.looks
-        if looks == UNKNOWN and not self.is_whole:
-            looks = PARTIAL if self.silence_ms else IN_VOICE
-        return fused(looks, self.sound)
+        by_words = self.by_words
+        if by_words == UNKNOWN and not self.covers_all:
+            by_words = PRIOR_PARTIAL if self.silence_ms else PRIOR_IN_VOICE
+        return fused(by_words, self.by_sound)
 
 
 @define
@@ -84,7 +84,7 @@ class Tally:
         """Count one more."""
         self.right, self.seen = self.right + is_right, self.seen + 1
 
-    def fade(self, by: float) -> None:
+    def decay(self, by: float) -> None:
         """Let all of them count less."""
         self.right, self.seen = self.right * by, self.seen * by
 
@@ -94,11 +94,11 @@ SeenSigns = dict[tuple[Kind, tuple[str, ...]], None]
 
 
 @define
-class EndpointOdds:
+class EndpointEstimator:
     """What one user's signs are worth, and how many speculative turns were kept."""
 
     tallies: defaultdict[Kind, Tally] = field(factory=lambda: defaultdict(Tally))
-    begun: Tally = field(factory=Tally)
+    speculated: Tally = field(factory=Tally)
     """Speculative turns; right are those that were committed."""
     shows_early: bool = False
     """An end has shown in the words before the voice stopped."""
@@ -109,22 +109,23 @@ class EndpointOdds:
             return
         for kind, words in signs:
             is_right = words == tuple(said)
-            self.tallies[kind].fade(FADES)
+            self.tallies[kind].decay(SIGN_DECAY)
             self.tallies[kind].add(is_right)
-            self.shows_early |= is_right and kind.looks > UNKNOWN and not kind.is_quiet
-        self.begun.fade(BUDGET_FADES)  # so that what went wrong once is tried again some day
+            self.shows_early |= is_right and kind.by_words > UNKNOWN and not kind.is_quiet
+        # so that what went wrong once is tried again some day
+        self.speculated.decay(SPECULATED_DECAY)
 
-    def likelihood(self, sign: Sign) -> float:
+    def probability(self, sign: Sign) -> float:
         """Return the probability that the user has finished."""
         tally = self.tallies[sign.kind]
-        return (sign.thought * BELIEF + tally.right) / (BELIEF + tally.seen)
+        return (sign.prior * PRIOR_WEIGHT + tally.right) / (PRIOR_WEIGHT + tally.seen)
 
-    def is_worth(self, sign: Sign) -> bool:
+    def should_speculate(self, sign: Sign) -> bool:
         """Return whether a speculative turn may be begun: likely enough, and few were revoked.
 
         An end likelier than the allowed share demands may always be tried: it lowers the share.
         """
-        likely = self.likelihood(sign)
-        vain = self.begun.seen - self.begun.right + 1 - likely
-        is_within = vain <= SHARE * (self.begun.seen + 1) + CREDIT
-        return likely >= 1 - SHARE or (likely >= LIKELY and is_within)
+        likely = self.probability(sign)
+        vain = self.speculated.seen - self.speculated.right + 1 - likely
+        is_within = vain <= REVOKED_SHARE * (self.speculated.seen + 1) + REVOKED_ALLOWANCE
+        return likely >= 1 - REVOKED_SHARE or (likely >= MIN_PROBABILITY and is_within)

@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from attrs import define
 
 
-def bare(word: str) -> str:
+def normalized(word: str) -> str:
     """Return a word without its case and punctuation, which change between interims."""
     return "".join(letter for letter in word.casefold() if letter.isalnum()) or word
 
 
 def words(text: str) -> list[str]:
     """Return the words of a text by which two transcripts are compared."""
-    return [bare(word) for word in text.split() if any(letter.isalnum() for letter in word)]
+    return [normalized(word) for word in text.split() if any(letter.isalnum() for letter in word)]
 
 
 @define
-class Agreement:
+class LocalAgreement:
     """The agreement between one utterance's hypotheses."""
 
     stable: tuple[str, ...] = ()
@@ -51,5 +51,5 @@ class Agreement:
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
     """Return the number of words at the beginning that are the same."""
     pairs = zip(one, other, strict=False)
-    differs = (place for place, (a, b) in enumerate(pairs) if bare(a) != bare(b))
+    differs = (place for place, (a, b) in enumerate(pairs) if normalized(a) != normalized(b))
     return next(differs, min(len(one), len(other)))

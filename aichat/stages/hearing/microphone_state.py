@@ -9,7 +9,7 @@ from attrs import define, field
 
 from aichat.core import PerConversation, VadStream
 
-from .endpoint_odds import EndpointOdds
+from .endpoint_probability import EndpointEstimator
 from .pause_stats import PauseStats
 from .utterance_state import UtteranceState
 
@@ -38,12 +38,12 @@ class MicrophoneState:
     last_audio: float = 0.0
     voice_ended: float = 0.0
     """When the latest utterance's voice ended, in seconds of the bus clock."""
-    held: bool = False
+    is_talk_held: bool = False
     """Push-to-talk is held."""
 
-    pauses: PauseStats = field(factory=PauseStats)
-    odds: EndpointOdds = field(factory=EndpointOdds)
-    names: tuple[str, ...] = ()
+    pause_stats: PauseStats = field(factory=PauseStats)
+    estimator: EndpointEstimator = field(factory=EndpointEstimator)
+    hotwords: tuple[str, ...] = ()
     """Names of the cast, which the recogniser should expect."""
 
     utterance: UtteranceState | None = None
@@ -66,7 +66,7 @@ class MicrophoneState:
         """Return whether no earlier utterance may still open a turn."""
         return next(iter(self.utterances.values()), None) is utterance
 
-    def is_news(self, error: Exception, now: float) -> bool:
+    def should_report(self, error: Exception, now: float) -> bool:
         """Return whether a detector's error is to be reported: not each frame, nor each second."""
         kind = type(error).__name__
         if now < self.reported.get(kind, -math.inf) + REPORT_SECONDS:

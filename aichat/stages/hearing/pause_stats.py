@@ -6,9 +6,9 @@ from collections import deque
 
 from attrs import define, field
 
-KEPT = 20
+WINDOW = 20
 """Latest pauses that count."""
-NEEDED = 4
+MIN_PAUSES = 4
 """Pauses needed before anything is known."""
 SHORTEST_MS, LONGEST_MS = 100, 3_000
 """Bounds of a pause in ms: a shorter gap is part of a word; a longer one is no habit."""
@@ -20,9 +20,9 @@ MARGIN = 1.25
 class PauseStats:
     """A running quantile of the user's pauses."""
 
-    pauses: deque[int] = field(factory=lambda: deque(maxlen=KEPT))
+    pauses: deque[int] = field(factory=lambda: deque(maxlen=WINDOW))
 
-    def note(self, pause_ms: int) -> None:
+    def add(self, pause_ms: int) -> None:
         """Note a pause after which the user went on."""
         if SHORTEST_MS <= pause_ms <= LONGEST_MS:
             self.pauses.append(pause_ms)
@@ -30,7 +30,7 @@ class PauseStats:
     @property
     def usual_ms(self) -> int:
         """Silence (ms) after which this user rarely goes on; 0 while it is not known."""
-        if len(self.pauses) < NEEDED:
+        if len(self.pauses) < MIN_PAUSES:
             return 0
         ordered = sorted(self.pauses)
         return round(MARGIN * ordered[int(QUANTILE * (len(ordered) - 1) + 0.5)])

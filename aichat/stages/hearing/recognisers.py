@@ -63,7 +63,7 @@ class Transcript:
         """Wait for a place, and ask the recogniser."""
         try:
             with self.scope:
-                async with self.recogniser.queue.place(self.conversation, final=True):
+                async with self.recogniser.queue.slot(self.conversation, final=True):
                     self.text = await self.recogniser.transcribe(self.utterance)
         except Exception as error:
             self.failure = error  # raised where the text is waited for

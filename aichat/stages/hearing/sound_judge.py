@@ -35,12 +35,12 @@ class SoundJudgement:
             with anyio.fail_after(JUDGE_SECONDS):
                 judged = float(await detector.finished(event.pcm))
         except Exception as error:  # the silence decides without it
-            if mic.is_news(error, self.bus.clock.now()):
+            if mic.should_report(error, self.bus.clock.now()):
                 raise _late(error) from error
             return
         if utterance.pauses_at(len(event.pcm)):
             utterance.sound = judged
-            await self.speculation.weigh(utterance)
+            await self.speculation.consider(utterance)
 
 
 def _late(error: Exception) -> Exception:

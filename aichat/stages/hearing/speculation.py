@@ -27,7 +27,7 @@ class Speculation:
     parts: Parts
     microphones: Microphones
 
-    def may_write(self) -> bool:
+    def may_transcribe(self) -> bool:
         """Return whether transcripts may be made speculatively."""
         return self._may(lambda: [self.parts.stt])
 
@@ -45,13 +45,13 @@ class Speculation:
             return False
         return wanted == "on" or not any(map(charges, backends))
 
-    async def weigh(self, utterance: UtteranceState) -> None:
+    async def consider(self, utterance: UtteranceState) -> None:
         """Begin a speculative turn if what is now known of an utterance makes that worth while.
 
         An earlier one is revoked, unless it has the same words.
         """
         mic, text = self.microphones.get(utterance.conversation), utterance.hypothesis
-        if mic is None or mic.held or not text:
+        if mic is None or mic.is_talk_held or not text:
             return
         sign = utterance.sign()
         utterance.note(sign)
@@ -59,7 +59,8 @@ class Speculation:
         if known and words(known.text) == words(text):
             return
         self.revoke(utterance)
-        if self._may_begin(mic, utterance) and has_words(text) and mic.odds.is_worth(sign):
+        is_likely = has_words(text) and mic.estimator.should_speculate(sign)
+        if is_likely and self._may_begin(mic, utterance):
             await self._begin(mic, utterance, text)
 
     def _may_begin(self, mic: MicrophoneState, utterance: UtteranceState) -> bool:
@@ -68,7 +69,7 @@ class Speculation:
 
     async def _begin(self, mic: MicrophoneState, utterance: UtteranceState, text: str) -> None:
         turn = self.bus.speculative_turn(utterance.conversation)
-        utterance.answer = SpeculativeAnswer(turn, text, self.bus.clock.now(), mic.odds)
+        utterance.answer = SpeculativeAnswer(turn, text, self.bus.clock.now(), mic.estimator)
         self.bus.post(TranscriptUpdated(turn, text, final=True))
         await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
 
@@ -90,6 +91,6 @@ class Speculation:
             self._report(known, self.bus.turn(utterance.conversation), kept=False)
 
     def _report(self, known: SpeculativeAnswer, turn: Turn, *, kept: bool) -> None:
-        known.odds.begun.add(kept)
+        known.estimator.speculated.add(kept)
         seconds = self.bus.clock.now() - known.began
         self.bus.post(Speculated(turn, kept, seconds))

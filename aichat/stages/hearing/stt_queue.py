@@ -16,12 +16,12 @@ from attrs import define, field
 
 
 @define(eq=False)
-class Ticket:
+class SttRequest:
     """A request that waits for a place."""
 
     session: str
     final: bool
-    called: anyio.Event = field(factory=anyio.Event)
+    admitted: anyio.Event = field(factory=anyio.Event)
 
 
 @define(eq=False)
@@ -29,60 +29,60 @@ class SttQueue:
     """Admits at most *limit* requests at once; ``None``: no limit."""
 
     limit: int | None
-    finals: deque[Ticket] = field(factory=deque)
-    interims: list[Ticket] = field(factory=list)
-    inside: list[Ticket] = field(factory=list)
-    served: dict[str, int] = field(factory=dict)
+    finals: deque[SttRequest] = field(factory=deque)
+    interims: list[SttRequest] = field(factory=list)
+    active: list[SttRequest] = field(factory=list)
+    last_admitted: dict[str, int] = field(factory=dict)
     """When each session's latest interim was admitted, as a running number."""
     number: int = 0
 
     @asynccontextmanager
-    async def place(self, session: str, *, final: bool) -> AsyncIterator[None]:
+    async def slot(self, session: str, *, final: bool) -> AsyncIterator[None]:
         """Wait for a place and keep it for the block."""
-        ticket = Ticket(session, final)
-        (self.finals if final else self.interims).append(ticket)
-        self._call()
+        request = SttRequest(session, final)
+        (self.finals if final else self.interims).append(request)
+        self._admit()
         try:
-            await ticket.called.wait()
+            await request.admitted.wait()
             yield
         finally:
-            self._leave(ticket)
+            self._leave(request)
 
-    def _leave(self, ticket: Ticket) -> None:
-        if ticket in self.inside:
-            self.inside.remove(ticket)
+    def _leave(self, request: SttRequest) -> None:
+        if request in self.active:
+            self.active.remove(request)
         else:
-            (self.finals if ticket.final else self.interims).remove(ticket)
-        self._call()
+            (self.finals if request.final else self.interims).remove(request)
+        self._admit()
 
-    def _call(self) -> None:
+    def _admit(self) -> None:
         """Admit the requests for which there is room."""
-        while ticket := self._next():
-            self.inside.append(ticket)
-            ticket.called.set()
+        while request := self._next():
+            self.active.append(request)
+            request.admitted.set()
 
-    def _next(self) -> Ticket | None:
-        if self.limit is not None and len(self.inside) >= self.limit:
+    def _next(self) -> SttRequest | None:
+        if self.limit is not None and len(self.active) >= self.limit:
             return None
         if self.finals:
             return self.finals.popleft()
         if not self.interims or not self._may_admit_interim():
             return None
-        ticket = min(self.interims, key=lambda ticket: self.served.get(ticket.session, 0))
-        self.interims.remove(ticket)
+        request = min(self.interims, key=lambda request: self.last_admitted.get(request.session, 0))
+        self.interims.remove(request)
         self.number += 1
-        self.served[ticket.session] = self.number
-        return ticket
+        self.last_admitted[request.session] = self.number
+        return request
 
     def _may_admit_interim(self) -> bool:
-        guessing = sum(not ticket.final for ticket in self.inside)
-        return self.limit is None or guessing < max(1, self.limit - 1)
+        interims = sum(not request.final for request in self.active)
+        return self.limit is None or interims < max(1, self.limit - 1)
 
     @property
     def has_room(self) -> bool:
         """Whether one more interim, and a final beside it, would be admitted at once."""
-        return self.limit is None or len(self.inside) + 2 <= self.limit
+        return self.limit is None or len(self.active) + 2 <= self.limit
 
     def forget(self, session: str) -> None:
         """Drop what is kept of a session."""
-        self.served.pop(session, None)
+        self.last_admitted.pop(session, None)

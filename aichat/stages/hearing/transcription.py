@@ -47,13 +47,13 @@ class Transcription:
     recognisers: Recognisers
     speculation: Speculation
 
-    async def meet(self, event: UserStartedSpeaking) -> None:
+    async def look_up_hotwords(self, event: UserStartedSpeaking) -> None:
         """Look up the names of the cast, so that the recogniser expects them."""
         conversation = event.turn.conversation
         with suppress(NotFound):  # a conversation that is not kept has no cast
             _, cast = await self.parts.storage.cast(conversation)
             if mic := self.microphones.get(conversation):
-                mic.names = tuple(character.name for character in cast)
+                mic.hotwords = tuple(character.name for character in cast)
 
     def _utterance(
         self, event: InterimAudio | UtterancePaused | UtteranceHeard
@@ -81,23 +81,23 @@ class Transcription:
 
     async def _interim(self, recogniser: Recogniser, utterance: UtteranceState) -> None:
         conversation = utterance.conversation
-        async with recogniser.queue.place(conversation, final=False):
+        async with recogniser.queue.slot(conversation, final=False):
             pcm = bytes(utterance.pcm)  # what came while waiting is heard too
             utterance.requested_to = len(pcm)
-            request = Utterance(utterance.key, pcm, final=False, hotwords=self._names(utterance))
+            request = Utterance(utterance.key, pcm, final=False, hotwords=self._hotwords(utterance))
             text = await recogniser.transcribe(request)
-        if utterance.take_interim(text, len(pcm)):
+        if utterance.accept_interim(text, len(pcm)):
             stable, tail = utterance.agreement.text, utterance.agreement.tail
             self.bus.post(TranscriptUpdated(self.bus.turn(conversation), stable, tail=tail))
-            await self.speculation.weigh(utterance)
+            await self.speculation.consider(utterance)
 
-    async def expect(self, event: UtterancePaused) -> None:
+    async def transcribe_early(self, event: UtterancePaused) -> None:
         """Make the final transcript, and a speculative turn of it, before the end is decided."""
         utterance, at = self._utterance(event), len(event.pcm)
-        if utterance is None or not (utterance.pauses_at(at) and self.speculation.may_write()):
+        if utterance is None or not (utterance.pauses_at(at) and self.speculation.may_transcribe()):
             return
         early = utterance.early = EarlyTranscript(at)
-        await self.speculation.weigh(utterance)
+        await self.speculation.consider(utterance)
         try:
             with early.scope:
                 early.text = await self._transcribed(utterance, event.pcm)
@@ -109,9 +109,9 @@ class Transcription:
             utterance.transcript, utterance.covered = early.text, at
             if not early.text:  # an interim transcript had words that nobody said
                 self.speculation.revoke(utterance)
-            await self.speculation.weigh(utterance)
+            await self.speculation.consider(utterance)
 
-    def resume(self, event: UserResumed) -> None:
+    def revoke_on_resume(self, event: UserResumed) -> None:
         """Revoke the speculation when the user goes on, but for a gap within a word."""
         mic = self.microphones.get(event.turn.conversation)
         utterance = mic and mic.utterance
@@ -121,7 +121,7 @@ class Transcription:
 
     # -- after it ----------------------------------------------------------------------------
 
-    async def write_down(self, event: UtteranceHeard) -> None:
+    async def transcribe_final(self, event: UtteranceHeard) -> None:
         """Ask the recogniser for the final transcript; words in it open a turn."""
         if not event.key:
             return self._report_no_words(event)
@@ -129,11 +129,11 @@ class Transcription:
         if mic and utterance:  # else the conversation was closed
             try:
                 with utterance.work:
-                    await self._write_down(event, mic, utterance)
+                    await self._answer_final(event, mic, utterance)
             finally:
                 mic.settle(utterance)
 
-    async def _write_down(
+    async def _answer_final(
         self, event: UtteranceHeard, mic: MicrophoneState, utterance: UtteranceState
     ) -> None:
         text = ""
@@ -144,8 +144,8 @@ class Transcription:
                 # also after a failure: the page stops waiting
                 self.speculation.revoke(utterance)
                 self._report_no_words(event)
-        mic.odds.learn(utterance.signs, words(text))
-        if text and self.barge_in.settles(event.turn, text):
+        mic.estimator.learn(utterance.signs, words(text))
+        if text and self.barge_in.absorbs(event.turn, text):
             self.speculation.revoke(utterance)
         elif text and not self.speculation.commit(utterance, text):
             turn = self.bus.new_turn(utterance.conversation)
@@ -161,12 +161,12 @@ class Transcription:
         return await self._transcribed(utterance, pcm)
 
     async def _transcribed(self, utterance: UtteranceState, pcm: bytes) -> str:
-        request = Utterance(utterance.key, pcm, final=True, hotwords=self._names(utterance))
+        request = Utterance(utterance.key, pcm, final=True, hotwords=self._hotwords(utterance))
         return await self.recognisers.final(utterance.conversation, request)
 
-    def _names(self, utterance: UtteranceState) -> tuple[str, ...]:
+    def _hotwords(self, utterance: UtteranceState) -> tuple[str, ...]:
         mic = self.microphones.get(utterance.conversation)
-        return mic.names if mic else ()
+        return mic.hotwords if mic else ()
 
     def close(self, event: ConversationClosed) -> None:
         """Give up what is being done for a conversation."""

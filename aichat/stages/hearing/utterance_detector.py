@@ -29,27 +29,27 @@ from aichat.core.events import (
 
 from .barge_in import BargeInDetector
 from .microphone_state import Microphones, MicrophoneState
-from .utterance_state import UtteranceState, ms, size
+from .utterance_state import UtteranceState, duration_ms, pcm_size
 
-AT_ONCE = 2
+MAX_INTERIMS = 2
 """Most interim transcripts of one utterance in flight, where the recogniser has room."""
 PRE_ROLL_MS = 320
 """Audio (ms) kept from before the first speech frame: detection is late, first syllables soft."""
 INTERIM_EVERY_MS = 120
 """New voice (ms) after which an interim transcript is requested, once the last one has come."""
-INTERIM_SOONER_MS = 60
+OVERLAPPING_INTERIM_MS = 60
 """New voice (ms) that suffices, with one still in flight, where words show the end early."""
 SPECULATE_AFTER_MS = 40
 """Silence (ms) after which speculation may start."""
 CUT_OFF_MS = 1_200
 """A user who speaks again within this time (ms) had not finished."""
-LONGEST_MS = 60_000
+MAX_UTTERANCE_MS = 60_000
 """Longest utterance (ms); a longer one is cut, so that a noisy room cannot fill the memory."""
 STALL_SECONDS = 2.0
 """Timeout (s) without audio after which the utterance ends."""
-RETRY_SAMPLES = MIC_RATE
+VAD_RETRY_SAMPLES = MIC_RATE
 """Samples of audio between two attempts to get a detector while none is ready."""
-PLAIN_END_MS = 800
+FALLBACK_END_MS = 800
 """Silence (ms) that ends a turn while the turn detector fails."""
 
 
@@ -66,133 +66,133 @@ class UtteranceDetector:
 
     # -- audio in, by tap --------------------------------------------------------------------
 
-    def hear(self, event: AudioReceived) -> None:
+    def detect(self, event: AudioReceived) -> None:
         """Cut the audio into the detector's frames and find where speech begins and ends."""
         conversation, pcm = event.turn.conversation, event.pcm
         mic = self.microphones.of(conversation)
         mic.last_audio = self.bus.clock.now()
         try:
-            if mic.vad is not None or self._listen(mic, len(pcm) // 2):
-                self._take(conversation, mic, pcm)
+            if mic.vad is not None or self._open_vad(mic, len(pcm) // 2):
+                self._split_into_frames(conversation, mic, pcm)
         except Exception as error:
-            self._stumble(mic)
+            self._note_vad_failure(mic)
             mic.error = error
         failure, mic.error = mic.error, None
-        if failure and mic.is_news(failure, mic.last_audio):
+        if failure and mic.should_report(failure, mic.last_audio):
             raise failure
 
-    def _take(self, conversation: str, mic: MicrophoneState, pcm: bytes) -> None:
+    def _split_into_frames(self, conversation: str, mic: MicrophoneState, pcm: bytes) -> None:
         if len(pcm) == mic.frame_bytes and not mic.pending:  # most often
-            self._frame(conversation, mic, pcm)
+            self._process_frame(conversation, mic, pcm)
         else:
             pcm = mic.pending + pcm
             end = len(pcm) - len(pcm) % mic.frame_bytes
             mic.pending = pcm[end:]
             for at in range(0, end, mic.frame_bytes):
-                self._frame(conversation, mic, pcm[at : at + mic.frame_bytes])
+                self._process_frame(conversation, mic, pcm[at : at + mic.frame_bytes])
         mic.vad_failed = False
 
-    def _stumble(self, mic: MicrophoneState) -> None:
+    def _note_vad_failure(self, mic: MicrophoneState) -> None:
         """Try the detector again in a second; end what is being said if that has failed as well."""
-        mic.vad, mic.retry_in = None, RETRY_SAMPLES
+        mic.vad, mic.retry_in = None, VAD_RETRY_SAMPLES
         if mic.vad_failed and mic.utterance:
-            self._end(mic, mic.utterance)
+            self._end_utterance(mic, mic.utterance)
         mic.vad_failed = True
 
-    def hold(self, event: TalkHeld) -> None:
+    def hold_talk(self, event: TalkHeld) -> None:
         """Begin an utterance that only the user ends."""
-        self.microphones.of(event.turn.conversation).held = True
+        self.microphones.of(event.turn.conversation).is_talk_held = True
 
-    def release(self, event: TalkReleased) -> None:
+    def release_talk(self, event: TalkReleased) -> None:
         """End the utterance now."""
         mic = self.microphones.of(event.turn.conversation)
-        mic.held = False
+        mic.is_talk_held = False
         if mic.utterance:
-            self._end(mic, mic.utterance)
+            self._end_utterance(mic, mic.utterance)
         else:  # nothing was said: the page stops waiting for words
             self.bus.post(UtteranceHeard(event.turn, "", b""))
 
-    def _listen(self, mic: MicrophoneState, samples: int) -> bool:
+    def _open_vad(self, mic: MicrophoneState, samples: int) -> bool:
         """Get a voice activity detector; try once a second while there is none."""
         mic.retry_in -= samples
         if mic.retry_in > 0:
             return False
         vad = self.parts.vad
         mic.vad, mic.frame_bytes = vad.stream(), 2 * vad.frame_samples
-        mic.pre_roll = deque(maxlen=max(1, size(PRE_ROLL_MS) // mic.frame_bytes))
+        mic.pre_roll = deque(maxlen=max(1, pcm_size(PRE_ROLL_MS) // mic.frame_bytes))
         return True
 
-    def _frame(self, conversation: str, mic: MicrophoneState, frame: bytes) -> None:
-        assert mic.vad is not None  # noqa: S101  (set by _listen)
+    def _process_frame(self, conversation: str, mic: MicrophoneState, frame: bytes) -> None:
+        assert mic.vad is not None  # noqa: S101  (set by _open_vad)
         speech = mic.vad.is_speech(frame)
         if (utterance := mic.utterance) is None:
             if not speech:
                 mic.pre_roll.append(frame)
                 return
-            utterance = self._begin(conversation, mic)
+            utterance = self._begin_utterance(conversation, mic)
         if speech:
-            self._voice(mic, utterance, frame)
+            self._add_voice(mic, utterance, frame)
         else:
-            self._silence(mic, utterance, frame)
+            self._add_silence(mic, utterance, frame)
         if not utterance.is_over:
-            if ms(len(utterance.pcm)) >= LONGEST_MS:
-                self._end(mic, utterance)
+            if duration_ms(len(utterance.pcm)) >= MAX_UTTERANCE_MS:
+                self._end_utterance(mic, utterance)
             elif self._wants_interim(mic, utterance):
                 self._request_interim(utterance)
 
-    def _begin(self, conversation: str, mic: MicrophoneState) -> UtteranceState:
+    def _begin_utterance(self, conversation: str, mic: MicrophoneState) -> UtteranceState:
         utterance = mic.begin(conversation)
-        self._note_cut_off(conversation, mic)
+        self._learn_from_cut_off(conversation, mic)
         self.bus.post(UserStartedSpeaking(self.bus.turn(conversation)))
         return utterance
 
-    def _note_cut_off(self, conversation: str, mic: MicrophoneState) -> None:
+    def _learn_from_cut_off(self, conversation: str, mic: MicrophoneState) -> None:
         """Learn from a turn that was begun too early: the user goes straight on."""
         silence_ms = round(1000 * (self.bus.clock.now() - mic.voice_ended))
         if silence_ms <= CUT_OFF_MS and self.bus.live_turn(conversation):
-            mic.pauses.note(silence_ms)
+            mic.pause_stats.add(silence_ms)
 
-    def _voice(self, mic: MicrophoneState, utterance: UtteranceState, frame: bytes) -> None:
+    def _add_voice(self, mic: MicrophoneState, utterance: UtteranceState, frame: bytes) -> None:
         if utterance.silent_bytes:  # it was a pause, not the end: learn from it
-            mic.pauses.note(ms(utterance.silent_bytes))
+            mic.pause_stats.add(utterance.silence_ms)
             self.bus.post(UserResumed(self.bus.turn(utterance.conversation)))
         utterance.add_voice(frame)
         if live := self.bus.live_turn(utterance.conversation):
-            speech_ms = ms(utterance.voice_bytes)
-            self.barge_in.voice(live, speech_ms, utterance.transcript, held=mic.held)
+            speech_ms = duration_ms(utterance.voice_bytes)
+            self.barge_in.heard_voice(live, speech_ms, utterance.transcript, held=mic.is_talk_held)
 
-    def _silence(self, mic: MicrophoneState, utterance: UtteranceState, frame: bytes) -> None:
+    def _add_silence(self, mic: MicrophoneState, utterance: UtteranceState, frame: bytes) -> None:
         if not utterance.silent_bytes:
             mic.voice_ended = self.bus.clock.now()
             self.bus.post(UserPaused(self.bus.turn(utterance.conversation)))
         utterance.add_silence(frame)
-        if mic.held:
+        if mic.is_talk_held:
             return
         if self._is_over(mic, utterance):
-            self._end(mic, utterance)
-        elif not utterance.pause_published and ms(utterance.silent_bytes) >= SPECULATE_AFTER_MS:
+            self._end_utterance(mic, utterance)
+        elif not utterance.pause_published and utterance.silence_ms >= SPECULATE_AFTER_MS:
             utterance.pause_published = True
             turn = self.bus.turn(utterance.conversation)
             self.bus.post(UtterancePaused(turn, utterance.key, bytes(utterance.pcm)))
 
     def _is_over(self, mic: MicrophoneState, utterance: UtteranceState) -> bool:
         """Return whether the turn detector ends the turn; while it fails, a plain silence does."""
-        pause = utterance.pause(mic.pauses.usual_ms)
+        pause = utterance.pause(mic.pause_stats.usual_ms)
         try:
             return bool(self.parts.turn.is_over(pause))
         except Exception as error:
             mic.error = error  # reported when the frame is done with
-            return pause.silence_ms >= PLAIN_END_MS
+            return pause.silence_ms >= FALLBACK_END_MS
 
     def _wants_interim(self, mic: MicrophoneState, utterance: UtteranceState) -> bool:
         """Return whether there is enough new voice, and not too many interims in flight."""
         in_flight = utterance.requested - utterance.received
         new = len(utterance.pcm) - utterance.requested_to
-        if utterance.voiced_to <= utterance.requested_to or new < size(INTERIM_SOONER_MS):
+        if utterance.voiced_to <= utterance.requested_to or new < pcm_size(OVERLAPPING_INTERIM_MS):
             return False
         if not in_flight:
-            return new >= size(INTERIM_EVERY_MS)
-        return in_flight < AT_ONCE and mic.odds.shows_early and self.may_overlap()
+            return new >= pcm_size(INTERIM_EVERY_MS)
+        return in_flight < MAX_INTERIMS and mic.estimator.shows_early and self.may_overlap()
 
     def _request_interim(self, utterance: UtteranceState) -> None:
         turn, pcm = self.bus.turn(utterance.conversation), bytes(utterance.pcm)
@@ -200,7 +200,7 @@ class UtteranceDetector:
         utterance.requested_to = len(pcm)
         utterance.requested += 1
 
-    def _end(self, mic: MicrophoneState, utterance: UtteranceState) -> None:
+    def _end_utterance(self, mic: MicrophoneState, utterance: UtteranceState) -> None:
         if not utterance.silent_bytes:
             mic.voice_ended = self.bus.clock.now()
         mic.utterance = None
@@ -209,7 +209,7 @@ class UtteranceDetector:
 
     # -- in a lane ---------------------------------------------------------------------------
 
-    async def watch(self, event: UserStartedSpeaking) -> None:
+    async def end_when_stalled(self, event: UserStartedSpeaking) -> None:
         """End an utterance whose audio stopped coming."""
         mic = self.microphones.get(event.turn.conversation)
         while mic and (utterance := mic.utterance) and not utterance.is_over:
@@ -217,5 +217,5 @@ class UtteranceDetector:
                 await utterance.ended.wait()
             stalled = self.bus.clock.now() >= mic.last_audio + STALL_SECONDS
             if stalled and not utterance.is_over:
-                mic.held = False
-                self._end(mic, utterance)
+                mic.is_talk_held = False
+                self._end_utterance(mic, utterance)

@@ -9,21 +9,21 @@ from aichat.core import Pause, new_id
 from aichat.core.events import MIC_RATE, Turn
 
 from . import completeness
-from .endpoint_odds import EndpointOdds, SeenSigns, Sign
-from .local_agreement import Agreement, words
+from .endpoint_probability import EndpointEstimator, SeenSigns, Sign
+from .local_agreement import LocalAgreement, words
 
-COVERED_TO_MS = 200
+UNCOVERED_MS = 200
 """Audio (ms) that a transcript may lack: recognisers complete a word that is nearly whole."""
 SYLLABLE_MS = 150
 """Voice (ms) that counts as a word while there is no transcript."""
 
 
-def ms(pcm_bytes: int) -> int:
+def duration_ms(pcm_bytes: int) -> int:
     """Return the length of 16 kHz PCM16 in ms."""
     return pcm_bytes * 1000 // (2 * MIC_RATE)
 
 
-def size(milliseconds: int) -> int:
+def pcm_size(milliseconds: int) -> int:
     """Return the bytes of 16 kHz PCM16 of that length."""
     return milliseconds * 2 * MIC_RATE // 1000
 
@@ -54,7 +54,7 @@ class SpeculativeAnswer:
     turn: Turn
     text: str
     began: float
-    odds: EndpointOdds
+    estimator: EndpointEstimator
 
 
 @define(eq=False)
@@ -91,7 +91,7 @@ class UtteranceState:
     """Byte up to which the latest requested one covers the audio."""
     covered: int = 0
     """Byte up to which the newest received one does."""
-    agreement: Agreement = field(factory=Agreement)
+    agreement: LocalAgreement = field(factory=LocalAgreement)
     transcript: str = ""
     """The newest hypothesis."""
     sound: float | None = None
@@ -142,6 +142,11 @@ class UtteranceState:
             early.scope.cancel()
 
     @property
+    def silence_ms(self) -> int:
+        """Silence (ms) since the last voice."""
+        return duration_ms(self.silent_bytes)
+
+    @property
     def is_over(self) -> bool:
         """Whether its endpoint is decided."""
         return self.ended.is_set()
@@ -152,7 +157,7 @@ class UtteranceState:
 
     # -- words -------------------------------------------------------------------------------
 
-    def take_interim(self, text: str, covered: int) -> bool:
+    def accept_interim(self, text: str, covered: int) -> bool:
         """Take an interim transcript of the first *covered* bytes; False if it comes too late."""
         if self.is_over or covered < self.covered:
             return False  # a newer one, or the final transcript, came first
@@ -163,13 +168,13 @@ class UtteranceState:
     @property
     def hypothesis(self) -> str:
         """The newest transcript if it may be all that was said, else nothing."""
-        return self.transcript if self.voiced_to - self.covered <= size(COVERED_TO_MS) else ""
+        return self.transcript if self.voiced_to - self.covered <= pcm_size(UNCOVERED_MS) else ""
 
     def sign(self) -> Sign:
         """Return the current evidence that the utterance is over."""
-        looks = completeness.finished(self.transcript)
-        is_whole = self.covered >= self.voiced_to
-        return Sign(looks, ms(self.silent_bytes), self.sound, is_whole)
+        by_words = completeness.finished(self.transcript)
+        covers_all = self.covered >= self.voiced_to
+        return Sign(by_words, self.silence_ms, self.sound, covers_all)
 
     def note(self, sign: Sign) -> None:
         """Remember a sign, and the words that were known then, until the final transcript comes."""
@@ -179,8 +184,8 @@ class UtteranceState:
         """Return what the turn detector needs while the user is silent."""
         text = self.transcript
         return Pause(
-            silence_ms=ms(self.silent_bytes),
-            speech_ms=ms(len(self.pcm)),
+            silence_ms=self.silence_ms,
+            speech_ms=duration_ms(len(self.pcm)),
             transcript=text,
             has_words=self._has_words(),
             finished=completeness.fused(completeness.finished(text), self.sound),
@@ -190,4 +195,4 @@ class UtteranceState:
     def _has_words(self) -> bool:
         if self.agreement.latest or self.covered >= self.voiced_to:  # it was listened to
             return completeness.has_words(self.transcript)
-        return ms(self.voice_bytes) >= SYLLABLE_MS
+        return duration_ms(self.voice_bytes) >= SYLLABLE_MS
