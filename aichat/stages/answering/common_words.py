@@ -99,12 +99,18 @@ NAMES_TOO = (
         "candy honey sugar lucky blue scarlet hazel price bush field ford hill moon sun wood",
         "rivers banks fields english french german stark cash cross day power rush love nova",
         "chance christian cat kit dot bea van jean norm stew",
+        # short words, and what is written as one: AI, PC
+        "ai pc tv dj vr al di ha ho lo ma pa ya pi",
         # German, French, Spanish, Italian, Russian, Ukrainian
         "ernst wolf engel konig klein lang gross jung falk hahn vogel pierre claire aurore olive",
         "blanche aime prosper belle petit grand sol luz mar paz domingo cruz gioia speranza вера",
         "надежда любовь слава роман лев мир света мила лада",
     )
 )
+IN_CAPITALS = _set("ai pc tv dj vr")
+"""Words that nobody writes with one capital; in that form they are names."""
+ACRONYMS = _set("ed pe pr id hr pat nat ann eva ira ada mia ram rem cam sam pam")
+"""Names that mean something else in capitals: "the EVA took hours", "the ED"."""
 _GERMAN = (
     "freund freundin bruder schwester mutter vater mama papa kind junge madchen mann frau herr "
     "kapitan arzt lehrer lehrerin meister"

@@ -3,7 +3,8 @@
 A word of everyday speech is a name where it has a capital within a sentence, where it is spoken to
 ("Mark, ...", "..., Mark?", "hey mark", "mark what do you think"), where it does what only people
 do ("mark said"), or beside somebody who is named. Transcripts may lack capitals and commas, so that
-one of these signs is enough.
+one of these signs is enough. A word all in capitals is stressed or an acronym: "I HOPE so", "AI is
+great", "the EVA" need another sign.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from .common_words import (
+    ACRONYMS,
     ASKING,
     BEFORE_A_NOUN,
     CALENDAR,
@@ -25,6 +27,7 @@ from .common_words import (
     GERMAN_NOUNS,
     GREETINGS,
     HELPING,
+    IN_CAPITALS,
     INDEFINITE,
     IS,
     JOINED,
@@ -137,11 +140,12 @@ class Sight:
     def is_meant(self) -> bool:
         """Return whether it stands for somebody."""
         said, previous = self.mention.said, self.previous[0]
-        if said.is_name and (not self.mention.is_inflected or self.is_capital()):
+        is_certain = said.is_name and not self._is_acronym()
+        if is_certain and (not self.mention.is_inflected or self.is_capital()):
             return self.is_capital() or previous not in BEFORE_A_NOUN
         if previous in (POSSESSIVES | INDEFINITE) and not (previous == "her" and self.is_capital()):
             return False
-        if self.is_capital() and self._capital_shows():
+        if self.is_capital() and (self._is_written_as_name() or self._capital_shows()):
             return True
         if self._is_alone():
             return self.word not in SAID_ALONE
@@ -160,12 +164,32 @@ class Sight:
 
     def _capital_shows(self) -> bool:
         """Return whether the capital is there because this is a name."""
-        if self._begins() or self.word in GERMAN_NOUNS:
+        if self._begins() or self.word in GERMAN_NOUNS or self._is_shouted():
             return False
         if self.word in CALENDAR and (self.previous[0] in IN_TIME or self._is_dated()):
             return False
         sentence = self._others()
         return sum(sentence) <= len(sentence) / 2
+
+    def _is_written_as_name(self) -> bool:
+        """Return whether an acronym is written as only a name is: Ai."""
+        return self.word in IN_CAPITALS and not self._is_shouted()
+
+    def _is_shouted(self) -> bool:
+        """Return whether it stands there all in capitals."""
+        letters = [
+            self.text.is_capital(at)
+            for at in range(self.mention.start, self.mention.end)
+            if self.text.text[at].isalpha()
+        ]
+        return len(letters) > 1 and all(letters)
+
+    def _is_acronym(self) -> bool:
+        """Return whether it may be an acronym, in a sentence that is not all in capitals."""
+        if self.word not in ACRONYMS or not self._is_shouted():
+            return False
+        others = self._others()
+        return sum(others) <= len(others) / 2
 
     def _is_dated(self) -> bool:
         return self.previous[0].isdigit() or self.following[0][:1].isdigit()
@@ -236,7 +260,8 @@ class Sight:
         return listed[1] not in OPENERS | GREETINGS | FOLLOWERS
 
     def _is_somebody(self) -> bool:
-        return self.mention.is_inflected or self.word in NAMES_TOO or self.word in PEOPLE
+        is_known = any(self.word in words for words in (NAMES_TOO, PEOPLE, ACRONYMS))
+        return self.mention.is_inflected or is_known
 
     def _is_greeted(self) -> bool:
         """Return whether it follows "hey", "thanks", "ask", or "okay" and a question follows it."""
