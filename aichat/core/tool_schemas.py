@@ -116,9 +116,7 @@ def _in_object(schema: Mapping[str, Any], value: dict[str, Any], where: str) -> 
     others = schema.get("additionalProperties", True)
     for name, item in value.items():
         if name in known:
-            yield from problems(
-                known[name], item, name if where == "the arguments" else f"{where}.{name}"
-            )
+            yield from problems(known[name], item, f"{where}.{name}")
         elif isinstance(others, Mapping):
             yield from problems(others, item, f"{where}.{name}")
         elif others is False:

@@ -50,6 +50,46 @@ class Unpacking:
             yield rest
 
 
+@define
+class Limit:
+    """The limit of one response: *most* bytes; *what* names the server, *hint* is the errors'."""
+
+    most: float
+    what: str
+    hint: str
+    unpacking: Unpacking | None = None
+    packed: int = 0
+    unpacked: int = 0
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Yield *data*, decompressed. Raises :class:`BackendFailed` where it becomes too large."""
+        self.packed += len(data)
+        try:
+            for piece in self.unpacking.pieces(data) if self.unpacking else [data]:
+                self.unpacked += len(piece)
+                if max(self.packed, self.unpacked) > self.most:
+                    raise self.exceeded()
+                yield piece
+        except zlib.error:
+            raise BackendFailed(f"The answer of {self.what} is broken gzip.", self.hint) from None
+
+    def exceeded(self) -> BackendFailed:
+        """Return the error of a response that is too large."""
+        most = f"{self.most / MB:.0f} MB"
+        return BackendFailed(f"The answer of {self.what} is larger than {most}.", self.hint)
+
+    def check(self, response: Any) -> None:
+        """Refuse a response whose headers say that it is too large, or compressed otherwise."""
+        packed = _compression(response)
+        if packed not in ("identity", "gzip", "x-gzip", ""):
+            problem = f"The answer of {self.what} has a compression that was not requested"
+            raise BackendFailed(f"{problem} ({packed}).", self.hint)
+        length = response.headers.get("content-length", "")
+        has_body = response.request.method != "HEAD"
+        if has_body and length.isdecimal() and int(length) > self.most:
+            raise self.exceeded()
+
+
 def bounds(http: Any, most: Callable[[Any], float], what: str, hint: str) -> Callable[[Any], Any]:
     """Return a response hook for an ``AsyncClient`` of the package *http*.
 
@@ -69,32 +109,38 @@ def bounds_in_threads(
     http: Any, most: Callable[[Any], float], what: str, hint: str
 ) -> Callable[[Any], None]:
     """Return a response hook as :func:`bounds` does, for a ``Client``."""
+    bounded = _bounded_stream(http)
+
+    def hook(response: Any) -> None:
+        size = most(response.request) if response.is_success else REFUSAL_BYTES
+        limit = Limit(size, what, hint, Unpacking() if "gzip" in _compression(response) else None)
+        limit.check(response)
+        response.headers.pop("content-encoding", None)  # it is done here, not by the client
+        response.stream = bounded(response.stream, limit)
+
+    return hook
+
+
+def _compression(response: Any) -> str:
+    return str(response.headers.get("content-encoding", "identity")).strip().lower()
+
+
+def _bounded_stream(http: Any) -> Callable[[Any, Limit], Any]:
+    """Return the class of streams of the package *http* that keep to a limit."""
 
     class Bounded(http.AsyncByteStream, http.SyncByteStream):  # type: ignore[misc]
-        def __init__(self, stream: Any, limit: float, unpacking: Unpacking | None) -> None:
-            self.stream, self.limit, self.unpacking = stream, limit, unpacking
-            self.packed = self.unpacked = 0
+        def __init__(self, stream: Any, limit: Limit) -> None:
+            self.stream, self.limit = stream, limit
 
         def __iter__(self) -> Iterator[bytes]:
             for data in self.stream:
-                yield from self.pieces(data)
+                yield from self.limit.pieces(data)
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             async for data in self.stream:
-                for piece in self.pieces(data):
+                for piece in self.limit.pieces(data):
                     yield piece
                     await anyio.lowlevel.checkpoint()  # let other tasks run
-
-        def pieces(self, data: bytes) -> Iterator[bytes]:
-            self.packed += len(data)
-            try:
-                for piece in self.unpacking.pieces(data) if self.unpacking else [data]:
-                    self.unpacked += len(piece)
-                    if max(self.packed, self.unpacked) > self.limit:
-                        raise too_large(self.limit)
-                    yield piece
-            except zlib.error:
-                raise BackendFailed(f"The answer of {what} is broken gzip.", hint) from None
 
         def close(self) -> None:
             self.stream.close()
@@ -102,22 +148,4 @@ def bounds_in_threads(
         async def aclose(self) -> None:
             await self.stream.aclose()
 
-    def too_large(limit: float) -> BackendFailed:
-        return BackendFailed(f"The answer of {what} is larger than {limit / MB:.0f} MB.", hint)
-
-    def hook(response: Any) -> None:
-        headers = response.headers
-        limit = most(response.request) if response.is_success else REFUSAL_BYTES
-        packed = headers.get("content-encoding", "identity").strip().lower()
-        if packed not in ("identity", "gzip", "x-gzip", ""):
-            problem = f"The answer of {what} has a compression that was not requested ({packed})."
-            raise BackendFailed(problem, hint)
-        length = headers.get("content-length", "")
-        has_body = response.request.method != "HEAD"
-        if has_body and length.isdecimal() and int(length) > limit:
-            raise too_large(limit)
-        headers.pop("content-encoding", None)  # it is done here, not by the client
-        unpacking = Unpacking() if "gzip" in packed else None
-        response.stream = Bounded(response.stream, limit, unpacking)
-
-    return hook
+    return Bounded
