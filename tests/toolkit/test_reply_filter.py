@@ -12,12 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import ToolCall
-from aichat.toolkit.model_output.reply_filter import (
-    LONGEST_CALL,
-    LONGEST_DOUBT,
-    LONGEST_JSON,
-    ReplyFilter,
-)
+from aichat.toolkit.model_output.pending_call import LONGEST_CALL
+from aichat.toolkit.model_output.reply_filter import LONGEST_DOUBT, LONGEST_JSON, ReplyFilter
 from aichat.toolkit.model_output.template_tokens import LONGEST
 from aichat.toolkit.model_output.visible_text import LONGEST_WITHHELD, Withdrawn
 
@@ -120,6 +116,10 @@ HIDDEN = {
     "escaped tokens": "Hello!&lt;|im_end|&gt;",
     "tokens without bars": "<im_start>assistant\nHello!<im_end>",
     "ChatGLM's": "[gMASK]<sop>Hello!<eop>",
+    "BERT's": "[BOS]Hello![EOS]",
+    "tags of the own role": "<assistant>Hello!</assistant>",
+    "a tag that switches thoughts off": "<no_think>Hello!",
+    "headings with marks": "### Thinking\nplan\n\n### Answer\nHello!",
     "an echo of the prompt": "<|im_start|>system\nYou.<|im_end|>\n<|im_start|>assistant\nHello!",
     "an invented result": "<|start|>functions.clock to=assistant<|channel|>commentary<|message|>"
     "noon<|end|><|start|>assistant<|channel|>final<|message|>Hello!",
@@ -200,6 +200,8 @@ PLAIN = [
     "functools is a module.\nfunctools[1] is none. to=functions is no",
     "{'a': 1} is a dict, {it's} not, {\"name\": 'x'}",
     "Observation: it rains.\nThought is free.",
+    "Tool: hammer\nInput: nail\nFunction: dice\nIt rolls.",
+    "[tool_use] of it, or [function_call] is",
     '{"type": "function", "function": {"name": "clock", "description": "a", "parameters": {}}}',
     "a ]~ b and [e~ c, R&D, &lt;b&gt; and &amp;, x < y > z, <| f |>, < /b >, <\\b>.",
     "Use the <think> tag, or <thinking>, and close it with </think>, as I said.",
@@ -381,6 +383,31 @@ CALLS |= {
         DICE,
     ),
     "a comma too many": ('{"name": "dice", "arguments": {"dice": "2d6",},}', DICE),
+    "with another key for its arguments": (
+        '{"tool_name": "dice", "tool_args": {"dice": "2d6"}}',
+        DICE,
+    ),
+    "within another object": ('{"function_call": {"name": "clock", "arguments": {}}}', CLOCK),
+    "without arguments": ('{"call": "clock", "arguments": null}', CLOCK),
+    "curly quotes": ("{“name”: “clock”, “arguments”: {}}", CLOCK),
+    "keys without quotes": ('{name: "dice", arguments: {dice: "2d6"}}', DICE),
+    "with separators": (
+        '{"name": "clock", "arguments": {}};{"name": "dice", "arguments": {"dice": "2d6"}}',
+        CLOCK + DICE,
+    ),
+    "Qwen's words": ('✿FUNCTION✿: dice\n✿ARGS✿: {"dice": "2d6"}\n', DICE),
+    "a tag with attributes": ('<tool_call name="dice">{"dice": "2d6"}</tool_call>', DICE),
+    "a tag without an end": ('<function=dice{"dice": "2d6"}</function>', DICE),
+    "LM Studio": (
+        '[TOOL_REQUEST]{"name": "clock", "arguments": {}}[END_TOOL_REQUEST]',
+        CLOCK,
+    ),
+    "brackets": ('[tool_call]{"name": "clock", "arguments": {}}[/tool_call]', CLOCK),
+    "a name, a colon": ('<tool_call>\ndice: {"dice": "2d6"}\n</tool_call>', DICE),
+    "a block of another name": (
+        '```function_call\n{"name": "clock", "arguments": {}}\n```',
+        CLOCK,
+    ),
     "ReAct": ('Action: dice\nAction Input: {"dice": "2d6"}\nObservation: 7\nSo 7.', DICE),
     "ReAct with thoughts": ('Thought: I roll.\nAction: dice\nAction Input: {"dice": "2d6"}', DICE),
     "ReAct in bold": ('**Action:** dice\n**Action Input:** {"dice": "2d6"}\n', DICE),
@@ -413,6 +440,11 @@ NAMED = {
     "in JSON by the key": ('{"dice": {"dice": "2d6"}}', DICE),
     "before JSON": ('dice{"dice": "2d6"}', DICE),
     "above JSON": ('dice\n{"dice": "2d6"}', DICE),
+    "with a number": ("functions.clock:0 {}", CLOCK),
+    "with a full stop": ('dice(dice="2d6").', DICE),
+    "as an action in brackets": ("Action: dice[2d6]", [("dice", '{"input": "2d6"}')]),
+    "as an action in empty brackets": ("Action: clock[]", CLOCK),
+    "with other labels": ('Tool: dice\nArguments: {"dice": "2d6"}', DICE),
     "as an action": ("Action: clock", CLOCK),
     "as an action in Python": ("Action: dice(dice='2d6')", DICE),
 }
@@ -534,6 +566,8 @@ def steps(work: Callable[[], object]) -> int:
         *("<planning>", "**Thinking:** ", "\n**Answer:** ", "\nAction: dice", "\nAction: "),
         *("\nclock()", "\ndice(", "\ndice('", "\nfunctools[", "{'name': '", "\nto=functions.dice "),
         *("Action: dice\nAction Input: {", "```thinking\n", "\n", "\n ", "\nThinking", "&"),
+        *('{"a":', "{a:", "\n✿FUNCTION✿: dice", "\nTool: dice\nInput: {", "[tool_call]", "clock:0"),
+        *("<function=dice{", "\nAction: dice[", "},", "# Thinking\n"),
         *("`clock()`", "```\nclock()\n", "clock\n", "print(", "x\n"),
         *("<｜DSML｜", "<0x", "</think> ", "x <think> ", "[/think", "<details>"),
     ],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Final
+from typing import Final, TypeGuard
 
 from attrs import frozen
 
@@ -18,46 +18,51 @@ LONGEST: Final = 200
 """Most letters that may be withheld until it is known whether a call begins."""
 KEYS = frozenset(
     {"name", "function", "function_name", "tool", "tool_name", "tool_calls", "arguments"}
-    | {"parameters", "type", "id", "action", "recipient_name"}
+    | {"parameters", "type", "id", "action", "recipient_name", "call", "function_call"}
 )
-"""Keys with which a call in JSON may begin."""
+"""Keys with which a call in JSON may begin, in a block of code or without quotes as well."""
 JSON = re.compile(
-    r"(?:```\w{0,12}\s{0,8})?\[?\s{0,8}\{\s{0,8}([\"'])(?P<key>[\w-]{1,64})\1\s{0,4}:"
+    r"(?P<fence>```\w{0,20}\s{0,8})?\[?\s{0,8}\{\s{0,8}"
+    r"(?P<quote>[\"'“”]?)(?P<key>[\w-]{1,64})[\"'“”]?\s{0,4}:"
 )
 JSON_BEGUN = re.compile(
-    r"`{1,2}|(?:```\w{0,12}\s{0,8})?(?:\[?\s{0,8}(?:\{\s{0,8}(?:[\"'][\w-]{0,64}(?:[\"']\s{0,4})?)?)?)?"
+    r"`{1,2}|(?:```\w{0,20}\s{0,8})?"
+    r"(?:\[?\s{0,8}(?:\{\s{0,8}(?:[\"'“”]?[\w-]{0,64}(?:[\"'“”]?\s{0,4})?)?)?)?"
 )
 LIST = re.compile(r"\[(?P<name>\w{1,64})(?=\(|\Z)")
 FENCED = re.compile(
-    r"```(?:(?P<thoughts>think(?:ing)?|thoughts?|reasoning)|tool_code|tool_calls?)[ \t]*\n"
+    r"```(?:(?P<thoughts>think(?:ing)?|thoughts?|reasoning)|tool(?:_code|_calls?)?|function_calls?)"
+    r"[ \t]*\n"
 )
 LEAD = r"(?:print\(|await[ \t]|(?:default_api|functions|tools|api)\.)"
 CALLED = re.compile(
-    rf"[ \t]{{0,8}}(?P<lead>{LEAD}{{0,2}})(?P<name>[A-Za-z_][\w-]{{0,63}})?"
+    rf"[ \t]{{0,8}}(?P<lead>{LEAD}{{0,2}})(?P<name>[A-Za-z_][\w-]{{0,63}})?(?::\d{{0,3}})?"
     r"(?P<gap>[ \t]{0,4}\n?[ \t]{0,4})(?P<open>[({\[]?)"
 )
 LEADS = ("print(", "await ", "default_api.", "functions.", "tools.", "api.", "functools")
-WHOLE = re.compile(r"(?:```\w{0,12}[ \t]{0,4}\n\s{0,8}|`{1,2}(?!`))")
-WHOLE_BEGUN = re.compile(r"`{1,2}|```\w{0,12}[ \t]{0,4}(?:\n\s{0,8})?")
+WHOLE = re.compile(r"(?:```\w{0,20}[ \t]{0,4}\n\s{0,8}|`{1,2}(?!`))")
+WHOLE_BEGUN = re.compile(r"`{1,2}|```\w{0,20}[ \t]{0,4}(?:\n\s{0,8})?")
 
 NAME = r"(?P<name>[\w-]{1,64})"
+LABELS = ("Action", "Tool", "Tool Name", "Function", "✿FUNCTION✿")
+INPUTS = (
+    *("Action Input", "Action_Input", "Tool Input", "Input", "Arguments", "Parameters", "Args"),
+    "✿ARGS✿",
+)
 LABEL = (
-    r"[ \t]{0,8}",
-    r"\*{0,2}",
-    *"Action",
-    r"\*{0,2}",
-    r"[ \t]{0,4}",
-    ":",
-    r"\*{0,2}",
+    *(r"[ \t]{0,8}", r"\*{0,2}", LABELS, r"\*{0,2}", r"[ \t]{0,4}", ":", r"\*{0,2}"),
     r"\s{0,4}",
 )
 INPUT = (
-    *(r"[ \t]{0,4}", r"\(?", r"\)?", r"[ \t.]{0,4}", "\n", r"\s{0,4}", r"\*{0,2}", *"Action"),
-    *("[ _]", *"Input", r"\*{0,2}", r"[ \t]{0,4}", ":", r"\*{0,2}", r"[ \t]{0,4}"),
+    *(r"[ \t]{0,4}", r"\(?", r"\)?", r"[ \t.]{0,4}", "\n", r"\s{0,4}", r"\*{0,2}", INPUTS),
+    *(r"\*{0,2}", r"[ \t]{0,4}", ":", r"\*{0,2}", r"[ \t]{0,4}"),
 )
-REMNANT = (*r"to=functions", r"\.", NAME, r"[^\n{]{0,40}", r"\s{0,4}", r"(?=\{)")
+RESULTS = ("Observation", "✿RESULT✿")
+Part = str | tuple[str, ...]
+"""A part of a pattern, or words of which one stands there."""
+REMNANT = (r"[ \t]{0,8}", *"to=functions", r"\.", NAME, r"[^\n{]{0,40}", r"\s{0,4}", r"(?=\{)")
 """What is left of a call in gpt-oss's channels when a server takes the tokens out."""
-COMMENTED = (*"commentary", r"[ \t]{1,4}", *REMNANT)
+COMMENTED = (r"[ \t]{0,8}", *"commentary", *REMNANT)
 
 
 @frozen
@@ -77,16 +82,27 @@ class Opening:
 MAYBE = Opening("maybe")
 
 
-def _pattern(*parts: str) -> re.Pattern[str]:
-    return re.compile("".join(parts))
+def _pattern(*parts: Part) -> re.Pattern[str]:
+    return re.compile(
+        "".join(one if isinstance(one, str) else f"(?:{'|'.join(one)})" for one in parts)
+    )
 
 
-def beginning(*parts: str) -> re.Pattern[str]:
+def beginning(*parts: Part) -> re.Pattern[str]:
     """Return a pattern that also matches the beginning of *parts* where the text ends."""
+    return re.compile(_nested([one if isinstance(one, str) else _one_of(one) for one in parts]))
+
+
+def _one_of(words: tuple[str, ...]) -> str:
+    longest_first = sorted(words, key=len, reverse=True)
+    return f"(?:{'|'.join(_nested([*word]) for word in longest_first)})"
+
+
+def _nested(parts: list[str]) -> str:
     pattern = parts[-1]
     for part in reversed(parts[:-1]):
         pattern = rf"{part}(?:{pattern}|\Z)"
-    return re.compile(pattern)
+    return pattern
 
 
 LABELLED, ALONE = (
@@ -95,13 +111,15 @@ LABELLED, ALONE = (
 )
 ACTION, ACTION_BEGUN = _pattern(*LABEL, NAME, *INPUT), beginning(*LABEL, NAME, *INPUT)
 REMNANTS = tuple((_pattern(*one), beginning(*one)) for one in (REMNANT, COMMENTED))
-OBSERVED, OBSERVED_BEGUN = _pattern(*"Observation", ":"), beginning(*"Observation", ":")
+OBSERVED, OBSERVED_BEGUN = (make(r"[ \t]{0,8}", RESULTS, ":?") for make in (_pattern, beginning))
 
 
 def json_opening(text: str, at: int, offered: Collection[str]) -> Opening | None:
     """Return whether JSON that may be a call begins at *at*, perhaps in a code block."""
     if found := JSON.match(text, at):
-        return Opening("json", at) if found["key"] in KEYS or found["key"] in offered else None
+        is_any = bool(offered and found["quote"] and not found["fence"])
+        is_call = is_any or found["key"] in KEYS or found["key"] in offered
+        return Opening("json", at) if is_call else None
     return MAYBE if _is_short(text, at) and JSON_BEGUN.fullmatch(text, at) else None
 
 
@@ -141,14 +159,17 @@ def is_observation(text: str, at: int) -> bool | None:
     return None if OBSERVED_BEGUN.fullmatch(text, at) else False
 
 
-def _called(text: str, at: int, offered: Collection[str]) -> Opening | None:
+def _called(
+    text: str, at: int, offered: Collection[str], is_labelled: bool = False
+) -> Opening | None:
     """Return whether a call in Python, or a name and JSON, begins at *at*."""
     found = CALLED.match(text, at)
     if not found:
         return None
     name, gap = found["name"] or "", found["gap"]
     if mark := found["open"]:
-        is_call = name in offered and (mark == "{" or (mark == "(" and "\n" not in gap))
+        marks = "{" if "\n" in gap else "({[" if is_labelled else "({"
+        is_call = name in offered and mark in marks
         is_list = name == "functools" and mark == "[" and not gap
         return Opening("json" if is_list else "line", at) if is_call or is_list else None
     if found.end() < len(text):
@@ -162,7 +183,9 @@ def _called(text: str, at: int, offered: Collection[str]) -> Opening | None:
 def _action(text: str, at: int, offered: Collection[str]) -> Opening | None:
     """Return whether ReAct's "Action: name" begins at *at*."""
     if found := ACTION.match(text, at):
-        return Opening("value", found.end(), found["name"])
+        is_certain = "Action Input" in found[0] or "✿" in found[0]
+        is_call = is_certain or found["name"] in offered
+        return Opening("value", found.end(), found["name"]) if is_call else None
     begun = ACTION_BEGUN.match(text, at)
     if begun and begun.end() == len(text) and _is_short(text, at):
         return MAYBE
@@ -171,15 +194,20 @@ def _action(text: str, at: int, offered: Collection[str]) -> Opening | None:
     if text.startswith(("`", "{", "["), label.end()):
         json = json_opening(text, label.end(), offered)
         return json if json in (None, MAYBE) else Opening("label", label.end())
-    if (alone := ALONE.match(text, at)) and alone["name"] in offered:
+    if _names_one(alone := ALONE.match(text, at), offered):
         return Opening("none", alone.end(), alone["name"])
-    return _called(text, label.end(), offered)
+    return _called(text, label.end(), offered, is_labelled=True)
 
 
 def action_alone(text: str, offered: Collection[str]) -> str:
     """Return the tool that the end of a reply names as its action; empty if it names none."""
     alone = ALONE.fullmatch(text.rstrip("\n"))
-    return alone["name"] if alone and alone["name"] in offered else ""
+    return alone["name"] if _names_one(alone, offered) else ""
+
+
+def _names_one(alone: re.Match[str] | None, offered: Collection[str]) -> TypeGuard[re.Match[str]]:
+    """Return whether an action without arguments is one; "Tool: clock" may be a heading."""
+    return alone is not None and "Action" in alone[0] and alone["name"] in offered
 
 
 def _begins_one(name: str, known: Collection[str]) -> bool:

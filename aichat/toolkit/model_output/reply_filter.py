@@ -23,6 +23,7 @@ from aichat.core.tools import ToolCall
 
 from . import call_openings, thought_headings
 from .call_openings import MAYBE, Opening
+from .pending_call import Pending
 from .template_tokens import (
     BARE,
     BARE_ANSWER,
@@ -37,11 +38,9 @@ from .template_tokens import (
     mark_of,
     may_begin,
 )
-from .tool_calls_in_text import LONGEST_PYTHON, Balance, calls_in, is_call, unfenced, value_calls
+from .tool_calls_in_text import LONGEST_PYTHON, calls_in, is_call, unfenced, value_calls
 from .visible_text import FENCE, Shown, Withdrawn
 
-LONGEST_CALL: Final = 100_000
-"""Most letters of a call; a longer one is dropped."""
 LONGEST_JSON: Final = 20_000
 """Most letters of bare JSON that may be a call; longer JSON is text."""
 LONGEST_DOUBT: Final = 20_000
@@ -54,40 +53,8 @@ RECIPIENT = re.compile(r"\bto=(?:functions\.)?([\w-]{1,64})")
 OPENING_FENCE = re.compile(r"\s*```\w*\s*")
 CALL_KEYS = re.compile(r"[\"'](?:arguments|parameters)[\"']")
 LINE_REST = re.compile(r"[ \t;.,]*")
-LINE_BEGINS = re.compile(r"[ \t]{0,8}[A-Za-z_*.#]")
+LINE_BEGINS = re.compile(r"[ \t]{0,8}[A-Za-z_*.#✿]")
 HEADING = Mark("thoughts", "heading", is_doubtful=True)
-
-
-@define
-class Pending:
-    """A call that is being written; *name* is set if it came before the arguments."""
-
-    kind: str
-    name: str = ""
-    pieces: list[str] = field(factory=list)
-    size: int = 0
-    first: str = ""
-    """The first letter of a value."""
-    is_thought: bool = False
-    """It is no call but a block of thoughts."""
-    is_closed: bool = False
-    """Its brackets are; whether it is a call is seen by what follows."""
-
-    def add(self, text: str) -> None:
-        """Append text."""
-        self.size += len(text)
-        if self.size <= LONGEST_CALL:
-            self.pieces.append(text)
-
-    @property
-    def words(self) -> str:
-        """What was written; empty if it is too long."""
-        return "".join(self.pieces) if self.size <= LONGEST_CALL else ""
-
-    @property
-    def text(self) -> str:
-        """The whole call: its name, if that came before, and what was written."""
-        return f"{self.name}\n{self.words}" if self.name else self.words
 
 
 @define
@@ -114,9 +81,10 @@ class ReplyFilter:
     doubt_size: int = 0
     doubts: bool = True
     """No such tag has proved to be none yet."""
+    is_after_call: bool = False
+    """A call in JSON has just ended."""
     has_acted: bool = False
-    """There was a call in ReAct's form: results that follow are invented."""
-    balance: Balance = field(factory=Balance)
+    """There was a call without tags: results that follow are invented."""
     header: str | None = None
     header_kind: str = ""
     recipient: str = ""
@@ -178,20 +146,32 @@ class ReplyFilter:
 
     def _read(self, text: str) -> None:
         at = 0 if self.has_begun else self._begin(text)
+        is_fresh = True  # what stands here may follow upon the end of a line, or of a sentence
         while at < len(text) and not self.is_over:
             if self.json:
-                at = self._read_json(text, at)
+                at, is_fresh = self._read_json(text, at), True
                 continue
             if self.hidden[:1] == [Mark("thoughts", BARE_THOUGHTS)]:
                 at = self._skip_thoughts(text, at)
                 continue
+            if is_fresh and (end := self._first(text, at)) is not None:
+                at = end
+                continue
             trigger = TRIGGER.search(text, at)
             end = trigger.start() if trigger else len(text)
-            if end > at:
+            if is_fresh := end == at:
+                at = self._token(text, at)
+            else:
                 self._plain(text[at:end])
                 at = end
-            else:
-                at = self._token(text, at)
+
+    def _first(self, text: str, at: int) -> int | None:
+        """Read what stands only at the beginning of a line, or on the heels of a sentence."""
+        if LINE_BEGINS.match(text, at) and (end := self._line(text, at)) is not None:
+            return end
+        if text[at] == "`":
+            return self._token(text, at)
+        return self._bare_header(text, at) if text[at] in "au" else None
 
     def _begin(self, text: str) -> int:
         """Look whether the reply begins with thoughts whose tokens are gone."""
@@ -215,8 +195,10 @@ class ReplyFilter:
 
     def _token(self, text: str, at: int) -> int:
         """Read what may be a token; return where to go on."""
-        if LINE_BEGINS.match(text, at) and (end := self._line(text, at)) is not None:
-            return end
+        if text[at] == "\n":
+            self._plain("\n")
+            end = None if self.is_over else self._line(text, at + 1)
+            return at + 1 if end is None else end
         if text[at] in "au":
             end = self._bare_header(text, at)
         elif text[at] == "`" and (end := self._fenced(text, at)):
@@ -253,7 +235,7 @@ class ReplyFilter:
 
     def _line(self, text: str, at: int) -> int | None:
         """Read what stands only at the beginning of a line: headings of thoughts, calls."""
-        if (at and text[at - 1] != "\n") or self.header is not None or self.call:
+        if self.header is not None or self.call:
             return None
         if self.hidden:
             return self._heading_ends(text, at) if self.hidden[0] == HEADING else None
@@ -274,7 +256,7 @@ class ReplyFilter:
 
     def _heading_ends(self, text: str, at: int) -> int | None:
         """Read the heading of an answer, or an action, behind thoughts under a heading."""
-        if not (at or (self.doubt and self.doubt[-1].endswith("\n"))):
+        if not (self.doubt and self.doubt[-1].endswith("\n")):
             return None
         end = thought_headings.answer_heading(text, at)
         opening = call_openings.line_opening(text, at, self.offered) if end is None else None
@@ -303,7 +285,7 @@ class ReplyFilter:
 
     def _bare_header(self, text: str, at: int) -> int | None:
         """Read "assistant" on the heels of a sentence: its header's tokens were taken out."""
-        before = text[at - 1] if at else self.shown.last
+        before = self.shown.last
         found = BARE.match(text, at)
         if found and before and before in GLUED and not (self._hides or self.shown.in_code):
             self.held = text[at:] if found.end() == len(text) else ""
@@ -343,7 +325,9 @@ class ReplyFilter:
                 self.is_over, self.is_between = self.shown.has_any, False
                 self._plain(text)
         elif not (self.hidden or self.is_over):
-            self.shown.add(text)
+            is_separator = self.is_after_call and text[:1] in (";", ",")
+            self.is_after_call = False
+            self.shown.add(text[1:] if is_separator else text)
 
     def _follow(self, mark: Mark, text: str) -> None:
         """Apply a token."""
@@ -371,7 +355,8 @@ class ReplyFilter:
             self.shown.has_gap = self.shown.has_gap or mark.name.startswith("0x")  # a byte
         elif mark.kind == "call" and not (mark.closes or self.hidden):
             self.call = Pending(mark.name)
-            self.call.add(text if mark.name in ("function", "invoke", "tool") else "")
+            is_glued = text.startswith("<") and not text.endswith((">", ";", "＞"))
+            self.call.add(f"{text}>" if is_glued else text if "=" in text else "")
         else:
             self._turn(mark)
 
@@ -485,12 +470,15 @@ class ReplyFilter:
         return mark.kind in ("end", "header", "role", "turn")
 
     def _end_call(self, is_whole: bool = True) -> None:
+        """Emit what stood between tags; show what may be words if no end came."""
         call, self.call = self.call, None
-        if call and call.is_thought:
-            self.shown.add("" if is_whole else call.text)
-        elif call:
-            self.shown.call(calls_in(call.text, self.offered))
-        self.shown.has_gap = self.shown.has_gap or call is not None
+        if call is None:
+            return
+        calls = [] if call.is_thought else calls_in(call.text, self.offered)
+        self.shown.call(calls)
+        if not (is_whole or calls) and (call.is_thought or call.kind.startswith("[")):
+            self.shown.add(call.text if call.is_thought else call.kind + call.text)
+        self.shown.has_gap = True
 
     def _json_begins(self, text: str, at: int) -> int | None:
         """Begin to read what may be a call in JSON, or one that is the whole reply."""
@@ -517,14 +505,14 @@ class ReplyFilter:
             self.has_acted = True
             self.shown.call(value_calls(opening.name, "", self.offered))
         elif opening.kind != "label":
-            self.json, self.balance = Pending(opening.kind, opening.name), Balance()
+            self.json = Pending(opening.kind, opening.name)
         return opening.at
 
     def _read_json(self, text: str, at: int) -> int:
         assert self.json is not None  # noqa: S101  (it is asked before)
         if self.json.is_closed:
             return self._after_call(self.json, text, at)
-        end = self._end_of_call(self.json, text, at)
+        end = self.json.end(text, at)
         self.json.add(text[at : end if end >= 0 else len(text)])
         if end >= 0 and self.json.kind == "line":
             self.json.is_closed = True
@@ -537,16 +525,6 @@ class ReplyFilter:
             json, self.json = self.json, None
             self._show_again(json)
         return len(text)
-
-    def _end_of_call(self, json: Pending, text: str, at: int) -> int:
-        """Return where a call without tags ends; -1 if it goes on."""
-        if json.kind == "whole":
-            return text.find("<", at)
-        if json.kind == "value":
-            json.first = json.first or text[at:].lstrip(" \t*")[:1]
-            if json.first not in ("{", "[", "`"):
-                return text.find("\n", at)
-        return self.balance.end(text, at)
 
     def _after_call(self, json: Pending, text: str, at: int) -> int:
         """Read what follows a call that has to stand alone on its line."""
@@ -563,7 +541,7 @@ class ReplyFilter:
     def _end_json(self) -> None:
         """Emit a call, or show the text if it is none; drop half a call."""
         assert self.json is not None  # noqa: S101  (it is asked before)
-        json, is_half, self.json = self.json, self.balance.depth > 0, None
+        json, is_half, self.json = self.json, self.json.balance.depth > 0, None
         text = json.words
         fence = OPENING_FENCE.match(text)
         if json.kind == "value":
@@ -573,6 +551,7 @@ class ReplyFilter:
         elif is_call(text, self.offered):
             self.shown.call(calls_in(unfenced(text), self.offered))
             self.shown.fence = FENCE if fence and json.kind == "json" else 0
+            self.has_acted, self.is_after_call = True, json.kind == "json"
         elif not (is_half and CALL_KEYS.search(text)):
             self._show_again(json)
 

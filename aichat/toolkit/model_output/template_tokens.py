@@ -54,7 +54,7 @@ OTHER_ROLES = frozenset(
     {"user", "human", "system", "developer", "tool", "observation", "function", "ipython"}
 )
 DROPPED = frozenset({"bos", "pad", "unk", "mask", "sep", "cls", "sop", "eop", "tools"})
-DROPPED |= {"begin_of_text", "begin_of_sentence"}
+DROPPED |= {"begin_of_text", "begin_of_sentence", "assistant", "no_think", "no_thinking"}
 """Tags that are left out, and nothing with them."""
 WRAPPERS = frozenset({"answer", "final_answer", "response", "final_response", "output", "final"})
 """Tags around a whole reply, left out where it begins and ends; elsewhere they are text."""
@@ -73,6 +73,11 @@ BRACKETS = {
     "PREFIX": "dropped",
     "SUFFIX": "dropped",
     "MIDDLE": "dropped",
+    "TOOL_REQUEST": "call",
+    "END_TOOL_REQUEST": "call",
+    "BOS": "dropped",
+    "EOS": "end",
+    "PAD": "dropped",
     "gMASK": "dropped",
     "sMASK": "dropped",
 }
@@ -105,18 +110,27 @@ BARE = re.compile(LEFT)
 """What is left of a header whose tokens a server has taken out: "Bye!assistant"."""
 GLUED = ".!?…\"”'’*)]}。！？"
 """Behind one of these no word follows without a space."""
+
+
+def _glued(word: str) -> str:
+    """Return a pattern for *word* at the beginning of a text, or behind the end of a sentence."""
+    return rf"{word[0]}(?<![^{re.escape(GLUED)}]{word[0]})(?={_beginning_of(word)[1:]})"
+
+
+ANGLE = r"(?=\ ?(?:[|｜/\\0A-Za-z_]|\Z)|<[/S]|<?\Z)"
 TRIGGER = re.compile(
-    rf"(?:(?<=[{re.escape(GLUED)}])|\A)(?:{LEFT})"
-    r"|[<＜](?=\ ?(?:[|｜/\\0A-Za-z_]|\Z)|<[/S]|<?\Z)|&(?=l(?:t(?:;|\Z)|\Z)|\Z)"
-    r"|\[(?=[/A-Za-z_\s{]|\Z)|\](?=~|\Z)|◁(?=[/A-Za-z]|\Z)"
-    r"|(?<!`)`|\{(?=[\s\"']|\Z)|(?:(?<=\n)|\A)(?=[ \t]{0,8}[A-Za-z_*#.])"
+    rf"<{ANGLE}|＜{ANGLE}|&(?=l(?:t(?:;|\Z)|\Z)|\Z)|\[(?=[/A-Za-z_\s{{]|\Z)|\](?=~|\Z)"
+    r"|◁(?=[/A-Za-z]|\Z)|`(?<!``)|\{(?=[\s\"'“A-Za-z_]|\Z)|\n(?=[ \t]{0,8}[A-Za-z_*#.✿])"
+    rf"|{_glued('assistant')}|{_glued('user')}"
 )
-"""Where a token, or a call, may begin, by the letter that follows; calls also begin with a line."""
+"""Where a token, a call or a line may begin. Each alternative begins with one letter, so that the
+others are skipped fast."""
 TOKEN = re.compile(
     r"""
       (?:<|＜|&lt;)/?[|｜](?P<control>\ ?[^<>＞&|｜\s]{1,64}(?:\ [^<>＞&|｜\s]{1,64}){0,3}\ ?)
         [|｜]?(?:>|＞|&gt;)
     | <(?P<tail>[A-Za-z_]{1,40})[|｜]>
+    | (?P<glued><function=[\w.-]{1,64})(?=\ ?\{)
     | (?P<left>(?:<|＜|&lt;)\ ?)(?P<tag_closes>[/\\]{0,2})(?P<space>\ ?)(?:[|｜]DSML[|｜])?
         (?P<tag>[A-Za-z_0][\w.:-]{0,40})(?P<more>[\s=/][^<>＞]{0,160}?)?(?:>|＞|&gt;)
     | <<(?P<sys_closes>/?)(?P<sys>SYS)>>
@@ -178,6 +192,8 @@ def mark_of(token: re.Match[str]) -> Mark | None:
     if token["tag"] is not None:
         mark = _tag(token["tag"], bool(token["tag_closes"]), token["more"] or "")
         return mark if mark is None or _is_plain(token) else _odd(mark)
+    if token["glued"] is not None:
+        return Mark("call", "function")
     if token["sys"] is not None:
         return Mark("hidden", "sys", bool(token["sys_closes"]))
     if token["kimi"] is not None:
@@ -202,7 +218,10 @@ def _odd(mark: Mark) -> Mark | None:
 
 def _bracketed(name: str, closes: bool, is_spaced: bool) -> Mark | None:
     if kind := None if is_spaced else BRACKETS.get(name):
-        return Mark(kind, name, closes)
+        ends = name.startswith("END_")
+        return Mark(kind, name.removeprefix("END_"), closes or ends)
+    if name.casefold() in CALLS and "_" in name:
+        return Mark("call", f"[{name.casefold()}]", closes)
     is_thought = name.casefold() in THOUGHTS
     return Mark("thoughts", name.upper(), closes, not closes) if is_thought else None
 
@@ -218,7 +237,7 @@ def may_begin(text: str, at: int) -> bool:
         return False
     if (name := begun["bracket"]) is not None:
         low = name.casefold()
-        return any(one.startswith(low) for one in THOUGHTS) or any(
+        return any(one.startswith(low) for one in THOUGHTS | CALLS) or any(
             one.startswith(name) for one in BRACKETS
         )
     if (tag := begun["tag"]) is None:
@@ -269,6 +288,8 @@ def _numbered(name: str, found: re.Match[str]) -> Mark:
 
 
 def _is_thought(name: str) -> bool:
+    if name.startswith(("no_", "no-")):  # it switches thoughts off
+        return False
     return name in THOUGHTS or not THOUGHTS.isdisjoint(WORD_END.split(name))
 
 

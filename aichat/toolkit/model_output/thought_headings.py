@@ -16,7 +16,7 @@ HEADING = re.compile(
     r"[ \t]{0,8}(?P<marks>[*#_]{0,6}) ?(?P<words>[A-Za-z][A-Za-z ]{0,20})?"
     r"(?P<tail>[*_]{0,3}[:：.…]{0,3}[*_]{0,3})"
 )
-DONE = (r"\.\.\.", " ?", *"done", " ", *"thinking", r"\.?")
+DONE = (r"[ \t]{0,8}", r"\.\.\.", " ?", *"done", " ", *"thinking", r"\.?")
 DONE_WHOLE, DONE_BEGUN = re.compile("".join(DONE)), beginning(*DONE)
 MAYBE = -1
 
@@ -45,4 +45,6 @@ def _heading(text: str, at: int, known: tuple[str, ...]) -> int | None:
         return None
     is_bold = "*" in found["marks"] and "*" in tail
     dots = tail.strip("*_") in ("...", "…") and text.startswith("\n", found.end())
+    if "#" in found["marks"] and not tail:
+        return found.end() if text.startswith("\n", found.end()) else None
     return found.end() if is_bold or dots or tail.strip("*_") in (":", "：") else None

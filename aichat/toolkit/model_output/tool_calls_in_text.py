@@ -17,27 +17,37 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from json import JSONDecoder
 from typing import Any
 
-from attrs import define
-
 from aichat.core.ids import new_id
 from aichat.core.tools import ToolCall
 
 MOST = 64
 """Calls in one text, and values that are tried as one."""
-NAMES = ("name", "function_name", "tool_name", "tool", "recipient_name", "function", "action")
-ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input")
+NAMES = (
+    *("name", "function_name", "tool_name", "tool", "recipient_name", "function", "action"),
+    "call",
+)
+ARGUMENTS = (
+    *("arguments", "parameters", "args", "input", "tool_input", "action_input", "tool_args"),
+    *("tool_arguments", "kwargs", "params"),
+)
+INNER = ("function", "function_call", "tool_call", "tool", "call")
+"""Keys under which the call itself may stand."""
+CURLY = str.maketrans("“”", '""')
+BARE_KEY = re.compile(r"([{,]\s{0,20})([A-Za-z_]\w{0,63})(\s{0,4}:)")
 FUNCTION = re.compile(
-    r"<(?:function|invoke|tool)(?:=|\s+name\s*=\s*)[\"']?([\w.-]{1,64})[\"']?\s*>"
+    r"<(?:function|invoke|tool|function_call|tool_call|tool_use)(?:=|\s+name\s*=\s*)"
+    r"[\"']?([\w.-]{1,64})[\"']?\s*>"
 )
 PARAMETER = re.compile(r"<parameter(?:=|\s+name\s*=\s*)[\"']?([\w.-]{1,64})[\"']?[^>\n]{0,80}>")
 TAGGED_NAME = re.compile(r"<(?:tool_)?name>\s*([\w.-]{1,64})\s*</")
 TAGGED_ARGUMENTS = re.compile(r"<(?:arguments|parameters|args|input|tool_input)>")
 PAIR = re.compile(r"<arg_key>\s*([\w.-]{1,64})\s*</arg_key>\s*<arg_value>")
 NAME_BEFORE = re.compile(
-    r"(?:functions[.:])?([\w-]{1,64})(?::\d+)?\s*"
+    r"(?:functions[.:])?([\w-]{1,64})(?::\d+)?:?\s*"
     r"(?:<[|｜][^<>\n]{1,64}[|｜]>|\[ARGS\]|```(?:json)?|\s){0,4}\Z"
 )
-NAMED_JSON = re.compile(r"(?:functions[.:])?([\w-]{1,64})\s{0,4}(?=\{)")
+NAMED_JSON = re.compile(r"(?:functions[.:])?([\w-]{1,64})(?::\d{1,3})?\s{0,4}:?\s{0,4}(?=\{)")
+BRACKETED = re.compile(r"([\w-]{1,64})\[([^\[\]\n]{0,400})\]")
 BARE = re.compile(r"\s*(?:functions[.:])?([\w-]{1,64})\s*(?:\(\s*\))?\s*\Z")
 GEMMA = re.compile(r"\s*call:([\w.-]{1,64})(\{.*\})\s*\Z", re.DOTALL)
 GEMMA_QUOTE = re.compile(r"<\|\"\|>|<escape>")
@@ -55,6 +65,8 @@ LONGEST_BEFORE = 160
 def calls_in(text: str, offered: Collection[str]) -> list[ToolCall]:
     """Read the calls for tools that were *offered*; all else in *text* is left out."""
     text = DIALECT.sub("", text)
+    if bracketed := BRACKETED.fullmatch(text):
+        return value_calls(bracketed[1], bracketed[2], offered)
     found = (
         [*_tagged(text)]
         or [*_json(text, offered)]
@@ -81,6 +93,9 @@ def is_call(text: str, offered: Collection[str]) -> bool:
     named = NAMED_JSON.match(bare)
     if named and named[1] in offered:
         return isinstance(literal(bare[named.end() :]), Mapping)
+    bracketed = BRACKETED.fullmatch(bare)
+    if bracketed and bracketed[1] in offered:
+        return True
     return any(name in offered for name, _ in python_calls(bare, offered))
 
 
@@ -101,17 +116,26 @@ def value_calls(name: str, value: str, offered: Collection[str]) -> list[ToolCal
 def unfenced(text: str) -> str:
     """Return *text* without the backticks around it, and without ``functools`` before a list."""
     before = BEFORE.match(text)
-    return text[before.end() if before else 0 :].rstrip("` \t\n")
+    return text[before.end() if before else 0 :].rstrip("` \t\n;,.")
 
 
 def literal(text: str) -> Any:
-    """Return the object or list that *text* is, in JSON or Python; None if it is neither."""
+    """Return the object or list that *text* is, in JSON or Python; None if it is neither.
+
+    Other quotes, keys without any, and a comma too many are allowed.
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         pass
     if len(text) > LONGEST_LITERAL or text[:1] not in ("{", "["):
         return None
+    if (read := _python_literal(text)) is None and ("“" in text or BARE_KEY.search(text)):
+        read = _python_literal(BARE_KEY.sub(r'\1"\2"\3', text.translate(CURLY)))
+    return read
+
+
+def _python_literal(text: str) -> Any:
     try:
         read = _value_of(ast.parse(text, mode="eval").body)
         json.dumps(read)
@@ -134,7 +158,8 @@ def _value_of(node: ast.expr) -> Any:
 
 def _is_call(read: Mapping[str, Any], offered: Collection[str]) -> bool:
     found = [*_calls(read)]
-    if len(read) == 1 and "tool_calls" not in read:
+    is_name_alone = len(read) == 1 and not isinstance(next(iter(read.values())), list | Mapping)
+    if is_name_alone or not found:
         return any(name in offered for name, _ in found or _named_by_key(read, offered))
     return bool(found)
 
@@ -169,15 +194,14 @@ def _calls(read: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         for one in several[:MOST]:
             if isinstance(one, Mapping):
                 yield from _calls(one)
-    elif isinstance(inner := read.get("function"), Mapping):
+    elif inner := next((read[one] for one in INNER if isinstance(read.get(one), Mapping)), None):
         yield from _calls(inner)
     elif not isinstance(read.get("description"), str):  # else it is the tool's definition
         name = next((named for one in NAMES if (named := _plain(read.get(one)))), "")
-        given = next(
-            (read[one] for one in ARGUMENTS if isinstance(read.get(one), dict | str)), None
-        )
-        if name and (given is not None or len(read) == 1):
-            yield name, {} if given is None else given
+        values = [read[one] for one in ARGUMENTS if one in read]
+        given = next((one for one in values if isinstance(one, dict | str)), {})
+        if name and (values or len(read) == 1) and (given or not any(values)):
+            yield name, given
 
 
 def _json(text: str, offered: Collection[str]) -> Iterator[tuple[str, object]]:
@@ -317,37 +341,3 @@ def _value(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-@define
-class Balance:
-    """Finds where a value in JSON or Python ends, however it is cut; each letter is read once."""
-
-    depth: int = 0
-    quote: str = ""
-    """The mark that ends the current string; empty outside."""
-    is_escaped: bool = False
-
-    def end(self, text: str, at: int) -> int:
-        """Return the end of the value in *text*, from *at* on; -1 if it continues."""
-        while mark := (ESCAPED if self.is_escaped else INSIDE[self.quote]).search(text, at):
-            at = mark.end()
-            if self.is_escaped:
-                self.is_escaped = False
-            elif mark[0] == "\\":
-                self.is_escaped = True
-            elif mark[0] in "\"'":
-                self.quote = "" if self.quote else mark[0]
-            else:
-                self.depth += 1 if mark[0] in "{[(" else -1
-                if self.depth <= 0:
-                    return at
-        return -1
-
-
-ESCAPED = re.compile(r"(?s).")
-INSIDE = {
-    "": re.compile(r"[\"'{}\[\]()]"),
-    '"': re.compile(r'["\\]'),
-    "'": re.compile(r"['\\]"),
-}
