@@ -27,6 +27,7 @@ from websockets.sync.client import connect
 
 from aichat.core import Prompt, Voice
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeVad
+from aichat.toolkit.weights import Weights, fetched
 from support.free_ports import free_port
 from support.in_process_server import Client
 from support.litestar_command import wait_for
@@ -83,6 +84,20 @@ class StuckStart(FakeVad):
         """Nothing is left to do."""
 
 
+class Downloading(FakeVad):
+    """Fetches its weights while it starts."""
+
+    async def __aenter__(self) -> Downloading:
+        import huggingface_hub
+
+        await fetched(PARROT, huggingface_hub, lambda line: None)
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        """Nothing is left to do."""
+
+
+PARROT = Weights("parrot", "me/parrot", ("*.bin",), "model.bin")
 STEADY = FakeLlm(TEXT, seconds=0.02)
 ENGINES: dict[str, dict[str, Any]] = {
     "steady": {"llm": STEADY, "tts": FakeTts(ms_per_word=100, seconds=0.001)},
@@ -90,6 +105,7 @@ ENGINES: dict[str, dict[str, Any]] = {
     "stuck model": {"llm": StuckLlm(), "tts": FakeTts()},
     "stuck start": {"llm": STEADY, "tts": FakeTts(), "vad": StuckStart()},
     "busy": {"llm": Blocking(), "tts": FakeTts()},
+    "downloading": {"llm": STEADY, "tts": FakeTts(), "vad": Downloading()},
 }
 
 

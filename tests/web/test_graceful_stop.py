@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
 from websockets import ConnectionClosed
 
+from support.fake_hugging_face import a_hub
 from support.in_process_server import Client
 from support.subprocess_server import Process, a_process
 
@@ -69,6 +71,37 @@ def test_what_was_heard_is_stored_and_clients_are_let_go(
         assert reply["heard"]
         assert reply["content"].startswith(reply["heard"])
         assert client.of("text_chunk")[0]["message_id"] == reply["message_id"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_download_goes_on_after_the_next_start_where_it_was_cut_off(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, weights = tmp_path / "data", Random(5).randbytes(1_000_000)
+    data.mkdir(mode=0o700)
+    with a_hub() as hub:
+        hub.add("me/parrot", {"model.bin": weights})
+        hub.held.clear()
+        for name, value in hub.environment(tmp_path / "hub").items():
+            monkeypatch.setenv(name, value)
+
+        def blobs() -> list[Path]:
+            return [path for path in (tmp_path / "hub").rglob("blobs/*") if path.stat().st_size]
+
+        with a_process("downloading", data) as process:
+            while not blobs():
+                time.sleep(0.01)
+            process.stop(number)
+        (partial,) = blobs()
+        assert partial.suffix == ".incomplete"
+        assert weights.startswith(partial.read_bytes())
+        hub.held.set()
+        with a_process("downloading", data):
+            while any(path.suffix == ".incomplete" for path in blobs()):
+                time.sleep(0.01)
+        (whole,) = blobs()
+        assert whole.read_bytes() == weights
+        assert [part for part in hub.ranges() if part]  # it was not begun anew
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.05, 0.2])
