@@ -57,7 +57,7 @@ def test_a_port_in_use_is_told_in_one_message(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         said = failing(tmp_path, port)
     assert f"127.0.0.1:{port} cannot be used" in said
-    assert "Hint: stop what uses it" in said
+    assert "Hint: Stop what uses it" in said
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.close()
         raise stop(
             f"{host}:{port} cannot be used: {error.strerror}.\n"
-            "  Hint: stop what uses it, or choose another with `litestar run --port N`, PORT=N, "
+            "  Hint: Stop what uses it, or choose another with `litestar run --port N`, PORT=N, "
             "or [web] port in plugins.toml."
         ) from error
     return listener
