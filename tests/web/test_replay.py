@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -121,6 +122,22 @@ def test_an_old_recording_names_events_as_they_were_called_then(
     assert read_log(path).entries == today
     _, feeder = replayed(path, engines(8, 0.0))
     assert feeder.skipped == 0
+
+
+def test_positions_that_no_loudspeaker_has_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded(tmp_path, monkeypatch, audio=False)
+    odd, skipped = iter(["NaN", "-5", "1e300", "Infinity", '"3"', "null"]), 0
+    lines = path.read_text().split("\n")
+    for number, line in enumerate(lines):
+        if '"event": "LinePlayed"' in line and (value := next(odd, None)):
+            lines[number] = re.sub(r'"played_ms": [^,}]+', f'"played_ms": {value}', line)
+            skipped += 1
+    path.write_text("\n".join(lines))
+    again, feeder = replayed(path, engines(8, 0.0))
+    assert feeder.skipped >= skipped == 6
+    assert "HandlerFailed" not in {entry.event for entry in again.entries}
 
 
 def test_every_old_name_of_an_event_leads_to_an_event_of_today() -> None:

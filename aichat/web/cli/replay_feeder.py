@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import anyio
 from attrs import define, evolve, field
@@ -44,6 +44,7 @@ from aichat.core.models import Source
 from aichat.core.registry.config import Part
 from aichat.core.registry.selection import State
 from aichat.toolkit.event_log import Entry, EventLog, Header
+from aichat.web.schemas.settings import LONGEST_MS
 
 BY_HAND = ("interrupt", "left")
 """Reasons of interruptions that no stage derives from the audio."""
@@ -168,7 +169,7 @@ class Feeder:
     async def _play(self, entry: Entry) -> None:
         state, ms = entry.data.get("state"), entry.data.get("played_ms")
         line = self._line(entry)
-        if line and state in ("playing", "flushed", "done") and isinstance(ms, int | float):
+        if line and state in ("playing", "flushed", "done") and _is_position(ms):
             loudspeaker = str(entry.data.get("loudspeaker", ""))
             self.bus.post(LinePlayed(line, float(ms), state, loudspeaker))
         else:
@@ -179,6 +180,10 @@ class Feeder:
         at = self.order.get(entry.turn, len(self.turns))
         lines = self.turns[at] if at < len(self.turns) else ()
         return next((line for line in lines if line.place == entry.place), None)
+
+
+def _is_position(ms: Any) -> TypeGuard[float]:
+    return isinstance(ms, int | float) and 0 <= ms <= LONGEST_MS
 
 
 # -- the fresh chat --------------------------------------------------------------------------
