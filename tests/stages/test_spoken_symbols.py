@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from aichat.core.events import ReplyClause
+from aichat.core.testing.fakes import FakeLlm
 from aichat.stages.answering.speakable import speakable
 from aichat.stages.answering.spoken_symbols import language_of
+from support.chat import a_chat
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,29 @@ def test_operators_and_units_are_said(shown: str, read: str) -> None:
 )
 def test_in_the_language_of_the_text_or_the_sign_stays(shown: str, read: str) -> None:
     assert speakable(shown) == read
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("shown", "read"),
+    [
+        ("Das ist nicht schwer. Also: 3*4 = 12.", "Also: 3 mal 4 gleich 12."),
+        ("Hier ist es. Zwei Tage: ~5 km, x <= 3.", "Zwei Tage: ungefähr 5 km, x höchstens 3."),
+        ("C'est pour vous. Donc 10^6 !", "Donc 10 puissance 6 !"),
+        ("Это не так. x = 3, y > 2.", "x равно 3, y больше 2."),
+        ("Das ist es. But the end of it is 3*4.", "But the end of it is 3 times 4."),
+        ("The word \u732b is a cat. Result: 3*4.", "Result: 3 times 4."),
+        ("Nobody knows. Result: 3*4.", "Result: 3 times 4."),
+    ],
+)
+async def test_a_clause_that_shows_no_language_is_in_that_of_the_reply(
+    shown: str, read: str
+) -> None:
+    async with a_chat(llm=FakeLlm(shown)) as chat:
+        for name in ("Olivia", "Mark"):  # each reply begins anew
+            await chat.say(f"@{name} hi")
+            clauses = [event.text for event in chat.heard.of(ReplyClause)]
+            assert "".join(f"{text} " for text in clauses).strip().endswith(read), clauses
 
 
 def test_the_language_of_a_text_is_guessed_by_its_small_words() -> None:

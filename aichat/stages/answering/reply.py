@@ -17,6 +17,7 @@ from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyTex
 
 from .clauses import Clauses
 from .reply_bounds import shows
+from .spoken_symbols import language_after, reply_in
 
 JOIN_SECONDS = 0.005
 """Text that follows within this time is shown together with it."""
@@ -48,6 +49,8 @@ class Reply:
     made: int = 0
     usage: Usage | None = None
     """Tokens and cost, once the model has reported them."""
+    language: str = "en"
+    """The language that its text has shown so far."""
     round_text: int = 0
     """Letters, and"""
     round_made: int = 0
@@ -137,10 +140,12 @@ class Reply:
 
     async def _read_out(self, text: str) -> str:
         """Apply the filters; one that fails is reported, and does without."""
-        if len(text) <= LONG:
-            text, errors = filtered(text, self.filters)
-        else:
-            text, errors = await anyio.to_thread.run_sync(filtered, text, self.filters)
+        self.language = language_after(text, self.language)
+        with reply_in(self.language):
+            if len(text) <= LONG:
+                text, errors = filtered(text, self.filters)
+            else:
+                text, errors = await anyio.to_thread.run_sync(filtered, text, self.filters)
         for error in errors:
             self.bus.report(Event(self.line.turn), error)
         return text

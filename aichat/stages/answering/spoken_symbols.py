@@ -1,16 +1,19 @@
 """Operators, units and other signs in words, where a voice would leave them out or misread them.
 
 English words, or those of the language the text seems to be in: known by its script, or by its
-small words. In a language that is not listed the sign stays, for the voice to read; what mark-up
-would swallow (``*``, ``^``, ``~``) becomes a sign that it does not. Money, percent, degrees and
-fractions stay as well: voices read them.
+small words; a clause that shows no language is in that of the reply so far. In a language that is
+not listed the sign stays, for the voice to read; what mark-up would swallow (``*``, ``^``, ``~``)
+becomes a sign that it does not. Money, percent, degrees and fractions stay as well: voices read
+them.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 SIGNS = ("×", "÷", "^", "~", "<", ">", "≤", "≥", "≠", "=", "±", "≈")
 """What a language has words for, in this order."""
@@ -54,6 +57,7 @@ SCRIPTS = (
     ("ru", re.compile("[\u0400-\u04ff]")),
     ("", re.compile("[\u0370-\u03ff]{3}")),
 )
+FIRST_NOT_LATIN = "\u0250"
 LOOKED_AT = 600
 """Letters of a text from which its language is detected."""
 WORD = re.compile(r"[^\W\d_]+")
@@ -106,8 +110,25 @@ EACH = {"h": "hour", "s": "second"}
 SAME = {"<=": "≤", ">=": "≥", "!=": "≠", "==": "="}
 
 
-def language_of(text: str) -> str:
-    """Detect the language of a text, by its script or its small words; "" for one not listed."""
+reply_language: ContextVar[str] = ContextVar("reply_language", default="en")
+"""The language of the reply that is being read out."""
+
+
+@contextmanager
+def reply_in(language: str) -> Iterator[None]:
+    """Read out clauses of a reply in *language*."""
+    token = reply_language.set(language)
+    try:
+        yield
+    finally:
+        reply_language.reset(token)
+
+
+def language_of(text: str, otherwise: str = "en") -> str:
+    """Detect the language of a text, by its script or its small words; "" for one not listed.
+
+    Without more signs of another language it is *otherwise*.
+    """
     text = text[:LOOKED_AT]
     for language, script in SCRIPTS:
         if script.search(text):
@@ -115,7 +136,19 @@ def language_of(text: str) -> str:
     words = WORD.findall(text.casefold())
     counts = {name: sum(word in small for word in words) for name, small in _SMALL.items()}
     best = max(counts, key=lambda name: counts[name])
-    return best if counts[best] > counts["en"] else "en"
+    return best if counts[best] > counts.get(otherwise, 0) else otherwise
+
+
+def language_after(clause: str, before: str) -> str:
+    """Return a reply's language after a clause; *before*: until then.
+
+    A word that is quoted in another script changes nothing.
+    """
+    clause = clause[:LOOKED_AT]
+    own = "".join(c for c in clause if c < FIRST_NOT_LATIN or not c.isalpha())
+    letters = sum(c.isalpha() for c in clause)
+    is_foreign = 2 * (len(clause) - len(own)) > letters
+    return language_of(clause if is_foreign else own, before)
 
 
 _SMALL = {name: frozenset(words.split()) for name, words in SMALL_WORDS.items()}
@@ -126,7 +159,7 @@ def in_words(text: str) -> str:
     """Return *text* with its signs in words; takes time for each letter, whatever they are."""
     if not SIGNED.search(text):
         return text
-    language = language_of(text)
+    language = language_of(text, reply_language.get())
     text = _units(text, language)
     text = _powers(text, language)
     return _operators(text, _saying(language))
