@@ -40,7 +40,7 @@ from .tools import ToolCall
 
 T = TypeVar("T", covariant=True)
 
-Codes = Sequence[Sequence[int]]
+AudioTokens = Sequence[Sequence[int]]
 """A voice's ``audio_tokens``: for each codebook, a code for each frame."""
 
 
@@ -200,7 +200,7 @@ class Thinking:
 
 
 THINKING = Thinking()
-Written = str | Usage | ToolCall | Thinking
+LlmOutput = str | Usage | ToolCall | Thinking
 """What a language model yields."""
 
 
@@ -214,7 +214,7 @@ class Llm(Protocol):
     ``reply_seconds`` does; else for ten minutes each.
     """
 
-    def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
+    def reply(self, prompt: Prompt) -> AsyncIterator[LlmOutput]:
         """Stream the character's next message, and its usage if that is known.
 
         What a model thinks before it answers is no part of that: for each thought, yield
@@ -225,7 +225,7 @@ class Llm(Protocol):
 
 
 @frozen
-class Model:
+class ListedModel:
     """A language model that a server offers, as far as is known.
 
     *context_length* is in tokens, prices are in USD for a million tokens (0: free).
@@ -242,7 +242,7 @@ class Model:
 class ListsModels(Protocol):
     """A language model backend that can also list the models that a setting may name."""
 
-    async def models(self) -> Sequence[Model]:
+    async def models(self) -> Sequence[ListedModel]:
         """Fetch the list from the server."""
         ...
 
@@ -289,7 +289,7 @@ class Tts(Protocol):
 
 
 @frozen
-class Reference:
+class ReferenceClip:
     """The clip a voice is cloned from: mono PCM16 at *rate*, and its words ("" if not known)."""
 
     pcm: bytes = field(repr=False)
@@ -309,7 +309,7 @@ class Clones(Protocol):
         """Return, at once, whether nothing of *voice* is (still) to be learnt."""
         ...
 
-    async def learn(self, voice: Voice, reference: Reference | None) -> Codes | None:
+    async def learn(self, voice: Voice, reference: ReferenceClip | None) -> AudioTokens | None:
         """Learn a voice; *reference* is None for one that was described.
 
         Return codes, which are stored in ``Voice.audio_tokens`` and passed with the voice from then
@@ -320,14 +320,14 @@ class Clones(Protocol):
 
 # -- sequencer: what is played when ----------------------------------------------------------
 
-Sequenced = SpeakersChosen | SpeechSynthesized | ReplyFinished | LineInterrupted | Interrupted
-Playable = AudioReady | LineFinished | TurnFinished
+SequencerInput = SpeakersChosen | SpeechSynthesized | ReplyFinished | LineInterrupted | Interrupted
+SequencerOutput = AudioReady | LineFinished | TurnFinished
 
 
 class Sequencer(Protocol):
     """Decides what is played when. Plain and synchronous: events in, playable audio out."""
 
-    def accept(self, event: Sequenced) -> Iterable[Playable]:
+    def accept(self, event: SequencerInput) -> Iterable[SequencerOutput]:
         """Take an event; return what may be played now, in playback order."""
         ...
 

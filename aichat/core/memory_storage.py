@@ -13,7 +13,7 @@ from attrs import evolve
 
 from aichat.core.models import Character, Conversation, Message, Voice, slug
 from aichat.core.pictures import picture_keys
-from aichat.core.storage import Changes
+from aichat.core.storage import FieldChanges
 from aichat.core.store_rules import (
     absent,
     changed,
@@ -70,7 +70,7 @@ class MemoryStorage:
         self._characters[character.id] = character
         return character
 
-    async def change_character(self, id: str, changes: Changes) -> Character:
+    async def change_character(self, id: str, changes: FieldChanges) -> Character:
         """Change fields of a character."""
         character = changed(_find(self._characters, id, "character"), changes)
         self._require_voice(character)
@@ -120,7 +120,7 @@ class MemoryStorage:
         self._voices[voice.voice] = voice
         return voice
 
-    async def change_voice(self, key: str, changes: Changes) -> Voice:
+    async def change_voice(self, key: str, changes: FieldChanges) -> Voice:
         """Change fields of a voice."""
         before = _find(self._voices, key, "voice")
         voice = changed(before, changes)
@@ -185,7 +185,7 @@ class MemoryStorage:
         self._latest = max(self._latest, conversation.updated_at)
         return conversation
 
-    async def change_conversation(self, id: str, changes: Changes) -> Conversation:
+    async def change_conversation(self, id: str, changes: FieldChanges) -> Conversation:
         """Change fields of a conversation."""
         before = _find(self._conversations, id, "conversation")
         conversation = changed(before, changes)
@@ -193,7 +193,7 @@ class MemoryStorage:
         return self._touch(conversation)
 
     async def adjust_conversation(
-        self, id: str, settings: Mapping[str, Any], changes: Changes
+        self, id: str, settings: Mapping[str, Any], changes: FieldChanges
     ) -> Conversation:
         """Set some of its settings, and change fields."""
         before = _find(self._conversations, id, "conversation")

@@ -86,7 +86,7 @@ def _imported(name: str, entry: Any) -> object:
     return plugin
 
 
-def cast_parts(config: Config, manager: pluggy.PluginManager) -> Parts:
+def parts_from_config(config: Config, manager: pluggy.PluginManager) -> Parts:
     """Find the candidates that plugins.toml names and check their settings; starts nothing.
 
     Raises :class:`UnknownBackend` or :class:`~aichat.core.errors.BadSettings`, for all mistakes.
@@ -108,7 +108,7 @@ async def open_chat(
     Then turns are interrupted, and what happened is stored, within ``KEEP_SECONDS``; other work is
     cancelled when it takes ``REST_SECONDS`` longer.
     """
-    parts = cast_parts(config, manager)
+    parts = parts_from_config(config, manager)
     async with run_parts(parts), open_bus(REST_SECONDS, clock) as bus:
         manager.hook.connect(bus=bus, parts=parts)
         try:

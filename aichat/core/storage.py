@@ -23,7 +23,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from .models import Character, Conversation, Message, Voice
 
-Changes = Mapping[str, Any]
+FieldChanges = Mapping[str, Any]
 """Fields of a record with their new values: any but its key, ``created_at`` and ``updated_at``."""
 
 
@@ -48,7 +48,7 @@ class Storage(Protocol):
         """
         ...
 
-    async def change_character(self, id: str, changes: Changes) -> Character:
+    async def change_character(self, id: str, changes: FieldChanges) -> Character:
         """Change fields of a character."""
         ...
 
@@ -73,7 +73,7 @@ class Storage(Protocol):
         """Add a voice. Its ``audio_path`` and ``text_path`` are clips, or null."""
         ...
 
-    async def change_voice(self, key: str, changes: Changes) -> Voice:
+    async def change_voice(self, key: str, changes: FieldChanges) -> Voice:
         """Change fields of a voice."""
         ...
 
@@ -116,7 +116,7 @@ class Storage(Protocol):
         """Add a conversation. Its characters must exist, and be named once each."""
         ...
 
-    async def change_conversation(self, id: str, changes: Changes) -> Conversation:
+    async def change_conversation(self, id: str, changes: FieldChanges) -> Conversation:
         """Change fields of a conversation; this is activity. *settings* are replaced as a whole."""
         ...
 
@@ -200,7 +200,7 @@ class Adjusts(Protocol):
     """
 
     async def adjust_conversation(
-        self, id: str, settings: Mapping[str, Any], changes: Changes
+        self, id: str, settings: Mapping[str, Any], changes: FieldChanges
     ) -> Conversation:
         """Change some of its settings (null removes one), and fields. This is activity.
 
@@ -210,7 +210,7 @@ class Adjusts(Protocol):
 
 
 @runtime_checkable
-class BackedUp(Protocol):
+class BacksUp(Protocol):
     """Optional for a store: ``litestar aichat backup FILE`` uses it."""
 
     async def back_up(self, file: Path) -> str:

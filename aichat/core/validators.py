@@ -20,7 +20,7 @@ DEEPEST = 100
 """Most levels of lists and mappings in free JSON."""
 
 
-def is_clean(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Return whether every store can keep *text*."""
     if "\0" in text:
         return False
@@ -53,7 +53,7 @@ def require_json(name: str, value: object, depth: int = 0) -> None:
 
 
 def _require_clean(name: str, text: str) -> None:
-    if not is_clean(text):
+    if not is_storable(text):
         raise BadValue(
             f"{name} holds a character that cannot be stored (U+0000 or half a pair).",
             "Take it out.",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from attrs import Factory, define, field
 
-from aichat.core import Backend, Playable, Sequenced, Sequencer, hookimpl
+from aichat.core import Backend, Sequencer, SequencerInput, SequencerOutput, hookimpl
 from aichat.core.events import (
     AudioReady,
     Interrupted,
@@ -40,7 +40,7 @@ class Playback:
     clauses: dict[int, int] = Factory(dict)
     stopped: set[int] = Factory(set)
 
-    def take(self, event: Sequenced) -> None:
+    def take(self, event: SequencerInput) -> None:
         """Note what happened."""
         if isinstance(event, ReplyFinished):
             self.clauses[event.line.place] = event.clauses
@@ -53,7 +53,7 @@ class Playback:
             if event.last:
                 self.closed.add(at)
 
-    def advance(self) -> Iterator[Playable]:
+    def advance(self) -> Iterator[SequencerOutput]:
         """Hand out what can be played now."""
         while self.place < len(self.lines):
             if self.place in self.stopped:
@@ -84,7 +84,7 @@ class InOrder:
 
     playing: dict[str, Playback] = field(init=False, factory=dict)
 
-    def accept(self, event: Sequenced) -> Iterator[Playable]:
+    def accept(self, event: SequencerInput) -> Iterator[SequencerOutput]:
         conversation = event.turn.conversation
         if isinstance(event, SpeakersChosen):
             self.playing[conversation] = Playback(event.turn, event.lines)

@@ -14,7 +14,7 @@ from functools import partial
 import anyio
 from attrs import Factory, define, field
 
-from aichat.core import Bus, Parts, PerConversation, Playable, hookimpl
+from aichat.core import Bus, Parts, PerConversation, SequencerOutput, hookimpl
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -53,11 +53,11 @@ class Playhead:
     """The playback position of one turn, and the audio that waits."""
 
     turn: Turn
-    queue: deque[Playable] = field(factory=deque)
+    queue: deque[SequencerOutput] = field(factory=deque)
     waiting: Counter[Line] = field(factory=Counter)
     """Bytes of each line in the queue: nothing but time is between them and the loudspeaker."""
     backlog: Counter[Line] = field(factory=Counter)
-    finishing: deque[tuple[float, Playable]] = field(factory=deque)
+    finishing: deque[tuple[float, SequencerOutput]] = field(factory=deque)
     played_until: float = 0.0
     """When, on the bus clock, all audio sent so far will have been heard."""
     moved: anyio.Event | None = None
@@ -71,7 +71,7 @@ class Playhead:
     void: dict[Line, int] = field(factory=dict)
     """Of lines whose first words were withdrawn: up to which clause nothing is sent."""
 
-    def add(self, items: Iterable[Playable]) -> None:
+    def add(self, items: Iterable[SequencerOutput]) -> None:
         """Let items wait for their time, but for audio that is void."""
         for item in items:
             if isinstance(item, AudioReady) and item.index < self.void.get(item.line, 0):
@@ -81,7 +81,7 @@ class Playhead:
                 if isinstance(item, AudioReady):
                     self.waiting[item.line] += len(item.pcm)
 
-    def _put_anew(self, items: Iterable[Playable]) -> None:
+    def _put_anew(self, items: Iterable[SequencerOutput]) -> None:
         self.queue = deque()
         self.waiting.clear()
         self.add(items)
@@ -293,13 +293,13 @@ class Playing:
             else:
                 await self._wait(head, now)
 
-    async def _handed_out(self, head: Playhead, item: Playable, due: float) -> None:
+    async def _handed_out(self, head: Playhead, item: SequencerOutput, due: float) -> None:
         """Close a line's audio now; its end is published once it should have been heard."""
         head.finishing.append((due, item))
         if isinstance(item, LineFinished):
             await self.bus.publish(AudioReady(item.line, 0, b"", due=due, last=True))
 
-    async def _finish(self, head: Playhead, item: Playable) -> bool:
+    async def _finish(self, head: Playhead, item: SequencerOutput) -> bool:
         """Publish that a line or the turn is over; return whether it was the turn."""
         over = isinstance(item, TurnFinished)
         if over and self.heads.get(head.turn.conversation) is head:

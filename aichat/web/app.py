@@ -12,7 +12,7 @@ from litestar.config.cors import CORSConfig
 from litestar.types import ASGIApp, ControllerRouterHandler
 from pluggy import PluginManager
 
-from aichat.core import AichatError, Config, cast_parts, load_plugins, read_config
+from aichat.core import AichatError, Config, load_plugins, parts_from_config, read_config
 from aichat.core.registry.mistakes import Mistakes
 from aichat.toolkit.packages import require_installed
 
@@ -66,7 +66,7 @@ def read_setup() -> Setup:
         config = read_config(path, os.environ, paths.shipped(), mistakes)
         manager = load_plugins(config.disable, mistakes=mistakes)
         with mistakes.noted():
-            cast_parts(config, manager)  # once more at the start, when they are begun
+            parts_from_config(config, manager)  # once more at the start, when they are begun
         mistakes.check()
         return Setup(config, manager)
     except AichatError as error:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from attrs import frozen
 
-from aichat.core import AichatError, BadSettings, CannotStart, Config, Web, read_config
+from aichat.core import AichatError, BadSettings, CannotStart, Config, WebConfig, read_config
 from aichat.core.registry.config import build, name_hint
 
 
@@ -63,7 +63,7 @@ def test_a_file_is_read_as_it_is_written(path: Path) -> None:
     assert config.parts["tts"].use == ("espeak",)
     assert config.parts["stt"].use == ()
     assert config.disable == ("latency",)
-    assert config.web == Web(port=0, allowed_hosts=("chat.example",))
+    assert config.web == WebConfig(port=0, allowed_hosts=("chat.example",))
     assert str(path) == str(config.path)
 
 
@@ -127,9 +127,9 @@ def test_access_and_limits_are_read(path: Path) -> None:
         max_requests_per_s = 7
         max_silence_s = 2
     """
-    wanted = Web(access="token", max_sockets=100, max_requests_per_s=7, max_silence_s=2)
+    wanted = WebConfig(access="token", max_sockets=100, max_requests_per_s=7, max_silence_s=2)
     assert read(path, text).web == wanted
-    assert read(path, "").web == Web(access="local", max_sockets=4, max_silence_s=30.0)
+    assert read(path, "").web == WebConfig(access="local", max_sockets=4, max_silence_s=30.0)
 
 
 def test_the_page_of_components_is_served_where_it_is_asked_for(path: Path) -> None:
@@ -269,7 +269,7 @@ def test_the_environment_wins_over_the_file_for_backends_in_use(path: Path) -> N
 
     assert build(config, "llm", "openai", make)() == "new"
     assert config.parts["stt"].settings == {}  # faster_whisper is not in use
-    assert config.web == Web("0.0.0.0", 8080)
+    assert config.web == WebConfig("0.0.0.0", 8080)
 
 
 def test_a_bad_port_in_the_environment_is_told(path: Path) -> None:

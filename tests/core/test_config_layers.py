@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import BadSettings, Config, cast_parts, load_plugins, read_config
+from aichat.core import BadSettings, Config, load_plugins, parts_from_config, read_config
 from aichat.core.errors import PluginError, UnknownBackend
 from aichat.core.registry.mistakes import Mistakes
 from aichat.core.registry.toml_files import places_in
@@ -29,7 +29,7 @@ def whole(folder: Path, text: str | bytes) -> Config:
     config = read(folder, text, mistakes)
     manager = load_plugins(config.disable, mistakes=mistakes)
     with mistakes.noted():
-        cast_parts(config, manager)
+        parts_from_config(config, manager)
     mistakes.check()
     return config
 
@@ -83,7 +83,7 @@ def test_a_key_does_not_follow_to_another_server(tmp_path: Path) -> None:
 def test_what_only_the_shipped_file_names_may_be_left_out(tmp_path: Path) -> None:
     config = whole(tmp_path, '[plugins]\ndisable = ["higgs", "silence"]\n[turn]\nuse="smart_turn"')
     manager = load_plugins(config.disable)
-    names = [one.name for one in cast_parts(config, manager).roles["tts"].candidates]
+    names = [one.name for one in parts_from_config(config, manager).roles["tts"].candidates]
     assert names == ["espeak"]
     with pytest.raises(UnknownBackend, match=r"line 5: .* the table \[tts.higgs\]"):
         whole(tmp_path, '[plugins]\ndisable = ["higgs"]\n\n[tts]\n[tts.higgs]\nmax_concurrent = 1')

@@ -13,7 +13,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aichat.core import BadValue, Character, Conversation, Message, Voice, is_clean, new_id, slug
+from aichat.core import BadValue, Character, Conversation, Message, Voice, is_storable, new_id, slug
 
 TEXT = st.text(st.characters(codec=None, categories=None))
 
@@ -24,7 +24,7 @@ def test_clean_text_is_what_utf8_and_postgres_can_carry(text: str) -> None:
         carried = "\0" not in text.encode("utf-8").decode()
     except UnicodeEncodeError:
         carried = False
-    assert is_clean(text) is carried
+    assert is_storable(text) is carried
 
 
 @pytest.mark.parametrize("dirt", ["\0", "\ud800", "ok \udfff"])

@@ -15,10 +15,10 @@ from aichat.core import (
     Bus,
     CannotStart,
     Parts,
-    cast_parts,
     hookimpl,
     load_plugins,
     open_chat,
+    parts_from_config,
     read_config,
 )
 from aichat.core.backends import PARTS
@@ -112,7 +112,7 @@ def test_every_load_gives_a_manager_of_its_own() -> None:
 def test_the_parts_are_cast_as_the_file_says(tmp_path: Path) -> None:
     manager = load_plugins(extra=[*ALL, offer("tts", "other")])
     chosen = config(tmp_path, "[tts.other]\nword = 'hi'", tts="other")
-    parts = cast_parts(chosen, manager)
+    parts = parts_from_config(chosen, manager)
     assert list(parts.roles) == list(PARTS)
     (candidate,) = parts.roles["tts"].candidates
     assert candidate.name == "other"
@@ -121,29 +121,29 @@ def test_the_parts_are_cast_as_the_file_says(tmp_path: Path) -> None:
 
 def test_an_unknown_backend_is_told_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UnknownBackend, match=r'\[tts\] has use = "ecko".*\n.*mean \'echo\'\?'):
-        cast_parts(config(tmp_path, tts="ecko"), load_plugins(extra=ALL))
+        parts_from_config(config(tmp_path, tts="ecko"), load_plugins(extra=ALL))
 
 
 def test_settings_for_an_unknown_backend_are_told(tmp_path: Path) -> None:
     with pytest.raises(UnknownBackend, match=r"\[tts\] has the table \[tts.hgs\]"):
-        cast_parts(config(tmp_path, "[tts.hgs]\nx = 1"), load_plugins(extra=ALL))
+        parts_from_config(config(tmp_path, "[tts.hgs]\nx = 1"), load_plugins(extra=ALL))
 
 
 def test_a_part_without_a_backend_is_told(tmp_path: Path) -> None:
     path = tmp_path / "plugins.toml"
     path.write_text("")
     with pytest.raises(BadSettings, match=r'7 mistakes:\n  \[vad\] names no backend.*use = "NAME"'):
-        cast_parts(read_config(path, {}), load_plugins(extra=ALL))
+        parts_from_config(read_config(path, {}), load_plugins(extra=ALL))
 
 
 def test_an_unknown_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"\[llm.echo\].*'wrod'.*\n.*mean 'word'"):
-        cast_parts(config(tmp_path, "[llm.echo]\nwrod = 1"), load_plugins(extra=ALL))
+        parts_from_config(config(tmp_path, "[llm.echo]\nwrod = 1"), load_plugins(extra=ALL))
 
 
 def test_two_offers_of_one_name_for_a_part_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PluginFailed, match="offer a llm backend called 'echo'"):
-        cast_parts(config(tmp_path), load_plugins(extra=[*ALL, offer("llm", "echo")]))
+        parts_from_config(config(tmp_path), load_plugins(extra=[*ALL, offer("llm", "echo")]))
 
 
 async def test_a_chat_opens_its_parts_connects_the_plugins_and_drains(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aichat.core import Character, Prompt, PromptMessage, closing, is_clean
+from aichat.core import Character, Prompt, PromptMessage, closing, is_storable
 from aichat.core.testing.llm_contract import LlmContract, ask
 from aichat.plugins.demo import Demo, compose, llm_backend
 from aichat.plugins.demo.lines import INTENTS, STYLES
@@ -66,7 +66,7 @@ def test_its_notice_says_that_it_is_no_model():
 def test_any_text_gets_a_short_clean_reply(text, me, before):
     reply = answer(me, *before, (None, text))
     assert reply.strip() == reply != ""
-    assert is_clean(reply)
+    assert is_storable(reply)
     assert not re.search(r"[{}*#\n]", reply)
     assert len(re.findall(r"[.!?](?= |$)", reply)) <= 3
     assert len(reply) < 400

@@ -8,7 +8,15 @@ import anyio
 import numpy as np
 import pytest
 
-from aichat.core import BackendFailed, BadValue, CannotStart, NotReady, Reference, Voice, closing
+from aichat.core import (
+    BackendFailed,
+    BadValue,
+    CannotStart,
+    NotReady,
+    ReferenceClip,
+    Voice,
+    closing,
+)
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing import TtsContract
 from aichat.core.testing.probes import first_audio, say
@@ -78,7 +86,7 @@ def greedy(loaded, prompt, count):
 
 def a_reference(engine, seconds=1.2):
     wave = 3000 * np.sin(np.arange(int(24_000 * seconds)) / 20)
-    return Reference(wave.astype("<i2").tobytes(), 24_000, "So I said.")
+    return ReferenceClip(wave.astype("<i2").tobytes(), 24_000, "So I said.")
 
 
 @pytest.mark.parametrize("text", ["Hello there.", "How are you today, my friend?"])

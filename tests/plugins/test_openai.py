@@ -11,8 +11,8 @@ from aichat.core import (
     BackendFailed,
     CannotStart,
     Character,
+    ListedModel,
     ListsModels,
-    Model,
     Prompt,
     PromptMessage,
     TimedOut,
@@ -563,10 +563,10 @@ async def test_neither_key_nor_words_are_logged(fake, llm, caplog):
 async def test_it_lists_what_the_server_offers(llm):
     assert isinstance(llm, ListsModels)
     assert await llm.models() == [
-        Model("maker/large", "Maker: Large", 200_000, 3.0, 15.0),
-        Model("varies", "varies"),
-        Model("small", "small"),
-        Model("local", "local", 8_192),
+        ListedModel("maker/large", "Maker: Large", 200_000, 3.0, 15.0),
+        ListedModel("varies", "varies"),
+        ListedModel("small", "small"),
+        ListedModel("local", "local", 8_192),
     ]
 
 

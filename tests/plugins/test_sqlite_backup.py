@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from aichat.core import Conflict, NotFound, Unreachable, Voice
-from aichat.core.storage import BackedUp
+from aichat.core.storage import BacksUp
 from aichat.core.testing.storage.contract import contents, say, started
 from aichat.plugins.sqlite import backup
 from aichat.plugins.sqlite.store import Sqlite
@@ -44,7 +44,7 @@ async def test_a_backup_holds_everything(storage, tmp_path):
 
 
 async def test_the_store_offers_it(storage):
-    assert isinstance(storage, BackedUp)
+    assert isinstance(storage, BacksUp)
 
 
 async def test_a_backup_is_for_the_owners_eyes_and_leaves_nothing_beside_it(storage, tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from attrs import define, field
 
-from aichat.core import BadAudio, CannotRead, Reference, Voice, WordMark
+from aichat.core import BadAudio, CannotRead, ReferenceClip, Voice, WordMark
 from aichat.core.events import AudioReady, HandlerFailed, LineFinished, PlaybackPaused, TurnFinished
 from aichat.core.registry.selection import Candidate, State
 from aichat.core.testing.fakes import FakeLlm, FakeTts
@@ -375,7 +375,7 @@ class NeverLearns(Odd):
     def knows(self, voice: Voice) -> bool:
         return False
 
-    async def learn(self, voice: Voice, reference: Reference | None) -> None:
+    async def learn(self, voice: Voice, reference: ReferenceClip | None) -> None:
         await anyio.sleep_forever()
 
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from attrs import define, field
 
-from aichat.core import THINKING, CooperativeYield, Prompt, Thinking, Written
+from aichat.core import THINKING, CooperativeYield, LlmOutput, Prompt, Thinking
 from aichat.core.events import HandlerFailed, Interrupted, ReplyClause, ReplyFinished, TurnFinished
 from aichat.stages.answering import reply_round
 from aichat.stages.answering.reply_bounds import (
@@ -28,15 +28,15 @@ pytestmark = pytest.mark.anyio
 class Endless:
     """Writes *begins* and then *piece*, over and over, one each *seconds*."""
 
-    piece: Written
-    begins: Written = ""
+    piece: LlmOutput
+    begins: LlmOutput = ""
     seconds: float = 0.0
     closed: int = field(init=False, default=0)
     max_reply_letters: int = LONGEST_REPLY
     thinking_seconds: float = THINKING_SECONDS / 2
     reply_seconds: float = 120.0
 
-    async def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
+    async def reply(self, prompt: Prompt) -> AsyncIterator[LlmOutput]:
         try:
             yield self.begins
             while True:
@@ -99,7 +99,7 @@ async def test_a_model_that_writes_a_letter_now_and_then_does_not_write_for_ever
 async def test_what_a_model_says_after_long_thoughts_is_its_reply() -> None:
     @define
     class Thoughtful:
-        async def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
+        async def reply(self, prompt: Prompt) -> AsyncIterator[LlmOutput]:
             for piece in ("<think>", *["Well, "] * 5, "</think>", THINKING, THINKING, "Hello!"):
                 yield piece
                 await anyio.sleep(30)

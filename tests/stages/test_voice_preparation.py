@@ -8,7 +8,7 @@ import anyio
 import pytest
 from attrs import define, field
 
-from aichat.core import BackendFailed, Codes, Reference, Voice
+from aichat.core import AudioTokens, BackendFailed, ReferenceClip, Voice
 from aichat.core.events import SPEAKER_RATE, HandlerFailed, SpeechSynthesized
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
@@ -25,8 +25,8 @@ class Learner:
 
     max_concurrent: int = 3
     sample_rate: int = SPEAKER_RATE
-    learnt: list[tuple[str, Reference | None]] = field(factory=list)
-    spoke: list[tuple[str, Codes | None]] = field(factory=list)
+    learnt: list[tuple[str, ReferenceClip | None]] = field(factory=list)
+    spoke: list[tuple[str, AudioTokens | None]] = field(factory=list)
     broken: bool = False
     at_once: int = 0
     most: int = 0
@@ -34,7 +34,7 @@ class Learner:
     def knows(self, voice: Voice) -> bool:
         return voice.audio_tokens is not None
 
-    async def learn(self, voice: Voice, reference: Reference | None) -> Codes | None:
+    async def learn(self, voice: Voice, reference: ReferenceClip | None) -> AudioTokens | None:
         self.learnt.append((voice.voice, reference))
         await anyio.sleep(2)
         if self.broken:

@@ -19,7 +19,7 @@ from aichat.core import (
     Conversation,
     Message,
     Parts,
-    Web,
+    WebConfig,
     hookimpl,
     load_plugins,
     open_chat,
@@ -32,7 +32,7 @@ from aichat.core.testing.fakes import FakeLlm, FakeStt, FakeTts, FakeTurn, FakeV
 
 E = TypeVar("E", bound=Event)
 CAST = ("Olivia", "Mark", "Rosa")
-AT_EASE = Web(max_sockets=1_000, max_requests_per_s=10_000, max_turns_per_s=1_000)
+AT_EASE = WebConfig(max_sockets=1_000, max_requests_per_s=10_000, max_turns_per_s=1_000)
 """Tests are many clients at one address."""
 
 
@@ -58,7 +58,7 @@ class Given:
         for part, backend in self.backends.items():
             setattr(self, f"{part}_backend", hookimpl(_offer(backend)))
 
-    def config(self, web: Web = AT_EASE) -> Config:
+    def config(self, web: WebConfig = AT_EASE) -> Config:
         parts = {
             part: Part(("given",) if part in self.backends else ("in_order",)) for part in PARTS
         }

@@ -18,7 +18,7 @@ from attrs import define, evolve, field
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from aichat.core import Web, load_plugins
+from aichat.core import WebConfig, load_plugins
 from aichat.core.registry.config import Part
 from aichat.web.app import Setup, create_app
 from aichat.web.realtime.audio_frames import HEADER
@@ -84,7 +84,7 @@ class Server:
 
 @contextmanager
 def a_server(
-    web: Web = AT_EASE,
+    web: WebConfig = AT_EASE,
     plugins: Sequence[object] = (),
     host: str = "127.0.0.1",
     disable: Sequence[str] = (),

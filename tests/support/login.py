@@ -14,13 +14,13 @@ import httpx
 import pytest
 from attrs import define
 
-from aichat.core import Connection, Web
+from aichat.core import Connection, WebConfig
 from aichat.web.access.argon import hash_of
 from aichat.web.access.keyring import Keyring
 from support.chat import AT_EASE
 from support.in_process_server import Server, a_server
 
-TOKEN: Web = attrs.evolve(AT_EASE, access="token")
+TOKEN: WebConfig = attrs.evolve(AT_EASE, access="token")
 
 
 @define
@@ -57,7 +57,7 @@ class Door:
 
 
 @contextmanager
-def a_door(folder: Path, web: Web = TOKEN, **how: Any) -> Iterator[Door]:
+def a_door(folder: Path, web: WebConfig = TOKEN, **how: Any) -> Iterator[Door]:
     """Serve until the block ends, with the keyring in *folder*."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AICHAT_DATA", str(folder))

@@ -9,7 +9,7 @@ import attrs
 import httpx
 import pytest
 
-from aichat.core import Web
+from aichat.core import WebConfig
 from aichat.web.access import token
 from aichat.web.access.argon import Checker
 from aichat.web.access.keyring import Keyring
@@ -56,7 +56,7 @@ def test_a_thousand_guesses_keep_nobody_out_but_the_passphrase_that_is_guessed(
 
 @pytest.mark.usefixtures("_patient")
 def test_a_flood_of_guesses_uses_up_nobodys_requests(tmp_path: Path) -> None:
-    web = Web(access="token", max_requests_per_s=1)  # 10 at once, and 40 attempts to log in
+    web = WebConfig(access="token", max_requests_per_s=1)  # 10 at once, and 40 attempts to log in
     with a_door(tmp_path, web) as door, door.browser() as thief:
         robot, bob = door.random_token("robot"), door.token("bob", "tea with four sugars")
         assert guessed(thief, "ada", 20) == [403] * 5 + [429] * 15

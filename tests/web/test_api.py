@@ -12,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from aichat.core import BackendFailed, Character, Model, Unreachable
+from aichat.core import BackendFailed, Character, ListedModel, Unreachable
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
 from aichat.plugins.sqlite.store import Sqlite
@@ -28,11 +28,11 @@ class ListingLlm(FakeLlm):
     lists = 0
     broken = False
 
-    async def models(self) -> list[Model]:
+    async def models(self) -> list[ListedModel]:
         self.lists += 1
         if self.broken:
             raise BackendFailed("The connection to the language model failed.", "Try again.")
-        return [Model("maker/large", "Large", 8_192, 3.0), Model("small")]
+        return [ListedModel("maker/large", "Large", 8_192, 3.0), ListedModel("small")]
 
 
 def _filled_sqlite(path: str) -> Sqlite:

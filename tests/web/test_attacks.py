@@ -20,7 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from aichat.core import Web
+from aichat.core import WebConfig
 from aichat.web.access import authentication
 from aichat.web.access import keyring as keys
 from aichat.web.access.rate_limits import Buckets
@@ -166,7 +166,7 @@ def test_a_claimed_address_does_not_fool_the_limits(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         authentication, "Buckets", partial(Buckets, now=lambda: 0.0)
     )  # at one moment
-    with a_server(web=Web(max_requests_per_s=1)) as server:
+    with a_server(web=WebConfig(max_requests_per_s=1)) as server:
         codes = [
             get(server, "/health", x_forwarded_for=f"192.0.2.{n}").status_code for n in range(12)
         ]
@@ -415,7 +415,7 @@ def test_who_is_served_is_not_let_go(server: Server, monkeypatch: pytest.MonkeyP
 
 
 def test_a_flood_of_sockets_does_not_keep_others_out_for_long() -> None:
-    with a_server(web=Web(max_sockets=2)) as server:
+    with a_server(web=WebConfig(max_sockets=2)) as server:
         with server.client(), server.client():
             for _ in range(20):
                 with pytest.raises(InvalidStatus), server.client():

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from aichat.core import Web
+from aichat.core import WebConfig
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.web.access import authentication, rate_limits
 from aichat.web.access.rate_limits import Bucket, Buckets, Sockets, TooManySockets, client_of
@@ -135,7 +135,7 @@ def test_sockets_are_counted_for_each_client_and_forgotten() -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with a_server(web=Web(max_sockets=2, max_requests_per_s=10_000)) as server:
+    with a_server(web=WebConfig(max_sockets=2, max_requests_per_s=10_000)) as server:
         yield server
 
 
@@ -152,7 +152,7 @@ def test_too_many_requests_are_refused_in_words_and_told_when_to_come_back(
     monkeypatch.setattr(
         authentication, "Buckets", partial(Buckets, now=lambda: 0.0)
     )  # at one moment
-    with a_server(web=Web(max_requests_per_s=1)) as server:
+    with a_server(web=WebConfig(max_requests_per_s=1)) as server:
         answers = [httpx.get(server.url + "/health", trust_env=False) for _ in range(12)]
         assert [answer.status_code for answer in answers[:10]] == [200] * 10
         late = answers[-1]
@@ -244,7 +244,7 @@ def test_base64_audio_counts_by_its_length_in_seconds_not_in_bytes(server: Serve
 
 
 def test_a_silent_client_is_closed_with_the_reason() -> None:
-    with a_server(web=Web(max_silence_s=0.2)) as server, server.client() as client:
+    with a_server(web=WebConfig(max_silence_s=0.2)) as server, server.client() as client:
         code, reason = closed_by(client)
     assert (code, reason) == (1008, "Silent for 0.2 s: send audio, or a ping.")
 

@@ -11,27 +11,27 @@ import anyio
 import httpx
 import pytest
 
-from aichat.core import BackendFailed, Conversation, Model
+from aichat.core import BackendFailed, Conversation, ListedModel
 from aichat.core.testing.fakes import FakeLlm
 from support.chat import Given, a_store
 from support.html_forms import problem
 from support.in_process_server import Server, a_server
 
 MODELS = [
-    Model("maker/large", "Large", 200_000, 3.0, 15.0),
-    Model("maker/tiny", "Tiny", 8_192, 0.0, 0.0),
-    Model("other/<b>", "Other <b>", None, None, None),
-    *(Model(f"many/{n}", f"Many {n}", 4_096, 0.001, 0.5) for n in range(60)),
+    ListedModel("maker/large", "Large", 200_000, 3.0, 15.0),
+    ListedModel("maker/tiny", "Tiny", 8_192, 0.0, 0.0),
+    ListedModel("other/<b>", "Other <b>", None, None, None),
+    *(ListedModel(f"many/{n}", f"Many {n}", 4_096, 0.001, 0.5) for n in range(60)),
 ]
 
 
 class Listing(FakeLlm):
-    async def models(self) -> list[Model]:
+    async def models(self) -> list[ListedModel]:
         return MODELS
 
 
 class Unwilling(FakeLlm):
-    async def models(self) -> list[Model]:
+    async def models(self) -> list[ListedModel]:
         raise BackendFailed("The provider is away.", "Try again later.")
 
 

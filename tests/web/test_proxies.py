@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import InvalidStatus
 
-from aichat.core import BadSettings, Web, read_config
+from aichat.core import BadSettings, WebConfig, read_config
 from aichat.web.access.proxies import Proxies, address_of
 from support.chat import AT_EASE
 from support.in_process_server import Server, a_server
@@ -157,7 +157,7 @@ def test_what_is_no_address_is_none(text: str) -> None:
 # -- the setting ---------------------------------------------------------------------------------
 
 
-def configured(folder: Path, written: str) -> Web:
+def configured(folder: Path, written: str) -> WebConfig:
     path = folder / "plugins.toml"
     path.write_text(f"[web]\ntrusted_proxies = {written}\n")
     return read_config(path, {}).web
@@ -193,7 +193,7 @@ def test_what_is_none_stops_the_start_with_the_mend(
 # -- over the wire -------------------------------------------------------------------------------
 
 
-BEHIND: Web = attrs.evolve(
+BEHIND: WebConfig = attrs.evolve(
     TOKEN, trusted_proxies=("127.0.0.1",), allowed_hosts=("chat.example",)
 )  # fmt: skip
 
@@ -253,7 +253,7 @@ def statuses(server: Server, count: int, address: str) -> list[int]:
 
 
 def test_each_client_behind_a_proxy_has_limits_of_its_own() -> None:
-    web = Web(max_requests_per_s=1, trusted_proxies=("127.0.0.1",))
+    web = WebConfig(max_requests_per_s=1, trusted_proxies=("127.0.0.1",))
     with a_server(web=web) as server:
         # more than a slow machine is given back meanwhile, at one a second
         assert 429 in statuses(server, 40, "192.0.2.7")

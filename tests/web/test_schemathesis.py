@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from aichat.core import Model, load_plugins, new_id
+from aichat.core import ListedModel, load_plugins, new_id
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm
 from aichat.web.api.openapi import completed
@@ -41,8 +41,8 @@ CHECKS = [
 
 @define
 class ListingLlm(FakeLlm):
-    async def models(self) -> list[Model]:
-        return [Model("maker/large", "Large", 8_192)]
+    async def models(self) -> list[ListedModel]:
+        return [ListedModel("maker/large", "Large", 8_192)]
 
 
 @pytest.fixture(scope="module")

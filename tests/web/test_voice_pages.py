@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from aichat.core import BackendFailed, Voice
-from aichat.core.backends import Reference
+from aichat.core.backends import ReferenceClip
 from aichat.core.testing.fakes import FakeStt, FakeTts
 from support.audio_files import tone, wav
 from support.html_forms import problem
@@ -223,7 +223,7 @@ class Learning(FakeTts):
     def knows(self, voice: Voice) -> bool:
         return voice.audio_tokens is not None
 
-    async def learn(self, voice: Voice, reference: Reference | None) -> list[list[int]]:
+    async def learn(self, voice: Voice, reference: ReferenceClip | None) -> list[list[int]]:
         assert reference
         assert reference.rate == 24_000
         if reference.transcript == "Unclear.":

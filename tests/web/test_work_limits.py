@@ -10,14 +10,14 @@ import attrs
 import httpx
 import pytest
 
-from aichat.core import Conversation, Web
+from aichat.core import Conversation, WebConfig
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeTts
 from aichat.web.access.work_limits import PER_CONVERSATION, Allowance, Pace, RateLimited
 from support.chat import AT_EASE, CAST, a_store
 from support.in_process_server import Client, Server, a_server
 
-ONE_A_SECOND: Web = attrs.evolve(AT_EASE, max_turns_per_s=1)
+ONE_A_SECOND: WebConfig = attrs.evolve(AT_EASE, max_turns_per_s=1)
 AT_ONCE = 10
 
 

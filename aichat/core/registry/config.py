@@ -50,7 +50,7 @@ ENVIRONMENT = {
 
 
 @frozen
-class Web:
+class WebConfig:
     """The table [web]: address, access, and limits for each client."""
 
     host: str = "127.0.0.1"
@@ -104,7 +104,7 @@ class Config:
     path: Path
     parts: Mapping[str, Part]
     disable: tuple[str, ...] = ()
-    web: Web = Web()
+    web: WebConfig = WebConfig()
     environment: Mapping[str, str] = field(default=os.environ, repr=False, eq=False)
     """Where "$NAME" is looked up."""
     places: Places = field(factory=dict, repr=False, eq=False)
@@ -231,9 +231,9 @@ class _Web:
     environment: Mapping[str, str]
     table: Mapping[str, Any]
 
-    def read(self) -> Web:
+    def read(self) -> WebConfig:
         _refuse_unknown(
-            self.found, ("web",), "[web] a setting", self.table, signature(Web).parameters
+            self.found, ("web",), "[web] a setting", self.table, signature(WebConfig).parameters
         )
         hosts = self._checked("allowed_hosts", _misread_host)
         origins = self._checked("allowed_origins", _misread_origin)
@@ -241,7 +241,7 @@ class _Web:
         given = {key: value for key, value in limits.items() if value is not None}
         given["trusted_proxies"] = self._networks()
         given["components_page"] = self._switch("components_page")
-        return Web(self._host(), self._port(), hosts, origins, self._access(), **given)
+        return WebConfig(self._host(), self._port(), hosts, origins, self._access(), **given)
 
     def _names(self, key: str) -> tuple[str, ...]:
         return _names(self.found, ("web", key), self.table.get(key, []))
@@ -266,11 +266,11 @@ class _Web:
         self.found.add(("web", key), f"[web] {key} is {shown(value)}.", hint)
 
     def _host(self) -> str:
-        host = self.environment.get("HOST") or self.table.get("host", Web().host)
+        host = self.environment.get("HOST") or self.table.get("host", WebConfig().host)
         if isinstance(host, str):
             return host
         self._wrong("host", host, 'Write an address, as "127.0.0.1".')
-        return Web().host
+        return WebConfig().host
 
     def _port(self) -> int:
         hint = "Write a number from 0 to 65535."
@@ -278,11 +278,11 @@ class _Web:
             if _is_port(given):
                 return int(given)
             self.found.found.append(BadSettings(f"PORT in the environment is {given!r}.", hint))
-        elif _is_port(port := self.table.get("port", Web().port)):
+        elif _is_port(port := self.table.get("port", WebConfig().port)):
             return int(port)
         else:
             self._wrong("port", port, hint)
-        return Web().port
+        return WebConfig().port
 
     def _access(self) -> Literal["local", "token"]:
         value = self.table.get("access", "local")

@@ -20,7 +20,7 @@ from typing import Any, get_args
 from attrs import frozen
 
 from aichat.core.errors import BadValue
-from aichat.core.validators import is_clean
+from aichat.core.validators import is_storable
 
 from .annotations import choices, fits, hints, kinds, wanted
 
@@ -95,7 +95,7 @@ class LiveSetting:
 
     def _check_texts(self, texts: list[Any] | tuple[Any, ...]) -> None:
         good = all(
-            isinstance(one, str) and one.strip() and len(one) <= LONGEST_TEXT and is_clean(one)
+            isinstance(one, str) and one.strip() and len(one) <= LONGEST_TEXT and is_storable(one)
             for one in texts
         )
         if not good or len(texts) > MOST_TEXTS:

@@ -49,7 +49,7 @@ class State(StrEnum):
 
 
 @frozen
-class Status:
+class PartStatus:
     """One candidate, as the plug-ins page and the health check show it."""
 
     part: str
@@ -214,11 +214,11 @@ class Role:
             if c.state is State.STARTING and c.detail.startswith("weights:")
         ]
 
-    def statuses(self) -> list[Status]:
+    def statuses(self) -> list[PartStatus]:
         """Return the status of every candidate."""
         serving = self.serving
         return [
-            Status(c.part, c.name, c.state, c is serving, c.detail, c.notice)
+            PartStatus(c.part, c.name, c.state, c is serving, c.detail, c.notice)
             for c in self.candidates
         ]
 
@@ -273,7 +273,7 @@ class Parts:
         """The store."""
         return cast(Storage, self.roles["storage"].backend())
 
-    def statuses(self) -> list[Status]:
+    def statuses(self) -> list[PartStatus]:
         """Return the status of every candidate of every part."""
         return [status for role in self.roles.values() for status in role.statuses()]
 

@@ -12,7 +12,7 @@ from aichat.core.backends import Llm, Thinking, Usage, charges
 from aichat.core.bus.streams import closing
 from aichat.core.models import Character, Prompt, PromptMessage
 from aichat.core.tools import ToolCall, tool
-from aichat.core.validators import is_clean
+from aichat.core.validators import is_storable
 
 from .probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt_close, at_once, cut_off
 
@@ -58,7 +58,7 @@ class LlmContract:
         """Not one of them empty, and all fit to be stored."""
         async with closing(llm.reply(ask("Hello, who are you?"))) as stream:
             pieces = [piece async for piece in stream if isinstance(piece, str)]
-        assert all(piece and is_clean(piece) for piece in pieces)
+        assert all(piece and is_storable(piece) for piece in pieces)
         assert "".join(pieces).strip()
 
     async def test_it_stops_when_it_is_closed(self, llm: Llm) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from aichat.core.backends import Stt, Utterance, charges
 from aichat.core.events import MIC_RATE
-from aichat.core.validators import is_clean
+from aichat.core.validators import is_storable
 
 from .probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt, at_once, cut_off
 
@@ -51,12 +51,12 @@ class SttContract:
     @pytest.mark.parametrize("name", NOISES)
     async def test_noise_breaks_nothing(self, stt: Stt, name: str, speech_pcm: bytes) -> None:
         text = await stt.transcribe(Utterance(name, NOISES[name](), final=True))
-        assert is_clean(text)
+        assert is_storable(text)
         assert await stt.transcribe(Utterance(f"after {name}", speech_pcm, final=True))
 
     async def test_it_writes_what_can_be_kept(self, stt: Stt, speech_pcm: bytes) -> None:
         text = await stt.transcribe(Utterance("clean", speech_pcm, final=True))
-        assert is_clean(text)
+        assert is_storable(text)
         assert text.isprintable()
 
     async def test_it_declares_a_usable_concurrency(self, stt: Stt) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from aichat.core.backends import Ability, Clones, Reference, Tts, WordMark, abilities
+from aichat.core.backends import Ability, Clones, ReferenceClip, Tts, WordMark, abilities
 from aichat.core.bus.streams import closing
 from aichat.core.models import Voice
 
@@ -65,12 +65,12 @@ class TtsContract:
         return Voice("Contract", speaker_desc="A calm woman")
 
     @pytest.fixture
-    def reference(self) -> Reference:
+    def reference(self) -> ReferenceClip:
         """Return a reference to clone a voice from: two seconds of a vowel-like sound."""
         time = np.arange(2 * 24_000) / 24_000
         tone = sum(np.sin(2 * np.pi * 140 * n * time) / n for n in range(1, 12))
         sound = 6_000 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
-        return Reference(sound.astype("<i2").tobytes(), 24_000, "Ah, ah, ah, ah, ah, ah.")
+        return ReferenceClip(sound.astype("<i2").tobytes(), 24_000, "Ah, ah, ah, ah, ah, ah.")
 
     # -- what it declares --------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class TtsContract:
         assert is_exact or is_close or "seed" not in abilities(tts)
 
     async def test_it_speaks_in_a_cloned_voice_if_it_says_so(
-        self, tts: Tts, reference: Reference
+        self, tts: Tts, reference: ReferenceClip
     ) -> None:
         assert isinstance(tts, Clones) or "clone" not in abilities(tts)
         if isinstance(tts, Clones):

@@ -15,7 +15,7 @@ from typing import TypeVar
 import anyio
 from attrs import frozen
 
-from aichat.core import Backend, Llm, Prompt, PromptMessage, ToolCall, hookimpl, is_clean
+from aichat.core import Backend, Llm, Prompt, PromptMessage, ToolCall, hookimpl, is_storable
 
 from .lines import INTENTS, OUT_OF_LINES, STOP_WORDS, STYLES, Intent, Lines, Style
 from .tool_use import tool_results, wanted
@@ -182,7 +182,7 @@ def _filled(line: str, known: Mapping[str, str]) -> str:
     if not all(known[gap] for gap in re.findall(r"{(\w+)}", line)):
         return ""
     filled = line.format_map(known)
-    return filled[0].upper() + filled[1:] if is_clean(filled) else ""
+    return filled[0].upper() + filled[1:] if is_storable(filled) else ""
 
 
 def _was_last(line: str, scene: Scene) -> bool:

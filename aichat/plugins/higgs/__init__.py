@@ -18,10 +18,10 @@ from anyio import to_thread
 from aichat.core import (
     Ability,
     AichatError,
+    AudioTokens,
     Backend,
     BackendFailed,
-    Codes,
-    Reference,
+    ReferenceClip,
     Voice,
     closing,
     hookimpl,
@@ -119,26 +119,28 @@ class Higgs(LocalModel):
             is_written or not _is_cloned(voice)
         )
 
-    async def learn(self, voice: Voice, reference: Reference | None) -> Codes | None:
+    async def learn(self, voice: Voice, reference: ReferenceClip | None) -> AudioTokens | None:
         engine = self._running()
         codes = voice.audio_tokens if engine.fits(voice.audio_tokens) else None
         if reference is not None:
             return await self._written_down(voice, reference, codes)
 
-        def make_up(left: Callable[[], bool]) -> Codes:
+        def make_up(left: Callable[[], bool]) -> AudioTokens:
             with watched(self.max_concurrent):
-                made: Codes = engine.make_up(voice, left)
+                made: AudioTokens = engine.make_up(voice, left)
                 return made
 
         return codes or await self._done(make_up)
 
-    async def _written_down(self, voice: Voice, reference: Reference, codes: Codes | None) -> Codes:
+    async def _written_down(
+        self, voice: Voice, reference: ReferenceClip, codes: AudioTokens | None
+    ) -> AudioTokens:
         """Note the words, and return the codes: those that there are, else new ones."""
         engine = self._running()
 
-        def write_down(_: object) -> tuple[Codes, bool]:
+        def write_down(_: object) -> tuple[AudioTokens, bool]:
             with watched(self.max_concurrent):
-                written: tuple[Codes, bool] = engine.written_down(reference)
+                written: tuple[AudioTokens, bool] = engine.written_down(reference)
                 return written
 
         known, was_cut = (codes, False) if codes else await self._done(write_down)

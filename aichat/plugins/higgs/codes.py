@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aichat.core import Codes
+from aichat.core import AudioTokens
 
 from .layout import Frame, Layout
 
@@ -12,7 +12,7 @@ LONGEST = 750
 """Frames of a reference, 30 s: what is longer leaves too little room for what is to be said."""
 
 
-def fit(codes: Codes | None, layout: Layout) -> bool:
+def fit(codes: AudioTokens | None, layout: Layout) -> bool:
     """Return whether *codes* can have been made here; another engine's cannot be used."""
     if not codes or len(codes) != layout.books or not all(map(_is_list, codes)):
         return False
@@ -22,7 +22,7 @@ def fit(codes: Codes | None, layout: Layout) -> bool:
     )
 
 
-def frames(codes: Codes) -> list[Frame]:
+def frames(codes: AudioTokens) -> list[Frame]:
     """Turn kept codes into frames."""
     return [list(frame) for frame in zip(*codes, strict=True)]
 

@@ -15,7 +15,7 @@ import soxr
 import torch
 from attrs import define, field
 
-from aichat.core import BadValue, Codes, Reference, Voice
+from aichat.core import AudioTokens, BadValue, ReferenceClip, Voice
 from aichat.toolkit.thread_streams import Listener, ReaderLeft
 from aichat.toolkit.voices.text_chunks import pieces
 
@@ -49,7 +49,7 @@ class Engine:
     usual: Mapping[str, Any] = field(factory=dict)
     plan: Plan = SOON
 
-    def fits(self, codes: Codes | None) -> bool:
+    def fits(self, codes: AudioTokens | None) -> bool:
         """Return whether reference codes can have been made here."""
         return fit(codes, self.loaded.layout)
 
@@ -70,11 +70,11 @@ class Engine:
             _hand_over(sounding.rest(), listener)
             carried.append(Said(sounding.frames, piece))
 
-    def make_up(self, voice: Voice, left: Callable[[], bool]) -> Codes:
+    def make_up(self, voice: Voice, left: Callable[[], bool]) -> AudioTokens:
         """Return the codes of the first words in a described voice: :data:`SAMPLE`."""
         return kept(list(self.frames(SAMPLE, voice, [], left))[:LONGEST])
 
-    def written_down(self, reference: Reference) -> tuple[Codes, bool]:
+    def written_down(self, reference: ReferenceClip) -> tuple[AudioTokens, bool]:
         """Return the codes of a clip, and whether it was cut. Raises :class:`BadValue`."""
         wave = np.frombuffer(reference.pcm, "<i2").astype(np.float32) / np.float32(32768)
         wave = soxr.resample(wave, reference.rate, self.loaded.rate)

@@ -12,12 +12,12 @@ from attrs import define, field
 
 from aichat.core import (
     BackendFailed,
-    Model,
+    ListedModel,
+    LlmOutput,
     Prompt,
     PromptMessage,
     Tool,
     ToolCall,
-    Written,
     closing,
 )
 from aichat.core.redaction import shown_url
@@ -39,7 +39,7 @@ MOST_TRIES = 6
 """Requests for one reply, each with fewer optional fields than the one before."""
 
 Effort = Literal["", "none", "minimal", "low", "medium", "high"]
-Pieces = AsyncGenerator[Written, None]
+Pieces = AsyncGenerator[LlmOutput, None]
 
 
 @define(eq=False)
@@ -69,7 +69,7 @@ class OpenAiLlm(Client):
     def _longest(self) -> float:
         return self.first_token_seconds + self.between_tokens_seconds  # ours are shorter
 
-    async def reply(self, prompt: Prompt) -> AsyncIterator[Written]:
+    async def reply(self, prompt: Prompt) -> AsyncIterator[LlmOutput]:
         pieces, piece = await self._begun(prompt)
         async with closing(pieces):
             while piece is not None:
@@ -78,7 +78,7 @@ class OpenAiLlm(Client):
                 yield piece
                 piece = await self._next(pieces)
 
-    async def models(self) -> Sequence[Model]:
+    async def models(self) -> Sequence[ListedModel]:
         try:
             with anyio.fail_after(LIST_SECONDS):
                 page = await self._server.client.models.list()
@@ -122,11 +122,11 @@ class OpenAiLlm(Client):
             return {"reasoning": {"effort": self.reasoning}}
         return {"reasoning_effort": self.reasoning}
 
-    async def _begun(self, prompt: Prompt) -> tuple[Pieces, Written | None]:
+    async def _begun(self, prompt: Prompt) -> tuple[Pieces, LlmOutput | None]:
         """Return the stream and its first piece."""
         return await self._server.twice(lambda: self._attempt(prompt), self.first_token_seconds)
 
-    async def _attempt(self, prompt: Prompt) -> tuple[Pieces, Written | None]:
+    async def _attempt(self, prompt: Prompt) -> tuple[Pieces, LlmOutput | None]:
         """Ask; leave out what the server refuses, and ask again."""
         model = self._model(prompt)
         without, named = set(self._refused.of(model)), set[str]()
@@ -151,7 +151,9 @@ class OpenAiLlm(Client):
         if fields:
             self._refused.remember(model, fields)
 
-    async def _try(self, request: dict[str, Any], prompt: Prompt) -> tuple[Pieces, Written | None]:
+    async def _try(
+        self, request: dict[str, Any], prompt: Prompt
+    ) -> tuple[Pieces, LlmOutput | None]:
         stream = await self._server.client.chat.completions.create(**request)
         names = [tool.name for tool in prompt.tools]
         between = self.between_tokens_seconds
@@ -162,7 +164,7 @@ class OpenAiLlm(Client):
             await pieces.aclose()
             raise
 
-    async def _next(self, pieces: Pieces) -> Written | None:
+    async def _next(self, pieces: Pieces) -> LlmOutput | None:
         try:
             return await anext(pieces, None)
         except Exception as error:
@@ -200,13 +202,13 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _model(listed: Any) -> Model:
+def _model(listed: Any) -> ListedModel:
     """Read one model of a list; vLLM has another name for the length."""
     length = getattr(listed, "context_length", None) or getattr(listed, "max_model_len", None)
     id = str(listed.id)
     pricing = getattr(listed, "pricing", None)
     prices = pricing if isinstance(pricing, Mapping) else {}
-    return Model(
+    return ListedModel(
         id,
         str(getattr(listed, "name", None) or id),
         length if isinstance(length, int) else None,

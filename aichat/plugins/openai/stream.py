@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 from attrs import define, field
 
-from aichat.core import THINKING, BackendFailed, TimedOut, ToolCall, Usage, Written, is_clean
+from aichat.core import THINKING, BackendFailed, LlmOutput, TimedOut, ToolCall, Usage, is_storable
 
 from .chunks import ENDS, delta_of, usage_of
 from .event_stream import Events
@@ -79,7 +79,7 @@ class Reading:
         self.calls = Calls(self.names)
         self.events = Events(self.stream.response.aiter_bytes())
 
-    async def pieces(self) -> AsyncGenerator[Written, None]:
+    async def pieces(self) -> AsyncGenerator[LlmOutput, None]:
         """Yield what is meant to be read, then calls and usage; close the stream at the end."""
         chunks = self.events.objects()
         try:
@@ -127,7 +127,7 @@ class Reading:
             return self.thought_seconds
         return self.seconds if self.wrote else inf
 
-    def rest(self) -> Iterator[Written]:
+    def rest(self) -> Iterator[LlmOutput]:
         """Yield what is known only at the end. Raises :class:`BackendFailed` if that is nothing."""
         if text := self.halves.flush():
             self.wrote = True
@@ -177,7 +177,7 @@ NOTHING = {
 
 def cleaned(text: str) -> str:
     """Take out what no store can keep."""
-    if is_clean(text):
+    if is_storable(text):
         return text
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return whole.replace("\0", "\ufffd")

@@ -12,7 +12,16 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from aichat.core import Ability, Backend, CannotStart, Codes, Reference, Voice, closing, hookimpl
+from aichat.core import (
+    Ability,
+    AudioTokens,
+    Backend,
+    CannotStart,
+    ReferenceClip,
+    Voice,
+    closing,
+    hookimpl,
+)
 from aichat.toolkit.local_model import LocalModel
 from aichat.toolkit.thread_streams import Listener
 from aichat.toolkit.weights import Weights
@@ -87,7 +96,7 @@ class Pocket(LocalModel):
         is_cloned = self.clone and voice.method == "clone" and voice.audio_path is not None
         return not is_cloned or voice.audio_path in self._running().clones
 
-    async def learn(self, voice: Voice, reference: Reference | None) -> Codes | None:
+    async def learn(self, voice: Voice, reference: ReferenceClip | None) -> AudioTokens | None:
         """Keep how the clip sounds; in memory only, since it is no row of numbers."""
         engine, key = self._running(), voice.audio_path
         if reference is not None and key is not None:

@@ -21,7 +21,7 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 from attrs import define, field
 from pocket_tts.utils.utils import get_predefined_voice
 
-from aichat.core import BadValue, CannotStart, Reference, Voice
+from aichat.core import BadValue, CannotStart, ReferenceClip, Voice
 from aichat.toolkit.temporary_files import mark
 from aichat.toolkit.thread_streams import Listener
 from aichat.toolkit.voices.text_chunks import pieces
@@ -57,7 +57,7 @@ class Engine:
         finally:
             self.free.append(model)
 
-    def learn(self, key: str, reference: Reference) -> None:
+    def learn(self, key: str, reference: ReferenceClip) -> None:
         """Keep how a clip sounds, under *key*. Raises :class:`BadValue`."""
         wave = np.frombuffer(reference.pcm, "<i2").astype(np.float32) / np.float32(32768)
         wave = soxr.resample(wave, reference.rate, self.rate)[: int(LONGEST_CLIP * self.rate)]

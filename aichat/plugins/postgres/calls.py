@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from aichat.core import Changes, Character, Conversation, Message, Voice, require_json, slug
+from aichat.core import Character, Conversation, FieldChanges, Message, Voice, require_json, slug
 from aichat.core.store_rules import changed, clip_key, numbered
 from aichat.toolkit.seed import READY_CHARACTERS, READY_VOICES
 
@@ -46,7 +46,7 @@ class Calls(ABC):
     async def add_character(self, character: Character) -> Character:
         return record(Character, await self.call("add_character", character=_entry(character)))
 
-    async def change_character(self, id: str, changes: Changes) -> Character:
+    async def change_character(self, id: str, changes: FieldChanges) -> Character:
         given = _checked(Character("x", "x"), changes)
         return record(Character, await self.call("change_character", id=id, changes=given))
 
@@ -64,7 +64,7 @@ class Calls(ABC):
     async def add_voice(self, voice: Voice) -> Voice:
         return record(Voice, await self.call("add_voice", voice=fields(voice)))
 
-    async def change_voice(self, key: str, changes: Changes) -> Voice:
+    async def change_voice(self, key: str, changes: FieldChanges) -> Voice:
         given = _checked(Voice("x"), changes)
         return record(Voice, await self.call("change_voice", key=key, changes=given))
 
@@ -97,12 +97,12 @@ class Calls(ABC):
         given = fields(conversation)
         return record(Conversation, await self.call("add_conversation", conversation=given))
 
-    async def change_conversation(self, id: str, changes: Changes) -> Conversation:
+    async def change_conversation(self, id: str, changes: FieldChanges) -> Conversation:
         given = _checked(Conversation("x"), changes)
         return record(Conversation, await self.call("change_conversation", id=id, changes=given))
 
     async def adjust_conversation(
-        self, id: str, settings: Mapping[str, Any], changes: Changes
+        self, id: str, settings: Mapping[str, Any], changes: FieldChanges
     ) -> Conversation:
         require_json("settings", settings)
         given = _checked(Conversation("x"), changes)
@@ -182,7 +182,7 @@ def _entry(character: Character) -> dict[str, Any]:
     return {**fields(character), "slug": base, "number": number}
 
 
-def _checked(blank: attrs.AttrsInstance, changes: Changes) -> dict[str, Any]:
+def _checked(blank: attrs.AttrsInstance, changes: FieldChanges) -> dict[str, Any]:
     """Return *changes* by the rules of the record, which *blank* keeps with any field changed."""
     after = fields(changed(blank, changes))
     return {name: after[name] for name in changes}

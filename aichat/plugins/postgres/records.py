@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from aichat.core import BadValue, is_clean
+from aichat.core import BadValue, is_storable
 from aichat.core.store_rules import words
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
@@ -45,7 +45,7 @@ def _hash(word: str) -> str:
 def plain(value: Any) -> Any:
     """Return *value* as dicts, lists and scalars, or raise :class:`BadValue` if it is not JSON."""
     if isinstance(value, str):
-        if not is_clean(value):
+        if not is_storable(value):
             raise BadValue("A text holds U+0000 or half a character.", "Take it out.")
         return value
     if value is None or isinstance(value, int) or (isinstance(value, float) and isfinite(value)):

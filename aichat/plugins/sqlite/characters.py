@@ -7,7 +7,7 @@ from sqlite3 import Connection
 
 from attrs import evolve
 
-from aichat.core import Changes, Character, Voice, slug
+from aichat.core import Character, FieldChanges, Voice, slug
 from aichat.core.store_rules import changed, clip_keys, in_use, numbered
 
 from . import clips
@@ -32,7 +32,7 @@ def add_character(connection: Connection, character: Character) -> Character:
     return character
 
 
-def change_character(connection: Connection, id: str, changes: Changes) -> Character:
+def change_character(connection: Connection, id: str, changes: FieldChanges) -> Character:
     """Change fields of a character."""
     character = changed(CHARACTERS.find(connection, id), changes)
     _require_voice(connection, character)
@@ -73,7 +73,9 @@ def add_voice(connection: Connection, voice: Voice) -> Voice:
     return VOICES.add(connection, voice)
 
 
-def change_voice(connection: Connection, key: str, changes: Changes) -> tuple[Voice, list[str]]:
+def change_voice(
+    connection: Connection, key: str, changes: FieldChanges
+) -> tuple[Voice, list[str]]:
     """Change fields of a voice; return it, and the clips that went with the change."""
     before = VOICES.find(connection, key)
     voice = changed(before, changes)

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import evolve
 
-from aichat.core import Changes, Character, Conversation, Message
+from aichat.core import Character, Conversation, FieldChanges, Message
 from aichat.core.store_rules import absent, changed, elsewhere, merged, missing, words
 
 from .records import CHARACTERS, CONVERSATIONS, MANY, MESSAGES, bounded, iso, to_json
@@ -36,7 +36,7 @@ def add_conversation(connection: Connection, conversation: Conversation) -> Conv
     return CONVERSATIONS.add(connection, conversation)
 
 
-def change_conversation(connection: Connection, id: str, changes: Changes) -> Conversation:
+def change_conversation(connection: Connection, id: str, changes: FieldChanges) -> Conversation:
     """Change fields of a conversation."""
     conversation = changed(CONVERSATIONS.find(connection, id), changes)
     _require_cast(connection, conversation)
@@ -44,7 +44,7 @@ def change_conversation(connection: Connection, id: str, changes: Changes) -> Co
 
 
 def adjust_conversation(
-    connection: Connection, id: str, settings: Mapping[str, Any], changes: Changes
+    connection: Connection, id: str, settings: Mapping[str, Any], changes: FieldChanges
 ) -> Conversation:
     """Set some of its settings, and change fields."""
     before = CONVERSATIONS.find(connection, id)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 import anyio.to_thread
 
-from aichat.core import Changes, Character, Conversation, Message, NotFound, Voice
+from aichat.core import Character, Conversation, FieldChanges, Message, NotFound, Voice
 from aichat.core.store_rules import clip_key
 
 from . import backup, characters, clips, conversations
@@ -72,7 +72,7 @@ class Sqlite:
     async def add_character(self, character: Character) -> Character:
         return await self._write(characters.add_character, character)
 
-    async def change_character(self, id: str, changes: Changes) -> Character:
+    async def change_character(self, id: str, changes: FieldChanges) -> Character:
         return await self._write(characters.change_character, id, changes)
 
     async def delete_character(self, id: str) -> None:
@@ -89,7 +89,7 @@ class Sqlite:
     async def add_voice(self, voice: Voice) -> Voice:
         return await self._write(characters.add_voice, voice)
 
-    async def change_voice(self, key: str, changes: Changes) -> Voice:
+    async def change_voice(self, key: str, changes: FieldChanges) -> Voice:
         voice, gone = await self._write(characters.change_voice, key, changes)
         await self._drop(gone)
         return voice
@@ -124,11 +124,11 @@ class Sqlite:
     async def add_conversation(self, conversation: Conversation) -> Conversation:
         return await self._write(conversations.add_conversation, conversation)
 
-    async def change_conversation(self, id: str, changes: Changes) -> Conversation:
+    async def change_conversation(self, id: str, changes: FieldChanges) -> Conversation:
         return await self._write(conversations.change_conversation, id, changes)
 
     async def adjust_conversation(
-        self, id: str, settings: Mapping[str, Any], changes: Changes
+        self, id: str, settings: Mapping[str, Any], changes: FieldChanges
     ) -> Conversation:
         return await self._write(conversations.adjust_conversation, id, settings, changes)
 

@@ -11,7 +11,7 @@ import transformers
 from attrs import frozen
 from jinja2 import TemplateError
 
-from aichat.core import BackendFailed, CannotStart, Prompt, PromptMessage, Usage, is_clean
+from aichat.core import BackendFailed, CannotStart, Prompt, PromptMessage, Usage, is_storable
 from aichat.toolkit.local_model import device_of, first_line, precision_of
 from aichat.toolkit.prompts.message_roles import in_turns, without_system, without_tools
 from aichat.toolkit.thread_streams import Listener
@@ -159,4 +159,4 @@ class _Streamer(transformers.TextStreamer):  # type: ignore[misc, unused-ignore]
         text = self.stops.feed(text) + (self.stops.flush() if stream_end else "")
         if text:
             self.wrote = self.wrote or bool(text.strip())
-            self.listener(text if is_clean(text) else text.replace("\0", "\ufffd"))
+            self.listener(text if is_storable(text) else text.replace("\0", "\ufffd"))

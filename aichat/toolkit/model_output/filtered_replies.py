@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import anyio
 from attrs import define, field
 
-from aichat.core.backends import THINKING, Llm, Thinking, Usage, Written
+from aichat.core.backends import THINKING, Llm, LlmOutput, Thinking, Usage
 from aichat.core.bus.streams import closing
 from aichat.core.errors import BackendFailed
 from aichat.core.models import Prompt
@@ -47,7 +47,7 @@ class ThinkingHabits:
 
 async def filtered_reply(
     llm: Llm, prompt: Prompt, habits: ThinkingHabits
-) -> AsyncIterator[Written | Withdrawn]:
+) -> AsyncIterator[LlmOutput | Withdrawn]:
     """Ask *llm*; yield its text without reasoning, template tokens and tool calls as text.
 
     A tool call written as text is yielded as a call if the prompt offers the tool. The reply ends
@@ -85,7 +85,7 @@ def _slices(piece: object) -> list[str]:
     return [piece[begin : begin + SLICE] for begin in range(0, len(piece), SLICE)]
 
 
-def _read(part: str, text: ReplyFilter) -> Sequence[Written | Withdrawn]:
+def _read(part: str, text: ReplyFilter) -> Sequence[LlmOutput | Withdrawn]:
     """Return what is certain after *part*; ``THINKING`` if the model writes what is not shown."""
     works = text.works
     said = text.feed(part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aichat.core.backends import Utterance
 from aichat.core.errors import BackendFailed
 from aichat.core.events import MIC_RATE
-from aichat.core.validators import is_clean
+from aichat.core.validators import is_storable
 
 SHORTEST_LIMIT = 1_000
 """Most letters for silence; each second of speech adds to it."""
@@ -29,7 +29,7 @@ def transcript(text: object, utterance: Utterance) -> str:
             f"The speech recogniser wrote {len(text):,} letters for {seconds:.1f} s of speech."
         )
         raise BackendFailed(problem, HINT)
-    if not is_clean(text):
+    if not is_storable(text):
         whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = whole.replace("\0", "\ufffd")
     return text.strip()

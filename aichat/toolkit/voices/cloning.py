@@ -13,7 +13,7 @@ from typing import Any
 import anyio.to_thread
 from attrs import evolve
 
-from aichat.core.backends import Clones, Reference, Tts
+from aichat.core.backends import Clones, ReferenceClip, Tts
 from aichat.core.errors import BadValue, NotFound
 from aichat.core.models import Voice
 from aichat.core.storage import Storage
@@ -54,13 +54,13 @@ def _sounds_like(one: Voice, other: Voice) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in MADE_OF)
 
 
-async def _reference(voice: Voice, storage: Storage) -> Reference | None:
+async def _reference(voice: Voice, storage: Storage) -> ReferenceClip | None:
     if voice.method != "clone" or voice.audio_path is None:
         return None
     clip = await storage.clip(voice.audio_path)
     words = await storage.clip(voice.text_path) if voice.text_path else b""
     pcm, rate = await anyio.to_thread.run_sync(_read, clip, voice.voice)
-    return Reference(pcm, rate, words.decode("utf-8", "replace").strip())
+    return ReferenceClip(pcm, rate, words.decode("utf-8", "replace").strip())
 
 
 def _read(clip: bytes, name: str) -> tuple[bytes, int]:

@@ -16,7 +16,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 from pluggy import PluginManager
 
-from aichat.core import Actor, AichatError, Connection, Denied, Unreachable, Web
+from aichat.core import Actor, AichatError, Connection, Denied, Unreachable, WebConfig
 from aichat.core.authentication import Authentication
 
 from .rate_limits import Buckets, Sockets, TooMany, client_of
@@ -82,7 +82,9 @@ class OpenSocket:
 class Authenticator:
     """Lets authenticated requests through to *app*; *access* is aichat's own plug-in."""
 
-    def __init__(self, app: ASGIApp, manager: PluginManager, access: Access, web: Web) -> None:
+    def __init__(
+        self, app: ASGIApp, manager: PluginManager, access: Access, web: WebConfig
+    ) -> None:
         if manager.has_plugin(PLUGIN):
             manager.unregister(name=PLUGIN)  # of an application made before this one
         manager.register(access, PLUGIN)

@@ -13,7 +13,7 @@ from math import ceil
 
 from attrs import Factory, define, field, frozen
 
-from aichat.core import Web
+from aichat.core import WebConfig
 
 from .rate_limits import Bucket, Buckets, TooMany, client_of
 
@@ -104,7 +104,7 @@ class Paces:
     wishes: Pace
 
     @classmethod
-    def by(cls, web: Web, now: Callable[[], float]) -> Paces:
+    def by(cls, web: WebConfig, now: Callable[[], float]) -> Paces:
         """Return the limits that ``[web]`` in plugins.toml sets."""
         most = web.max_sockets
         turns = Pace("Messages", web.max_turns_per_s, TURNS_AT_ONCE, most, now)

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import click
 
-from aichat.core import AichatError, BackedUp, CannotStart, Parts, cast_parts
+from aichat.core import AichatError, BacksUp, CannotStart, Parts, parts_from_config
 from aichat.core.registry.selection import run_parts
 from aichat.web.app import Setup, read_setup
 
@@ -28,10 +28,10 @@ def back_up(file: Path) -> None:
 async def _back_up(setup: Setup, file: Path) -> str:
     if setup.error or setup.manager is None:
         raise setup.error or CannotStart("There are no plug-ins.", "Install aichat again.")
-    role = cast_parts(setup.config, setup.manager).roles["storage"]
+    role = parts_from_config(setup.config, setup.manager).roles["storage"]
     async with run_parts(Parts({"storage": role})):  # the one that a server would take
         storage = role.backend()
-        if not isinstance(storage, BackedUp):
+        if not isinstance(storage, BacksUp):
             name = role.serving.name if role.serving else "that serves"
             raise CannotStart(
                 f"The storage {name!r} has no backup of its own.",

@@ -9,7 +9,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, FromQuery
 from markupsafe import escape
 
-from aichat.core import BadValue, is_clean
+from aichat.core import BadValue, is_storable
 from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.fragments import partial
 from aichat.web.html.page import Page, Req, done, page, wants_page
@@ -27,7 +27,7 @@ async def several(
 ) -> Page:
     """All conversations, or those in which some words were said; *gone* was deleted just now."""
     query = q.strip()[:LONGEST_QUERY]
-    found = await app.listing.entries(app.storage, query if is_clean(query) else "")
+    found = await app.listing.entries(app.storage, query if is_storable(query) else "")
     undo = gone if gone in app.deleted_conversations else ""
     return page(
         request,
@@ -72,7 +72,7 @@ async def act(request: Req, app: App, data: Form, conversation_id: FromPath[str]
 
 async def _rename(app: ApplicationState, id: str, title: str) -> None:
     title = " ".join(title.split())
-    if not title or len(title) > LONGEST_TITLE or not is_clean(title):
+    if not title or len(title) > LONGEST_TITLE or not is_storable(title):
         problem = f"A title has 1 to {LONGEST_TITLE} letters."
         raise BadValue(problem, "Write one within that length.", "title")
     await app.storage.change_conversation(id, {"title": title})

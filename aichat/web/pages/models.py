@@ -12,7 +12,7 @@ from litestar import Router, get, post
 from litestar.datastructures import FormMultiDict
 from litestar.params import QueryParameter
 
-from aichat.core import AichatError, Conversation, Model, Parts, Status, Storage
+from aichat.core import AichatError, Conversation, ListedModel, Parts, PartStatus, Storage
 from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.page import Page, Req, done, page
 from aichat.web.schemas.decoding import BadBody, fill
@@ -188,7 +188,7 @@ async def _catalogue(
     }
 
 
-async def _models(app: ApplicationState) -> tuple[Sequence[Model], str]:
+async def _models(app: ApplicationState) -> tuple[Sequence[ListedModel], str]:
     """Return the models, or why they cannot be listed."""
     try:
         with anyio.fail_after(CATALOGUE_SECONDS):
@@ -199,7 +199,7 @@ async def _models(app: ApplicationState) -> tuple[Sequence[Model], str]:
         return (), error.line
 
 
-def _found(models: Sequence[Model], q: str) -> list[Model]:
+def _found(models: Sequence[ListedModel], q: str) -> list[ListedModel]:
     words = q.casefold().split()
     return [m for m in models if all(w in f"{m.id}\n{m.name}".casefold() for w in words)]
 
@@ -225,11 +225,11 @@ def _differing(chosen: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _llms(parts: Parts) -> list[Status]:
+def _llms(parts: Parts) -> list[PartStatus]:
     return [one for one in parts.statuses() if one.part == "llm"]
 
 
-def _serving(parts: Parts) -> Status | None:
+def _serving(parts: Parts) -> PartStatus | None:
     return next((one for one in _llms(parts) if one.serving), None)
 
 

@@ -16,7 +16,7 @@ from litestar.params import Body, FromPath
 from litestar.response import Stream
 from pluggy import PluginManager
 
-from aichat.core import BackedUp, BadValue, Config, NotFound, Parts, new_id
+from aichat.core import BacksUp, BadValue, Config, NotFound, Parts, new_id
 from aichat.core.errors import BadSettings
 from aichat.core.turn_rules import DEFAULT, STRATEGIES, TURN_SETTINGS
 from aichat.toolkit.packages import version
@@ -77,7 +77,7 @@ async def _settings(
         strategy=_strategy(chosen),
         counts=await _counts(app.parts),
         storage=next(one.name for one in statuses if one.part == "storage" and one.serving),
-        has_backup=isinstance(app.storage, BackedUp),
+        has_backup=isinstance(app.storage, BacksUp),
         components_page=app.config.web.components_page,
         version=version(),
         python=platform.python_version(),

@@ -11,7 +11,7 @@ from litestar import Router, get, post
 from litestar.datastructures import FormMultiDict
 from litestar.params import FromPath
 
-from aichat.core import BadValue, Status
+from aichat.core import BadValue, PartStatus
 from aichat.web.application_state import App, ApplicationState
 from aichat.web.html.page import Page, Req, done, page
 from aichat.web.schemas.forms import read_form
@@ -89,7 +89,7 @@ class Serving:
 
     part: str
     title: str
-    status: Status | None
+    status: PartStatus | None
     settings: list[Setting] = field(factory=list)
     """Settings that are read once, when it starts."""
     fields: list[Field] = field(factory=list)

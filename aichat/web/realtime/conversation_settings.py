@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aichat.core import Adjusts, Changes, Conversation, Storage
+from aichat.core import Adjusts, Conversation, FieldChanges, Storage
 from aichat.web.settings.conversation_defaults import merged
 
 from .record_locks import RecordLocks
@@ -19,7 +19,7 @@ async def change_settings(
     locks: RecordLocks,
     id: str,
     wanted: Settings | Choose,
-    changes: Changes | None = None,
+    changes: FieldChanges | None = None,
 ) -> Conversation:
     """Change the *wanted* settings (null removes one), and fields of the conversation with them.
 

@@ -13,7 +13,7 @@ from aichat.core import (
     NotFound,
     Parts,
     Storage,
-    is_clean,
+    is_storable,
 )
 from aichat.web.settings.conversation_defaults import begun, new_conversation
 
@@ -112,5 +112,5 @@ async def _recast(storage: Storage, entered: Entered, ids: Sequence[str]) -> Ent
 
 
 def _require_clean(id: str) -> None:
-    if not is_clean(id):  # some stores cannot even be asked
+    if not is_storable(id):  # some stores cannot even be asked
         raise NotFound("There is nothing with that id.", "Check the id.")

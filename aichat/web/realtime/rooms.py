@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import Factory, define, field
 
-from aichat.core import Bus, Changes, Character, Conversation, Message, NotFound, Parts
+from aichat.core import Bus, Character, Conversation, FieldChanges, Message, NotFound, Parts
 from aichat.core.bus.tasks import TaskPool
 from aichat.core.events import (
     ConversationClosed,
@@ -106,7 +106,7 @@ class Rooms:
                 room.change(conversation, view)
 
     async def change_settings(
-        self, id: str, wanted: Settings | Choose, changes: Changes | None = None
+        self, id: str, wanted: Settings | Choose, changes: FieldChanges | None = None
     ) -> Conversation:
         """Change settings and fields of a conversation, and send them to its clients."""
         changed = await change_settings(self.parts.storage, self.record_locks, id, wanted, changes)

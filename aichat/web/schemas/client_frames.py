@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from aichat.core import AichatError, is_clean
+from aichat.core import AichatError, is_storable
 
 from . import settings
 from .settings import FRAME_LIMIT, LONGEST_MS, MOST_LINES, TEXT_LIMIT, Ids
@@ -148,7 +148,7 @@ def decode(frame: str) -> Incoming:
     if isinstance(message, TextMessage):
         message.text = checked_text(message.text)
     for name, text in _texts(message):
-        if not is_clean(text):
+        if not is_storable(text):
             problem = f"A frame is wrong: `{name}` holds a character that cannot be kept."
             raise BadFrame(problem, "Take it out.")
     return message
@@ -176,6 +176,6 @@ def checked_text(text: str) -> str:
         raise BadFrame("A message without text was sent.", "Write something first.")
     if len(text) > TEXT_LIMIT:
         raise BadFrame(f"A message is over {TEXT_LIMIT} letters.", "Shorten it.")
-    if not is_clean(text):
+    if not is_storable(text):
         raise BadFrame("A message holds a character that cannot be kept.", "Take it out.")
     return text.strip()

@@ -19,7 +19,7 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 from msgspec import NODEFAULT, Struct
 
-from aichat.core import BadValue, is_clean
+from aichat.core import BadValue, is_storable
 
 from . import known_names
 
@@ -182,7 +182,7 @@ def _place(error: str) -> tuple[str, str]:
 
 def _unkept(value: Any, where: str) -> Iterator[Mistake]:
     """Yield a mistake for each text that no store can keep."""
-    if isinstance(value, str) and not is_clean(value):
+    if isinstance(value, str) and not is_storable(value):
         yield Mistake(where, "It holds U+0000 or half of a surrogate pair, which cannot be stored.")
     elif isinstance(value, dict):
         for key, item in value.items():

@@ -8,7 +8,7 @@ from time import monotonic
 import anyio
 from attrs import define, field
 
-from aichat.core import ListsModels, Model, NotReady, Parts
+from aichat.core import ListedModel, ListsModels, NotReady, Parts
 
 KEPT_SECONDS = 300.0
 
@@ -17,12 +17,12 @@ KEPT_SECONDS = 300.0
 class Catalogue:
     """A cache of the models that a backend lists; one request to it at a time."""
 
-    models: Sequence[Model] = ()
+    models: Sequence[ListedModel] = ()
     source: object = None
     until: float = 0.0
     asking: anyio.Lock = field(factory=anyio.Lock)
 
-    async def ask(self, parts: Parts) -> Sequence[Model]:
+    async def ask(self, parts: Parts) -> Sequence[ListedModel]:
         """Return the models of the serving backend. Raises NotReady if it cannot list them."""
         llm: object = parts.llm
         if not isinstance(llm, ListsModels):

@@ -12,7 +12,7 @@ import anyio
 import click
 from attrs import Factory, define
 
-from aichat.core import Parts, Status
+from aichat.core import Parts, PartStatus
 from aichat.core.registry.selection import State
 
 EVERY_SECONDS = 5.0
@@ -75,7 +75,7 @@ class DownloadLog:
         for status in self.parts.statuses():
             self._look(status)
 
-    def _look(self, status: Status) -> None:
+    def _look(self, status: PartStatus) -> None:
         who = (status.part, status.name)
         if status.state is State.STARTING:
             is_due = monotonic() - self.reported.get(who, -EVERY_SECONDS) >= EVERY_SECONDS

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from aichat.core import Config, Connection, Parts, Status, charges
+from aichat.core import Config, Connection, Parts, PartStatus, charges
 from aichat.core.authentication import Authentication
 from aichat.core.redaction import redacted
 from aichat.toolkit.file_permissions import exposed
@@ -100,7 +100,7 @@ def _line(one: Installed, parts: Parts, results: Mapping[str, Result], hide: _Hi
         why = one.problem or f"not named in `use` under [{one.part}]"
         return Line(one.part, one.name, "unused", False, hide(why), weights=weights)
     candidate = parts.roles[one.part].candidates[one.place]
-    status: Status = parts.roles[one.part].statuses()[one.place]
+    status: PartStatus = parts.roles[one.part].statuses()[one.place]
     round_ = results.get(one.part) if status.serving else None
     detail = status.detail or ("" if status.serving else _second(status))
     return Line(
@@ -116,7 +116,7 @@ def _line(one: Installed, parts: Parts, results: Mapping[str, Result], hide: _Hi
     )
 
 
-def _second(status: Status) -> str:
+def _second(status: PartStatus) -> str:
     return "on standby: an earlier one in `use` is in use" if status.state == "ready" else ""
 
 
