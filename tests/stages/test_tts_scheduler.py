@@ -10,7 +10,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aichat.stages.speaking.slots import Deadline, TtsScheduler
+from aichat.stages.speaking.tts_scheduler import Deadline, TtsScheduler
 
 NEEDS = st.tuples(st.integers(0, 3).map(float), st.integers(0, 2), st.integers(0, 2))
 CHOICE = st.integers(0, 9)

@@ -21,7 +21,12 @@ from aichat.core.turn_rules import (
 from aichat.stages.answering.common_words import is_common
 from aichat.stages.answering.mentions import addressed
 from aichat.stages.answering.text_folding import fold
-from aichat.stages.answering.turn_taking import answering, asked, going_on, silence
+from aichat.stages.answering.turn_taking import (
+    choose_next_speakers,
+    choose_requested_speakers,
+    choose_speakers,
+    explain_silence,
+)
 
 CAST = [
     Character("o", "Olivia Barns"),
@@ -133,12 +138,14 @@ TEXTS = st.text() | st.lists(
 def test_whatever_is_said_each_answers_once_at_most_and_the_muted_never(
     text: str, cast: list[Character], rule: TurnRules, past: TurnContext
 ) -> None:
-    chosen = answering(text, cast, rule, past)
-    assert chosen == answering(text, cast, rule, past)
+    chosen = choose_speakers(text, cast, rule, past)
+    assert chosen == choose_speakers(text, cast, rule, past)
     assert len({who.id for who in chosen}) == len(chosen)
     assert not {who.id for who in chosen} & rule.muted
     assert len(chosen) <= (rule.max_replies or len(cast))
-    assert chosen or rule.strategy.name in ("natural", "manual") or silence(text, cast, rule)
+    assert (
+        chosen or rule.strategy.name in ("natural", "manual") or explain_silence(text, cast, rule)
+    )
 
 
 @given(CASTS, st.data())
@@ -149,7 +156,7 @@ def test_mentions_with_an_at_answer_exactly_in_that_order(
     assume(not {who.name.casefold() for who in cast} & {"all", "everyone", "everybody", "others"})
     named = data.draw(st.permutations(cast))[: data.draw(st.integers(1, len(cast)))]
     text = " hm, ".join("@" + who.name for who in named)
-    assert answering(text, cast, ruled("manual")) == named
+    assert choose_speakers(text, cast, ruled("manual")) == named
 
 
 @given(CASTS, st.data(), st.sampled_from(["{}", "{}'s", "well, {}?", "({})", "{}: hi"]))
@@ -169,10 +176,10 @@ def test_the_strategies_keep_their_promises(
     text: str, cast: list[Character], past: TurnContext
 ) -> None:
     assume(not addressed(text, cast, past.last_speaker))
-    assert answering(text, cast, ruled("all"), past) == cast
-    assert answering(text, cast, ruled("first"), past) == cast[:1]
-    assert answering(text, cast, ruled("manual"), past) == []
-    assert len(answering(text, cast, ruled("round_robin"), past)) == 1
+    assert choose_speakers(text, cast, ruled("all"), past) == cast
+    assert choose_speakers(text, cast, ruled("first"), past) == cast[:1]
+    assert choose_speakers(text, cast, ruled("manual"), past) == []
+    assert len(choose_speakers(text, cast, ruled("round_robin"), past)) == 1
 
 
 @given(CASTS)
@@ -182,7 +189,7 @@ def test_round_robin_lets_everybody_speak_before_anybody_speaks_again(
     spoke: list[Character] = []
     for _ in range(2 * len(cast)):
         last = spoke[-1].id if spoke else None
-        spoke += answering("", cast, ruled("round_robin"), TurnContext(last))
+        spoke += choose_speakers("", cast, ruled("round_robin"), TurnContext(last))
     assert spoke == cast + cast
 
 
@@ -207,22 +214,22 @@ def test_the_talkative_speak_as_often_as_they_are_talkative_and_the_silent_never
     ]
     count = dict.fromkeys(("never", "seldom", "often", "always"), 0)
     for seed in range(1000):
-        for who in answering("hm", cast, ruled("natural"), TurnContext(seed=seed)):
+        for who in choose_speakers("hm", cast, ruled("natural"), TurnContext(seed=seed)):
             count[who.id] += 1
     assert count["never"] == 0
     assert count["always"] == 1000
     assert 150 < count["seldom"] < 250
     assert 750 < count["often"] < 850
-    assert answering("hm", cast[:2], ruled("natural"), TurnContext(seed=1)) == cast[1:2]
-    assert answering("hm", cast[:1], ruled("natural")) == []
-    assert answering("never?", cast, ruled("natural")) == cast[:1]
+    assert choose_speakers("hm", cast[:2], ruled("natural"), TurnContext(seed=1)) == cast[1:2]
+    assert choose_speakers("hm", cast[:1], ruled("natural")) == []
+    assert choose_speakers("never?", cast, ruled("natural")) == cast[:1]
 
 
 @given(CASTS, RULES, PASTS)
 def test_nobody_goes_on_after_himself(
     cast: list[Character], rule: TurnRules, past: TurnContext
 ) -> None:
-    chosen = going_on(cast, rule, past)
+    chosen = choose_next_speakers(cast, rule, past)
     assert not chosen or chosen[0].id != past.last_speaker
     assert not {who.id for who in chosen} & rule.muted
     assert len(chosen) <= (rule.max_replies or len(cast))
@@ -234,9 +241,9 @@ def test_nobody_goes_on_after_himself(
 
 
 def test_in_auto_mode_the_last_speaker_comes_last() -> None:
-    assert ids(going_on(CAST, TurnRules(), TurnContext("m"))) == "rjom"
-    assert ids(going_on(CAST, ruled("round_robin"), TurnContext("j"))) == "o"
-    assert ids(going_on(CAST, ruled("manual"), TurnContext("j"))) == ""
+    assert ids(choose_next_speakers(CAST, TurnRules(), TurnContext("m"))) == "rjom"
+    assert ids(choose_next_speakers(CAST, ruled("round_robin"), TurnContext("j"))) == "o"
+    assert ids(choose_next_speakers(CAST, ruled("manual"), TurnContext("j"))) == ""
 
 
 @given(CASTS, RULES, PASTS)
@@ -245,10 +252,13 @@ def test_who_is_asked_speaks_unless_muted(
 ) -> None:
     here = [who for who in cast if who.id not in rule.muted]
     rule = evolve(rule, max_replies=None)
-    assert asked([who.id for who in reversed(cast)], cast, rule, past) == here[::-1]
-    assert asked(["nobody"], cast, rule, past) == []
+    assert (
+        choose_requested_speakers([who.id for who in reversed(cast)], cast, rule, past)
+        == here[::-1]
+    )
+    assert choose_requested_speakers(["nobody"], cast, rule, past) == []
     if here and rule.strategy.name != "natural":
-        assert asked([], cast, rule, past)
+        assert choose_requested_speakers([], cast, rule, past)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +283,6 @@ def test_rules_are_read_from_the_conversation(settings: dict[str, Any], meant: T
 
 def test_silence_has_a_reason() -> None:
     muted = TurnRules(muted=frozenset("mo"))
-    assert silence("hi", [], TurnRules()) == "Nobody is here to answer. Add a character."
-    assert silence("hi", CAST, ruled("manual")).startswith("Nobody was addressed.")
-    assert silence("@Mark", CAST, muted) == "Mark Chen cannot answer while muted."
+    assert explain_silence("hi", [], TurnRules()) == "Nobody is here to answer. Add a character."
+    assert explain_silence("hi", CAST, ruled("manual")).startswith("Nobody was addressed.")
+    assert explain_silence("@Mark", CAST, muted) == "Mark Chen cannot answer while muted."

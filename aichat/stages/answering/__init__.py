@@ -66,7 +66,12 @@ from .reply_round import ReplyRound
 from .speakable import speakable
 from .speaker_filter import SpeakerFilter
 from .tool_calls import ROUNDS, Toolbox, tools_of
-from .turn_taking import answering, asked, going_on, silence
+from .turn_taking import (
+    choose_next_speakers,
+    choose_requested_speakers,
+    choose_speakers,
+    explain_silence,
+)
 
 HISTORY = 200
 """Most messages of a conversation kept in memory."""
@@ -93,7 +98,7 @@ class Answering:
 
     # -- what is known -----------------------------------------------------------------------
 
-    def learn(self, event: MessageAdded) -> None:
+    def note_message(self, event: MessageAdded) -> None:
         """Keep a message, or its truer version."""
         context, message = self.contexts.of(event.turn.conversation), event.message
         context.changes += event.changed
@@ -106,14 +111,14 @@ class Answering:
         while len(context.messages) > HISTORY:
             del context.messages[next(iter(context.messages))]
 
-    def unlearn(self, event: MessageDeleted) -> None:
+    def drop_message(self, event: MessageDeleted) -> None:
         """Drop a message that was deleted from the history."""
         context = self.contexts.of(event.turn.conversation)
         context.changes += 1
         context.messages.pop(event.message_id, None)
         context.hidden.discard(event.message_id)
 
-    def hide(self, event: MessagesHidden | MessagesRevealed) -> None:
+    def hide_messages(self, event: MessagesHidden | MessagesRevealed) -> None:
         """Leave out messages that may come back; restored, they stand where they did."""
         context = self.contexts.of(event.turn.conversation)
         if isinstance(event, MessagesRevealed):
@@ -124,16 +129,20 @@ class Answering:
         for id in event.message_ids:
             context.messages.pop(id, None)
 
-    def heed(self, event: UserSaid | SpeakersAsked | UserStartedSpeaking | Interrupted) -> None:
+    def note_user(
+        self, event: UserSaid | SpeakersAsked | UserStartedSpeaking | Interrupted
+    ) -> None:
         """Count anew; characters go on by themselves only after what the user wanted is done."""
         if not (isinstance(event, SpeakersAsked) and event.auto):
             context = self.contexts.of(event.turn.conversation)
-            context.may_go_on = isinstance(event, (UserSaid, SpeakersAsked))
-            context.by_themselves = 0
+            context.may_continue = isinstance(event, (UserSaid, SpeakersAsked))
+            context.auto_replies = 0
 
-    def keep_pace(self, event: ReplyClause | AudioReady | LineFinished | LineInterrupted) -> None:
+    def track_text_lead(
+        self, event: ReplyClause | AudioReady | LineFinished | LineInterrupted
+    ) -> None:
         """Note how far the text is ahead of the loudspeaker."""
-        self.contexts.of(event.turn.conversation).lead.note(event)
+        self.contexts.of(event.turn.conversation).text_lead.note(event)
 
     async def _load(self, context: ConversationContext, turn: Turn) -> None:
         """Read the cast and the settings, unless a later turn has read them meanwhile."""
@@ -142,9 +151,9 @@ class Answering:
         if turn.number == context.newest:
             context.conversation, context.cast = conversation, cast
             context.rules = read_rules(conversation.settings)
-        await self._remember(context, turn.conversation)
+        await self._load_history(context, turn.conversation)
 
-    async def _remember(self, context: ConversationContext, conversation: str) -> None:
+    async def _load_history(self, context: ConversationContext, conversation: str) -> None:
         while not context.is_loaded:
             before = context.changes
             recent = await self.parts.storage.recent_messages(conversation, HISTORY)
@@ -159,7 +168,7 @@ class Answering:
     async def last_speaker(self, conversation: str) -> str | None:
         """Return the id of the character that spoke last in a conversation."""
         context = self.contexts.of(conversation)
-        await self._remember(context, conversation)
+        await self._load_history(context, conversation)
         return context.last_speaker
 
     # -- a turn ------------------------------------------------------------------------------
@@ -170,7 +179,7 @@ class Answering:
         chosen = SpeakersChosen(event.turn, ())
         try:
             await self._load(context, event.turn)
-            chosen = self._choose(context, event)
+            chosen = self._choose_speakers(context, event)
         finally:  # also after a failure, so that the turn ends
             await self.bus.publish(chosen)
         context.begin_turn()
@@ -181,45 +190,46 @@ class Answering:
         for line in chosen.lines:
             if line.place:
                 await self.bus.committed(event.turn)
-            await self._give_word(context, line)
+            await self._write_line(context, line)
 
-    def _choose(
+    def _choose_speakers(
         self, context: ConversationContext, event: UserSaid | SpeakersAsked
     ) -> SpeakersChosen:
         at, note = TurnContext(context.last_speaker, event.turn.number), ""
         if isinstance(event, UserSaid):
-            speakers = answering(event.text, context.cast, context.rules, at)
-            note = "" if speakers else silence(event.text, context.cast, context.rules)
+            speakers = choose_speakers(event.text, context.cast, context.rules, at)
+            note = "" if speakers else explain_silence(event.text, context.cast, context.rules)
         elif not event.auto:
-            speakers = asked(event.characters, context.cast, context.rules, at)
+            speakers = choose_requested_speakers(event.characters, context.cast, context.rules, at)
         else:
-            speakers = going_on(context.cast, context.rules, at)
-            return self._by_themselves(context, event, speakers)
+            speakers = choose_next_speakers(context.cast, context.rules, at)
+            return self._choose_for_auto(context, event, speakers)
         return SpeakersChosen(event.turn, _lines(event, speakers), note)
 
-    def _by_themselves(
+    def _choose_for_auto(
         self, context: ConversationContext, event: SpeakersAsked, speakers: Sequence[Character]
     ) -> SpeakersChosen:
         """Choose the characters that speak by themselves, up to the cap."""
-        count, cap = context.by_themselves, context.rules.auto_cap
+        count, cap = context.auto_replies, context.rules.auto_cap
         lines = _lines(event, speakers[: cap - count])
-        context.by_themselves += len(lines)
+        context.auto_replies += len(lines)
         return SpeakersChosen(event.turn, lines, "", count, cap)
 
-    async def go_on(self, event: TurnFinished) -> None:
+    async def continue_by_themselves(self, event: TurnFinished) -> None:
         """In auto mode the characters go on when a turn is over, up to the cap."""
         conversation = event.turn.conversation
         context = self.contexts.of(conversation)
-        if not (context.may_go_on and context.wrote and context.rules.auto):
+        if not (context.may_continue and context.wrote and context.rules.auto):
             return
         await self._load(context, event.turn)  # the user may have switched it off meanwhile
         is_new = self.bus.turn(conversation) == event.turn
-        room = context.rules.auto and context.by_themselves < context.rules.auto_cap
+        room = context.rules.auto and context.auto_replies < context.rules.auto_cap
         at = TurnContext(context.last_speaker, event.turn.number + 1)
-        if is_new and context.may_go_on and room and going_on(context.cast, context.rules, at):
+        may_continue = is_new and context.may_continue and room
+        if may_continue and choose_next_speakers(context.cast, context.rules, at):
             await self.bus.publish(SpeakersAsked(self.bus.new_turn(conversation), auto=True))
 
-    async def revive(self, event: LinesRevived) -> None:
+    async def revive_lines(self, event: LinesRevived) -> None:
         """Let lines that were cut off be said: as they were written, or written anew."""
         context = self.contexts.of(event.turn.conversation)
         try:
@@ -229,11 +239,11 @@ class Answering:
         context.begin_turn()
         for line, text in zip(event.lines, event.texts, strict=True):
             if text:
-                await self._say(context, line, text)
+                await self._repeat_line(context, line, text)
             else:
-                await self._give_word(context, line)
+                await self._write_line(context, line)
 
-    async def _say(self, context: ConversationContext, line: Line, text: str) -> None:
+    async def _repeat_line(self, context: ConversationContext, line: Line, text: str) -> None:
         """Speak a text that was written before."""
         await self.bus.publish(LineBegan(line))
         reply = Reply(self.bus, line, self.parts.speakable_filters, is_shown=line.is_again)
@@ -242,32 +252,32 @@ class Answering:
         if not self.bus.is_void(LineBegan(line)):  # else what was heard of it is a message
             context.keep_reply(line, reply.text)
 
-    async def _give_word(self, context: ConversationContext, line: Line) -> None:
+    async def _write_line(self, context: ConversationContext, line: Line) -> None:
         """Let one character write, unless it was interrupted already."""
         began = LineBegan(line)
-        await context.lead.near()
+        await context.text_lead.wait_until_near()
         if self.bus.is_void(began):
             return
         await self.bus.publish(began)
         with anyio.CancelScope() as scope:
             context.writing = (line, scope)
-            await self._write(context, began)
+            await self._write_reply(context, began)
         if context.writing == (line, scope):  # else another turn went on without us
             context.writing = None
 
-    def stop(self, event: LineInterrupted) -> None:
+    def stop_line(self, event: LineInterrupted) -> None:
         """A speaker was stopped who may still be writing: the next one begins."""
         context = self.contexts.of(event.turn.conversation)
         context.replies.pop(event.line.message_id, None)  # what was heard of it is a message
         if context.writing and context.writing[0] == event.line:
             context.writing[1].cancel()
 
-    async def _write(self, context: ConversationContext, event: LineBegan) -> None:
+    async def _write_reply(self, context: ConversationContext, event: LineBegan) -> None:
         """Stream one reply; an error is reported and does not stop the next."""
         line = event.line
         reply = Reply(self.bus, line, self.parts.speakable_filters)
         try:
-            await self._stream(context, _member(context.cast, line), reply)
+            await self._stream_reply(context, _find_character(context.cast, line), reply)
         except Exception as error:
             self.bus.report(event, error)
         if (took := reply.usage) is not None:
@@ -277,13 +287,13 @@ class Answering:
         context.wrote = context.wrote or bool(reply.text.strip())
         context.keep_reply(line, reply.text)
 
-    async def _stream(
+    async def _stream_reply(
         self, context: ConversationContext, character: Character, reply: Reply
     ) -> None:
         assert context.conversation is not None  # noqa: S101  (_load has set it)
         llm: Llm = self.standby.choose()
         others = [who.name for who in context.cast if who.id != character.id]
-        messages = await self._known(context, reply.line)
+        messages = await self._history(context, reply.line)
         room = getattr(llm, "context_tokens", None)
         sent = prompt(character, context.cast, messages, context.conversation, room)
         toolbox = Toolbox(self.bus, reply.line, tools_of(character, self.parts.tools))
@@ -301,7 +311,7 @@ class Answering:
         if not shows(reply.text):
             raise BackendFailed(f"{character.name} wrote nothing.", "Ask again.")
 
-    async def _known(self, context: ConversationContext, line: Line) -> list[ModelMessage]:
+    async def _history(self, context: ConversationContext, line: Line) -> list[ModelMessage]:
         """Return what was said when a line is written: before it, for another version of it."""
         if line.says != "version":
             return [*context.messages.values(), *context.replies.values()]
@@ -324,7 +334,7 @@ def _bounds(character: Character, llm: Llm) -> ReplyBounds:
     )
 
 
-def _member(cast: Sequence[Character], line: Line) -> Character:
+def _find_character(cast: Sequence[Character], line: Line) -> Character:
     for who in cast:
         if who.id == line.character:
             return who
@@ -347,15 +357,15 @@ def speakable_filter() -> Callable[[str], str]:
 def connect(bus: Bus, parts: Parts) -> None:
     """Answer what the user says."""
     answers = Answering(bus, parts)
-    bus.tap(answers.learn)
-    bus.tap(answers.unlearn)
-    bus.tap(answers.hide)
-    bus.tap(answers.heed)
-    bus.tap(answers.stop)
-    bus.tap(answers.keep_pace, interruptible=True)
+    bus.tap(answers.note_message)
+    bus.tap(answers.drop_message)
+    bus.tap(answers.hide_messages)
+    bus.tap(answers.note_user)
+    bus.tap(answers.stop_line)
+    bus.tap(answers.track_text_lead, interruptible=True)
     bus.subscribe(answers.answer, interruptible=True, speculative=True)
-    bus.subscribe(answers.go_on, interruptible=True)
-    bus.subscribe(answers.revive, interruptible=True)
+    bus.subscribe(answers.continue_by_themselves, interruptible=True)
+    bus.subscribe(answers.revive_lines, interruptible=True)
     preview = DraftPreview(bus, parts, answers.last_speaker)
     bus.subscribe(
         preview.foresee, lane_by=lambda draft: draft.writer, limit=1, overflow=Overflow.COALESCE

@@ -1,8 +1,8 @@
 """Cutting a stream of text into clauses to be spoken, the first one as short as sounds natural.
 
 The pieces joined equal the text, however the stream was chunked: a piece ends only where what
-follows is known. What is not read out as it stands (``wholes``) is never cut. The work for each
-letter has a bound: runs of marks and of white space are looked at in parts.
+follows is known. What is not read out as it stands (:mod:`.markup_spans`) is never cut. The work
+for each letter has a bound: runs of marks and of white space are looked at in parts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from attrs import define, field
 
 from .full_stops import WAIT, ends_sentence
-from .markup_spans import Wholes
+from .markup_spans import MarkupSpans
 
 COMMA_MIN = (12, 40, 90)
 """Bytes from which the first clauses may end at a comma: speech begins early, and each
@@ -76,37 +76,37 @@ class Clauses:
     made: int = 0
     at: int = 0
     """Up to here no clause ends, whatever follows."""
-    wholes: Wholes = field(factory=Wholes)
+    spans: MarkupSpans = field(factory=MarkupSpans)
     passed: int = 0
-    """How many of the wholes are before that."""
+    """How many of the spans are before that."""
     block: list[str] = field(factory=list)
     """What has come of a block of code that is not closed: it is long, and not looked at again."""
 
     def feed(self, delta: str) -> list[str]:
         """Add *delta*; return the clauses that are complete now."""
-        if self.wholes.fence:
+        if self.spans.fence:
             self.block.append(delta)
-            if not self.wholes.closes(delta):
+            if not self.spans.closes(delta):
                 return []
             delta = "".join(self.block)
             self.block.clear()
         before = len(self.text)
         self.text += delta
-        is_known = self.at == self.wholes.at == before and before - self.begin < LONGEST - RUN
+        is_known = self.at == self.spans.at == before and before - self.begin < LONGEST - RUN
         if is_known and len(delta) <= RUN and not TELLING.search(delta):
-            self.at = self.wholes.at = len(self.text)
+            self.at = self.spans.at = len(self.text)
             return []
-        self.wholes.read(self.text)
+        self.spans.read(self.text)
         return self._pieces(final=False)
 
     def flush(self) -> list[str]:
         """Return what is left, as the last clauses."""
         self.text += "".join(self.block)
-        self.wholes.read(self.text, final=True)
+        self.spans.read(self.text, final=True)
         pieces = self._pieces(final=True)
         rest = self.text[self.begin :]
         self.text, self.begin, self.at, self.passed = "", 0, 0, 0
-        self.wholes, self.block = Wholes(), []
+        self.spans, self.block = MarkupSpans(), []
         self.made += bool(rest)
         return [*pieces, rest] if rest else pieces
 
@@ -115,8 +115,8 @@ class Clauses:
         while (end := self._end(final)) > self.begin:
             pieces.append(self.text[self.begin : end])
             self.made, self.begin, self.at, self.passed = self.made + 1, end, end, 0
-            while self.wholes.found and self.wholes.found[0].end <= end:
-                self.wholes.found.popleft()
+            while self.spans.found and self.spans.found[0].end <= end:
+                self.spans.found.popleft()
         if self.begin > DROPPED + BEHIND:
             self._drop(self.begin - BEHIND)
         return pieces
@@ -124,15 +124,15 @@ class Clauses:
     def _drop(self, count: int) -> None:
         self.text = self.text[count:]
         self.begin, self.at = self.begin - count, self.at - count
-        self.wholes.forget(count)
+        self.spans.forget(count)
 
     def _end(self, final: bool) -> int:
         """Where the clause ends, after its white space; ``WAIT`` if that is not yet known."""
-        known, longest = self.wholes.known, self.begin + LONGEST
+        known, longest = self.spans.known, self.begin + LONGEST
         while True:
             mark = MARKS.search(self.text, self.at, min(known, longest + 1))
             at = mark.start() if mark else min(known, longest + 1)
-            if self.wholes.found and self._pass_whole(at):
+            if self.spans.found and self._pass_span(at):
                 continue
             self.at = at
             if mark is None or at > longest:
@@ -145,16 +145,16 @@ class Clauses:
             self.at = run.end() if run else at + 1
         return self._cut(known) if len(self.text) > longest else WAIT
 
-    def _pass_whole(self, at: int) -> bool:
-        """Go on behind the next whole if it begins before *at*, or there."""
-        found = self.wholes.found
+    def _pass_span(self, at: int) -> bool:
+        """Go on behind the next span if it begins before *at*, or there."""
+        found = self.spans.found
         if self.passed == len(found) or found[self.passed].begin > min(at, self.begin + LONGEST):
             return False
-        whole = found[self.passed]
+        span = found[self.passed]
         self.passed += 1
-        if whole.end > self.at:
-            point = INNER_POINT.search(self.text, max(whole.begin, whole.end - RUN), whole.end)
-            self.at = point.start() if point and whole.kind == "star" else whole.end
+        if span.end > self.at:
+            point = INNER_POINT.search(self.text, max(span.begin, span.end - RUN), span.end)
+            self.at = point.start() if point and span.kind == "star" else span.end
         return True
 
     # -- where a speaker would pause ---------------------------------------------------------
@@ -197,24 +197,24 @@ class Clauses:
         return space.end() if space else end
 
     def _is_inside(self, end: int) -> bool:
-        """Return whether a clause that ended there would cut a whole in two."""
-        for whole in self.wholes.found:
-            if whole.begin >= end:
+        """Return whether a clause that ended there would cut a span in two."""
+        for span in self.spans.found:
+            if span.begin >= end:
                 break
-            if end < whole.end:
+            if end < span.end:
                 return True
         return False
 
     # -- where there is no pause -------------------------------------------------------------
 
     def _cut(self, known: int) -> int:
-        """Cut a clause that is too long: at a space, else between letters, never in a whole."""
+        """Cut a clause that is too long: at a space, else between letters, never in a span."""
         first = self.begin + 1
         end = self.text.rfind(" ", first, self.begin + LONGEST) + 1 or self.begin + LONGEST
-        for whole in self.wholes.found:
-            if whole.begin < end < whole.end:
-                space = self.text.rfind(" ", first, whole.begin) + 1
-                end = space or (whole.begin if whole.begin > self.begin else whole.end)
+        for span in self.spans.found:
+            if span.begin < end < span.end:
+                space = self.text.rfind(" ", first, span.begin) + 1
+                end = space or (span.begin if span.begin > self.begin else span.end)
                 break
         for _ in range(JOINTS):
             if end >= len(self.text) or not self._is_joined(end):

@@ -33,17 +33,17 @@ class ConversationContext:
     writing: tuple[Line, anyio.CancelScope] | None = None
     replies: dict[str, ModelMessage] = field(factory=dict)
     """What was said in this turn and is no message yet; the next character's prompt holds it."""
-    lead: TextLead = field(factory=TextLead)
+    text_lead: TextLead = field(factory=TextLead)
     wrote: bool = False
     """Whether a character wrote anything in this turn."""
-    may_go_on: bool = False
+    may_continue: bool = False
     """The user has neither spoken nor stopped anybody since the last turn of theirs."""
-    by_themselves: int = 0
+    auto_replies: int = 0
     """Replies that have followed on their own since then."""
 
     def begin_turn(self) -> None:
         """Nothing was written yet."""
-        self.replies, self.wrote, self.lead = {}, False, TextLead()
+        self.replies, self.wrote, self.text_lead = {}, False, TextLead()
 
     def keep_reply(self, line: Line, text: str) -> None:
         """Keep a reply for the prompts of this turn's next characters, unless it is a message."""

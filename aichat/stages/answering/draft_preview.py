@@ -11,7 +11,7 @@ from aichat.core.events import DraftWritten, SpeakersForeseen
 from aichat.core.turn_rules import TurnContext, read_rules
 
 from .mentions import addressed
-from .turn_taking import answering, silence
+from .turn_taking import choose_speakers, explain_silence
 
 
 @frozen
@@ -30,9 +30,10 @@ class DraftPreview:
         id = event.turn.conversation
         conversation, cast = await self.parts.storage.cast(id)
         rules, last = read_rules(conversation.settings), await self.last_speaker(id)
-        speakers = answering(event.text, cast, rules, TurnContext(last, event.turn.number + 1))
+        context = TurnContext(last, event.turn.number + 1)
+        speakers = choose_speakers(event.text, cast, rules, context)
         by_dice = rules.strategy.is_random and not addressed(event.text, cast, last)
-        note = "" if speakers else silence(event.text, cast, rules)
+        note = "" if speakers else explain_silence(event.text, cast, rules)
         ids = tuple(who.id for who in speakers)
         asker = event.writer, event.number
         self.bus.post(SpeakersForeseen(event.turn, ids, *asker, note, by_dice))

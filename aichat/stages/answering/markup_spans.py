@@ -2,7 +2,7 @@
 
 Code, links, tags, formulas, **bold** and *actions*: a clause that ended in the middle of one could
 no longer be recognised. The text is read once, from left to right, as it grows: what is
-found is kept, and so is what may still become something. Short wholes are looked for within a
+found is kept, and so is what may still become something. Short spans are looked for within a
 window, stars are matched on a stack, a block of code is searched for its end alone; so the work for
 each letter has a bound, whatever the text.
 """
@@ -17,7 +17,7 @@ from typing import Literal
 from attrs import define, field, frozen
 
 LONGEST = 400
-"""Characters beyond which a short whole is none, but a stray mark;"""
+"""Characters beyond which a short span is none, but a stray mark;"""
 LONGEST_LINK = 1_000
 """beyond which a link, a formula on lines of its own or a comment is none;"""
 LONGEST_ACTION = 20_000
@@ -81,7 +81,7 @@ SENTENCE_ENDS = ".!?…:\"”»’')]*_。！？」』）—"
 
 
 @frozen
-class Whole:
+class MarkupSpan:
     """Characters ``begin:end`` of a text. A *star* is emphasis of any kind, or an action."""
 
     begin: int
@@ -116,10 +116,10 @@ def begins_sentence(before: str) -> bool:
 
 
 @define
-class Wholes:
-    """Finds the wholes of a text that grows at its end."""
+class MarkupSpans:
+    """Finds the spans of a text that grows at its end."""
 
-    found: deque[Whole] = field(factory=deque)
+    found: deque[MarkupSpan] = field(factory=deque)
     """Those that are complete, and in no other."""
     at: int = 0
     """The text has been read up to here;"""
@@ -149,7 +149,7 @@ class Wholes:
 
     @property
     def known(self) -> int:
-        """Up to here it is certain what is a whole and what is not."""
+        """Up to here it is certain what is a span and what is not."""
         known = self.at
         for openers in self.openers.values():
             while openers and not self._is_live(openers[0]):
@@ -163,16 +163,16 @@ class Wholes:
         self.at -= count
         self.line -= count
         self._seen -= count
-        self.found = deque(Whole(w.begin - count, w.end - count, w.kind) for w in self.found)
+        self.found = deque(MarkupSpan(w.begin - count, w.end - count, w.kind) for w in self.found)
         for mark, openers in self.openers.items():
             moved = (Opener(o.begin - count, o.line - count, o.may_be_action) for o in openers)
             self.openers[mark] = deque(moved)
 
     def _keep(self, begin: int, end: int, kind: Kind) -> int:
-        """Keep a whole, in place of those within it; return its end."""
+        """Keep a span, in place of those within it; return its end."""
         while self.found and self.found[-1].begin > begin:
             self.found.pop()
-        self.found.append(Whole(begin, end, kind))
+        self.found.append(MarkupSpan(begin, end, kind))
         return end
 
     def _token(self, text: str, token: re.Match[str]) -> int:

@@ -69,7 +69,7 @@ IN_TIME = frozenset(
 
 
 @frozen
-class Said:
+class SpokenName:
     """What people may say for some of the cast, folded."""
 
     text: str
@@ -84,7 +84,7 @@ class Said:
 class Mention:
     """Where *said* stands in a text, perhaps with another ending."""
 
-    said: Said
+    said: SpokenName
     start: int
     end: int
     is_inflected: bool = False
@@ -92,18 +92,18 @@ class Mention:
 
 def meant(text: Folded, mentions: Sequence[Mention]) -> list[Mention]:
     """Return those of *mentions*, which are in order, that stand for somebody."""
-    sights = [Sight(text, one) for one in mentions]
-    seen = [one.is_meant() for one in sights]
+    contexts = [MentionContext(text, one) for one in mentions]
+    seen = [one.is_meant() for one in contexts]
     for order in (range(1, len(seen)), range(len(seen) - 1, 0, -1)):  # to the right, to the left
         for at in order:
-            one, other = sights[at - 1], sights[at]
+            one, other = contexts[at - 1], contexts[at]
             if seen[at - 1] != seen[at] and one.is_joined_to(other):
                 seen[at - 1] = seen[at] = True
     return [one for one, is_meant in zip(mentions, seen, strict=True) if is_meant]
 
 
 @frozen
-class Sight:
+class MentionContext:
     """A mention and what stands around it."""
 
     text: Folded
@@ -297,7 +297,7 @@ class Sight:
 
     # -- beside somebody ---------------------------------------------------------------------
 
-    def is_joined_to(self, other: Sight) -> bool:
+    def is_joined_to(self, other: MentionContext) -> bool:
         """Return whether *other*, which follows, is named in one breath: "Olivia and Mark"."""
         between = self.text.text[self.mention.end : other.mention.start][:AROUND]
         is_first = self._begins() or PAUSE_BEFORE.search(self.before)

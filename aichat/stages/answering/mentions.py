@@ -18,7 +18,7 @@ from functools import lru_cache
 from aichat.core import Character
 
 from .common_words import FUNCTION, is_common, is_described
-from .mention_evidence import Mention, Said, meant
+from .mention_evidence import Mention, SpokenName, meant
 from .name_inflection import (
     BEGIN_AT,
     CYRILLIC,
@@ -87,13 +87,16 @@ def _expanded(
     return [one for ids in mentions for id in ids for one in groups.get(id, [id])]
 
 
-GROUPS = (*(Said(word, ("@everyone",)) for word in EVERYBODY), Said("others", ("@others",)))
+GROUPS = (
+    *(SpokenName(word, ("@everyone",)) for word in EVERYBODY),
+    SpokenName("others", ("@others",)),
+)
 
 # -- what people may say ---------------------------------------------------------------------
 
 
 @lru_cache(maxsize=64)
-def _names(cast: tuple[tuple[str, str], ...]) -> tuple[Said, ...]:
+def _names(cast: tuple[tuple[str, str], ...]) -> tuple[SpokenName, ...]:
     """Every name, its parts, and the runs of its parts."""
     ids: dict[str, dict[str, None]] = {}
     certain: set[str] = set()
@@ -105,7 +108,7 @@ def _names(cast: tuple[tuple[str, str], ...]) -> tuple[Said, ...]:
             if not is_described(full.split()) and not all(map(is_common, SPLIT.split(said))):
                 certain.add(said)
     return tuple(
-        Said(said, tuple(who), said in certain, FUNCTION.issuperset(SPLIT.split(said)))
+        SpokenName(said, tuple(who), said in certain, FUNCTION.issuperset(SPLIT.split(said)))
         for said, who in ids.items()
     )
 
@@ -139,10 +142,10 @@ def _one_space(text: str) -> str:
 # -- where it is said ------------------------------------------------------------------------
 
 
-def _found(text: str, names: tuple[Said, ...], *, at: bool) -> list[Mention]:
+def _found(text: str, names: tuple[SpokenName, ...], *, at: bool) -> list[Mention]:
     """Return mentions in the text's order, of each name the first few; the longest at a place."""
     pattern, meanings = _pattern(names, at)
-    counts: Counter[Said] = Counter()
+    counts: Counter[SpokenName] = Counter()
     found = []
     for match in pattern.finditer(text):
         said = meanings[(match.lastindex or 1) - 1]
@@ -155,14 +158,16 @@ def _found(text: str, names: tuple[Said, ...], *, at: bool) -> list[Mention]:
 
 
 @lru_cache(maxsize=64)
-def _pattern(names: tuple[Said, ...], at: bool) -> tuple[re.Pattern[str], tuple[Said, ...]]:
+def _pattern(
+    names: tuple[SpokenName, ...], at: bool
+) -> tuple[re.Pattern[str], tuple[SpokenName, ...]]:
     """Compile a pattern that finds any of the names; each of its groups is one of them.
 
     The longest comes first, so that a full name is no mention of its parts. Whole words only; where
     the script has no spaces, wherever the name stands. Names are sorted by what stands before them
     and by their first letters: the time at a place of the text must not grow with the cast.
     """
-    ways: dict[tuple[str, str], dict[str, list[Said]]] = {}
+    ways: dict[tuple[str, str], dict[str, list[SpokenName]]] = {}
     for one in sorted(names, key=lambda one: len(one.text), reverse=True):
         is_syllable = len(one.text) == 1 and (UNSPACED.match(one.text) or HANGUL.match(one.text))
         if at or not is_syllable:  # which is in too many words
@@ -180,13 +185,13 @@ def _pattern(names: tuple[Said, ...], at: bool) -> tuple[re.Pattern[str], tuple[
     return re.compile(f"(?={first})(?:{whole})"), tuple(itertools.chain.from_iterable(meanings))
 
 
-def _literally(names: Sequence[Said]) -> str:
+def _literally(names: Sequence[SpokenName]) -> str:
     """Return a pattern for names that begin with the same letter."""
     letter = re.escape(names[0].text[0])
     return f"(?={letter})(?:{'|'.join(f'({literal(one.text)})' for one in names)})"
 
 
-def _in_other_cases(text: str, names: tuple[Said, ...], *, at: bool) -> Iterator[Mention]:
+def _in_other_cases(text: str, names: tuple[SpokenName, ...], *, at: bool) -> Iterator[Mention]:
     """Yield names with other endings: Cyrillic ones; after an ``@`` also Latin ones.
 
     Those need it, as "Paula" may be somebody else than Paul.
@@ -201,9 +206,11 @@ def _in_other_cases(text: str, names: tuple[Said, ...], *, at: bool) -> Iterator
 
 
 @lru_cache(maxsize=64)
-def _stems(names: tuple[Said, ...], at: bool) -> Mapping[str, Sequence[tuple[Said, str, Cases]]]:
+def _stems(
+    names: tuple[SpokenName, ...], at: bool
+) -> Mapping[str, Sequence[tuple[SpokenName, str, Cases]]]:
     """Return the stems of names, the longest first, by what words begin with that have them."""
-    found: dict[str, list[tuple[Said, str, Cases]]] = {}
+    found: dict[str, list[tuple[SpokenName, str, Cases]]] = {}
     for one in sorted(names, key=lambda one: len(one.text), reverse=True):
         if one not in GROUPS and (at or CYRILLIC.fullmatch(one.text)):
             for stem, cases in stems(one.text):

@@ -1,7 +1,7 @@
 """What of a text is read out: its words, not its mark-up, code, emoji or stage directions.
 
-First what belongs together is taken out or reduced to its words (``wholes``), then what a voice
-would swallow is said in words (``symbols``), then all else that is no word goes.
+First what belongs together is taken out or reduced to its words (:mod:`.markup_spans`), then what a
+voice would swallow is said in words (:mod:`.spoken_symbols`), then all else that is no word goes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import unicodedata
 from html import unescape
 
 from .latex import spelled
-from .markup_spans import Whole, Wholes
+from .markup_spans import MarkupSpan, MarkupSpans
 from .narration import EXPRESSED, is_narration
 from .narration_words import word_set
 from .spoken_symbols import in_words
@@ -91,42 +91,42 @@ def speakable(text: str) -> str:
 
 
 def _words(text: str, deepest: int) -> str:
-    """Return *text* with every whole in it reduced to what is to be said of it."""
-    wholes = Wholes()
-    wholes.read(text, final=True)
+    """Return *text* with every span in it reduced to what is to be said of it."""
+    spans = MarkupSpans()
+    spans.read(text, final=True)
     parts: list[str] = []
     at = 0
-    for whole in wholes.found:
-        is_image = whole.kind == "link" and text[whole.begin - 1 : whole.begin] == "!"
-        parts += _plain(text[at : whole.begin - is_image]), _said(text, whole, deepest)
-        at = whole.end
+    for span in spans.found:
+        is_image = span.kind == "link" and text[span.begin - 1 : span.begin] == "!"
+        parts += _plain(text[at : span.begin - is_image]), _said(text, span, deepest)
+        at = span.end
     parts.append(_plain(text[at:]))
     return "".join(parts)
 
 
-def _said(text: str, whole: Whole, deepest: int) -> str:
-    source = text[whole.begin : whole.end]
-    match whole.kind:
+def _said(text: str, span: MarkupSpan, deepest: int) -> str:
+    source = text[span.begin : span.end]
+    match span.kind:
         case "code":
             return source.strip("`")
         case "link":
             return _link(source, deepest)
         case "tag":
-            return _tag(source, text[whole.begin - 1 : whole.begin], text[whole.end :][:1])
+            return _tag(source, text[span.begin - 1 : span.begin], text[span.end :][:1])
         case "math":
             return spelled(source)
         case "star":
-            return _star(text, whole, deepest)
+            return _star(text, span, deepest)
     return " "  # a block of code, a comment
 
 
-def _star(text: str, whole: Whole, deepest: int) -> str:
+def _star(text: str, span: MarkupSpan, deepest: int) -> str:
     """Return what is emphasised, without its marks; nothing of what is done."""
-    source = text[whole.begin : whole.end]
+    source = text[span.begin : span.end]
     count = len(source) - len(source.lstrip(source[0]))
     inner = source[count:-count]
-    before = text[max(0, whole.begin - AROUND) : whole.begin]
-    if count == 1 and is_narration(before, inner, text[whole.end : whole.end + AROUND]):
+    before = text[max(0, span.begin - AROUND) : span.begin]
+    if count == 1 and is_narration(before, inner, text[span.end : span.end + AROUND]):
         return " "
     return _words(inner, deepest - 1) if deepest else inner
 

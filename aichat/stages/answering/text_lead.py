@@ -23,7 +23,7 @@ class TextLead:
 
     waiting: dict[tuple[int, int], float] = field(factory=dict)
     """By place and index, in the order in which they will be heard."""
-    moved: anyio.Event = field(factory=anyio.Event)
+    changed: anyio.Event = field(factory=anyio.Event)
 
     def note(self, event: ReplyClause | AudioReady | LineFinished | LineInterrupted) -> None:
         """Take in what was written, played or given up."""
@@ -39,10 +39,10 @@ class TextLead:
 
     def _keep(self, waiting: dict[tuple[int, int], float]) -> None:
         self.waiting = waiting
-        self.moved.set()
-        self.moved = anyio.Event()
+        self.changed.set()
+        self.changed = anyio.Event()
 
-    async def near(self) -> None:
+    async def wait_until_near(self) -> None:
         """Wait until the loudspeaker has come near enough."""
         while sum(self.waiting.values()) > AHEAD_SECONDS:
-            await self.moved.wait()
+            await self.changed.wait()

@@ -18,7 +18,7 @@ from .mentions import addressed
 NO_CONTEXT = TurnContext()
 
 
-def answering(
+def choose_speakers(
     text: str, cast: Sequence[Character], rules: TurnRules, context: TurnContext = NO_CONTEXT
 ) -> list[Character]:
     """Return who of the *cast* answers *text*, in speaking order."""
@@ -28,7 +28,9 @@ def answering(
     return rules.unmuted(chosen)[: rules.max_replies]
 
 
-def going_on(cast: Sequence[Character], rules: TurnRules, context: TurnContext) -> list[Character]:
+def choose_next_speakers(
+    cast: Sequence[Character], rules: TurnRules, context: TurnContext
+) -> list[Character]:
     """Return who speaks when nobody was addressed: not the last speaker, who would go on alone."""
     here, last = rules.unmuted(cast), context.last_speaker
     place = next((place for place, who in enumerate(here) if who.id == last), len(here))
@@ -39,7 +41,7 @@ def going_on(cast: Sequence[Character], rules: TurnRules, context: TurnContext) 
     return chosen[: rules.max_replies]
 
 
-def asked(
+def choose_requested_speakers(
     ids: Iterable[str], cast: Sequence[Character], rules: TurnRules, context: TurnContext
 ) -> list[Character]:
     """Return who speaks when a client asks for these, else those that the strategy chooses.
@@ -50,10 +52,10 @@ def asked(
     by_id = {who.id: who for who in here}
     if wanted := list(dict.fromkeys(ids)):
         return [by_id[id] for id in wanted if id in by_id][: rules.max_replies]
-    return going_on(cast, rules, context) or next_in_line(here, context)
+    return choose_next_speakers(cast, rules, context) or next_in_line(here, context)
 
 
-def silence(text: str, cast: Sequence[Character], rules: TurnRules) -> str:
+def explain_silence(text: str, cast: Sequence[Character], rules: TurnRules) -> str:
     """Return why no character answers *text*."""
     if not cast:
         return "Nobody is here to answer. Add a character."

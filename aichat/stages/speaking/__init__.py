@@ -44,9 +44,9 @@ from aichat.core.registry.standby import Standby
 from aichat.toolkit.voices.cloning import introduce
 from aichat.toolkit.voices.speech_check import LETTER_SECONDS, Sound
 
-from .cache import SpeechCache, key_of
-from .clause_audio import Clause, Rate
-from .slots import Deadline, TtsScheduler
+from .clause_audio import ClauseAudio, Resampler
+from .speech_cache import SpeechCache, key_of
+from .tts_scheduler import Deadline, TtsScheduler
 
 CHUNK_SECONDS = 20.0
 """Timeout (s) of a voice from which no audio comes."""
@@ -70,7 +70,7 @@ class Engine:
 
 Scope = tuple[()] | tuple[int] | tuple[int, int]
 """A turn, the line at a place in it, or a clause of that."""
-BAD = (TimedOut, BadAudio, CannotRead)
+GIVE_UP_ON = (TimedOut, BadAudio, CannotRead)
 """What an engine is given up for; it may stumble over anything else and be asked again."""
 
 
@@ -83,7 +83,7 @@ def scope_of(error: Exception, event: ReplyClause) -> Scope:
 
 
 @define
-class Plan:
+class SpeechPlan:
     """When each clause of a turn is needed, in seconds of the bus clock, as far as is known."""
 
     turn: Turn
@@ -110,14 +110,14 @@ class Plan:
 
 
 @define
-class Voices:
+class ConversationVoices:
     """What is spoken in one conversation, and with which voices."""
 
     known: dict[str, Voice] = field(factory=dict)
     """The voices of its characters, read once a turn."""
     looking: anyio.Lock = field(factory=lambda: anyio.Lock(fast_acquire=True))
     """Held while a voice is looked up."""
-    plan: Plan | None = None
+    plan: SpeechPlan | None = None
     """The plan of its latest turn."""
     unread: set[str] = field(factory=set)
     """Problems already reported of what a voice cannot read."""
@@ -139,8 +139,8 @@ class Speaking:
     )
     engines: list[Engine] = field(factory=list)
     """Engines that were asked and are still ready."""
-    voices: PerConversation[Voices] = field(
-        default=Factory(lambda self: self.bus.per_conversation(Voices), takes_self=True)
+    voices: PerConversation[ConversationVoices] = field(
+        default=Factory(lambda self: self.bus.per_conversation(ConversationVoices), takes_self=True)
     )
     cache: SpeechCache = field(factory=SpeechCache)
 
@@ -148,7 +148,7 @@ class Speaking:
         """Speak nothing more of what was no part of the reply."""
         self.voices.of(event.turn.conversation).void[event.line] = event.until
 
-    def drop(self, event: LineFinished | LineInterrupted | Interrupted) -> None:
+    def end_lines(self, event: LineFinished | LineInterrupted | Interrupted) -> None:
         """A line is over, or all of a turn."""
         voices = self.voices.of(event.turn.conversation)
         if isinstance(event, LineEvent):
@@ -160,10 +160,10 @@ class Speaking:
         """Note when the clause will be needed."""
         self._plan(event.turn).note(event)
 
-    def _plan(self, turn: Turn) -> Plan:
+    def _plan(self, turn: Turn) -> SpeechPlan:
         voices = self.voices.of(turn.conversation)
         if voices.plan is None or voices.plan.turn != turn:
-            voices.plan = Plan(turn, self.bus.clock.now())
+            voices.plan = SpeechPlan(turn, self.bus.clock.now())
         return voices.plan
 
     async def prepare(self, event: SpeakersChosen) -> None:
@@ -202,16 +202,16 @@ class Speaking:
             async with engine.scheduler.slot(deadline):
                 if engine is not self._engine(plan, event):
                     continue  # it failed while this clause waited for it
-                clause = Clause(self.bus, event)
+                clause = ClauseAudio(self.bus, event)
                 try:
                     await self._stream(engine.tts, clause, voice)
-                except BAD as error:
+                except GIVE_UP_ON as error:
                     self._give_up(engine.tts, plan, event, error)
                     if not clause.samples:  # what was heard is not said twice
                         continue
                 return
 
-    def _give_up(self, tts: Tts, plan: Plan, event: ReplyClause, error: AichatError) -> None:
+    def _give_up(self, tts: Tts, plan: SpeechPlan, event: ReplyClause, error: AichatError) -> None:
         """Do without an engine that stalls for the turn, that sends no speech for the line.
 
         That is reported once; which script it cannot read, once a conversation. An engine that
@@ -227,13 +227,13 @@ class Speaking:
         if is_news:
             self.bus.report(event, error)
 
-    async def _stream(self, tts: Tts, clause: Clause, voice: Voice) -> None:
+    async def _stream(self, tts: Tts, clause: ClauseAudio, voice: Voice) -> None:
         """Publish a clause as it is spoken; also what was spoken before it failed."""
         sound = Sound(clause.event.text, tts.sample_rate)
-        rate, failure = Rate(tts.sample_rate), None
+        rate, failure = Resampler(tts.sample_rate), None
         try:
             await self._read(tts, voice, clause, sound, rate)
-        except BAD as error:
+        except GIVE_UP_ON as error:
             failure = error
         if self._is_void(clause.event):
             return
@@ -244,7 +244,9 @@ class Speaking:
         sound.end()
         self.cache.keep(key_of(clause.event, voice), clause.pieces)
 
-    async def _read(self, tts: Tts, voice: Voice, clause: Clause, sound: Sound, rate: Rate) -> None:
+    async def _read(
+        self, tts: Tts, voice: Voice, clause: ClauseAudio, sound: Sound, rate: Resampler
+    ) -> None:
         async def work(waiting: IdleTimeout) -> None:
             async with closing(tts.speak(clause.event.text, voice)) as chunks:
                 async for chunk in chunks:
@@ -266,7 +268,7 @@ class Speaking:
 
         await self.bus.engine_calls.run(tts, CHUNK_SECONDS, "The voice made no sound", work)
 
-    def _engine(self, plan: Plan, event: ReplyClause) -> Engine | None:
+    def _engine(self, plan: SpeechPlan, event: ReplyClause) -> Engine | None:
         """Return the best engine that has not been given up."""
         tts = self.standby.choose(plan.without(event))
         if tts is None:
@@ -293,13 +295,13 @@ class Speaking:
                     return known.setdefault(line.character, Voice(character.name))
                 voice = await self.parts.storage.voice(character.voice)
                 try:
-                    known[line.character] = await self._introduced(voice)
+                    known[line.character] = await self._prepared_voice(voice)
                 except Exception:
                     known[line.character] = voice  # reported once; it speaks as well as it can
                     raise
         return known[line.character]
 
-    async def _introduced(self, voice: Voice) -> Voice:
+    async def _prepared_voice(self, voice: Voice) -> Voice:
         try:
             tts = self.standby.choose()
         except NotReady:
@@ -321,7 +323,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     speaking = Speaking(bus, parts)
     bus.tap(speaking.plan, interruptible=True)
     bus.tap(speaking.withdraw)
-    bus.tap(speaking.drop)
+    bus.tap(speaking.end_lines)
     bus.tap(speaking.cache.forget)
     bus.subscribe(speaking.prepare, interruptible=True, speculative=True)
     bus.subscribe(

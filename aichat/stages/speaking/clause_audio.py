@@ -9,14 +9,14 @@ from attrs import Factory, define, field
 from aichat.core import Bus, CooperativeYield
 from aichat.core.events import SPEAKER_RATE, ReplyClause, SpeechSynthesized, SpokenWord
 
-from .cache import Piece
+from .speech_cache import Piece
 
 LONG_SECONDS = 10.0
 PIECE_SECONDS = 0.3
 """Audio that is well ahead of the loudspeaker is passed on in pieces of this length."""
 
 
-class Rate:
+class Resampler:
     """Brings one clause's audio to 24 kHz."""
 
     def __init__(self, rate: int) -> None:
@@ -40,7 +40,7 @@ class Rate:
 
 
 @define
-class Clause:
+class ClauseAudio:
     """One clause on its way out; word marks wait for the next audio."""
 
     bus: Bus

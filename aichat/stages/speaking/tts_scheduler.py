@@ -17,7 +17,7 @@ _arrivals = count()
 
 
 @define(order=True)
-class Waiting:
+class WaitingClause:
     """A clause that waits for a slot."""
 
     deadline: Deadline
@@ -35,33 +35,33 @@ class TtsScheduler:
 
     def __init__(self, free: int) -> None:
         self.free = free
-        self._waiting: list[Waiting] = []
+        self._waiting: list[WaitingClause] = []
 
     @asynccontextmanager
     async def slot(self, deadline: Deadline) -> AsyncIterator[None]:
         """Hold a slot for the length of the block."""
-        await self._take(deadline)
+        await self._acquire(deadline)
         try:
             yield
         finally:
             self.free += 1
             self._wake()
 
-    async def _take(self, deadline: Deadline) -> None:
+    async def _acquire(self, deadline: Deadline) -> None:
         if self.free and (not self._waiting or deadline < self._waiting[0].deadline):
             self.free -= 1
             return
-        waiting = Waiting(deadline)
+        waiting = WaitingClause(deadline)
         heapq.heappush(self._waiting, waiting)
         try:
-            await self._turn_of(waiting)
+            await self._wait_for_slot(waiting)
             self.free -= 1
         finally:
             self._waiting.remove(waiting)
             heapq.heapify(self._waiting)
             self._wake()
 
-    async def _turn_of(self, waiting: Waiting) -> None:
+    async def _wait_for_slot(self, waiting: WaitingClause) -> None:
         """Return when there is a slot that no earlier deadline claims."""
         while True:
             await waiting.woken.wait()
