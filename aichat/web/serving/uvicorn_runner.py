@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,7 @@ def serve(life: Lifecycle, options: dict[str, Any]) -> None:
     try:
         Server(config, life).run(sockets)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it would kill Python while that ends
         return
     except SystemExit:
         if life.failure is None:
