@@ -31,21 +31,21 @@ EXTRA = "whisper"
 THRESHOLD = Live(
     0.05,
     0.95,
-    label="When speech begins",
+    label="Threshold for speech to begin",
     help="How sure it must be that somebody speaks, from 0 to 1. Raise it in a noisy room.",
 )
 END_THRESHOLD = Live(
     0.01,
     0.95,
     at_most="threshold",
-    label="When speech ends",
-    help="Once somebody speaks: below it, nobody does any more.",
+    label="Threshold for speech to end",
+    help="Speech ends when the detector is less sure than this.",
 )
 MIN_SPEECH_MS = Live(
     0,
     1_000,
     label="Shortest speech",
-    help="Shorter sounds, as of a key or a cup, are no speech.",
+    help="Shorter sounds, such as a key or a cup, are ignored.",
 )
 
 

@@ -59,7 +59,7 @@ class TurnDetectorSettings:
             10_000,
             label="Speech that interrupts",
             help="How long you must speak over the characters to stop them, whatever you say. "
-            "Words do at once.",
+            "Words stop them at once.",
         ),
     ] = 1_000
     first_word_ms: Annotated[
@@ -68,7 +68,7 @@ class TurnDetectorSettings:
             200,
             20_000,
             label="Wait for a first word",
-            help="For somebody who has begun, a breath or an “um”, but said no word yet.",
+            help="When you have begun, with a breath or an “um”, but said no word yet.",
         ),
     ] = 1_500
     shortest_ms: ShortestMs = 300
@@ -84,7 +84,7 @@ class TurnDetectorSettings:
     speculate: Annotated[
         Literal["auto", "on", "off"],
         Live(
-            label="Thinking ahead",
+            label="Answering ahead of time",
             help="Begin the answer in a pause that may be the end. Answers come sooner, and some "
             "are made in vain.",
         ),
@@ -94,7 +94,7 @@ class TurnDetectorSettings:
         Live(
             0,
             10_000,
-            label="Until they go on",
+            label="Silence until they go on",
             help="Characters that paused for a cough or an “mhm” go on this long after it ended.",
         ),
     ] = 1_000

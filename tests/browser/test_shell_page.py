@@ -186,7 +186,7 @@ def test_the_browsers_own_frame_follows_the_theme(studio: Server, open_page: Ope
     page.locator("#stage").press("t")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(frame).to_have_attribute("content", "#17171b")
-    page.get_by_label("Same as the system").check(force=True)
+    page.get_by_label("System", exact=True).check(force=True)
     expect(frame).to_have_attribute("content", "#f6f2ea")
 
 

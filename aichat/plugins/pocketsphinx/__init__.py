@@ -21,9 +21,7 @@ from aichat.toolkit.packages import installs
 
 from .process import AUDIO, BEGIN, END, HEADER, INTERIM, LENGTH
 
-NOTICE = (
-    "Rough recognition: the built-in pocketsphinx is writing down what you say. Expect mistakes."
-)
+NOTICE = "Rough recognition: the built-in pocketsphinx transcribes what you say. Expect mistakes."
 SECOND = 32_000
 """Bytes of one second at 16 kHz."""
 

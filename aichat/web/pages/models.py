@@ -54,8 +54,8 @@ SETTINGS = (
     Setting(
         "top_p",
         "Top p",
-        "Of all words that could follow, only the likeliest are looked at, that together make up "
-        "this much (0 to 1). 1 looks at all. Change this or the temperature, not both.",
+        "Only the likeliest words are considered, those whose chances add up to this (0 to 1). "
+        "1 considers all. Change this or the temperature, not both.",
     ),
     Setting(
         "max_tokens",

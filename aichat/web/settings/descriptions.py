@@ -27,22 +27,22 @@ LONGEST = 80
 Source = Literal["default", "plugins.toml", "environment"]
 
 WORDS: Mapping[str, str] = {
-    "compute_type": "With which numbers it computes: smaller ones are faster, and rougher.",
-    "beam_size": "Transcripts that are followed side by side: more are slower, and better.",
-    "vad_filter": "Whether pauses are cut out before it listens.",
+    "compute_type": "Number format of the weights: smaller is faster and less exact.",
+    "beam_size": "Transcripts that are compared side by side: more are slower and better.",
+    "vad_filter": "Whether pauses are removed before transcription.",
     "hotwords": "Names and words that it should expect.",
-    "download": "Whether weights that are missing are fetched.",
+    "download": "Whether missing weights are downloaded.",
     "threads": "Processor cores for one utterance.",
     "workers": "Most utterances that are transcribed at the same time.",
     "words_per_minute": "How fast it speaks.",
     "words_per_second": "How fast it writes.",
-    "model": "Which model.",
-    "device": "On what it computes: auto, cpu, or cuda.",
-    "language": "In which language you speak; without one it is found out.",
+    "model": "Name of the model.",
+    "device": "Where it computes: auto, cpu or cuda.",
+    "language": "The language you speak; detected if not set.",
     "max_concurrent": "Most clauses that are synthesised at the same time.",
     "rate": "How fast it speaks.",
-    "base_url": "Where the server is.",
-    "api_key": "The key to the server.",
+    "base_url": "Address of the server.",
+    "api_key": "API key of the server.",
     "temperature": "How freely it chooses its words.",
 }
 """What the settings mean that are read once, by name; live settings bring their own text."""
