@@ -1,4 +1,8 @@
-"""Whisper's log-mel spectrogram in plain numpy: 80 bands, 10 ms steps, of 16 kHz audio."""
+"""Whisper's log-mel spectrogram in plain numpy: 80 bands, 10 ms steps, of 16 kHz audio.
+
+It is computed in float64, as the makers of the model do: its weights are of 8 bits, and turn a
+difference of a float32 rounding into one of 0.3 in the probability.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +29,16 @@ def features(pcm: bytes) -> Any:
 
 def log_mel(audio: Any) -> Any:
     """Return the spectrogram of float samples, (80, one column for each 10 ms)."""
-    padded = np.pad(audio, WINDOW // 2, mode="reflect")
+    padded = np.pad(audio.astype(np.float64), WINDOW // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::STEP][:-1]
-    power = np.abs(np.fft.rfft(frames * _hann(), axis=1)).astype(np.float32) ** 2
+    power = np.abs(np.fft.rfft(frames * _hann(), axis=1)) ** 2
     mel = np.log10(np.maximum(_bands() @ power.T, 1e-10))
     return ((np.maximum(mel, mel.max() - 8) + 4) / 4).astype(np.float32)
 
 
 @cache
 def _hann() -> Any:
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
+    return np.hanning(WINDOW + 1)[:-1]
 
 
 @cache
@@ -45,7 +49,7 @@ def _bands() -> Any:
     rising = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
     triangles = np.maximum(0, np.minimum(rising, falling))
-    return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+    return triangles * (2 / (edges[2:] - edges[:-2]))[:, None]
 
 
 KNEE, LINEAR, LOG = 1000.0, 200 / 3, np.log(6.4) / 27
