@@ -69,7 +69,7 @@ def test_weights_are_listed_fetched_with_resume_and_removed(terminal: Terminal) 
     status, said = terminal.type("list")
     assert status == 0
     assert re.search(r"^\* stt +faster_whisper +me/ears +missing ", said, re.MULTILINE)
-    assert re.search(r"^  turn +smart_turn +smart-turn-v3 +missing ", said, re.MULTILINE)
+    assert re.search(r"^\* turn +smart_turn +smart-turn-v3 +missing ", said, re.MULTILINE)
     assert len({line.index("missing") for line in said.splitlines()[:-1]}) == 1
 
     terminal.hub.cuts = [1_200_000, *[0] * 4]
