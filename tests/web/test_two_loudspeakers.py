@@ -110,3 +110,40 @@ def test_one_that_left_does_not_hold_the_other_back(server: Server) -> None:
         near.until("interrupted")
         report(near, turn, 6, "flushed")
         assert len(until_heard(server, near).said.split()) == 6
+
+
+ODD = ["-1", "-1e-9", "NaN", "-Infinity", "1e999", "1e308", '"5"', "null", "true", "[1]", "{}"]
+
+
+def test_a_position_that_is_none_is_refused_and_the_true_one_counts(server: Server) -> None:
+    with server.client() as odd, server.client() as true:
+        turn = begun(odd, true)
+        for value in ODD:
+            odd.connection.send(
+                f'{{"type": "playback", "turn_id": "{turn}", "sequence_number": 0, '
+                f'"played_ms": {value}, "state": "playing"}}'
+            )
+            assert "frame is wrong" in odd.until("error")["message"]
+        report(true, turn, 3, "playing")
+        true.send("interrupt")
+        true.until("interrupted")
+        report(odd, turn, 2, "flushed")
+        report(true, turn, 3, "flushed")
+        assert len(until_heard(server, true).said.split()) == 3
+
+
+@pytest.mark.parametrize("ms", [1e8, 60 * WORD_MS + 0.01, 86_400_000])
+def test_a_position_past_the_end_is_the_end_of_what_was_sent(server: Server, ms: float) -> None:
+    with server.client() as one, server.client() as other:
+        turn = begun(one, other)
+        at = {"turn_id": turn, "sequence_number": 0}
+        one.send("playback", **at, played_ms=ms, state="playing")
+        one.send("interrupt")
+        one.until("interrupted")
+        one.until_quiet()
+        sent = sum(len(b64decode(chunk["audio_data"])) for chunk in one.of("audio_chunk")) // 48
+        words = len(reply(server).said.split())
+        assert sent // WORD_MS - 1 <= words <= sent // WORD_MS + 1 < 60
+        report(one, turn, 4, "flushed")  # what it says last is true
+        report(other, turn, 2, "flushed")
+        assert len(until_heard(server, one).said.split()) == 4

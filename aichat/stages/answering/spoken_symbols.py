@@ -145,6 +145,8 @@ def language_after(clause: str, before: str) -> str:
     A word that is quoted in another script changes nothing.
     """
     clause = clause[:LOOKED_AT]
+    if clause.isascii():
+        return language_of(clause, before)
     own = "".join(c for c in clause if c < FIRST_NOT_LATIN or not c.isalpha())
     letters = sum(c.isalpha() for c in clause)
     is_foreign = 2 * (len(clause) - len(own)) > letters
