@@ -38,7 +38,14 @@ from .template_tokens import (
     mark_of,
     may_begin,
 )
-from .tool_calls_in_text import LONGEST_PYTHON, calls_in, is_call, unfenced, value_calls
+from .tool_calls_in_text import (
+    LONGEST_PYTHON,
+    calls_in,
+    element_calls,
+    is_call,
+    unfenced,
+    value_calls,
+)
 from .visible_text import FENCE, Shown, Withdrawn
 
 LONGEST_JSON: Final = 20_000
@@ -217,7 +224,7 @@ class ReplyFilter:
         if text[at] == "`" or (not self._hides and self.shown.in_code):
             return None
         token = TOKEN.match(text, at)
-        mark = mark_of(token) if token else None
+        mark = (self._element(token) or mark_of(token)) if token else None
         if token and mark and not self._is_text(mark):
             if token["control"] is None and not self._hides and self.shown.is_mid_sentence:
                 if MAYBE_NAMED.fullmatch(text, token.end()):
@@ -227,7 +234,19 @@ class ReplyFilter:
                     return token.end()
             self._follow(mark, token[0])
             return token.end()
-        return self._hold(text, at) if token is None and may_begin(text, at) else None
+        is_begun = token is None and may_begin(text, at, self.offered)
+        return self._hold(text, at) if is_begun else None
+
+    def _element(self, token: re.Match[str]) -> Mark | None:
+        """Return the meaning of a tag, on a line of its own, with the name of a tool."""
+        tag, more = token["tag"] or "", token["more"] or ""
+        if tag not in self.offered or more not in ("", "/", " /"):
+            return None
+        if token["tag_closes"]:
+            is_end = self.call is not None and self.call.kind == f"<{tag}>"
+            return Mark("call", f"<{tag}>", True) if is_end else None
+        starts = self.shown.at_line_start and not self._hides
+        return Mark("element" if more else "call", f"<{tag}>") if starts else None
 
     def _hold(self, text: str, at: int) -> int:
         self.held = text[at:]
@@ -353,12 +372,18 @@ class ReplyFilter:
             self.is_wrapped = not mark.closes
         elif mark.kind == "dropped":
             self.shown.has_gap = self.shown.has_gap or mark.name.startswith("0x")  # a byte
+        elif mark.kind == "element":
+            self.shown.call(value_calls(mark.name.strip("<>"), "", self.offered))
         elif mark.kind == "call" and not (mark.closes or self.hidden):
-            self.call = Pending(mark.name)
-            is_glued = text.startswith("<") and not text.endswith((">", ";", "＞"))
-            self.call.add(f"{text}>" if is_glued else text if "=" in text else "")
+            self._begin_tagged(mark, text)
         else:
             self._turn(mark)
+
+    def _begin_tagged(self, mark: Mark, text: str) -> None:
+        """Begin a call with its tag, which may name the tool."""
+        self.call = Pending(mark.name)
+        is_glued = text.startswith("<") and not text.endswith((">", ";", "＞"))
+        self.call.add(f"{text}>" if is_glued else text if "=" in text else "")
 
     # -- what is hidden ----------------------------------------------------------------------
 
@@ -474,11 +499,16 @@ class ReplyFilter:
         call, self.call = self.call, None
         if call is None:
             return
-        calls = [] if call.is_thought else calls_in(call.text, self.offered)
-        self.shown.call(calls)
-        if not (is_whole or calls) and (call.is_thought or call.kind.startswith("[")):
-            self.shown.add(call.text if call.is_thought else call.kind + call.text)
         self.shown.has_gap = True
+        if call.kind.startswith("<") and is_whole:
+            calls = element_calls(call.kind.strip("<>"), call.text, self.offered)
+        elif call.kind.startswith("<") or call.is_thought:
+            calls = []
+        else:
+            calls = calls_in(call.text, self.offered)
+        self.shown.call(calls)
+        if not (is_whole or calls) and (call.is_thought or call.kind[0] in "[<"):
+            self.shown.add(call.text if call.is_thought else call.kind + call.text)
 
     def _json_begins(self, text: str, at: int) -> int | None:
         """Begin to read what may be a call in JSON, or one that is the whole reply."""

@@ -7,6 +7,7 @@ a template names the role of a turn. Each family of models has its own.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from attrs import frozen
 
@@ -226,8 +227,8 @@ def _bracketed(name: str, closes: bool, is_spaced: bool) -> Mark | None:
     return Mark("thoughts", name.upper(), closes, not closes) if is_thought else None
 
 
-def may_begin(text: str, at: int) -> bool:
-    """Return whether an unfinished token may begin at *at*."""
+def may_begin(text: str, at: int, offered: Collection[str] = ()) -> bool:
+    """Return whether an unfinished token, or a tag with the name of a tool, may begin at *at*."""
     if len(text) - at > LONGEST:
         return False
     if any(token.startswith(text[at:]) for token in MINIMAX):
@@ -247,7 +248,8 @@ def may_begin(text: str, at: int) -> bool:
         return _is_thought(name) or any(one.startswith(name) for one in THOUGHTS)
     if not begun["more"]:
         return True  # its name ends with the next letter that belongs to none
-    return name in TAGS or _is_thought(name) or begun["more"] in ("|", "｜")
+    is_known = name in TAGS or tag in offered or _is_thought(name)
+    return is_known or begun["more"] in ("|", "｜")
 
 
 def _tag(tag: str, closes: bool, more: str) -> Mark | None:

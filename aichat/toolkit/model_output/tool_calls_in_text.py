@@ -33,6 +33,7 @@ ARGUMENTS = (
 INNER = ("function", "function_call", "tool_call", "tool", "call")
 """Keys under which the call itself may stand."""
 CURLY = str.maketrans("“”", '""')
+CHILD = re.compile(r"<([A-Za-z_][\w-]{0,63})>")
 BARE_KEY = re.compile(r"([{,]\s{0,20})([A-Za-z_]\w{0,63})(\s{0,4}:)")
 FUNCTION = re.compile(
     r"<(?:function|invoke|tool|function_call|tool_call|tool_use)(?:=|\s+name\s*=\s*)"
@@ -111,6 +112,14 @@ def value_calls(name: str, value: str, offered: Collection[str]) -> list[ToolCal
         first = next(iter(_parameters_of(name, offered)), "input")
         read = {first: value if read is None else read}
     return [_call(name, dict(read))]
+
+
+def element_calls(name: str, text: str, offered: Collection[str]) -> list[ToolCall]:
+    """Return the call that an element ``<name>...</name>`` is: its children are the arguments."""
+    children = _pairs(text, CHILD, "</")
+    if children and name in offered:
+        return [_call(name, children)]
+    return value_calls(name, text.strip(), offered)
 
 
 def unfenced(text: str) -> str:
