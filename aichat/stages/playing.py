@@ -15,6 +15,7 @@ import anyio
 from attrs import Factory, define, field
 
 from aichat.core import Bus, Parts, PerConversation, SequencerOutput, hookimpl
+from aichat.core.bus.broadcast import Broadcast
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -60,7 +61,8 @@ class Playhead:
     finishing: deque[tuple[float, SequencerOutput]] = field(factory=deque)
     played_until: float = 0.0
     """When, on the bus clock, all audio sent so far will have been heard."""
-    moved: anyio.Event | None = None
+    moved: Broadcast = field(factory=Broadcast)
+    """Notified when audio came, or there is room."""
     sent: Counter[Line] = field(factory=Counter)
     """Samples sent of each line."""
     causes: set[str] = field(factory=set)
@@ -90,24 +92,13 @@ class Playhead:
         """Send nothing more of the clauses before *until*."""
         self.void[line] = until
         self._put_anew(self.queue)
-        self.wake()
+        self.moved.notify_all()
 
     def stop(self) -> None:
         """The turn is over: a producer that waits for room goes on, into the fence."""
         self.backlog.clear()
         self.waiting.clear()
-        self.wake()
-
-    def wake(self) -> None:
-        """Let those look again who wait for audio, or for room."""
-        if self.moved:
-            self.moved.set()
-            self.moved = None
-
-    async def wait(self) -> None:
-        """Wait until :meth:`wake` is called."""
-        self.moved = self.moved or anyio.Event()
-        await self.moved.wait()
+        self.moved.notify_all()
 
     def drop(self, line: Line, now: float) -> None:
         """Give up what waits of a line, here and at the loudspeaker."""
@@ -115,7 +106,7 @@ class Playhead:
         self.backlog.pop(line, None)
         if line in self.sent:
             self._left(self._after(line), now)
-        self.wake()
+        self.moved.notify_all()
 
     def pause(self, cause: str, now: float) -> None:
         """Let time stand still."""
@@ -130,7 +121,7 @@ class Playhead:
             if not self.causes:
                 self.held_at = (-1, 0)
                 self._postpone(now - self.paused_at)
-                self.wake()
+                self.moved.notify_all()
 
     def hold_at(self, line: Line, samples: int, now: float) -> None:
         """Take in where exactly a loudspeaker stopped to hold its position; the furthest counts."""
@@ -233,7 +224,7 @@ class Playing:
             if head.is_due(self.bus.clock.now()) or _is_far_ahead(head, event):
                 return partial(self._pass, head, event)
         if head.queue:
-            head.wake()
+            head.moved.notify_all()
         return None
 
     def withdraw(self, event: ReplyWithdrawn) -> None:
@@ -271,9 +262,9 @@ class Playing:
         while frame := head.next_frame(self.bus.clock.now()):
             await self.bus.publish(frame)
         if head.queue:
-            head.wake()  # the player sends the rest when it is due
+            head.moved.notify_all()  # the player sends the rest when it is due
         while _is_far_ahead(head, event):
-            await head.wait()
+            await head.moved.wait()
 
     async def play(self, event: SpeakersChosen) -> None:
         """Publish the turn's audio as it falls due, until the turn is over."""
@@ -281,10 +272,10 @@ class Playing:
         while head and head.turn == event.turn and self.heads.get(head.turn.conversation) is head:
             now = self.bus.clock.now()
             if head.causes:
-                await head.wait()
+                await head.moved.wait()
             elif frame := head.next_frame(now):
                 await self.bus.publish(frame)
-                head.wake()
+                head.moved.notify_all()
             elif head.queue and not isinstance(head.queue[0], AudioReady):
                 await self._handed_out(head, head.queue.popleft(), max(head.played_until, now))
             elif head.finishing and head.finishing[0][0] <= now:
@@ -317,7 +308,7 @@ class Playing:
             await anyio.sleep(head.played_until - LEAD_SECONDS + FRAME_SECONDS / 2 - now)
         else:
             with anyio.move_on_after(head.finishing[0][0] - now if head.finishing else None):
-                await head.wait()
+                await head.moved.wait()
 
 
 @hookimpl

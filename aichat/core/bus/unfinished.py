@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import anyio
+from .broadcast import Broadcast
 
 
 class Unfinished:
@@ -10,7 +10,7 @@ class Unfinished:
 
     def __init__(self) -> None:
         self.count = 0
-        self._none: anyio.Event | None = None
+        self._none = Broadcast()
 
     def begin(self) -> None:
         """Count one more."""
@@ -19,12 +19,10 @@ class Unfinished:
     def end(self) -> None:
         """Count one less; if it was the last, waiting tasks go on."""
         self.count -= 1
-        if not self.count and self._none:
-            self._none.set()
-            self._none = None
+        if not self.count:
+            self._none.notify_all()
 
     async def over(self) -> None:
         """Wait until nothing is left."""
         while self.count:
-            self._none = self._none or anyio.Event()
             await self._none.wait()

@@ -6,9 +6,9 @@ a set time of speech is waiting. (Within a line, back-pressure from the player s
 
 from __future__ import annotations
 
-import anyio
 from attrs import define, field
 
+from aichat.core.bus.broadcast import Broadcast
 from aichat.core.events import AudioReady, LineFinished, LineInterrupted, ReplyClause
 from aichat.toolkit.voices.speech_check import LETTER_SECONDS
 
@@ -23,7 +23,7 @@ class TextLead:
 
     waiting: dict[tuple[int, int], float] = field(factory=dict)
     """By place and index, in the order in which they will be heard."""
-    changed: anyio.Event = field(factory=anyio.Event)
+    changed: Broadcast = field(factory=Broadcast)
 
     def note(self, event: ReplyClause | AudioReady | LineFinished | LineInterrupted) -> None:
         """Take in what was written, played or given up."""
@@ -39,8 +39,7 @@ class TextLead:
 
     def _keep(self, waiting: dict[tuple[int, int], float]) -> None:
         self.waiting = waiting
-        self.changed.set()
-        self.changed = anyio.Event()
+        self.changed.notify_all()
 
     async def wait_until_near(self) -> None:
         """Wait until the loudspeaker has come near enough."""

@@ -17,6 +17,7 @@ import anyio
 from attrs import Factory, define, field
 
 from aichat.core import Bus, NotReady, Parts, PerConversation
+from aichat.core.bus.broadcast import Broadcast
 from aichat.core.events import (
     Interrupted,
     Line,
@@ -61,23 +62,19 @@ class Hold:
     """Whether the server hears a voice now,"""
     was_voiced: bool = False
     """or has heard one since the hold began."""
-    changed: anyio.Event = field(factory=anyio.Event)
+    changed: Broadcast = field(factory=Broadcast)
     is_over: bool = False
 
     def note(self, voiced: bool, now: float) -> None:
         """The voice began or ended."""
         self.voiced, self.since = voiced, now
         self.was_voiced = self.was_voiced or voiced
-        self._wake()
+        self.changed.notify_all()
 
     def end(self) -> None:
         """Nothing is held any more."""
         self.is_over = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self.changed.set()
-        self.changed = anyio.Event()
+        self.changed.notify_all()
 
     def deadline(self, resume_ms: int) -> float:
         """Return when to go on if nothing more happens, in seconds of the bus clock."""

@@ -17,6 +17,7 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable
+from aichat.core.bus.broadcast import Broadcast
 from aichat.core.events import ConversationClosed, Event, Turn
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,8 @@ class Queue:
     """Whether the conversation was deleted, which was reported."""
     refusal: Unreachable | None = None
     """Why nothing was written at the last try."""
-    tried: anyio.Event = field(factory=anyio.Event)
-    """Set, and replaced, after every try."""
+    tried: Broadcast = field(factory=Broadcast)
+    """Notified after every try."""
     is_closed: bool = False
     """Whether the conversation has been closed."""
 
@@ -136,9 +137,8 @@ class StorageQueues:
     async def flush(self, message_id: str) -> None:
         """Wait until a message is written, if it waits. Raises Unreachable if the store refuses."""
         while queue := self._queue_of(message_id):
-            tried = queue.tried
             self._serve(queue)
-            await tried.wait()
+            await queue.tried.wait()
             if queue.refusal and message_id in queue.changes:
                 raise queue.refusal
 
@@ -182,8 +182,7 @@ class StorageQueues:
             raise
         finally:
             queue.is_served = False
-            queue.tried.set()
-            queue.tried = anyio.Event()
+            queue.tried.notify_all()
             self._tidy(queue)
 
     def _pause(self, queue: Queue) -> None:

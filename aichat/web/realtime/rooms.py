@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 from attrs import Factory, define, field
 
 from aichat.core import Bus, Character, Conversation, FieldChanges, Message, NotFound, Parts
+from aichat.core.bus.broadcast import Broadcast
 from aichat.core.bus.tasks import TaskPool
 from aichat.core.events import (
     ConversationClosed,
@@ -54,8 +55,8 @@ class Rooms:
     hidden: HiddenMessages = field(factory=HiddenMessages)
     record_locks: RecordLocks = field(factory=RecordLocks)
     """Locks of the conversations and characters that are being changed."""
-    somebody_left: anyio.Event = field(factory=anyio.Event)
-    """Set, and replaced, when a client disconnects."""
+    somebody_left: Broadcast = field(factory=Broadcast)
+    """Notified when a client disconnects."""
     onlookers: list[Callable[[str], None]] = field(factory=list)
     """Pages that show the list of conversations but are in no room: each takes HTML fragments."""
 
@@ -187,8 +188,7 @@ class Rooms:
         finally:
             room.connections.discard(connection)
             room.leave(session, connection)
-            self.somebody_left.set()
-            self.somebody_left = anyio.Event()
+            self.somebody_left.notify_all()
             if room.connections and not session.visits:
                 turn = self.bus.turn(room.conversation)
                 self.bus.post(LoudspeakerLeft(turn, session.id))

@@ -12,6 +12,7 @@ import anyio
 from attrs import define, field
 
 from aichat.core import BadValue, NotFound
+from aichat.core.bus.broadcast import Broadcast
 
 MOST = 8
 """Most imports at once."""
@@ -29,21 +30,17 @@ class Import:
     total: int = 0
     """Number of records; 0 while the file is still being checked."""
     is_over: bool = False
-    moved: anyio.Event = field(factory=anyio.Event)
+    moved: Broadcast = field(factory=Broadcast)
 
     def report(self, done: int, total: int) -> None:
         """Report that *done* of *total* records were imported."""
         self.done, self.total = done, total
-        self._move()
+        self.moved.notify_all()
 
     def end(self) -> None:
         """Mark it as over, however it ended."""
         self.is_over = True
-        self._move()
-
-    def _move(self) -> None:
-        self.moved.set()
-        self.moved = anyio.Event()
+        self.moved.notify_all()
 
 
 @define(eq=False)
@@ -74,6 +71,7 @@ class Imports:
         """Yield lines "DONE TOTAL" until the import is over; a slow reader skips some."""
         one = self.going.get(name)
         while one and not one.is_over:
-            moved = one.moved
+            shown = one.done, one.total
             yield f"{one.done} {one.total}\n"
-            await moved.wait()
+            if not one.is_over and shown == (one.done, one.total):  # nothing came meanwhile
+                await one.moved.wait()
