@@ -25,6 +25,7 @@ from attrs import asdict, astuple, define, field, fields, frozen, has
 from aichat.core.errors import AichatError, BadValue
 from aichat.core.events import AudioReady, AudioReceived, Event, Line, LineEvent, SpokenWord, Turn
 from aichat.core.models import Character, Conversation, Message, Voice
+from aichat.toolkit.bounded_dict import BoundedDict
 
 VERSION = 1
 FIELDS = "told"
@@ -94,9 +95,9 @@ class LogWriter:
     """Audio to append to the audio file; the writer of that file clears it."""
     kept: int = 0
     """Bytes of audio stored since the beginning."""
-    turns: dict[Turn, int] = field(factory=dict)
+    turns: BoundedDict[Turn, int] = field(factory=lambda: BoundedDict(TURNS))
     begun: int = 0
-    places: dict[str, int] = field(factory=dict)
+    places: BoundedDict[str, int] = field(factory=lambda: BoundedDict(CHUNKS))
     """The offset of stored audio, by its hash."""
     loudspeakers: dict[str, int] = field(factory=dict)
     """Numbers of loudspeakers, in the order in which they first appeared."""
@@ -115,8 +116,6 @@ class LogWriter:
     def _turn(self, turn: Turn) -> int:
         if turn not in self.turns:
             self.turns[turn], self.begun = self.begun, self.begun + 1
-            while len(self.turns) > TURNS:
-                del self.turns[next(iter(self.turns))]
         return self.turns[turn]
 
     def _value(self, event: Event, name: str, value: Any) -> Any:
@@ -143,8 +142,6 @@ class LogWriter:
             start = self.places[digest] = self.kept
             self.audio += pcm
             self.kept += len(pcm)
-            if len(self.places) > CHUNKS:
-                del self.places[next(iter(self.places))]
         return start
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from aichat.toolkit.bounded_dict import BoundedDict
+
 from .errors import StreamError, is_too_long, said, status_of
 
 MOST_MODELS = 1_000
@@ -110,7 +112,7 @@ def _present(request: Mapping[str, Any]) -> Iterator[str]:
 class Refused:
     """What models are known to refuse, by their names."""
 
-    by_model: dict[str, frozenset[str]] = field(factory=dict)
+    by_model: BoundedDict[str, frozenset[str]] = field(factory=lambda: BoundedDict(MOST_MODELS))
 
     def of(self, model: str) -> frozenset[str]:
         """Return what a request to *model* does without."""
@@ -124,5 +126,3 @@ class Refused:
     def remember(self, model: str, fields: Collection[str]) -> None:
         """Leave *fields* out from now on; of many models the oldest is forgotten."""
         self.by_model[model] = self.of(model) | frozenset(fields)
-        if len(self.by_model) > MOST_MODELS:
-            del self.by_model[next(iter(self.by_model))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from attrs import define, field
 from pocket_tts.utils.utils import get_predefined_voice
 
 from aichat.core import BadValue, CannotStart, ReferenceClip, Voice
+from aichat.toolkit.bounded_dict import BoundedDict
 from aichat.toolkit.temporary_files import mark
 from aichat.toolkit.thread_streams import Listener
 from aichat.toolkit.voices.text_chunks import pieces
@@ -45,7 +45,7 @@ class Engine:
     free: list[Any]
     stock: Mapping[str, Any]
     """States of the voices that come with the model, by name."""
-    clones: OrderedDict[str, Any] = field(factory=OrderedDict)
+    clones: BoundedDict[str, Any] = field(factory=lambda: BoundedDict(MOST_CLONES))
     """States of cloned voices, by the key of the clip; who spoke last is last."""
 
     def say(self, text: str, voice: Voice, listener: Listener[bytes]) -> None:
@@ -72,14 +72,11 @@ class Engine:
         finally:
             self.free.append(model)
         self.clones[key] = state
-        while len(self.clones) > MOST_CLONES:
-            self.clones.popitem(last=False)
 
     def _state(self, voice: Voice) -> Any:
         key = voice.audio_path or ""
         if voice.method == "clone" and key in self.clones:
-            self.clones.move_to_end(key)
-            return self.clones[key]
+            return self.clones.use(key)
         return self.stock[choose(voice, list(self.stock))]
 
 

@@ -138,11 +138,6 @@ class Recognisers:
         """Make a transcript; it is cancelled by the handler that waits for it."""
         await event.transcript.make()
 
-    def forget(self, conversation: str) -> None:
-        """Drop what the queues keep of a conversation."""
-        for recogniser in self.asked:
-            recogniser.queue.forget(conversation)
-
 
 def _late(error: Exception) -> TimedOut:
     if isinstance(error, TimedOut):  # it says so itself

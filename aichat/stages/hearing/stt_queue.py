@@ -14,6 +14,11 @@ from contextlib import asynccontextmanager
 import anyio
 from attrs import define, field
 
+from aichat.toolkit.bounded_dict import BoundedDict
+
+SESSIONS = 1_000
+"""Sessions of which it is remembered when they were served, the last ones; others come first."""
+
 
 @define(eq=False)
 class SttRequest:
@@ -32,7 +37,7 @@ class SttQueue:
     finals: deque[SttRequest] = field(factory=deque)
     interims: list[SttRequest] = field(factory=list)
     active: list[SttRequest] = field(factory=list)
-    last_admitted: dict[str, int] = field(factory=dict)
+    last_admitted: BoundedDict[str, int] = field(factory=lambda: BoundedDict(SESSIONS))
     """When each session's latest interim was admitted, as a running number."""
     number: int = 0
 
@@ -82,7 +87,3 @@ class SttQueue:
     def has_room(self) -> bool:
         """Whether one more interim, and a final beside it, would be admitted at once."""
         return self.limit is None or len(self.active) + 2 <= self.limit
-
-    def forget(self, session: str) -> None:
-        """Drop what is kept of a session."""
-        self.last_admitted.pop(session, None)

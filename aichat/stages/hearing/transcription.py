@@ -173,4 +173,3 @@ class Transcription:
         for utterance in self.microphones.close(event.turn.conversation):
             self.speculation.revoke(utterance)
             utterance.drop()
-        self.recognisers.forget(event.turn.conversation)

@@ -12,6 +12,7 @@ from aichat.core.bus.streams import closing
 from aichat.core.errors import BackendFailed
 from aichat.core.models import Prompt
 from aichat.core.tools import ToolCall
+from aichat.toolkit.bounded_dict import BoundedDict
 
 from .reply_filter import ReplyFilter
 from .visible_text import Withdrawn
@@ -29,7 +30,7 @@ ONLY_THOUGHT = (
 class ThinkingHabits:
     """Remembers which models write their reasoning without a tag before they answer."""
 
-    aloud: dict[str, None] = field(factory=dict)
+    aloud: BoundedDict[str, None] = field(factory=lambda: BoundedDict(MOST_MODELS))
 
     def waits(self, model: str) -> bool:
         """Return whether text of *model* may be reasoning without an opening tag."""
@@ -41,8 +42,6 @@ class ThinkingHabits:
             self.aloud[model] = None
         elif text.shown.waited_in_vain:
             self.aloud.pop(model, None)
-        if len(self.aloud) > MOST_MODELS:
-            del self.aloud[next(iter(self.aloud))]
 
 
 async def filtered_reply(

@@ -7,7 +7,7 @@ A client is the address of the peer, or the one that a trusted proxy reports
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from math import ceil
@@ -16,6 +16,7 @@ import anyio
 from attrs import define, field
 
 from aichat.core import AichatError
+from aichat.toolkit.bounded_dict import BoundedDict
 
 TABLE = 10_000
 """Most clients that are remembered; then the least recently active is forgotten."""
@@ -88,15 +89,12 @@ class Buckets:
     rate: float
     size: float
     now: Callable[[], float] = anyio.current_time
-    table: OrderedDict[str, Bucket] = field(factory=OrderedDict)
+    table: BoundedDict[str, Bucket] = field(factory=lambda: BoundedDict(TABLE))
 
     def __getitem__(self, client: str) -> Bucket:
         if client not in self.table:
             self.table[client] = Bucket(self.rate, self.size, self.now)
-            if len(self.table) > TABLE:
-                self.table.popitem(last=False)
-        self.table.move_to_end(client)
-        return self.table[client]
+        return self.table.use(client)
 
 
 @define

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs
@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 from anyio import to_thread
 
 from aichat.core import Actor, Connection, hookimpl
+from aichat.toolkit.bounded_dict import BoundedDict
 
 from .argon import Checker
 from .cookie import session_of
@@ -39,7 +40,7 @@ FAILURES = 20
 may queue one check at a time instead of ``IN_LINE``, so that others do not wait for it."""
 IN_LINE = 4
 SEEN = 1_000
-"""Most passphrases that are remembered by their fast hash."""
+"""Most passphrases that are remembered by their fast hash: the last that were used."""
 
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Token:
         self.failures = Buckets(1 / ATTEMPT_SECONDS, FAILURES)
         self._in_line: Counter[str] = Counter()
         self._checker = Checker()
-        self._seen: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
+        self._seen = BoundedDict[bytes, tuple[str, str]](SEEN)
 
     @hookimpl(trylast=True)
     def authenticate(self, connection: Connection) -> Actor | None:
@@ -83,7 +84,7 @@ class Token:
         if not name or self.keyring.tokens.get(name) != hashed:  # never seen, or revoked
             self._seen.pop(digest, None)
             return None
-        self._seen.move_to_end(digest)
+        self._seen.use(digest)
         return name
 
     async def learn(self, connection: Connection) -> bool:
@@ -95,8 +96,6 @@ class Token:
         if not (hashed := await self.check(connection.client, name, secret)):
             return False
         self._seen[self.keyring.digest(bearer)] = (name, hashed)
-        if len(self._seen) > SEEN:
-            self._seen.popitem(last=False)
         return True
 
     async def check(self, client: str | None, name: str, secret: str) -> str | None:

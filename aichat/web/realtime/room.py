@@ -34,6 +34,7 @@ from aichat.core.events import (
     TurnTimed,
     UserStartedSpeaking,
 )
+from aichat.toolkit.bounded_dict import BoundedDict
 from aichat.web.html.cast_view import CastView, speakers
 from aichat.web.html.fragment_updates import Showing, Shown
 from aichat.web.html.fragments import Painter
@@ -84,7 +85,7 @@ class Room:
     """Number of times the cast was read, so that a slow read does not overwrite a newer one."""
     cut: int = -1
     """The generation up to which everything was interrupted."""
-    turns: dict[str, tuple[Line, ...]] = field(factory=dict)
+    turns: BoundedDict[str, tuple[Line, ...]] = field(factory=lambda: BoundedDict(TURNS))
     text_chunks: Counter[Line] = field(factory=Counter)
     reported_errors: set[tuple[int, str, str]] = field(factory=set)
     """Errors already reported in this turn (generation, stage, code); each is sent once."""
@@ -207,8 +208,6 @@ class Room:
     def choose(self, event: SpeakersChosen) -> None:
         """Send the start of a turn and its speakers."""
         self.turns[event.turn.id] = event.lines
-        while len(self.turns) > TURNS:
-            del self.turns[next(iter(self.turns))]
         self.replay_buffer.begin()
         self.text_chunks.clear()
         self.reported_errors.clear()

@@ -13,6 +13,7 @@ import anyio
 from attrs import define, field, frozen
 
 from aichat.core import Character, Conversation, NotFound, Storage
+from aichat.toolkit.bounded_dict import BoundedDict
 from aichat.web.html.fragments import last_line
 from aichat.web.realtime.hidden_messages import HiddenMessages
 
@@ -43,7 +44,7 @@ class Listing:
     pending: Container[str]
     """Conversations that are not listed: their deletion is pending."""
     hidden: HiddenMessages
-    lasts: dict[str, tuple[datetime, str]] = field(factory=dict)
+    lasts: BoundedDict[str, tuple[datetime, str]] = field(factory=lambda: BoundedDict(REMEMBERED))
     forgotten: int = 0
     """Number of changes without new activity, to detect one during a read."""
 
@@ -104,8 +105,6 @@ class Listing:
             for one in shown:
                 if self.lasts.get(one.conversation_id, (None,))[0] != one.updated_at:
                     tasks.start_soon(read, one)
-        while len(self.lasts) > REMEMBERED:
-            del self.lasts[next(iter(self.lasts))]
         return [one for one in shown if one.conversation_id not in gone]
 
     def _entry(self, one: Conversation, characters: Mapping[str, Character]) -> Entry:

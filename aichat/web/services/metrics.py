@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from aichat.core import AichatError, Bus
 from aichat.core.events import MARKS, HandlerFailed, Interrupted, ReplyUsage, ToolUsed, TurnTimed
+from aichat.toolkit.bounded_dict import BoundedDict
 from aichat.web.realtime.errors import stage_of
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.schemas.parameters import Injected
@@ -72,7 +73,7 @@ class Metrics:
     """Counts what happens on a bus, in a registry of its own."""
 
     registry: CollectorRegistry = field(factory=CollectorRegistry)
-    turns: dict[str, TurnTimed] = field(factory=dict)
+    turns: BoundedDict[str, TurnTimed] = field(factory=lambda: BoundedDict(TURNS))
     """The last waterfall of each turn, by its id; oldest first."""
     marks: Histogram = field(init=False)
     gaps: Histogram = field(init=False)
@@ -135,8 +136,6 @@ class Metrics:
 
     def _keep(self, event: TurnTimed) -> None:
         self.turns[event.turn.id] = event
-        while len(self.turns) > TURNS:
-            del self.turns[next(iter(self.turns))]
 
     def interrupt(self, event: Interrupted) -> None:
         """Count an interruption."""

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from aichat.core import Bus, NotFound, Prompt
 from aichat.core.events import PromptSent
+from aichat.toolkit.bounded_dict import BoundedDict
 
 KEPT = 500
 """Most prompts kept, of all conversations together."""
@@ -19,7 +20,7 @@ KEPT = 500
 class Prompts:
     """The last prompts, by the id of the message that they led to."""
 
-    by_message: dict[str, Prompt] = field(factory=dict)
+    by_message: BoundedDict[str, Prompt] = field(factory=lambda: BoundedDict(KEPT))
 
     def listen(self, bus: Bus) -> None:
         """Keep the prompts that are sent from now on."""
@@ -28,8 +29,6 @@ class Prompts:
     def keep(self, event: PromptSent) -> None:
         """Keep a prompt, and drop the oldest."""
         self.by_message[event.line.message_id] = event.prompt
-        while len(self.by_message) > KEPT:
-            del self.by_message[next(iter(self.by_message))]
 
     def of(self, message_id: str) -> Prompt:
         """Return the prompt of a message. Raises :class:`NotFound`."""
