@@ -37,27 +37,29 @@ async def test_a_handler_gets_the_types_its_annotation_names_and_their_subclasse
     assert every == [UserSaid, Guess, Interrupted]
 
 
-async def test_a_subscription_may_be_for_one_conversation_and_ends_with_its_block() -> None:
+async def test_a_subscription_may_be_for_one_conversation_and_can_be_ended() -> None:
     ear = Ear()
     async with open_bus() as bus:
-        with bus.subscribed(ear.hear, conversation="c"):
-            await bus.publish(said(bus.turn("c"), "in"))
-            await bus.publish(said(bus.turn("d"), "elsewhere"))
-            await bus.settled()
+        subscription = bus.subscribe(ear.hear, conversation="c")
+        await bus.publish(said(bus.turn("c"), "in"))
+        await bus.publish(said(bus.turn("d"), "elsewhere"))
+        await bus.settled()
+        bus.unsubscribe(subscription)
         await bus.publish(said(bus.turn("c"), "out"))
         await bus.settled()
     assert ear.heard == ["in"]
 
 
-async def test_leaving_the_block_cancels_what_the_handler_does_and_drops_what_waits() -> None:
+async def test_unsubscribing_cancels_what_the_handler_does_and_drops_what_waits() -> None:
     ear = Ear()
     ear.hold()
     async with open_bus() as bus:
         turn = bus.turn("c")
-        with bus.subscribed(ear.hear):
-            for text in "ab":
-                await bus.publish(said(turn, text))
-            await blocked()
+        subscription = bus.subscribe(ear.hear)
+        for text in "ab":
+            await bus.publish(said(turn, text))
+        await blocked()
+        bus.unsubscribe(subscription)
         with anyio.fail_after(HANG_SECONDS):
             await bus.settled()
     assert ear.heard == []

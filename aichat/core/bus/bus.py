@@ -26,8 +26,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar, Unpack
 
@@ -115,17 +115,6 @@ class Bus:
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop calling the handler; what it is doing now is cancelled."""
         self._conversations.remove(subscription)
-
-    @contextmanager
-    def subscribed(
-        self, handler: Callable[[E], Awaitable[None]], **how: Unpack[Options]
-    ) -> Iterator[Subscription]:
-        """Subscribe for the length of a ``with`` block."""
-        subscription = self.subscribe(handler, **how)
-        try:
-            yield subscription
-        finally:
-            self.unsubscribe(subscription)
 
     def per_conversation(
         self, make: Callable[[], T] | None = None, *, close: Callable[[T], None] | None = None
