@@ -55,7 +55,7 @@ def unserved() -> tuple[float, float]:
 
 def instrument() -> None:
     """Note when an interruption arrives and what is handed to the socket after it."""
-    playing.AHEAD_BYTES *= 4  # else a line is held back before 100 chunks of it wait
+    playing.LINE_AHEAD_BYTES *= 4  # else a line is held back before 100 chunks of it wait
     new_head, message = playing.Playing._new_head, web_socket.Client._message
     send = writer.Writer._send
 

@@ -40,9 +40,9 @@ LEAD_SECONDS = 0.6
 FRAME_SECONDS = 0.3
 FRAME_BYTES = int(2 * SPEAKER_RATE * FRAME_SECONDS)
 """Audio that waits is sent in frames of 300 ms: fewer cost less, and there is time."""
-AHEAD_BYTES = 2 * SPEAKER_RATE * 12
+LINE_AHEAD_BYTES = 2 * SPEAKER_RATE * 12
 """Bytes of waiting audio (12 s) at which a line gets no further clause."""
-WITHIN_BYTES = 2 * SPEAKER_RATE * 30
+CLAUSE_AHEAD_BYTES = 2 * SPEAKER_RATE * 30
 """Bytes that only wait for their time (30 s) at which back-pressure acts within a clause as
 well. A usual clause is made to its end: its engine is free for others before it is heard."""
 
@@ -83,7 +83,7 @@ class Playhead:
                 if isinstance(item, AudioReady):
                     self.waiting[item.line] += len(item.pcm)
 
-    def _put_anew(self, items: Iterable[SequencerOutput]) -> None:
+    def _requeue(self, items: Iterable[SequencerOutput]) -> None:
         self.queue = deque()
         self.waiting.clear()
         self.add(items)
@@ -91,7 +91,7 @@ class Playhead:
     def withdraw(self, line: Line, until: int) -> None:
         """Send nothing more of the clauses before *until*."""
         self.void[line] = until
-        self._put_anew(self.queue)
+        self._requeue(self.queue)
         self.moved.notify_all()
 
     def stop(self) -> None:
@@ -102,10 +102,10 @@ class Playhead:
 
     def drop(self, line: Line, now: float) -> None:
         """Give up what waits of a line, here and at the loudspeaker."""
-        self._put_anew([item for item in self.queue if getattr(item, "line", None) != line])
+        self._requeue([item for item in self.queue if getattr(item, "line", None) != line])
         self.backlog.pop(line, None)
         if line in self.sent:
-            self._left(self._after(line), now)
+            self._correct_unplayed(self._sent_after(line), now)
         self.moved.notify_all()
 
     def pause(self, cause: str, now: float) -> None:
@@ -127,12 +127,12 @@ class Playhead:
         """Take in where exactly a loudspeaker stopped to hold its position; the furthest counts."""
         if line in self.sent and (line.place, samples) > self.held_at:
             self.held_at = (line.place, samples)
-            self._left(max(0, self.sent[line] - samples) + self._after(line), now)
+            self._correct_unplayed(max(0, self.sent[line] - samples) + self._sent_after(line), now)
 
-    def _after(self, line: Line) -> int:
+    def _sent_after(self, line: Line) -> int:
         return sum(n for other, n in self.sent.items() if other.place > line.place)
 
-    def _left(self, samples: int, now: float) -> None:
+    def _correct_unplayed(self, samples: int, now: float) -> None:
         """Correct how much of what was sent is still to be played, by a loudspeaker's report."""
         now = self.paused_at if self.causes else now
         self._postpone(now + samples / SPEAKER_RATE - max(self.played_until, now))
@@ -181,8 +181,8 @@ def _is_far_ahead(head: Playhead, event: SpeechSynthesized) -> bool:
     very engine that would be held.
     """
     if event.last:
-        return head.backlog[event.line] > AHEAD_BYTES
-    return head.waiting[event.line] > WITHIN_BYTES
+        return head.backlog[event.line] > LINE_AHEAD_BYTES
+    return head.waiting[event.line] > CLAUSE_AHEAD_BYTES
 
 
 @define
@@ -222,7 +222,7 @@ class Playing:
         if isinstance(event, SpeechSynthesized):
             head.backlog[event.line] += len(event.pcm)
             if head.is_due(self.bus.clock.now()) or _is_far_ahead(head, event):
-                return partial(self._pass, head, event)
+                return partial(self._send_due, head, event)
         if head.queue:
             head.moved.notify_all()
         return None
@@ -241,7 +241,7 @@ class Playing:
         if head := self._head(event):
             head.resume(event.cause, self.bus.clock.now())
 
-    def locate(self, event: LinePlayed) -> None:
+    def note_position(self, event: LinePlayed) -> None:
         """Note where a loudspeaker stopped."""
         if event.state in ("paused", "back") and (head := self._head(event)):
             samples = round(event.played_ms * SPEAKER_RATE / 1000)
@@ -257,7 +257,7 @@ class Playing:
         head = self.heads.get(event.turn.conversation)
         return head if head and head.turn == event.turn else None
 
-    async def _pass(self, head: Playhead, event: SpeechSynthesized) -> None:
+    async def _send_due(self, head: Playhead, event: SpeechSynthesized) -> None:
         """Send what is due; then wait while the line is far ahead of the loudspeaker."""
         while frame := head.next_frame(self.bus.clock.now()):
             await self.bus.publish(frame)
@@ -277,14 +277,14 @@ class Playing:
                 await self.bus.publish(frame)
                 head.moved.notify_all()
             elif head.queue and not isinstance(head.queue[0], AudioReady):
-                await self._handed_out(head, head.queue.popleft(), max(head.played_until, now))
+                await self._close_line(head, head.queue.popleft(), max(head.played_until, now))
             elif head.finishing and head.finishing[0][0] <= now:
                 if await self._finish(head, head.finishing.popleft()[1]):
                     return
             else:
                 await self._wait(head, now)
 
-    async def _handed_out(self, head: Playhead, item: SequencerOutput, due: float) -> None:
+    async def _close_line(self, head: Playhead, item: SequencerOutput, due: float) -> None:
         """Close a line's audio now; its end is published once it should have been heard."""
         head.finishing.append((due, item))
         if isinstance(item, LineFinished):
@@ -319,5 +319,5 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.tap(playing.withdraw)
     bus.tap(playing.pause)
     bus.tap(playing.resume)
-    bus.tap(playing.locate)
+    bus.tap(playing.note_position)
     bus.subscribe(playing.play, interruptible=True)
