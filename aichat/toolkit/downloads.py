@@ -19,10 +19,10 @@ from attrs import define, frozen
 PIECE = 1 << 20
 SILENCE_SECONDS = 30.0
 """Idle timeout, after which the download is retried."""
-ATTEMPTS = 5
+ATTEMPTS = 8
 """Most attempts in a row without progress."""
 PAUSE_SECONDS = 1.0
-"""Wait between two attempts."""
+"""Wait after an attempt; doubled after each further one without progress."""
 DAY_SECONDS = 24 * 3600
 
 
@@ -69,7 +69,7 @@ class Download:
                 fruitless = 0 if self.counted > before else fruitless + 1
                 if _is_hopeless(error) or fruitless >= ATTEMPTS:
                     raise
-            if self.stop.wait(PAUSE_SECONDS):
+            if self.stop.wait(PAUSE_SECONDS * 2 ** max(0, fruitless - 1)):
                 raise Stopped
 
     def _try(self) -> Path:

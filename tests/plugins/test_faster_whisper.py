@@ -357,6 +357,15 @@ def test_the_models_are_those_of_faster_whisper():
     assert REPOSITORIES == _MODELS
 
 
+def test_another_language_than_english_gets_the_model_that_writes_it(model):
+    named = [("base.en", "de"), ("base.en", "en"), ("base.en", None), ("small", "de")]
+    assert [FasterWhisper(name, language=code).model for name, code in named] == [
+        *("base", "base.en", "base.en", "small")
+    ]
+    assert FasterWhisper(str(model), language="de").model == str(model)
+    assert FasterWhisper("distil-small.en", language="de").model == "distil-small.en"
+
+
 def test_it_says_which_weights_it_needs(model):
     (needed,) = FasterWhisper("base.en").weights
     assert (needed.name, needed.repository) == ("base.en", "Systran/faster-whisper-base.en")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from typing import ClassVar
 from urllib.request import Request
 
 import anyio
@@ -112,6 +113,23 @@ def test_a_server_that_brings_nothing_is_given_up(
     with pytest.raises(OSError, match="after 0 of 3500000"):
         got()
     assert len(hub.ranges()) == downloads.ATTEMPTS
+
+
+def test_between_attempts_it_waits_twice_as_long_each_time(tmp_path: Path) -> None:
+    class Impatient(threading.Event):
+        waits: ClassVar[list[float]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits.append(timeout or 0)
+            return False
+
+    def unreachable() -> downloads.Source:
+        raise ConnectionError("no route")
+
+    with pytest.raises(ConnectionError):
+        downloads.Download(unreachable, tmp_path, lambda count: None, Impatient()).run()
+    doubled = [downloads.PAUSE_SECONDS * 2**n for n in range(downloads.ATTEMPTS - 1)]
+    assert Impatient.waits == doubled
 
 
 def test_a_list_that_unpacks_to_more_than_any_is_refused_in_words(hub: Hub) -> None:

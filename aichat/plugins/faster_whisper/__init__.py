@@ -19,7 +19,7 @@ from aichat.toolkit.local_model import LocalModel
 from aichat.toolkit.weights import Weights
 
 from .hallucinations import UNLIKELY, is_imagined
-from .models import known_language, weights_of
+from .models import known_language, model_for, weights_of
 from .short_context import transcribe
 from .windows import RATE, windows
 
@@ -76,7 +76,8 @@ class FasterWhisper(LocalModel):
         workers: int = 2,
     ) -> None:
         super().__init__(workers, download)
-        self.model, self.device, self.compute_type = model, device, compute_type
+        self.model = model_for(model, language)
+        self.device, self.compute_type = device, compute_type
         self.language, self.beam_size, self.vad_filter = language, beam_size, vad_filter
         self.hotwords, self.threads = hotwords or [], threads
 

@@ -43,6 +43,12 @@ def weights_of(model: str) -> Weights:
     )
 
 
+def model_for(model: str, language: str | None) -> str:
+    """Return the variant of *model* that writes a language: "base" in place of "base.en"."""
+    every = model.removesuffix(".en")
+    return every if language not in (None, "en") and every in SIZES else model
+
+
 def known_language(language: str, known: Iterable[str], model: str) -> None:
     """Raise :class:`CannotStart` for a language that the model does not write."""
     codes = list(known)
