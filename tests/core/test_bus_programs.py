@@ -22,6 +22,7 @@ from aichat.core.events import (
     LineInterrupted,
     Turn,
 )
+from support.waiting import HANG_SECONDS
 
 
 @frozen
@@ -128,7 +129,7 @@ class Program:
             self.wrong.append(f"worked on void {event}")
 
     async def publish(self, event: Event) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG_SECONDS):
             await self.bus.publish(event)
 
     def event(self, what: str, where: str, n: int) -> Event:
@@ -171,7 +172,7 @@ async def play(
         async with anyio.create_task_group() as aside:
             for what, where, n in actions:
                 await program.do(what, where, n, aside)
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG_SECONDS):
             await bus.settled()
         assert not any(state.lanes for state in bus._conversations.by_id.values())
     return program

@@ -54,11 +54,13 @@ class Speaker:
 
 @asynccontextmanager
 async def served(speaker: Speaker) -> AsyncIterator[OpenAiTts]:
+    """A voice; it waits long for its next sound, unless that is known not to come."""
+    patience = 0.5 if speaker.pour is stops else 60
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     speaker.url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/v1"
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, speaker.answer)
-        async with OpenAiTts(api_key="k", base_url=speaker.url, between_seconds=0.5) as tts:
+        async with OpenAiTts(api_key="k", base_url=speaker.url, between_seconds=patience) as tts:
             yield tts
         tasks.cancel_scope.cancel()
 

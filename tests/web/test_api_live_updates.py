@@ -7,10 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
 
 from aichat.core.testing.fakes import FakeLlm
-from support.in_process_server import Client, Server, a_server
+from support.in_process_server import Client, Server, a_server, closed_by
 
 
 @pytest.fixture
@@ -153,10 +152,7 @@ def test_who_is_in_a_deleted_conversation_is_told_and_let_go(
             error = client.until("error")
             assert error["code"] == "conversation_not_found"
             assert error["message"].startswith("This conversation was deleted.")
-            with pytest.raises(ConnectionClosed) as closed:
-                client.until_quiet(5)
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 4404
+            assert closed_by(client)[0] == 4404
     with server.client(f"conversation_id={id}") as late:
         assert late.until("error")["code"] == "conversation_not_found"
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from asyncio import Transport
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from functools import partial
@@ -25,6 +26,7 @@ from aichat.web.access import authentication
 from aichat.web.access import keyring as keys
 from aichat.web.access.rate_limits import Buckets
 from aichat.web.serving import http_timeouts
+from aichat.web.serving.http_timeouts import HttpTimeoutProtocol
 from support.free_ports import free_port
 from support.in_process_server import Server, a_server, closed_by, get
 from support.litestar_command import environment, running, wait_for
@@ -402,16 +404,24 @@ def test_who_sends_slowly_is_let_go(server: Server, monkeypatch: pytest.MonkeyPa
 
 
 def test_who_is_served_is_not_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_timeouts, "HEADER_SECONDS", 1.0)
-    monkeypatch.setattr(http_timeouts, "BODY_SECONDS", 1.0)
+    """No timeout runs on a connection whose request is complete."""
+    connections: list[HttpTimeoutProtocol] = []
+    made = HttpTimeoutProtocol.connection_made
+
+    def noted(self: HttpTimeoutProtocol, transport: Transport) -> None:
+        connections.append(self)
+        made(self, transport)
+
+    monkeypatch.setattr(HttpTimeoutProtocol, "connection_made", noted)
     with server.client() as client:
         client.until("ready")
-        client.until_quiet(1.5)
+        assert [one._deadline for one in connections] == [None]
         client.send("ping", t=1)
         client.until("pong")
     with httpx.Client(base_url=server.url, trust_env=False) as browser:
         for _ in range(3):  # over one connection
             assert browser.get("/").status_code == 200
+            assert [one._deadline for one in connections] == [None, None]
 
 
 def test_a_flood_of_sockets_does_not_keep_others_out_for_long() -> None:

@@ -24,6 +24,7 @@ from aichat.web.settings.live_settings import KEPT_AS, LiveSettings
 from support.chat import CAST, a_store
 from support.in_process_server import Server, a_server
 from support.live_settings import a_chat_with_live_settings
+from support.waiting import HANG_SECONDS
 
 NAMES = ("model", "temperature", "max_tokens", "top_p", "strategy", "max_replies", "auto_cap")
 VALUES: Mapping[str, Any] = dict(
@@ -133,7 +134,7 @@ async def test_who_is_cancelled_while_it_waits_keeps_nobody_out() -> None:
         tasks.start_soon(change_settings, store, alone, "c", {"top_p": 1})
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
-    with anyio.fail_after(5):
+    with anyio.fail_after(HANG_SECONDS):
         await change_settings(store, alone, "c", {"top_p": 0.5})
     assert (await store.conversation("c")).settings == {"top_p": 0.5}
 

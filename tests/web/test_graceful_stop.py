@@ -42,7 +42,7 @@ def close_code(client: Client) -> int | None:
     """Read to the end; return the code of the close frame."""
     try:
         while True:
-            client.receive(10)
+            client.receive()
     except ConnectionClosed as closed:
         return closed.rcvd.code if closed.rcvd else None
 

@@ -33,7 +33,7 @@ def until_killed(process: Process, client: Client, seconds: float) -> None:
     process.stop(signal.SIGKILL)
     try:
         while True:
-            client.receive(5)
+            client.receive()
     except ConnectionClosed:
         return
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,6 +15,7 @@ from aichat.core.events import HandlerFailed, Line, ToolUsed, Turn, TurnTimed
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.web.services.metrics import TURNS, Metrics
 from support.in_process_server import Server, a_server
+from support.waiting import soon
 
 
 class Moody(FakeLlm):
@@ -54,12 +54,6 @@ def samples(server: Server) -> dict[tuple[str, ...], float]:
         for family in families
         for s in family.samples
     }
-
-
-def soon(condition: Callable[[], bool]) -> None:
-    """Wait until something is true; the test's own timeout ends it."""
-    while not condition():
-        time.sleep(0.02)
 
 
 def test_a_turn_is_counted_and_its_waterfall_can_be_asked_for(server: Server) -> None:

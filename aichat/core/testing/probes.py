@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -45,7 +46,8 @@ class Stall:
     wall: float
     """Wall time in all."""
     blocked: float
-    """Wall time, less the time in which the thread could have run but had no processor."""
+    """Wall time, less the time in which any of our threads could have run but had no processor: it
+    may hold a lock that the loop waits for."""
 
 
 async def longest_stall(work: Callable[[], Awaitable[object]]) -> Stall:
@@ -56,10 +58,10 @@ async def longest_stall(work: Callable[[], Awaitable[object]]) -> Stall:
     async def watch() -> None:
         watching.set()
         while True:
-            worked, before, in_queue = thread_time(), perf_counter(), queued()
+            stopwatch, worked = _Stopwatch(), thread_time()
             await anyio.sleep(0.002)
-            waited = perf_counter() - before - 0.002
-            seen = (thread_time() - worked, waited, waited - (queued() - in_queue))
+            computed = thread_time() - worked
+            seen = (computed, stopwatch.wall() - 0.002, stopwatch.read() - 0.002)
             longest[:] = map(max, longest, seen)
 
     with _as_served():
@@ -101,16 +103,21 @@ class _Stopwatch:
     """Seconds since it was made, less those for which any of our threads waited for a processor."""
 
     def __init__(self) -> None:
-        self._began, self._before = perf_counter(), self._waits()
+        self._before, self._began = self._waits(), perf_counter()
+
+    def wall(self) -> float:
+        return perf_counter() - self._began
 
     def read(self) -> float:
-        wall = perf_counter() - self._began
-        waits = self._waits()
+        wall, waits = self.wall(), self._waits()
         return wall - sum(waits[task] - self._before.get(task, 0.0) for task in waits)
 
     def _waits(self) -> dict[str, float]:
-        tasks = [f"self/task/{path.name}" for path in Path("/proc/self/task").glob("*")]
-        return {task: queued(task) for task in tasks}
+        try:
+            threads = os.listdir("/proc/self/task")
+        except OSError:
+            return {}
+        return {thread: queued(f"self/task/{thread}") for thread in threads}
 
 
 async def assert_no_stall(work: Callable[[], Awaitable[object]]) -> None:
