@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio
 import pytest
@@ -33,6 +34,7 @@ from aichat.web.realtime.outbox import Connection
 from aichat.web.realtime.rooms import Rooms
 from aichat.web.realtime.sessions import LINGER_SECONDS
 from aichat.web.services.archive.reading import _Taking
+from aichat.web.services.archive.rollback import Rollback
 from aichat.web.services.conversation_list import Listing
 from aichat.web.services.undo.messages import DeletedMessages
 from aichat.web.services.undo.pending_deletions import UNDO_SECONDS, PendingDeletions
@@ -203,7 +205,7 @@ def test_what_was_said_last_is_read_again_when_it_was_changed_meanwhile() -> Non
 
 
 @pytest.mark.parametrize("kind", ["voice", "character", "conversation"])
-def test_an_import_that_fails_takes_back_only_what_it_has_added(kind: str) -> None:
+def test_an_import_that_fails_takes_back_only_what_it_has_added(kind: str, tmp_path: Path) -> None:
     """Between the look whether it is there and its adding, somebody adds one of that name."""
 
     async def main() -> None:
@@ -211,7 +213,7 @@ def test_an_import_that_fails_takes_back_only_what_it_has_added(kind: str) -> No
         voice, who = Voice("Ann"), Character("ann-001", "Ann")
         talk = Conversation("talk")
         taking = _Taking.__new__(_Taking)
-        taking.storage, taking.policy, taking.undo_steps = store, "keep", []
+        taking.storage, taking.policy, taking.rollback = store, "keep", Rollback(tmp_path)
         find = getattr(store, kind)
         add = {
             "voice": lambda: store.add_voice(evolve(voice, speaker_desc="mine")),
@@ -234,7 +236,7 @@ def test_an_import_that_fails_takes_back_only_what_it_has_added(kind: str) -> No
         }[kind]
         with pytest.raises(Conflict):
             await take()
-        await taking.roll_back()
+        await taking.rollback.run(store)
         kept = await find({"voice": "Ann", "character": "ann-001", "conversation": "talk"}[kind])
         assert "mine" in (
             getattr(kept, "speaker_desc", None),
