@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import anyio.lowlevel
 
 from aichat.core import Utterance, Voice, WordMark, closing
+from aichat.core.testing.leak_checks import Stall, longest_stall
 from aichat.core.testing.llm_contract import ask
-from aichat.core.testing.probes import Stall, longest_stall
 from aichat.core.testing.vad_contract import frames
 from support import tiny_smart_turn, tiny_whisper
 from support.espeak_speech import say as spoken

@@ -26,7 +26,7 @@ import torch
 
 from aichat.core import Voice
 from aichat.plugins.higgs import torchaudio
-from aichat.plugins.higgs.decoding import decoded
+from aichat.plugins.higgs.code_generation import decoded
 from aichat.plugins.higgs.engine import Engine, start
 from aichat.plugins.higgs.layout import Layout
 from aichat.plugins.higgs.loading import Loaded

@@ -30,7 +30,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.core.testing.probes import queued
+from aichat.core.testing.leak_checks import queued
 from aichat.stages import playing
 from aichat.web.realtime import chat_socket as web_socket
 from aichat.web.realtime import writer

@@ -30,7 +30,7 @@ from attrs import define
 from aichat.core import BackendFailed, Conversation, closing, load_plugins, open_bus, open_chat
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import AudioReceived
-from aichat.core.testing.simulated import SimulatedTts
+from aichat.core.testing.simulated_backends import SimulatedTts
 from aichat.core.testing.simulated_user import SimulatedUser
 from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment

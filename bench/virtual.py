@@ -24,7 +24,7 @@ from aichat.core import load_plugins, open_chat
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import Event, HandlerFailed, TurnTimed
 from aichat.core.testing.fakes import FakeTurn
-from aichat.core.testing.simulated import SimulatedLlm, SimulatedStt, SimulatedTts
+from aichat.core.testing.simulated_backends import SimulatedLlm, SimulatedStt, SimulatedTts
 from aichat.core.testing.simulated_user import SimulatedUser
 from support.chat import Given, a_store, all_ready
 

@@ -21,10 +21,10 @@ from aichat.core.testing import (
     TtsContract,
     TurnContract,
     VadContract,
-    probes,
+    leak_checks,
 )
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
-from aichat.core.testing.probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt
+from aichat.core.testing.leak_checks import assert_it_leaves_nothing, assert_no_stall, assert_prompt
 
 CONTRACTS = (
     AuthContract,
@@ -95,7 +95,7 @@ async def test_a_blocked_event_loop_is_found() -> None:
 
 
 async def test_who_leaves_slowly_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "ATTEMPTS", 1)
+    monkeypatch.setattr(leak_checks, "ATTEMPTS", 1)
     with pytest.raises(AssertionError, match=r"it took \d\.\d+ s or longer"):
         await assert_prompt(lambda: anyio.sleep(3))
 
@@ -103,14 +103,14 @@ async def test_who_leaves_slowly_is_found(monkeypatch: pytest.MonkeyPatch) -> No
 async def test_the_wait_for_a_processor_is_not_held_against_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(probes, "ATTEMPTS", 1)
+    monkeypatch.setattr(leak_checks, "ATTEMPTS", 1)
     main = f"self/task/{threading.get_native_id()}"
-    monkeypatch.setattr(probes, "queued", lambda task: perf_counter() if task == main else 0.0)
+    monkeypatch.setattr(leak_checks, "queued", lambda task: perf_counter() if task == main else 0.0)
     await assert_prompt(lambda: anyio.sleep(0.6))
 
 
 async def test_a_task_that_is_left_behind_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(leak_checks, "SETTLE_SECONDS", 0.1)
     async with anyio.create_task_group() as tasks:
 
         async def leak() -> None:
@@ -166,7 +166,7 @@ async def test_a_turn_that_never_ends_is_found() -> None:
 
 
 async def test_a_model_that_cannot_be_stopped_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "ATTEMPTS", 1)
+    monkeypatch.setattr(leak_checks, "ATTEMPTS", 1)
 
     class Stubborn(FakeLlm):
         async def reply(self, prompt: Prompt) -> AsyncIterator[str]:

@@ -1,6 +1,6 @@
 """The public interface for plug-ins, beside ``aichat.core.events`` and ``.testing``."""
 
-from .auth import Actor, Connection
+from .actor import Actor, Connection
 from .backends import (
     PARTS,
     THINKING,

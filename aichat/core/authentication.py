@@ -1,6 +1,6 @@
 """Authentication: calls the hook ``authenticate`` of the plug-ins and checks its result.
 
-An :class:`~aichat.core.auth.Actor` is let in, None passes the connection to the next plug-in,
+An :class:`~aichat.core.actor.Actor` is let in, None passes the connection to the next plug-in,
 ``Denied`` refuses it, ``Unreachable`` says that logins cannot be looked up now. Anything else is a
 fault of the plug-in and refuses as well: otherwise every truthy value (a name, a number, a
 coroutine that is never awaited) would let everybody in.
@@ -17,7 +17,7 @@ from typing import cast
 from attrs import frozen
 from pluggy import HookImpl, PluginManager
 
-from .auth import Actor, Connection
+from .actor import Actor, Connection
 from .errors import AichatError, Denied, Unreachable
 
 REFUSALS = (Denied, Unreachable)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pluggy
 
-from .auth import Actor, Connection
+from .actor import Actor, Connection
 from .backends import Backend, Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from .bus.bus import Bus
 from .registry.selection import Parts

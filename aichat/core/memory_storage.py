@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from attrs import evolve
 
 from aichat.core.models import Character, Conversation, Message, Voice, slug
-from aichat.core.pictures import picture_keys
+from aichat.core.picture_links import picture_keys
 from aichat.core.storage import FieldChanges
 from aichat.core.store_rules import (
     absent,

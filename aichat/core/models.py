@@ -14,8 +14,8 @@ from unicodedata import normalize
 
 from attrs import Factory, field, frozen
 
-from .pictures import in_words
-from .text import unmarked
+from .picture_links import in_words
+from .plain_text import unmarked
 from .tools import Tool, ToolCall
 from .validators import (
     are_codes,

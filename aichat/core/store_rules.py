@@ -13,7 +13,7 @@ from attrs import evolve
 
 from .errors import BadValue, Conflict, NotFound
 from .models import Character, Voice
-from .pictures import IMAGES
+from .picture_links import IMAGES
 from .validators import require_json
 
 R = TypeVar("R", bound=attrs.AttrsInstance)

@@ -15,7 +15,7 @@ import anyio
 from attrs import Factory, define, field
 
 from aichat.core import Bus, Parts, PerConversation, SequencerOutput, hookimpl
-from aichat.core.bus.broadcast import Broadcast
+from aichat.core.bus.change_signal import ChangeSignal
 from aichat.core.events import (
     SPEAKER_RATE,
     AudioReady,
@@ -61,7 +61,7 @@ class Playhead:
     finishing: deque[tuple[float, SequencerOutput]] = field(factory=deque)
     played_until: float = 0.0
     """When, on the bus clock, all audio sent so far will have been heard."""
-    moved: Broadcast = field(factory=Broadcast)
+    moved: ChangeSignal = field(factory=ChangeSignal)
     """Notified when audio came, or there is room."""
     sent: Counter[Line] = field(factory=Counter)
     """Samples sent of each line."""

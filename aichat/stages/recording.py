@@ -27,13 +27,7 @@ from aichat.core import (
     hookimpl,
     new_id,
 )
-from aichat.core.events import (
-    DraftWritten,
-    Event,
-    MessageAdded,
-    SpeakersChosen,
-    SpeakersForeseen,
-)
+from aichat.core.events import DraftWritten, Event, MessageAdded, SpeakersChosen, SpeakersForeseen
 from aichat.toolkit.event_log import Entry, Header, LogWriter
 
 FOLDER, AUDIO = "AICHAT_RECORD", "AICHAT_RECORD_AUDIO"

@@ -32,7 +32,7 @@ from .pages import media
 from .realtime import chat_socket, echo_socket, status_socket
 from .services import metrics
 from .serving import error_responses, health
-from .serving.lifecycle import Lifecycle
+from .serving.startup_state import Lifecycle
 from .serving.uvicorn_runner import AichatServer
 
 OWN_ROUTES = (

@@ -1,6 +1,6 @@
 """What a started application holds, typed. Handlers get it as the dependency ``app``.
 
-The lifespan (``lifespan.py``) opens it; what exists before that is in ``serving/lifecycle.py``.
+The lifespan (``lifespan.py``) opens it; what exists before that is in ``serving/startup_state.py``.
 Modules below this one cannot import it: their handlers get single parts of it by name.
 """
 
@@ -17,7 +17,7 @@ from pluggy import PluginManager
 from aichat.core import Bus, Config, Parts, Storage
 
 from . import paths
-from .access.work_limits import Paces
+from .access.turn_limits import Paces
 from .html.fragments import Painter
 from .realtime.idle_timeout import IdleTimeout
 from .realtime.rooms import Rooms

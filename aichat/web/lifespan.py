@@ -17,8 +17,8 @@ from . import paths
 from .application_state import ApplicationState, application_state
 from .services import archive
 from .serving.download_log import DownloadLog, until_answerable
-from .serving.lifecycle import Lifecycle
-from .serving.logs import redact_logs
+from .serving.log_filters import redact_logs
+from .serving.startup_state import Lifecycle
 from .serving.switch_interval import quick_switches
 
 KEEP_SECONDS = 5.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from aichat.core.bus.broadcast import Broadcast
+from aichat.core.bus.change_signal import ChangeSignal
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_all_that_wait_are_woken_and_those_who_come_later_wait_for_the_next() -> None:
-    changed, woken = Broadcast(), list[str]()
+    changed, woken = ChangeSignal(), list[str]()
 
     async def wait(name: str) -> None:
         await changed.wait()
@@ -32,7 +32,7 @@ async def test_all_that_wait_are_woken_and_those_who_come_later_wait_for_the_nex
 
 
 async def test_one_that_is_cancelled_keeps_nobody_from_being_woken() -> None:
-    changed, woken = Broadcast(), list[str]()
+    changed, woken = ChangeSignal(), list[str]()
 
     async def wait(name: str, scope: anyio.CancelScope) -> None:
         with scope:

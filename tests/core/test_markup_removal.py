@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import Message
-from aichat.core.text import unmarked
+from aichat.core.plain_text import unmarked
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from aichat.core.registry.selection import Candidate, State
 from aichat.plugins.openai import OpenAiLlm, OpenAiStt, OpenAiTts
 from aichat.plugins.postgres.store import Postgres
 from aichat.plugins.postgres.supabase import Supabase
-from aichat.web.serving.logs import DEMOTED, redact_logs
+from aichat.web.serving.log_filters import DEMOTED, redact_logs
 
 pytestmark = pytest.mark.anyio
 

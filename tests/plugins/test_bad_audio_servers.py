@@ -12,7 +12,7 @@ from attrs import define, field
 
 from aichat.core.events import AudioReady, HandlerFailed, Interrupted, ReplyFinished, TurnFinished
 from aichat.core.testing.fakes import FakeLlm
-from aichat.core.testing.probes import assert_it_leaves_nothing
+from aichat.core.testing.leak_checks import assert_it_leaves_nothing
 from aichat.plugins.openai import OpenAiTts
 from support.chat import a_chat
 from support.fake_openrouter import Wire

@@ -19,7 +19,7 @@ from aichat.core import (
 )
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing import TtsContract
-from aichat.core.testing.probes import first_audio, say
+from aichat.core.testing.leak_checks import first_audio, say
 from aichat.plugins import higgs
 from aichat.plugins.higgs import Higgs
 from aichat.plugins.higgs import text_normalisation as words
@@ -77,7 +77,7 @@ def engine(loaded):
 
 
 def greedy(loaded, prompt, count):
-    from aichat.plugins.higgs.decoding import decoded
+    from aichat.plugins.higgs.code_generation import decoded
     from aichat.plugins.higgs.sampling import Sampler, Sampling
 
     sampler = Sampler(loaded.layout, Sampling(temperature=0), loaded.device)
@@ -97,8 +97,8 @@ def test_its_rows_are_those_of_generate_token_for_token(engine, text):
 
 
 def test_they_are_those_of_generate_after_a_reference_as_well(engine):
-    from aichat.plugins.higgs.codes import frames
     from aichat.plugins.higgs.prompting import Said
+    from aichat.plugins.higgs.reference_codes import frames
 
     codes, _ = engine.written_down(a_reference(engine))
     before = [Said(frames(codes), "So I said.")]
@@ -109,8 +109,8 @@ def test_they_are_those_of_generate_after_a_reference_as_well(engine):
 
 
 def test_a_reference_is_told_to_the_model_as_its_own_processor_does_it(engine, monkeypatch):
-    from aichat.plugins.higgs.codes import frames
     from aichat.plugins.higgs.prompting import SCENE, Said
+    from aichat.plugins.higgs.reference_codes import frames
 
     reference, loaded = a_reference(engine), engine.loaded
     codes, was_cut = engine.written_down(reference)
@@ -476,7 +476,7 @@ async def test_a_clip_that_is_too_short_or_no_sound_is_told(tts):
     [[[1, 2, 3]], [7], [[1]] * 7, [[1]] * 7 + [[2, 3]], [[1024]] * 8, [[]] * 8, [["a"]] * 8],
 )
 async def test_codes_of_another_engine_are_made_anew(tts, codes):
-    from aichat.plugins.higgs.codes import fit
+    from aichat.plugins.higgs.reference_codes import fit
 
     assert not fit(codes, tts._engine.loaded.layout)
 

@@ -5,7 +5,7 @@ import pytest
 
 from aichat.core import BackendFailed, CannotStart, TimedOut, Utterance, Voice, closing
 from aichat.core.testing import SttContract, TtsContract
-from aichat.core.testing.probes import say
+from aichat.core.testing.leak_checks import say
 from aichat.plugins.openai import OpenAiStt, OpenAiTts, stt_backend, tts_backend
 from aichat.plugins.openai.stt import LONGEST_PROMPT, hints
 from aichat.plugins.openai.tts import LONGEST_TEXT, MEN, WOMEN, parts

@@ -8,7 +8,7 @@ import pytest
 from aichat.core import BackendFailed, BadValue, CannotStart, NotReady, Voice, closing
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing import TtsContract
-from aichat.core.testing.probes import first_audio, say
+from aichat.core.testing.leak_checks import first_audio, say
 from aichat.plugins import pocket
 from aichat.plugins.pocket import Pocket, catalogue, files
 from aichat.toolkit import local_model

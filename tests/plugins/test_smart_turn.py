@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aichat.core import CannotStart, NotReady, Pause, SoundJudge
 from aichat.core.testing import SoundTurnContract, TurnContract
-from aichat.core.testing.probes import assert_no_stall
+from aichat.core.testing.leak_checks import assert_no_stall
 from aichat.plugins import smart_turn
 from aichat.plugins.silence import Silence
 from aichat.plugins.smart_turn import SmartTurn

@@ -8,9 +8,9 @@ import pytest
 from attrs import evolve
 
 from aichat.core import BadValue, CannotStart, NotFound, Unreachable
-from aichat.core.testing.probes import at_once, longest_stall
+from aichat.core.testing.leak_checks import at_once, longest_stall
 from aichat.core.testing.storage.contract import StorageContract, contents, say, started
-from aichat.plugins.sqlite import engine, schema, storage_backend
+from aichat.plugins.sqlite import connection_threads, schema, storage_backend
 from aichat.plugins.sqlite.store import Sqlite
 from support.shared_backend import OpenedOnce
 
@@ -218,7 +218,7 @@ class hold:  # noqa: N801
             self.busy.set()
             assert self.gate.wait(60)
 
-        self.worker._hand_over(engine.Job(work))
+        self.worker._hand_over(connection_threads.Job(work))
         await anyio.to_thread.run_sync(self.busy.wait, 60)
 
     async def __aexit__(self, *_):
@@ -404,7 +404,7 @@ async def test_a_cancelled_wait_does_not_stop_the_work(storage):
 
 async def test_too_many_waiting_jobs_are_refused(storage, monkeypatch):
     conversation = await started(storage)
-    monkeypatch.setattr(engine, "WAITING", 3)
+    monkeypatch.setattr(connection_threads, "WAITING", 3)
     async with anyio.create_task_group() as tasks, hold(storage.writer):
         for number in range(3):
             tasks.start_soon(storage.add_message, say(conversation, str(number)))
@@ -421,10 +421,10 @@ async def test_a_batch_is_one_transaction(storage, monkeypatch):
         lambda c: c.set_trace_callback(lambda sql: sql == "commit" and commits.append(sql))
     )
     async with anyio.create_task_group() as tasks, hold(storage.writer):
-        for number in range(engine.BATCH + 50):
+        for number in range(connection_threads.BATCH + 50):
             tasks.start_soon(storage.add_message, say(conversation, str(number)))
-        await waiting(storage.writer, engine.BATCH + 50)
-    assert len(await contents(storage, conversation)) == engine.BATCH + 50
+        await waiting(storage.writer, connection_threads.BATCH + 50)
+    assert len(await contents(storage, conversation)) == connection_threads.BATCH + 50
     assert len(commits) <= 4
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from aichat.core import CannotStart, Character
-from aichat.plugins.sqlite import files as place
+from aichat.plugins.sqlite import database_files as place
 from aichat.plugins.sqlite.store import Sqlite
 
 pytestmark = pytest.mark.anyio

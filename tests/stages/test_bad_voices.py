@@ -16,7 +16,7 @@ from aichat.core import BadAudio, CannotRead, ReferenceClip, Voice, WordMark
 from aichat.core.events import AudioReady, HandlerFailed, LineFinished, PlaybackPaused, TurnFinished
 from aichat.core.registry.selection import Candidate, State
 from aichat.core.testing.fakes import FakeLlm, FakeTts
-from aichat.core.testing.probes import assert_it_leaves_nothing
+from aichat.core.testing.leak_checks import assert_it_leaves_nothing
 from aichat.stages.speaking import CHUNK_SECONDS
 from aichat.toolkit.voices.speech_check import Sound, longest_seconds
 from support.chat import Chat, a_chat, a_store

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
-from aichat.stages.answering.prompts import (
+from aichat.stages.answering.prompt_history import (
     HISTORY_TOKENS,
     REPLY_TOKENS,
     model_message,

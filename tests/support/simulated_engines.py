@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aichat.core.testing.fakes import FakeTurn
-from aichat.core.testing.simulated import SimulatedLlm, SimulatedStt, SimulatedTts
+from aichat.core.testing.simulated_backends import SimulatedLlm, SimulatedStt, SimulatedTts
 
 
 def engines(seed: int, fail_rate: float = 0.02) -> dict[str, object]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aichat.core import BadValue, Character
 from aichat.web.services.cards import card_file
-from aichat.web.services.cards.card_text import from_base64, whole
+from aichat.web.services.cards.card_encoding import from_base64, whole
 from aichat.web.services.cards.png import KEYWORDS
 from aichat.web.services.uploads import painter
 from support.character_cards import V2, charx, coded, with_text

@@ -26,7 +26,7 @@ from aichat.core import (
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import ConversationClosed, MessageDeleted
 from aichat.core.memory_storage import MemoryStorage
-from aichat.web.access.work_limits import Paces
+from aichat.web.access.turn_limits import Paces
 from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
 from aichat.web.realtime.hidden_messages import HiddenMessages

@@ -19,7 +19,7 @@ from aichat.core.events import AudioReady, Interrupted, MessageAdded, SpeakersCh
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.stages.remembering import storage_queue
-from aichat.web.access.work_limits import Paces
+from aichat.web.access.turn_limits import Paces
 from aichat.web.html.fragments import Painter
 from aichat.web.html.templates import environment
 from aichat.web.realtime.hidden_messages import HiddenMessages

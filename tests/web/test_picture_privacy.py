@@ -15,7 +15,7 @@ import pytest
 from aichat.core import Character
 from aichat.web.schemas.records import Character as Shown
 from aichat.web.schemas.records import outs
-from aichat.web.services.own_pictures import is_own
+from aichat.web.services.picture_origin import is_own
 from support.chat import a_store
 from support.in_process_server import Server, a_server
 

@@ -13,7 +13,7 @@ import pytest
 from aichat.core import Conversation, WebConfig
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeTts
-from aichat.web.access.work_limits import PER_CONVERSATION, Allowance, Pace, Paces, RateLimited
+from aichat.web.access.turn_limits import PER_CONVERSATION, Allowance, Pace, Paces, RateLimited
 from support.chat import AT_EASE, CAST, a_store
 from support.in_process_server import Client, Server, a_server
 from support.waiting import soon

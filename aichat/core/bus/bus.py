@@ -53,7 +53,7 @@ from .per_conversation import PerConversation
 from .speculation import SpeculativeTurn
 from .streams import was_cancelled
 from .subscription import BackPressure, Options, Subscription, subscription
-from .tasks import TaskPool, plain_task_group
+from .task_pool import TaskPool, plain_task_group
 from .trace import Step, Trace, notify
 from .unfinished import Unfinished
 

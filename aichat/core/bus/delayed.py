@@ -11,7 +11,7 @@ from aichat.core.errors import BusError
 from aichat.core.events import Event
 
 from .lane import current_lane
-from .tasks import TaskPool
+from .task_pool import TaskPool
 
 
 def require_urgent(event: Event) -> None:

@@ -23,7 +23,7 @@ from attrs import Factory, define
 from .clock import Clock
 from .lane import Lane, current_lane
 from .streams import IdleTimeout, stalled, was_cancelled
-from .tasks import TaskPool
+from .task_pool import TaskPool
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .broadcast import Broadcast
+from .change_signal import ChangeSignal
 
 
 class Unfinished:
@@ -10,7 +10,7 @@ class Unfinished:
 
     def __init__(self) -> None:
         self.count = 0
-        self._none = Broadcast()
+        self._none = ChangeSignal()
 
     def begin(self) -> None:
         """Count one more."""

@@ -20,7 +20,7 @@ from attrs import Factory, define, frozen
 
 from aichat.core.backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad
 from aichat.core.errors import AichatError, CannotStart, NotReady
-from aichat.core.message_writes import MessageWrites
+from aichat.core.pending_writes import MessageWrites
 from aichat.core.redaction import redacted
 from aichat.core.storage import Storage
 from aichat.core.tools import Tool

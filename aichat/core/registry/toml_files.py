@@ -10,7 +10,7 @@ from typing import Any
 from aichat.core.errors import BadSettings
 
 from .mistakes import Mistakes, Places
-from .text_files import read_text
+from .text_decoding import read_text
 
 MOST_BYTES = 1_000_000
 """Most letters of a file of settings."""

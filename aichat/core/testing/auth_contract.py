@@ -11,11 +11,11 @@ import anyio
 import pytest
 from attrs import evolve
 
-from aichat.core.auth import Actor, Connection
+from aichat.core.actor import Actor, Connection
 from aichat.core.authentication import REFUSALS
 from aichat.core.errors import AichatError
 
-from .probes import assert_no_stall
+from .leak_checks import assert_no_stall
 
 ELSEWHERE = "192.0.2.7"
 """An address reserved for documentation (RFC 5737)."""

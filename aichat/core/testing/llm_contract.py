@@ -14,7 +14,13 @@ from aichat.core.models import Character, Prompt, PromptMessage
 from aichat.core.tools import ToolCall, tool
 from aichat.core.validators import is_storable
 
-from .probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt_close, at_once, cut_off
+from .leak_checks import (
+    assert_it_leaves_nothing,
+    assert_no_stall,
+    assert_prompt_close,
+    at_once,
+    cut_off,
+)
 
 PAGE = ("It was a dark and stormy night, and the rain fell in torrents. " * 160)[:10_000]
 

@@ -12,7 +12,7 @@ from aichat.core.backends import Stt, Utterance, charges
 from aichat.core.events import MIC_RATE
 from aichat.core.validators import is_storable
 
-from .probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt, at_once, cut_off
+from .leak_checks import assert_it_leaves_nothing, assert_no_stall, assert_prompt, at_once, cut_off
 
 
 def _pcm(samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bytes:

@@ -18,7 +18,7 @@ from aichat.core.backends import Ability, Clones, ReferenceClip, Tts, WordMark, 
 from aichat.core.bus.streams import closing
 from aichat.core.models import Voice
 
-from .probes import (
+from .leak_checks import (
     Said,
     assert_it_leaves_nothing,
     assert_no_stall,

@@ -10,7 +10,7 @@ import pytest
 from aichat.core.backends import Pause, SoundJudge, TurnDetector
 from aichat.core.events import MIC_RATE
 
-from .probes import assert_it_leaves_nothing, assert_no_stall, assert_prompt, at_once, cut_off
+from .leak_checks import assert_it_leaves_nothing, assert_no_stall, assert_prompt, at_once, cut_off
 
 LONGEST_MS = 10_000
 """Longest silence after speech that does not end a turn."""

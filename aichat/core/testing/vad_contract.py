@@ -9,7 +9,7 @@ import pytest
 from aichat.core.backends import Vad, VadStream
 from aichat.core.events import MIC_RATE
 
-from .probes import assert_no_stall
+from .leak_checks import assert_no_stall
 
 SOUNDS = {
     "as loud as can be": (b"\xff\x7f" * 40 + b"\x00\x80" * 40) * 200,

@@ -22,7 +22,7 @@ from aichat.toolkit.thread_streams import Listener, Workers
 
 from .library import RATE, Engine, Spoken, has_word
 from .mixed_scripts import Reader, parted, unreadable
-from .voices import Profile, profile
+from .voice_profile import Profile, profile
 
 AHEAD = 8
 """Chunks of 60 ms that may wait for the listener before the synthesiser pauses."""

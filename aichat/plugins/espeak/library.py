@@ -11,7 +11,7 @@ from typing import Any
 
 from aichat.core import BackendFailed, WordMark
 
-from .voices import Profile
+from .voice_profile import Profile
 
 RATE = 22_050
 """Samples per second of everything espeak-ng says."""

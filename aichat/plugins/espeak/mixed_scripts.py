@@ -11,7 +11,7 @@ from aichat.core import CannotRead, WordMark
 
 from .library import Engine, Spoken, has_word
 from .scripts import is_han, plain, runs
-from .voices import Profile
+from .voice_profile import Profile
 
 STRAY = 1
 """Most unreadable letters that are left out without a report."""

@@ -1,8 +1,8 @@
 """Hallucinations: text that Whisper makes up where nobody speaks, and how to recognise it.
 
 Its own probabilities show more than the text does. What the text alone shows holds for every
-recogniser (:func:`~aichat.core.spoken`) and is asked here as well, for each segment: Whisper puts a
-credit after words that were said.
+recogniser (:mod:`aichat.toolkit.transcripts.hallucinations`) and is asked here as well, for each
+segment: Whisper puts a credit after words that were said.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Speech by Higgs Audio v2, on this machine's GPU, through transformers.
 
 Voices are described or cloned. The first sound of a clause is there after nine steps of the model;
-`sounding.py` says how the chunks grow. Each clause that is spoken has a thread of its own, at most
+`streaming_decode.py` says how the chunks grow. Each clause that is spoken has a thread of its own, at most
 `max_concurrent` of them; a stream that is closed ends within a step.
 
 torch and transformers are imported only when the weights are there.
@@ -30,8 +30,8 @@ from aichat.toolkit.local_model import LocalModel, weights_at
 from aichat.toolkit.thread_streams import Listener
 from aichat.toolkit.weights import Weights
 
-from .codes import LONGEST
 from .out_of_memory import OutOfMemory, watched
+from .reference_codes import LONGEST
 from .text_normalisation import SAMPLE, normal
 
 MODEL = "eustlb/higgs-audio-v2-generation-3B-base"

@@ -19,11 +19,11 @@ from aichat.core import AudioTokens, BadValue, ReferenceClip, Voice
 from aichat.toolkit.thread_streams import Listener, ReaderLeft
 from aichat.toolkit.voices.text_chunks import pieces
 
-from .codes import LONGEST, fit, frames, kept
-from .decoding import decoded
+from .code_generation import decoded
 from .layout import Frame
 from .loading import Loaded, load
 from .prompting import Said
+from .reference_codes import LONGEST, fit, frames, kept
 from .sampling import Sampler, Sampling
 from .sampling_options import sampling
 from .streaming_decode import SOON, Plan, Sounding, Wave, pcm, waiting_for

@@ -13,7 +13,7 @@ from pathlib import Path
 from aichat.core import CannotStart
 from aichat.toolkit.seed import READY_CHARACTERS, READY_VOICES
 
-from . import clips, files, records
+from . import clips, database_files, records
 from .errors import sentences
 
 OURS = 0x61696368
@@ -56,12 +56,12 @@ def open_both(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """
     folder = clips.beside(path)
     try:
-        proofs = files.prepare(path, folder)
+        proofs = database_files.prepare(path, folder)
         writer = _connect(path)
         try:
-            files.require_tables(writer, path, proofs)
+            database_files.require_tables(writer, path, proofs)
             migrate(writer, path)
-            files.note_made(path)
+            database_files.note_made(path)
             clips.tidy(writer, folder)
             reader = _connect(path)
             reader.execute("pragma query_only = on")

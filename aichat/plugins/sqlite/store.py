@@ -15,7 +15,7 @@ from aichat.core import Character, Conversation, FieldChanges, Message, NotFound
 from aichat.core.store_rules import clip_key
 
 from . import backup, characters, clips, conversations
-from .engine import Worker, read, write
+from .connection_threads import Worker, read, write
 from .errors import readable
 from .records import CHARACTERS, CONVERSATIONS, MESSAGES, VOICES
 from .schema import locate, open_both

@@ -51,20 +51,14 @@ from aichat.core.registry.standby import Standby
 from aichat.core.turn_rules import TurnContext, read_rules
 from aichat.toolkit.model_output.filtered_replies import ThinkingHabits
 
-from .conversation_context import ConversationContext
-from .draft_preview import DraftPreview
-from .prompts import ModelMessage, model_message, prompt
+from .conversation_state import ConversationContext
+from .prompt_history import ModelMessage, model_message, prompt
 from .reply import Reply
-from .reply_bounds import (
-    LONGEST_REPLY,
-    REPLY_SECONDS,
-    THINKING_SECONDS,
-    ReplyBounds,
-    shows,
-)
+from .reply_bounds import LONGEST_REPLY, REPLY_SECONDS, THINKING_SECONDS, ReplyBounds, shows
 from .reply_round import ReplyRound
 from .speakable import speakable
 from .speaker_filter import SpeakerFilter
+from .speaker_preview import SpeakerPreview
 from .tool_calls import ROUNDS, Toolbox, tools_of
 from .turn_taking import (
     choose_next_speakers,
@@ -366,7 +360,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.subscribe(answers.answer, interruptible=True, speculative=True)
     bus.subscribe(answers.continue_by_themselves, interruptible=True)
     bus.subscribe(answers.revive_lines, interruptible=True)
-    preview = DraftPreview(bus, parts, answers.last_speaker)
+    preview = SpeakerPreview(bus, parts, answers.last_speaker)
     bus.subscribe(
         preview.foresee, lane_by=lambda draft: draft.writer, limit=1, overflow=Overflow.COALESCE
     )

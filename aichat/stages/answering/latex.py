@@ -1,6 +1,6 @@
 r"""Formulas in LaTeX, as one would say them: ``\frac{a}{b}`` is "a ÷ b", ``x^2`` stays.
 
-What is left is text with operators, which ``symbols`` knows how to say.
+What is left is text with operators, which ``spoken_symbols`` knows how to say.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from aichat.core.bus.broadcast import Broadcast
+from aichat.core.bus.change_signal import ChangeSignal
 from aichat.core.events import AudioReady, LineFinished, LineInterrupted, ReplyClause
 from aichat.toolkit.voices.speech_check import LETTER_SECONDS
 
@@ -23,7 +23,7 @@ class TextLead:
 
     waiting: dict[tuple[int, int], float] = field(factory=dict)
     """By place and index, in the order in which they will be heard."""
-    changed: Broadcast = field(factory=Broadcast)
+    changed: ChangeSignal = field(factory=ChangeSignal)
 
     def note(self, event: ReplyClause | AudioReady | LineFinished | LineInterrupted) -> None:
         """Take in what was written, played or given up."""

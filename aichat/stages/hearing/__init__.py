@@ -11,7 +11,7 @@ from aichat.core import Bus, Overflow, Parts, hookimpl
 from .barge_in import BargeInDetector
 from .microphone_state import Microphones, MicrophoneState
 from .recognisers import Recognisers
-from .sound_judge import SoundJudgement
+from .sound_endpoint import SoundJudgement
 from .speculation import Speculation
 from .transcription import Transcription
 from .utterance_detector import MAX_INTERIMS, UtteranceDetector

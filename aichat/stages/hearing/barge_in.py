@@ -17,7 +17,7 @@ import anyio
 from attrs import Factory, define, field
 
 from aichat.core import Bus, NotReady, Parts, PerConversation
-from aichat.core.bus.broadcast import Broadcast
+from aichat.core.bus.change_signal import ChangeSignal
 from aichat.core.events import (
     Interrupted,
     Line,
@@ -62,7 +62,7 @@ class Hold:
     """Whether the server hears a voice now,"""
     was_voiced: bool = False
     """or has heard one since the hold began."""
-    changed: Broadcast = field(factory=Broadcast)
+    changed: ChangeSignal = field(factory=ChangeSignal)
     is_over: bool = False
 
     def note(self, voiced: bool, now: float) -> None:

@@ -7,8 +7,8 @@ from attrs import define, field
 from aichat.core import Message
 from aichat.core.events import Line, Turn
 
+from .interrupted_lines import UnheardLines
 from .ledger import LineLedger
-from .unheard import UnheardLines
 
 
 @define

@@ -8,7 +8,7 @@ from aichat.core import Bus, Message, NotFound, Parts, PerConversation, new_id
 from aichat.core.events import Line, LinesRevived, ReplayWanted, RestWanted, RewriteWanted
 
 from .conversation_lines import ConversationLines
-from .unheard import unheard
+from .interrupted_lines import unheard
 
 Wanted = RestWanted | ReplayWanted | RewriteWanted
 

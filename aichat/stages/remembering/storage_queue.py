@@ -17,7 +17,7 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from aichat.core import AichatError, Bus, Message, NotFound, Parts, Unreachable
-from aichat.core.bus.broadcast import Broadcast
+from aichat.core.bus.change_signal import ChangeSignal
 from aichat.core.events import ConversationClosed, Event, Turn
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Queue:
     """Whether the conversation was deleted, which was reported."""
     refusal: Unreachable | None = None
     """Why nothing was written at the last try."""
-    tried: Broadcast = field(factory=Broadcast)
+    tried: ChangeSignal = field(factory=ChangeSignal)
     """Notified after every try."""
     is_closed: bool = False
     """Whether the conversation has been closed."""

@@ -15,7 +15,7 @@ from .models import Models
 from .plugins import Plugins
 from .settings import Settings
 from .tools import Tools
-from .turns import SentPrompts, Turns
+from .turn_inspection import SentPrompts, Turns
 from .voices import Voices
 
 

@@ -15,7 +15,7 @@ from aichat.web.schemas.forms import check_form
 from aichat.web.schemas.parameters import Id, Query, errors
 from aichat.web.schemas.records import out, outs
 from aichat.web.schemas.settings import check_extensions, sent
-from aichat.web.services.own_pictures import check_pictures, has_foreign
+from aichat.web.services.picture_origin import check_pictures, has_foreign
 
 from .images import FORM_BYTES
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from aichat.web.access import commands
-from aichat.web.serving.environment import require_env
+from aichat.web.serving.litestar_environment import require_env
 
 from .models import models
 

@@ -14,7 +14,7 @@ from pluggy import PluginManager
 
 from aichat.core import Config
 from aichat.core.registry.config import name_hint
-from aichat.toolkit.installed import installed, weights_of_model
+from aichat.toolkit.installed_backends import installed, weights_of_model
 from aichat.toolkit.packages import installs
 from aichat.toolkit.weights import MB, Weights, cache_folder, fetch, find
 
@@ -108,9 +108,7 @@ def _hub() -> Any:
 
 
 def _settings() -> tuple[Config, PluginManager]:
-    from aichat.web.app import (
-        read_setup,  # slow to import, and every command of litestar's would wait
-    )
+    from aichat.web.app import read_setup
     from aichat.web.serving.cannot_start import stop
 
     setup = read_setup()

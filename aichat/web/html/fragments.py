@@ -20,8 +20,8 @@ from aichat.core.events import (
     SpeakersChosen,
     ToolUsed,
 )
-from aichat.core.pictures import in_words
-from aichat.core.text import unmarked
+from aichat.core.picture_links import in_words
+from aichat.core.plain_text import unmarked
 from aichat.toolkit.message_versions import shown, versions
 
 from .cast_view import CastView

@@ -15,8 +15,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from .markdown_attributes import inking
 from .markdown_images import foreign_pictures
-from .markdown_styles import inking
 
 TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "a", "code", "pre", "blockquote", "img"),

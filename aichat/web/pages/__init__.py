@@ -13,7 +13,7 @@ from . import (
     chat,
     components,
     conversations,
-    messages,
+    message_actions,
     models,
     settings,
     speech,
@@ -23,7 +23,7 @@ from . import (
 PAGES = (
     chat,
     cast_panel,
-    messages,
+    message_actions,
     conversations,
     character_cards,
     characters,

@@ -14,7 +14,7 @@ from aichat.web.schemas.decoding import BadBody, Mistake, fill
 from aichat.web.schemas.records import NewCharacter
 from aichat.web.schemas.settings import sent
 from aichat.web.services.cards.card_import import free_name
-from aichat.web.services.own_pictures import check_pictures
+from aichat.web.services.picture_origin import check_pictures
 from aichat.web.services.uploads import Pictures
 
 from . import forms

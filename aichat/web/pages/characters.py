@@ -28,7 +28,7 @@ from aichat.web.services.uploads.pictures import LIMIT_BYTES
 from aichat.web.settings.conversation_defaults import new_conversation
 
 from . import forms
-from .card_proposals import described
+from .card_proposal_text import described
 from .character_form import NEW_VOICE, CharacterForm
 
 FORM: dict[str, Any] = {"before_request": check_form, "request_max_body_size": FORM_BYTES}

@@ -39,21 +39,21 @@ from aichat.core.events import (
 )
 from aichat.web.access.rate_limits import Bucket
 from aichat.web.access.refusals import reason
-from aichat.web.access.work_limits import Allowance, RateLimited
+from aichat.web.access.turn_limits import Allowance, RateLimited
 from aichat.web.html.cast_view import speakers
 from aichat.web.html.markdown import start_of_word
 from aichat.web.schemas import client_frames, server_frames, settings
 from aichat.web.schemas.parameters import Injected
 
-from .draft_preview import draft_previews
 from .errors import error_message
 from .idle_timeout import IdleTimeout
 from .join_request import Refused, enter, wanted_cast
-from .microphone import Microphone
+from .microphone_format import Microphone
 from .outbox import Connection
 from .room import Room
 from .rooms import Rooms
 from .sessions import Session
+from .speaker_preview import draft_previews
 from .writer import Writer
 
 AUDIO_RATE = 2.0

@@ -10,8 +10,8 @@ from anyio.abc import TaskGroup
 from attrs import Factory, define, field
 
 from aichat.core import Bus, Character, Conversation, FieldChanges, Message, NotFound, Parts
-from aichat.core.bus.broadcast import Broadcast
-from aichat.core.bus.tasks import TaskPool
+from aichat.core.bus.change_signal import ChangeSignal
+from aichat.core.bus.task_pool import TaskPool
 from aichat.core.events import (
     ConversationClosed,
     Interrupted,
@@ -23,7 +23,7 @@ from aichat.core.events import (
     PlaybackPaused,
     PlaybackResumed,
 )
-from aichat.web.access.work_limits import Paces
+from aichat.web.access.turn_limits import Paces
 from aichat.web.html.cast_view import cast_view
 from aichat.web.html.fragments import Painter
 from aichat.web.schemas.server_frames import Html, StatusOut
@@ -55,7 +55,7 @@ class Rooms:
     hidden: HiddenMessages = field(factory=HiddenMessages)
     record_locks: RecordLocks = field(factory=RecordLocks)
     """Locks of the conversations and characters that are being changed."""
-    somebody_left: Broadcast = field(factory=Broadcast)
+    somebody_left: ChangeSignal = field(factory=ChangeSignal)
     """Notified when a client disconnects."""
     onlookers: list[Callable[[str], None]] = field(factory=list)
     """Pages that show the list of conversations but are in no room: each takes HTML fragments."""

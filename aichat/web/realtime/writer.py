@@ -12,7 +12,7 @@ from attrs import define, field
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from aichat.core.bus.tasks import TaskPool
+from aichat.core.bus.task_pool import TaskPool
 from aichat.web.access.refusals import reason
 
 from .outbox import Connection, Frame, Goodbye

@@ -23,7 +23,7 @@ from aichat.toolkit.prompts.character_prompt import asked_with, briefing
 from aichat.toolkit.prompts.message_roles import in_turns
 from aichat.web.settings.conversation_defaults import defaults
 
-from .stream_deadline import WithDeadline
+from .engine_deadline import WithDeadline
 
 LONGEST_QUESTION = 1_000
 LONGEST_ANSWER = 1_500

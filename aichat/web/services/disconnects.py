@@ -9,7 +9,7 @@ import anyio
 from litestar import Request
 
 from aichat.core import NotReady
-from aichat.core.bus.tasks import plain_task_group
+from aichat.core.bus.task_pool import plain_task_group
 
 T = TypeVar("T")
 

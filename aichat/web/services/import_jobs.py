@@ -12,7 +12,7 @@ import anyio
 from attrs import define, field
 
 from aichat.core import BadValue, NotFound
-from aichat.core.bus.broadcast import Broadcast
+from aichat.core.bus.change_signal import ChangeSignal
 
 MOST = 8
 """Most imports at once."""
@@ -30,7 +30,7 @@ class Import:
     total: int = 0
     """Number of records; 0 while the file is still being checked."""
     is_over: bool = False
-    moved: Broadcast = field(factory=Broadcast)
+    moved: ChangeSignal = field(factory=ChangeSignal)
 
     def report(self, done: int, total: int) -> None:
         """Report that *done* of *total* records were imported."""

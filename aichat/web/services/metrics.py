@@ -1,7 +1,8 @@
 """Prometheus metrics, and the latency waterfall of each turn.
 
 ``GET /metrics`` follows the same rules of access as every other page; one turn's waterfall is in
-``api/turns.py``. No figure holds speech, text, or the name of a person, character or conversation.
+``api/turn_inspection.py``. No figure holds speech, text, or the name of a person, character or
+conversation.
 """
 
 from __future__ import annotations

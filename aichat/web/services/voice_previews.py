@@ -38,7 +38,7 @@ from aichat.toolkit.voices.speech_check import Sound
 from aichat.toolkit.wav import wav_file, wav_header
 from aichat.web.schemas.voices import LONGEST_TEXT
 
-from .stream_deadline import WithDeadline
+from .engine_deadline import WithDeadline
 
 log = logging.getLogger(__name__)
 

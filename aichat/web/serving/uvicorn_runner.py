@@ -24,8 +24,8 @@ from aichat.web.access.commands import browsable
 
 from . import shutdown
 from .cannot_start import stop
-from .lifecycle import Lifecycle
-from .logs import redact_logs
+from .log_filters import redact_logs
+from .startup_state import Lifecycle
 
 SETTINGS: dict[str, Any] = {
     "http": "aichat.web.serving.http_timeouts:HttpTimeoutProtocol",
@@ -51,7 +51,7 @@ class AichatServer(CLIPlugin):
         """Replace ``uvicorn.run`` by our server."""
         import uvicorn
 
-        from .environment import require_env  # read when litestar looked for its commands
+        from .litestar_environment import require_env  # read when litestar looked for its commands
 
         require_env()
         if self.life.failure:

@@ -10,8 +10,8 @@ from types import FrameType
 import uvicorn
 
 from . import shutdown
-from .lifecycle import Lifecycle
 from .start_message import say_address
+from .startup_state import Lifecycle
 
 
 class Server(uvicorn.Server):

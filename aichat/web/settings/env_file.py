@@ -9,7 +9,7 @@ from pathlib import Path
 import dotenv
 from dotenv.parser import parse_stream
 
-from aichat.core.registry.text_files import read_text
+from aichat.core.registry.text_decoding import read_text
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from aichat.core import Config, Connection, Parts, PartStatus, charges
 from aichat.core.authentication import Authentication
 from aichat.core.redaction import redacted
 from aichat.toolkit.file_permissions import exposed
-from aichat.toolkit.installed import Installed, installed
+from aichat.toolkit.installed_backends import Installed, installed
 from aichat.toolkit.packages import version
 from aichat.toolkit.weights import Weights
 from aichat.web import paths

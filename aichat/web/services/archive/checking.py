@@ -17,7 +17,7 @@ from aichat.core import BadValue, Character, Conversation, Message, Voice
 from aichat.web.schemas import records, settings, voices
 from aichat.web.schemas.decoding import decode
 from aichat.web.schemas.voices import require_key
-from aichat.web.services.own_pictures import is_own
+from aichat.web.services.picture_origin import is_own
 
 from . import layout
 from .layout import About, ArchivedConversation, plain

@@ -23,15 +23,7 @@ import msgspec
 from anyio import to_thread
 from attrs import define, evolve, field, fields
 
-from aichat.core import (
-    Character,
-    Conflict,
-    Conversation,
-    Message,
-    NotFound,
-    Storage,
-    Voice,
-)
+from aichat.core import Character, Conflict, Conversation, Message, NotFound, Storage, Voice
 from aichat.web.schemas.settings import KNOWN
 
 from .checking import BadArchive, Checked, checked

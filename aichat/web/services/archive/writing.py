@@ -12,7 +12,7 @@ import msgspec
 from anyio import to_thread
 
 from aichat.core import Message, NotFound, Storage
-from aichat.core.pictures import picture_keys
+from aichat.core.picture_links import picture_keys
 from aichat.core.store_rules import clip_keys, image_keys
 from aichat.toolkit.packages import version
 from aichat.web.schemas import records, voices

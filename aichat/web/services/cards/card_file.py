@@ -20,7 +20,7 @@ from aichat.core import BadValue, Character, Voice
 from aichat.web.schemas.settings import KNOWN, check_extensions
 
 from . import charx
-from .card_text import from_base64, loaded, unreadable, whole
+from .card_encoding import from_base64, loaded, unreadable, whole
 from .png import SIGNATURE, card_in, in_picture, plain_picture
 
 __all__ = ["Card", "Clip", "in_picture", "plain_picture", "read", "write"]

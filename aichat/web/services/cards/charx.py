@@ -14,7 +14,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from aichat.core import BadValue
 
-from .card_text import loaded
+from .card_encoding import loaded
 
 CARD = "card.json"
 ENTRY = b"PK\x03\x04"

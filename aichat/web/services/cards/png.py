@@ -11,7 +11,7 @@ from typing import Any
 
 from aichat.core import BadValue
 
-from .card_text import MOST_CODED, loaded, unreadable, unwrapped
+from .card_encoding import MOST_CODED, loaded, unreadable, unwrapped
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORDS = ("ccv3", "chara")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 
 
-class Broadcast:
+class ChangeSignal:
     """A condition without a lock, which a plain function can notify.
 
     Those who wait look again at what they wait for: ``while not done(): await changed.wait()``.

@@ -15,7 +15,7 @@ from .turn_taking import choose_speakers, explain_silence
 
 
 @frozen
-class DraftPreview:
+class SpeakerPreview:
     """Publishes who would answer a draft.
 
     *last_speaker* returns who spoke last in a conversation, as the answer will see it.

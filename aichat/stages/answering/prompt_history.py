@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from attrs import frozen
 
 from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
-from aichat.core.pictures import in_words
+from aichat.core.picture_links import in_words
 from aichat.toolkit.prompts.character_prompt import asked_with, briefing
 from aichat.toolkit.prompts.message_roles import in_turns
 

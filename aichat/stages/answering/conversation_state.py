@@ -11,7 +11,7 @@ from aichat.core import Character, Conversation
 from aichat.core.events import Line
 from aichat.core.turn_rules import TurnRules
 
-from .prompts import ModelMessage, model_message
+from .prompt_history import ModelMessage, model_message
 from .text_lead import TextLead
 
 
