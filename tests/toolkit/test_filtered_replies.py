@@ -61,7 +61,9 @@ async def test_a_model_that_thought_aloud_is_waited_for_until_it_no_longer_does(
 
 
 async def test_only_the_newest_habits_are_kept() -> None:
-    habits = ThinkingHabits(dict.fromkeys(map(str, range(MOST_MODELS))))
+    habits = ThinkingHabits()
+    for number in range(MOST_MODELS):
+        habits.aloud[str(number)] = None
     await said_by(Writer(["They greet me.</think>Hello!"]), habits)
     assert (len(habits.aloud), habits.waits("m"), habits.waits("0")) == (MOST_MODELS, True, False)
 

@@ -1,8 +1,8 @@
 """Speech by Higgs Audio v2, on this machine's GPU, through transformers.
 
 Voices are described or cloned. The first sound of a clause is there after nine steps of the model;
-`streaming_decode.py` says how the chunks grow. Each clause that is spoken has a thread of its own, at most
-`max_concurrent` of them; a stream that is closed ends within a step.
+`streaming_decode.py` says how the chunks grow. Each clause that is spoken has a thread of its own,
+at most `max_concurrent` of them; a stream that is closed ends within a step.
 
 torch and transformers are imported only when the weights are there.
 """
