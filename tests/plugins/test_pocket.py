@@ -12,6 +12,7 @@ from aichat.core.testing.leak_checks import first_audio, say
 from aichat.plugins import pocket
 from aichat.plugins.pocket import Pocket, catalogue, files
 from aichat.toolkit import local_model
+from aichat.toolkit.bounded_dict import BoundedDict
 from aichat.toolkit.packages import installs
 from aichat.toolkit.voices.cloning import introduce
 from support import tiny_pocket
@@ -83,10 +84,8 @@ async def test_without_weights_that_can_clone_it_takes_one_of_its_own_voices(pat
     assert made(paths, clone=True).abilities == {"clone"}
 
 
-async def test_only_so_many_clones_are_kept_in_memory(tts, monkeypatch):
-    from aichat.plugins.pocket import engine
-
-    monkeypatch.setattr(engine, "MOST_CLONES", 2)
+async def test_only_so_many_clones_are_kept_in_memory(tts):
+    tts._engine.clones = BoundedDict(2)
     store = MemoryStorage()
     voices = []
     for number in range(3):

@@ -79,6 +79,7 @@ def clauses_of(pieces: list[str]) -> list[str]:
 
 @given(TEXTS, st.lists(st.integers(1, 9), max_size=60))
 @example("x" * (LONGEST + 1) + ". Then more.", [1] * 60)
+@example("$z. B. a$a", [1] * 60)
 def test_any_chunking_gives_the_same_clauses_which_joined_are_the_text(
     text: str, cuts: list[int]
 ) -> None:

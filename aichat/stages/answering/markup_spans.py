@@ -200,11 +200,11 @@ class MarkupSpans:
         if mark not in RULES or (mark == "$" and at and text[at - 1].isalnum()):
             return behind
         is_one, is_none, longest, kind = RULES[mark]
-        if match := is_one.match(text, at, at + longest + 1):
+        window = at + longest + 1
+        match, other = is_one.match(text, at, window), is_none.match(text, at, window)
+        if match and not (other and other.end() < match.end()):  # what comes first in a stream
             return self._keep(at, match.end(), kind)
-        if len(text) > at + longest or is_none.match(text, at):
-            return behind
-        return UNKNOWN
+        return behind if other or len(text) > at + longest else UNKNOWN
 
     # -- blocks of code ----------------------------------------------------------------------
 
