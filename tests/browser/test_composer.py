@@ -18,10 +18,18 @@ FAILED_TO_LOAD = "ERR_FAILED|Failed to fetch dynamically imported module"
 
 
 def sent(page: Page, path: str) -> list[str]:
-    """What the store keeps of what the user wrote."""
+    """What the store keeps of what the user wrote; a message is shown before it is stored."""
     address = f"/api/messages?conversation_id={path.removeprefix('/c/')}"
     messages: list[dict[str, Any]] = page.evaluate(
-        "async (address) => (await fetch(address)).json()", address
+        """async (address) => {
+          for (let tries = 0; tries < 600; tries += 1) {
+            const messages = await (await fetch(address)).json();
+            if (messages.some((message) => message.role === "user")) return messages;
+            await new Promise((resolve) => setTimeout(resolve, 100));
+          }
+          return [];
+        }""",
+        address,
     )
     return [message["content"] for message in messages if message["role"] == "user"]
 
