@@ -20,9 +20,11 @@ from typing import Any, Generic, TypeVar
 import anyio
 from attrs import Factory, define
 
+from aichat.core.errors import TimedOut
+
 from .clock import Clock
 from .lane import Lane, current_lane
-from .streams import IdleTimeout, stalled, was_cancelled
+from .streams import IdleTimeout, was_cancelled
 from .task_pool import TaskPool
 
 log = logging.getLogger(__name__)
@@ -96,13 +98,13 @@ class EngineCalls:
         self,
         engine: Any,
         seconds: float,
-        problem: str,
+        late: TimedOut,
         work: Callable[[IdleTimeout], Awaitable[R]],
     ) -> R:
         """Await *work*, which asks *engine* and renews its timeout of *seconds*.
 
-        Raises :class:`TimedOut`, which states *problem*, and what *work* raises. When *work* finds
-        that its timeout is over it must publish nothing more.
+        Raises *late* when that is over, and what *work* raises. When *work* finds that its timeout
+        is over it must publish nothing more.
         """
         with anyio.move_on_after(seconds) as scope:
             timeout = IdleTimeout(self._clock, scope, seconds)
@@ -116,7 +118,7 @@ class EngineCalls:
         if call.failure:
             raise call.failure
         if timeout.is_over:
-            raise stalled(problem, seconds)
+            raise late
         return call.results[0]
 
     async def _end(self, call: EngineCall[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import Factory, define, field
 
 from aichat.core import Bus, CooperativeYield, Llm, Prompt, Thinking, ToolCall, Usage, closing
-from aichat.core.bus.streams import IdleTimeout
+from aichat.core.bus.streams import IdleTimeout, stalled
 from aichat.toolkit.model_output.filtered_replies import ThinkingHabits, filtered_reply
 from aichat.toolkit.model_output.visible_text import Withdrawn
 
@@ -43,8 +43,8 @@ class ReplyRound:
                     if waiting.is_over or await self._take(delta, waiting):
                         return
 
-        problem = "The language model wrote nothing"
-        await self.bus.engine_calls.run(llm, TOKEN_SECONDS, problem, work)
+        late = stalled("The language model wrote nothing", TOKEN_SECONDS)
+        await self.bus.engine_calls.run(llm, TOKEN_SECONDS, late, work)
         await self.reply.hand_over(await self.reply.add(self.words.flush()))
         return self.calls
 

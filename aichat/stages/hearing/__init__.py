@@ -47,4 +47,3 @@ def connect(bus: Bus, parts: Parts) -> None:
     bus.subscribe(transcription.transcribe_early, overflow=Overflow.COALESCE)
     bus.subscribe(judgement.judge, overflow=Overflow.COALESCE)
     bus.subscribe(transcription.transcribe_final)
-    bus.subscribe(recognisers.make, lane_by=lambda event: event.transcript)

@@ -1,19 +1,17 @@
 """The recognisers that transcribe: the best that is ready, each with a queue of its own.
 
-A final transcript is made in a lane of its own, so that a recogniser that cannot be stopped (it may
-be stuck in a thread, or in a shield) is left behind, and does not hold up what is said next.
+A recogniser that cannot be stopped (it may be stuck in a thread, or in a shield) is left behind, as
+every engine is (:mod:`aichat.core.bus.engine_calls`), and does not hold up what is said next.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import ClassVar
 
-import anyio
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, field
 
-from aichat.core import BackendFailed, Bus, Parts, Stt, TimedOut, Utterance
-from aichat.core.events import Event
+from aichat.core import Bus, Parts, Stt, TimedOut, Utterance
+from aichat.core.bus.streams import IdleTimeout
 from aichat.core.registry.standby import Standby
 from aichat.toolkit.transcripts.hallucinations import spoken
 from aichat.toolkit.transcripts.plausibility import transcript
@@ -47,52 +45,6 @@ class Recogniser:
         return spoken(transcript(await self.stt.transcribe(utterance), utterance))
 
 
-@define(eq=False)
-class Transcript:
-    """A final transcript that is being made."""
-
-    recogniser: Recogniser
-    conversation: str
-    utterance: Utterance
-    text: str | None = None
-    failure: Exception | None = None
-    scope: anyio.CancelScope = field(factory=anyio.CancelScope)
-    done: anyio.Event = field(factory=anyio.Event)
-
-    async def make(self) -> None:
-        """Wait for a place, and ask the recogniser."""
-        try:
-            with self.scope:
-                async with self.recogniser.queue.slot(self.conversation, final=True):
-                    self.text = await self.recogniser.transcribe(self.utterance)
-        except Exception as error:
-            self.failure = error  # raised where the text is waited for
-        finally:
-            self.done.set()
-
-    async def get(self) -> str:
-        """Wait for the text. Raises what the recogniser raises."""
-        try:
-            await self.done.wait()
-        finally:
-            self.scope.cancel()
-        if self.failure:
-            raise self.failure
-        if self.text is None:
-            raise BackendFailed("The speech recogniser gave up.", "Say it again.")
-        return self.text
-
-
-@frozen
-class TranscriptDue(Event):
-    """A final transcript is to be made now."""
-
-    transcript: Transcript = field(repr=False)
-
-    urgent: ClassVar[bool] = True
-    internal: ClassVar[bool] = True
-
-
 @define
 class Recognisers:
     """Chooses a recogniser for each request."""
@@ -102,7 +54,10 @@ class Recognisers:
     asked: list[Recogniser] = field(factory=list)
     """Those that were asked and are still ready."""
     standby: Standby = field(
-        default=Factory(lambda self: Standby(self.bus.clock, self.parts, "stt"), takes_self=True)
+        default=Factory(
+            lambda self: Standby(self.bus.clock, self.parts, "stt", self.bus.engine_calls.stuck),
+            takes_self=True,
+        )
     )
 
     def choose(self) -> Recogniser:
@@ -122,26 +77,26 @@ class Recognisers:
         stalled: list[Stt] = []
         while True:
             recogniser = self.choose()
-            due = Transcript(recogniser, conversation, utterance)
-            self.bus.post(TranscriptDue(self.bus.turn(conversation), due))
             try:
-                with anyio.fail_after(STT_SECONDS):
-                    return await due.get()
+                return await self._asked(recogniser, conversation, utterance)
             except (TimeoutError, TimedOut) as error:
                 stalled.append(recogniser.stt)
                 self.standby.rest(recogniser.stt)
                 if self.standby.choose(stalled) is None:
-                    raise _late(error) from error
+                    if isinstance(error, TimedOut):  # it says so itself
+                        raise
+                    raise _late() from error
                 log.warning("A recogniser has stalled; another is asked for a while.")
 
-    async def make(self, event: TranscriptDue) -> None:
-        """Make a transcript; it is cancelled by the handler that waits for it."""
-        await event.transcript.make()
+    async def _asked(self, recogniser: Recogniser, conversation: str, utterance: Utterance) -> str:
+        async def work(_: IdleTimeout) -> str:
+            async with recogniser.queue.slot(conversation, final=True):
+                return await recogniser.transcribe(utterance)
+
+        return await self.bus.engine_calls.run(recogniser.stt, STT_SECONDS, _late(), work)
 
 
-def _late(error: Exception) -> TimedOut:
-    if isinstance(error, TimedOut):  # it says so itself
-        return error
+def _late() -> TimedOut:
     return TimedOut(
         f"What you said was not transcribed within {STT_SECONDS:g} seconds.",
         "Say it again, or choose another recogniser under [stt] in plugins.toml.",

@@ -26,7 +26,7 @@ from aichat.core import (
     hookimpl,
     idle_timeout,
 )
-from aichat.core.bus.streams import IdleTimeout
+from aichat.core.bus.streams import IdleTimeout, stalled
 from aichat.core.events import (
     Interrupted,
     Line,
@@ -266,7 +266,8 @@ class Speaking:
                     if not pcm or not clause.held:  # a fast voice must not hold up its own audio
                         await clause.breath.checkpoint()
 
-        await self.bus.engine_calls.run(tts, CHUNK_SECONDS, "The voice made no sound", work)
+        late = stalled("The voice made no sound", CHUNK_SECONDS)
+        await self.bus.engine_calls.run(tts, CHUNK_SECONDS, late, work)
 
     def _engine(self, plan: SpeechPlan, event: ReplyClause) -> Engine | None:
         """Return the best engine that has not been given up."""
