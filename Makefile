@@ -54,5 +54,9 @@ $(VENV)/.test: $(VENV)/.run
 browser: $(VENV)/.test
 	@$(BIN)/python tests/support/browser/install_chromium.py
 
+# real weights and recordings for the tests, about 500 MB, once for all checkouts
+weights: $(VENV)/.test
+	@cd tests && ../$(BIN)/python -m support.real_weights
+
 clean:
 	rm -rf $(VENV) aichat/web/static/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
