@@ -22,7 +22,7 @@ from aichat.toolkit.thread_streams import Listener, Workers
 
 from .library import RATE, Engine, Spoken, has_word
 from .mixed_scripts import Reader, parted, unreadable
-from .voice_profile import Profile, profile
+from .voice_profile import USUAL_RATE, Profile, profile
 
 AHEAD = 8
 """Chunks of 60 ms that may wait for the listener before the synthesiser pauses."""
@@ -40,7 +40,7 @@ class Espeak:
     sample_rate = RATE
     abilities: frozenset[Ability] = frozenset({"describe", "seed", "word_times"})
 
-    def __init__(self, max_concurrent: int = 3, words_per_minute: int = 165) -> None:
+    def __init__(self, max_concurrent: int = 3, words_per_minute: int = USUAL_RATE) -> None:
         self.max_concurrent = max(1, max_concurrent)
         self.words_per_minute = words_per_minute
         self._workers = Workers(self.max_concurrent, "espeak-ng")
@@ -107,7 +107,7 @@ def _load(folder: str, count: int) -> list[Engine]:
             "Set TMPDIR to a folder that libraries may be loaded from.",
         ) from error
     for engine in engines:  # reads the dictionary, which would delay the first words by 50 ms
-        engine.say("Hello.", Profile("en-us", 50, 165, 50), lambda _: None)
+        engine.say("Hello.", Profile("en-us", 50, USUAL_RATE, 50), lambda _: None)
     return engines
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aichat.core import BadValue, Voice
 from aichat.toolkit.voices.matching import sounds_like, stable_bytes
@@ -69,30 +69,47 @@ TRAITS = {  # (pitch, words per minute, liveliness) to add
     r"serious|monotone|flat|stern": (-2, 0, -25),
     r"energetic|lively|excited|cheerful|enthusiastic": (4, 20, 25),
 }
-WOMEN = ("f1", "f2", "f3", "f4", "f5", "Annie", "linda")
+WOMEN = ("f1", "f2", "f3", "f4", "f5")
+"""Variants of espeak-ng. "Annie" and "linda" are missing: recognisers understand half of them."""
 MEN = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")
+USUAL_RATE = 165
+"""Words per minute, before a description or a name adds to them; the most for a woman's voice."""
+READY_MADE = {
+    ("Olivia", "Female, British accent, warm and quick"): Profile("en-gb-x-rp+f2", 40, 155, 50),
+    ("Mark", "Male, American accent, deep, calm and slow"): Profile("en-us+m2", 30, 142, 40),
+    ("Rosa", "Female, American accent, high, energetic"): Profile("en-us+f3", 65, 155, 60),
+}
+"""The ready-made voices while they are described as they came: chosen by what a recogniser
+understands of them, and a third apart in pitch."""
 
 
-def profile(voice: Voice, words_per_minute: int = 165) -> Profile:
+def profile(voice: Voice, words_per_minute: int = USUAL_RATE) -> Profile:
     """Choose how *voice* sounds: its description decides, its name makes it differ from others.
 
     ``settings["seed"]`` throws the dice of the name anew; ``settings["espeak"]`` may fix ``voice``,
     ``pitch``, ``rate`` and ``range``. A foreign language that is named as an accent ("French
     accent") keeps speaking English.
     """
-    about = voice.speaker_desc.lower()
     seed = voice.settings.get("seed")
-    chance = stable_bytes(voice) if seed is None else stable_bytes(voice, seed)
+    known = READY_MADE.get((voice.voice, voice.speaker_desc)) if seed is None else None
+    if known:
+        look = evolve(known, rate=known.rate + words_per_minute - USUAL_RATE)
+    else:
+        chance = stable_bytes(voice) if seed is None else stable_bytes(voice, seed)
+        look = _described(voice, chance, words_per_minute)
+    return _overridden(look, voice.settings.get("espeak", {}))
+
+
+def _described(voice: Voice, chance: bytes, words_per_minute: int) -> Profile:
+    about, is_woman = voice.speaker_desc.lower(), _is_woman(voice, chance)
     added = [amounts for words, amounts in TRAITS.items() if _says(about, words)]
     pitch, rate, lively = (sum(column) for column in zip((0, 0, 0), *added, strict=True))
-    return _overridden(
-        Profile(
-            f"{_language(about)}+{_variant(voice, chance)}",
-            50 + pitch + chance[2] % 17 - 8,
-            words_per_minute + rate + chance[3] % 17 - 8,
-            50 + lively,
-        ),
-        voice.settings.get("espeak", {}),
+    rate += words_per_minute + chance[3] % 17 - 8
+    return Profile(
+        f"{_language(about)}+{_variant(about, is_woman, chance)}",
+        50 + pitch + chance[2] % 17 - 8,
+        min(rate, words_per_minute) if is_woman else rate,
+        50 + lively,
     )
 
 
@@ -108,10 +125,13 @@ def _language(about: str) -> str:
     return next(spoken, "en-us")
 
 
-def _variant(voice: Voice, chance: bytes) -> str:
+def _is_woman(voice: Voice, chance: bytes) -> bool:
     like = sounds_like(voice)
-    is_woman = like == "woman" if like else chance[0] % 2 == 0
-    if _says(voice.speaker_desc.lower(), r"whisper\w*"):
+    return like == "woman" if like else chance[0] % 2 == 0
+
+
+def _variant(about: str, is_woman: bool, chance: bytes) -> str:
+    if _says(about, r"whisper\w*"):
         return "whisperf" if is_woman else "whisper"
     names = WOMEN if is_woman else MEN
     return names[chance[1] % len(names)]
