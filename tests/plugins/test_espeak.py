@@ -18,9 +18,9 @@ from aichat.core import (
 )
 from aichat.core.testing import TtsContract
 from aichat.plugins.espeak import AHEAD, Espeak
-from aichat.plugins.espeak.scripts import plain, runs
 from aichat.plugins.espeak.voice_profile import ACCENTS, LANGUAGES, MEN, WOMEN, Profile, profile
 from aichat.toolkit.packages import installs
+from aichat.toolkit.voices.scripts import plain, runs
 
 pytestmark = pytest.mark.anyio
 

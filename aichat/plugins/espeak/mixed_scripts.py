@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from attrs import define, evolve, field, frozen
 
 from aichat.core import CannotRead, WordMark
+from aichat.toolkit.voices.scripts import is_han, plain, runs
 
 from .library import Engine, Spoken, has_word
-from .scripts import is_han, plain, runs
 from .voice_profile import Profile
 
 STRAY = 1
