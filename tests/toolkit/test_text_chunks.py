@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aichat.toolkit.voices.text_chunks import pieces
+from aichat.toolkit.voices.text_chunks import pieces, spans
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,12 @@ from aichat.toolkit.voices.text_chunks import pieces
 )
 def test_a_text_is_cut_at_the_ends_of_sentences(text: str, cut: list[str]) -> None:
     assert list(pieces(text, 10)) == cut
+
+
+def test_places_of_chunks_are_those_of_the_text():
+    text = "  One sentence.   Another one, longer than that.  End. "
+    assert [text[start:end] for start, end in spans(text, 20)] == [
+        "One sentence.",
+        "Another one, longer",
+        "than that.  End.",
+    ]

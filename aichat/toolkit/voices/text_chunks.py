@@ -13,18 +13,29 @@ _SENTENCE = re.compile(r".+?(?:(?<![.!?;:])[.!?;:]++[\"')\]]*+(?=\s|$)|$)", re.D
 
 def pieces(text: str, longest: int = LONGEST) -> Iterator[str]:
     """Yield a text in chunks, cut at the ends of sentences, else between words, else anywhere."""
-    piece = ""
-    for part in _parts(text, longest):
-        if piece and len(piece) + 1 + len(part) > longest:
-            yield piece
-            piece = ""
-        piece = f"{piece} {part}" if piece else part
-    if piece:
-        yield piece
+    for start, end in spans(text, longest):
+        yield " ".join(text[start:end].split())
 
 
-def _parts(text: str, longest: int) -> Iterator[str]:
-    for sentence in (found.group().strip() for found in _SENTENCE.finditer(text)):
-        words = [sentence] if len(sentence) <= longest else sentence.split()
-        for word in words:
-            yield from (word[at : at + longest] for at in range(0, len(word), longest))
+def spans(text: str, longest: int = LONGEST) -> Iterator[tuple[int, int]]:
+    """Yield the chunks as places in the text, without the spaces around them."""
+    start = end = 0
+    for at, stop in _parts(text, longest):
+        if end > start and stop - start > longest:
+            yield start, end
+            start = end = at
+        elif end == start:
+            start = at
+        end = stop
+    if end > start:
+        yield start, end
+
+
+def _parts(text: str, longest: int) -> Iterator[tuple[int, int]]:
+    for sentence in _SENTENCE.finditer(text):
+        words = [sentence] if len(sentence[0].strip()) <= longest else []
+        for word in words or re.finditer(r"\S+", sentence[0]):
+            offset = 0 if word is sentence else sentence.start()
+            start = offset + word.end() - len(word[0].lstrip())
+            stop = offset + word.start() + len(word[0].rstrip())
+            yield from ((at, min(at + longest, stop)) for at in range(start, stop, longest))
