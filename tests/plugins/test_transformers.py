@@ -16,8 +16,8 @@ from aichat.core import (
 from aichat.core.testing.llm_contract import LlmContract, ask
 from aichat.plugins import transformers
 from aichat.plugins.transformers import Transformers
-from aichat.plugins.transformers.stop_strings import Stops
 from aichat.toolkit import local_model
+from aichat.toolkit.model_output.stop_strings import Stops
 from aichat.toolkit.packages import installs
 from support import tiny_chat_model
 

@@ -13,10 +13,10 @@ from jinja2 import TemplateError
 
 from aichat.core import BackendFailed, CannotStart, Prompt, PromptMessage, Usage, is_storable
 from aichat.toolkit.local_model import device_of, first_line, precision_of
-from aichat.toolkit.prompts.message_roles import in_turns, without_system, without_tools
+from aichat.toolkit.model_output.stop_strings import Stops
+from aichat.toolkit.prompts.context_limit import encoded_within
+from aichat.toolkit.prompts.message_roles import without_system, without_tools
 from aichat.toolkit.thread_streams import Listener
-
-from .stop_strings import Stops
 
 
 @frozen
@@ -54,14 +54,10 @@ class Writer:
 
     def _read(self, messages: Sequence[PromptMessage], most: int) -> dict[str, Any]:
         """Write the chat in the model's own form; the oldest messages go if it is too long."""
-        kept = without_tools(messages)
-        while True:
-            given = self._encoded(kept)
-            too_many = given["input_ids"].shape[1] - most
-            if too_many <= 0 or len(kept) <= 2:
-                break
-            kept = in_turns([kept[0], *_newer(kept)])
-        if too_many > 0:  # one message is longer than all there is room for
+        given = encoded_within(
+            without_tools(messages), most, self._encoded, lambda given: given["input_ids"].shape[1]
+        )
+        if given["input_ids"].shape[1] > most:  # one message is longer than all there is room for
             given = {name: ids[:, -most:] for name, ids in given.items()}
         return {name: ids.to(self.model.device) for name, ids in given.items()}
 
@@ -118,13 +114,6 @@ def _sampling(prompt: Prompt) -> dict[str, Any]:
         "do_sample": True,
         **{key: float(one) for key, one in chosen.items() if one is not None},
     }
-
-
-def _newer(messages: Sequence[PromptMessage]) -> Sequence[PromptMessage]:
-    """Leave out the oldest quarter, up to the next words of the user."""
-    least = 1 + max(1, (len(messages) - 1) // 4)
-    users = (at for at in range(least, len(messages)) if messages[at].role == "user")
-    return messages[next(users, len(messages) - 1) :]
 
 
 def _plain(messages: Iterable[PromptMessage]) -> list[dict[str, str]]:

@@ -1,0 +1,95 @@
+"""A language model on this machine, through CTranslate2, which Whisper needs as well.
+
+It needs no account and no server: int8 on a CPU, or CUDA. It writes in a worker thread, token by
+token; a reply that is closed ends within one token, unless its prompt is still being read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from aichat.core import AichatError, Backend, BackendFailed, Llm, Prompt, Usage, closing, hookimpl
+from aichat.toolkit.local_model import LocalModel, weights_at
+from aichat.toolkit.thread_streams import Listener
+from aichat.toolkit.weights import Weights
+
+MODEL = "jncraton/Qwen2.5-1.5B-Instruct-ct2-int8"
+FILES = ("*.json", "*.jinja", "*.txt", "model.bin")
+
+
+@hookimpl
+def llm_backend() -> Backend[Llm]:
+    """Offer ``use = "ctranslate2"``."""
+    return Backend("ctranslate2", Ctranslate2)
+
+
+class Ctranslate2(LocalModel):
+    """Writes with *model*: a folder, or a repository of the hub that is in its cache.
+
+    *context_tokens* bound prompt and reply, *max_tokens* one round of a reply, *max_reply_letters*
+    and *reply_seconds* all of it. *max_concurrent* replies are written at once, each on *threads*
+    CPU threads (0: all cores, up to 8); they share the weights. With *download*, weights are
+    brought.
+    """
+
+    part, name, what = "llm", "ctranslate2", "The language model"
+    extra, packages = "whisper", ("ctranslate2", "tokenizers", "huggingface_hub")
+    by_hand = "set [llm.ctranslate2] model to a folder."
+
+    def __init__(
+        self,
+        model: str = MODEL,
+        device: str = "auto",
+        compute_type: str = "default",
+        context_tokens: int = 4096,
+        max_tokens: int = 400,
+        max_reply_letters: int = 100_000,
+        reply_seconds: float = 600,
+        max_concurrent: int = 2,
+        threads: int = 0,
+        download: bool = False,
+    ) -> None:
+        super().__init__(max_concurrent, download)
+        self.model, self.device, self.compute_type = model, device, compute_type
+        self.context_tokens, self.max_tokens = context_tokens, max_tokens
+        self.max_reply_letters, self.reply_seconds = max_reply_letters, reply_seconds
+        self.threads = threads
+
+    @property
+    def weights(self) -> Sequence[Weights]:
+        name = self.model.rpartition("/")[2].lower()
+        return (weights_at(name, self.model, FILES, "model.bin"),)
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.context_tokens = self._engine.context_tokens
+        return self
+
+    async def reply(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
+        writer = self._running()
+        most = int(prompt.settings.get("max_tokens") or self.max_tokens)
+        most = max(1, min(most, self.context_tokens // 2))
+
+        def write(listener: Listener[str | Usage]) -> None:
+            writer.write(prompt, most, listener)
+
+        # a whole reply fits the buffer: one that waits for the loudspeaker keeps no model waiting
+        async with closing(self._streamed(write, ahead=most + 2)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    def _load(self, folders: Sequence[Path]) -> Any:
+        from .loading import Placement, load  # which imports jinja2
+
+        place = Placement(self.device, self.compute_type, self.threads, self.max_concurrent)
+        return load(folders[0], self.weights[0].name, place, self.context_tokens)
+
+    async def _explained(self, error: Exception) -> AichatError:
+        if isinstance(error, MemoryError) or "out of memory" in str(error):
+            return BackendFailed(
+                "The language model had too little memory.",
+                "Lower context_tokens or max_concurrent under [llm.ctranslate2].",
+            )
+        return await super()._explained(error)
