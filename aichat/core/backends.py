@@ -154,13 +154,15 @@ class SoundJudge(Protocol):
 class Utterance:
     """An utterance so far, 16 kHz. All its growing versions share its *key*.
 
-    *hotwords* are words that are likely to be in it: the characters' names.
+    *hotwords* are words that are likely to be in it: the characters' names. *languages* are those
+    that it is likely to be in, as codes such as "de", the likeliest first; empty: not known.
     """
 
     key: str
     pcm: bytes
     final: bool
     hotwords: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 class Stt(Protocol):
@@ -168,7 +170,9 @@ class Stt(Protocol):
 
     One with a limit on concurrent calls has an attribute ``max_concurrent``; calls then queue
     fairly, finals first. Without it, every call is made at once. One that makes no interim
-    transcripts, as each call costs money, has a false attribute ``guesses``.
+    transcripts, as each call costs money, has a false attribute ``guesses``. One that needs time
+    for a language it has not been asked for yet may have a method ``prepare``: it is called with
+    ``Utterance.languages`` when a microphone opens, on the event loop, and must return at once.
     """
 
     async def transcribe(self, utterance: Utterance) -> str:

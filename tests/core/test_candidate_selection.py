@@ -332,6 +332,22 @@ def test_a_cast_before_its_start_is_still_starting() -> None:
         _ = parts.llm
 
 
+async def test_a_download_for_a_backend_that_serves_is_told_to_users() -> None:
+    class Served:
+        report: Callable[[str], None] = staticmethod(lambda line: None)
+
+    parts = Parts({"stt": Role("stt", [Candidate("stt", "served", Served)])})
+    async with run_parts(parts):
+        with anyio.fail_after(HANG_SECONDS):
+            while not parts.is_ready():
+                await anyio.lowlevel.checkpoint()
+        parts.stt.report("weights: 12 of 145 MB")
+        line = "Better speech recognition is on its way: served, weights: 12 of 145 MB."
+        assert parts.notices() == [line]
+        parts.stt.report("")
+        assert parts.notices() == []
+
+
 async def test_a_download_is_told_to_users_while_another_serves() -> None:
     told, go_on, ready = anyio.Event(), anyio.Event(), anyio.Event()
 

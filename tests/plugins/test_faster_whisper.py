@@ -92,6 +92,7 @@ class Recorder:
 
     def __init__(self, *segments, multilingual=False):
         self.model = SimpleNamespace(is_multilingual=multilingual)
+        self.supported_languages = ["en", "de"] if multilingual else ["en"]
         self.segments, self.asked = segments, []
         self.go_on, self.running, self.most = threading.Event(), 0, 0
         self.go_on.set()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import anyio
 import pytest
+from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,16 @@ from support.microphone import QUIET, SPEECH, hear
 pytestmark = pytest.mark.anyio
 
 
+@define
+class PreparesStt(FakeStt):
+    """A recogniser that is told which languages are likely."""
+
+    prepared: list[tuple[str, ...]] = field(factory=list)
+
+    def prepare(self, languages: tuple[str, ...]) -> None:
+        self.prepared.append(languages)
+
+
 async def test_speech_and_a_pause_make_a_turn() -> None:
     async with a_chat(stt=FakeStt("hello Mark"), turn=FakeTurn(end_ms=300)) as chat:
         await hear(chat, *[QUIET] * 50, *[SPEECH] * 20, *[QUIET] * 30)
@@ -53,6 +64,18 @@ async def test_the_recogniser_is_told_whose_names_it_may_hear() -> None:
         await chat.bus.settled()
     assert {utterance.hotwords for utterance in recogniser.asked} == {("Olivia", "Mark", "Rosa")}
     assert [utterance.final for utterance in recogniser.asked][-1]
+
+
+async def test_a_recogniser_prepares_for_the_languages_of_each_client() -> None:
+    recogniser = PreparesStt("hello")
+    async with a_chat(stt=recogniser, turn=FakeTurn(end_ms=300)) as chat:
+        for languages in [("de", "en"), ("de", "en"), ("fr",)]:
+            for frame in [*[SPEECH] * 20, *[QUIET] * 30]:
+                await chat.bus.publish(AudioReceived(chat.bus.turn("c"), frame, languages))
+            await chat.bus.settled()
+    assert recogniser.prepared == [("de", "en"), ("fr",)]
+    finals = [utterance.languages for utterance in recogniser.asked if utterance.final]
+    assert list(dict.fromkeys(finals)) == [("de", "en"), ("fr",)]
 
 
 async def test_a_short_pause_does_not_end_the_turn() -> None:

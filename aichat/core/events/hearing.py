@@ -16,9 +16,14 @@ from .base import Event, letters, size
 
 @frozen
 class AudioReceived(Event):
-    """The microphone sent some 16 kHz audio. Carried by taps, never by lanes."""
+    """The microphone sent some 16 kHz audio. Carried by taps, never by lanes.
+
+    *languages* are those that its user reads, as codes such as "de", the favourite first; empty if
+    the client does not say.
+    """
 
     pcm: bytes = field(repr=size)
+    languages: tuple[str, ...] = ()
 
 
 @frozen

@@ -39,6 +39,10 @@ WORDS = {
 """Display names of the parts that may have weights to download."""
 
 
+DOWNLOAD = "weights:"
+"""How the lines begin that report the progress of a download."""
+
+
 class State(StrEnum):
     """State of a candidate's start."""
 
@@ -149,8 +153,11 @@ class Candidate:
         self.tune(self.tuned)
 
     def _report(self, line: str) -> None:
+        """Take a line about the start, or about a download of a backend that serves already."""
         if self.state is State.STARTING:  # a late report does not hide why it failed
             self.become(State.STARTING, line)
+        elif self.state is State.READY:
+            self.become(State.READY, line if line.startswith(DOWNLOAD) else "")
 
     def _fail(self, error: Exception) -> None:
         was_ready, self.backend = self.state is State.READY, None
@@ -206,12 +213,14 @@ class Role:
         return " ".join(f"{c.name}: {c.detail}" for c in failed)
 
     def downloads(self) -> list[str]:
-        """Return a line for each download of a candidate that is better than the serving one."""
+        """Return a line for each download of a candidate that serves, or is better than that."""
         what = WORDS.get(self.part, self.part).capitalize()
+        serving = self.serving
+        better = takewhile(lambda c: c is not serving, self.candidates)
         return [
             f"{what} is on its way: {c.name}, {c.detail}."
-            for c in takewhile(lambda c: c.state is not State.READY, self.candidates)
-            if c.state is State.STARTING and c.detail.startswith("weights:")
+            for c in (*better, *([serving] if serving else ()))
+            if c.state in (State.STARTING, State.READY) and c.detail.startswith(DOWNLOAD)
         ]
 
     def statuses(self) -> list[PartStatus]:

@@ -9,18 +9,26 @@ its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Annotated, Any, Self
 
+import anyio
 import numpy as np
+from anyio import to_thread
+from anyio.abc import TaskGroup
 
 from aichat.core import AichatError, Backend, BackendFailed, CannotStart, Utterance, hookimpl
+from aichat.core.registry.live_settings import Live
 from aichat.toolkit.local_model import LocalModel
-from aichat.toolkit.weights import Weights
+from aichat.toolkit.weights import Weights, fetched
 
 from .hallucinations import UNLIKELY, is_imagined
-from .models import known_language, model_for, weights_of
-from .short_context import transcribe
+from .languages import spoken, spoken_at_the_start
+from .models import known_language, model_for, multilingual, weights_of
+from .second_model import SecondModel
+from .short_context import encode, transcribe
 from .windows import RATE, windows
 
 SECOND = 32_000
@@ -40,6 +48,8 @@ SHORT_INTERIM, SHORT_FINAL = 18, 9
 WORDS_PER_SECOND = 0.5
 """Fewest words a second of speech: people who pause a lot say more."""
 
+ENGLISH = "en"
+"""The only language of the models that end with .en."""
 SET_A_FOLDER = "set [stt.faster_whisper] model to a folder."
 
 
@@ -50,7 +60,10 @@ def stt_backend() -> Backend[FasterWhisper]:
 
 
 class FasterWhisper(LocalModel):
-    """Transcribes utterances; *language* as "de"; not set: it is detected each time.
+    """Transcribes utterances; *language* as "de"; not set: what each user is likely to speak.
+
+    An English *model* is joined by its multilingual variant once a user is likely to speak another
+    language, and serves until that is ready. A multilingual one detects the language each time.
 
     *beam_size* and *vad_filter* (leave out long silence, in which Whisper makes up words) are for
     final transcripts; interim ones are made the fast way. *hotwords* are names and words to
@@ -67,7 +80,10 @@ class FasterWhisper(LocalModel):
         model: str = "base.en",
         device: str = "auto",
         compute_type: str = "default",
-        language: str | None = None,
+        language: Annotated[
+            str | None,
+            Live(help='The language you speak, such as "de". Empty: that of your browser.'),
+        ] = None,
         beam_size: int = 1,
         vad_filter: bool = True,
         hotwords: list[str] | None = None,
@@ -80,16 +96,62 @@ class FasterWhisper(LocalModel):
         self.device, self.compute_type = device, compute_type
         self.language, self.beam_size, self.vad_filter = language, beam_size, vad_filter
         self.hotwords, self.threads = hotwords or [], threads
+        every = multilingual(self.model)
+        self._second: SecondModel | None = None
+        if every != self.model:
+            self._second = SecondModel(
+                weights_of(every), self._load_second, lambda line: self.report(line)
+            )
+        self._tasks: TaskGroup | None = None
 
     @property
     def weights(self) -> Sequence[Weights]:
         return (weights_of(self.model),)
 
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._tasks = await anyio.create_task_group().__aenter__()
+        if self._second:
+            self._tasks.start_soon(self._second.run)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        tasks, self._tasks = self._tasks, None
+        try:
+            if tasks is not None:
+                tasks.cancel_scope.cancel()
+                await tasks.__aexit__(None, None, None)
+        finally:
+            await super().__aexit__(kind, error, traceback)
+
+    def prepare(self, languages: tuple[str, ...]) -> None:
+        """Load the multilingual model, if one of *languages* needs it."""
+        if self._second and self._is_another(languages):
+            self._second.want()
+
     async def transcribe(self, utterance: Utterance) -> str:
         if len(utterance.pcm) < SHORTEST:
             return ""
-        self._running()
-        return await self._done(lambda left: self._write_down(utterance, left))
+        engine = self._engine_for(utterance.languages)
+        return await self._done(lambda left: self._write_down(engine, utterance, left))
+
+    def _is_another(self, languages: tuple[str, ...]) -> bool:
+        """Return whether another language than English is set, or likely to be spoken."""
+        return (self.language or next(iter(languages), ENGLISH)) != ENGLISH
+
+    def _engine_for(self, languages: tuple[str, ...]) -> Any:
+        """Return the model for what is likely to be spoken; the English one until that is here."""
+        engine, second = self._running(), self._second
+        if second is None or not self._is_another(languages):
+            return engine
+        if not second.failure:
+            second.want()
+        return second.engine or engine
 
     async def _explained(self, error: Exception) -> AichatError:
         if isinstance(error, AichatError):
@@ -98,7 +160,7 @@ class FasterWhisper(LocalModel):
             f"Whisper failed ({error}).", "Speak again, or choose another recogniser."
         )
 
-    def _write_down(self, utterance: Utterance, left: Callable[[], bool]) -> str:
+    def _write_down(self, engine: Any, utterance: Utterance, left: Callable[[], bool]) -> str:
         texts: list[str] = []
         names = dict.fromkeys([*self.hotwords, *utterance.hotwords])
         # as a sentence: without its full stop Whisper writes none
@@ -106,24 +168,30 @@ class FasterWhisper(LocalModel):
         for window in windows(samples(utterance.pcm)):
             if left():
                 break
-            passages = self._passages(window, utterance.final, expected)
+            passages = self._passages(engine, window, utterance, expected)
             if expected and _is_lost(passages, len(window) / RATE):
-                passages = self._passages(window, utterance.final, None)
+                passages = self._passages(engine, window, utterance, None)
             texts += [one.text.strip() for one in passages if not _is_imagined(one)]
         return " ".join(texts)
 
-    def _passages(self, window: Any, final: bool, expected: str | None) -> Sequence[Any]:
+    def _passages(
+        self, engine: Any, window: Any, utterance: Utterance, expected: str | None
+    ) -> Sequence[Any]:
         """Return the text of a window in pieces, each with how likely it is."""
-        language = self.language or (None if self._engine.model.is_multilingual else "en")
-        beams = self.beam_size if final else 1
+        final, likely = utterance.final, utterance.languages
+        language, beams = self._language(engine), self.beam_size if final else 1
         if len(window) < RATE * (SHORT_FINAL if final else SHORT_INTERIM):
-            spoken = self._speech(window) if final else window
-            if not len(spoken):
+            speech = self._speech(window) if final else window
+            if not len(speech):
                 return ()
-            short = transcribe(self._engine, spoken, language, expected, beams)
+            encoded, seconds = encode(engine, speech), len(speech) / RATE
+            language = language or spoken(engine, encoded, likely)
+            short = transcribe(engine, encoded, seconds, language, expected, beams)
             if short is not None:
                 return (short,)
-        segments, _ = self._engine.transcribe(
+        elif likely:
+            language = language or spoken_at_the_start(engine, window, likely)
+        segments, _ = engine.transcribe(
             window,
             language=language,
             beam_size=beams,
@@ -137,6 +205,14 @@ class FasterWhisper(LocalModel):
         )
         return list(segments)
 
+    def _language(self, engine: Any) -> str | None:
+        """Return the language that a model is to write; None: the one that it hears."""
+        if not engine.model.is_multilingual:
+            return ENGLISH
+        if self.language is not None:
+            known_language(self.language, engine.supported_languages, self.model)
+        return self.language
+
     def _speech(self, window: Any) -> Any:
         """Leave out long silence; without any, the final text is that of the interim audio."""
         from faster_whisper.vad import VadOptions, collect_chunks, get_speech_timestamps
@@ -148,6 +224,13 @@ class FasterWhisper(LocalModel):
         return spoken if not len(spoken) or len(window) - len(spoken) > RATE else window
 
     # -- the start ---------------------------------------------------------------------------
+
+    async def _load_second(self, weights: Weights) -> Any:
+        hub = await to_thread.run_sync(import_module, "huggingface_hub")
+        folder = await fetched(
+            weights, hub, self.report, allowed=self.download, otherwise=self.by_hand
+        )
+        return await to_thread.run_sync(self._load, [folder], abandon_on_cancel=True)
 
     def _load(self, folders: Sequence[Path]) -> Any:
         """Load onto the GPU, else the CPU. The first transcription shows whether it works."""
@@ -169,17 +252,17 @@ class FasterWhisper(LocalModel):
         from faster_whisper import WhisperModel
 
         smaller = "int8" if device == "cpu" and self.compute_type == "default" else None
-        self._engine = WhisperModel(
+        engine = WhisperModel(
             str(folder),
             device=device,
             compute_type=smaller or self.compute_type,
             cpu_threads=self.threads,
             num_workers=self.max_concurrent,
         )
-        if self.language is not None:
-            known_language(self.language, self._engine.supported_languages, self.model)
-        self._passages(samples(bytes(SECOND)), final=False, expected=None)
-        return self._engine
+        if self.language is not None and self._second is None:
+            known_language(self.language, engine.supported_languages, self.model)
+        self._passages(engine, samples(bytes(SECOND)), Utterance("", b"", final=False), None)
+        return engine
 
 
 def most_tokens(seconds: float) -> int | None:

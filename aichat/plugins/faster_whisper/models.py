@@ -45,8 +45,13 @@ def weights_of(model: str) -> Weights:
 
 def model_for(model: str, language: str | None) -> str:
     """Return the variant of *model* that writes a language: "base" in place of "base.en"."""
+    return model if language in (None, "en") else multilingual(model)
+
+
+def multilingual(model: str) -> str:
+    """Return the variant of *model* that writes all languages; itself if there is no other."""
     every = model.removesuffix(".en")
-    return every if language not in (None, "en") and every in SIZES else model
+    return every if every in SIZES else model
 
 
 def known_language(language: str, known: Iterable[str], model: str) -> None:

@@ -36,15 +36,21 @@ class Passage:
     compression_ratio: float
 
 
+def encode(engine: Any, audio: Any) -> Any:
+    """Return what the encoder of a WhisperModel makes of float samples, with a short context."""
+    seconds = max(SHORTEST, round(len(audio) / RATE + MORE))
+    return engine.encode(_features(engine, audio, seconds))
+
+
 def transcribe(
-    engine: Any, audio: Any, language: str | None, hotwords: str | None, beam_size: int
+    engine: Any,
+    encoded: Any,
+    seconds: float,
+    language: str,
+    hotwords: str | None,
+    beam_size: int,
 ) -> Passage | None:
-    """Return what a WhisperModel hears in float samples; None if it may have gone astray."""
-    seconds = len(audio) / RATE
-    encoded = engine.encode(_features(engine, audio, max(SHORTEST, round(seconds + MORE))))
-    if engine.model.is_multilingual and language is None:
-        ((token, _), *_), *_ = engine.model.detect_language(encoded)
-        language = token[2:-2]
+    """Return what a WhisperModel hears in that much audio; None if it may have gone astray."""
     tokenizer = _tokenizer(engine, language)
     prompt = engine.get_prompt(tokenizer, [], without_timestamps=True, hotwords=hotwords)
     most = TOKENS + round(TOKENS_PER_SECOND * seconds)
@@ -76,11 +82,10 @@ def _features(engine: Any, audio: Any, seconds: int) -> Any:
     return np.pad(features, ((0, 0), (0, length - features.shape[1])))
 
 
-def _tokenizer(engine: Any, language: str | None) -> Any:
+def _tokenizer(engine: Any, language: str) -> Any:
     from faster_whisper.tokenizer import Tokenizer
 
-    is_multilingual = engine.model.is_multilingual
-    return Tokenizer(engine.hf_tokenizer, is_multilingual, "transcribe", language or "en")
+    return Tokenizer(engine.hf_tokenizer, engine.model.is_multilingual, "transcribe", language)
 
 
 def _ratio(text: str) -> float:

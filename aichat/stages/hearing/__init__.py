@@ -26,11 +26,9 @@ def connect(bus: Bus, parts: Parts) -> None:
     speculation = Speculation(bus, parts, microphones)
     transcription = Transcription(bus, parts, microphones, barge_in, recognisers, speculation)
     judgement = SoundJudgement(bus, parts, microphones, speculation)
-
-    def may_overlap() -> bool:
-        return speculation.may_answer() and recognisers.choose().queue.has_room
-
-    detector = UtteranceDetector(bus, parts, microphones, barge_in, may_overlap)
+    detector = UtteranceDetector(
+        bus, parts, microphones, barge_in, transcription.may_overlap, transcription.note_languages
+    )
     barge_in.subscribe()
     bus.tap(detector.detect)
     bus.tap(detector.hold_talk)

@@ -45,6 +45,8 @@ class MicrophoneState:
     estimator: EndpointEstimator = field(factory=EndpointEstimator)
     hotwords: tuple[str, ...] = ()
     """Names of the cast, which the recogniser should expect."""
+    languages: tuple[str, ...] = ()
+    """Languages that the user is likely to speak."""
 
     utterance: UtteranceState | None = None
     """What the user is saying now."""

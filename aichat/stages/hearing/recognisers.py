@@ -72,6 +72,12 @@ class Recognisers:
         self.asked.append(new)
         return new
 
+    def prepare(self, languages: tuple[str, ...]) -> None:
+        """Let every recogniser that is ready prepare for languages."""
+        for stt in self.parts.roles["stt"].ready():
+            if prepare := getattr(stt, "prepare", None):
+                prepare(languages)
+
     async def final(self, conversation: str, utterance: Utterance) -> str:
         """Return the final transcript; after a stall ask the next recogniser that is ready."""
         stalled: list[Stt] = []

@@ -55,6 +55,15 @@ class Transcription:
             if mic := self.microphones.get(conversation):
                 mic.hotwords = tuple(character.name for character in cast)
 
+    def may_overlap(self) -> bool:
+        """Return whether an interim transcript may be requested while another is in flight."""
+        return self.speculation.may_answer() and self.recognisers.choose().queue.has_room
+
+    def note_languages(self, mic: MicrophoneState, languages: tuple[str, ...]) -> None:
+        """Note which languages a microphone's user is likely to speak."""
+        mic.languages = languages
+        self.recognisers.prepare(languages)
+
     def _utterance(
         self, event: InterimAudio | UtterancePaused | UtteranceHeard
     ) -> UtteranceState | None:
@@ -84,7 +93,7 @@ class Transcription:
         async with recogniser.queue.slot(conversation, final=False):
             pcm = bytes(utterance.pcm)  # what came while waiting is heard too
             utterance.requested_to = len(pcm)
-            request = Utterance(utterance.key, pcm, final=False, hotwords=self._hotwords(utterance))
+            request = self._request(utterance, pcm, final=False)
             text = await recogniser.transcribe(request)
         if utterance.accept_interim(text, len(pcm)):
             stable, tail = utterance.agreement.text, utterance.agreement.tail
@@ -161,12 +170,14 @@ class Transcription:
         return await self._transcribed(utterance, pcm)
 
     async def _transcribed(self, utterance: UtteranceState, pcm: bytes) -> str:
-        request = Utterance(utterance.key, pcm, final=True, hotwords=self._hotwords(utterance))
+        request = self._request(utterance, pcm, final=True)
         return await self.recognisers.final(utterance.conversation, request)
 
-    def _hotwords(self, utterance: UtteranceState) -> tuple[str, ...]:
+    def _request(self, utterance: UtteranceState, pcm: bytes, *, final: bool) -> Utterance:
         mic = self.microphones.get(utterance.conversation)
-        return mic.hotwords if mic else ()
+        if mic is None:  # the conversation was closed
+            return Utterance(utterance.key, pcm, final)
+        return Utterance(utterance.key, pcm, final, mic.hotwords, mic.languages)
 
     def close(self, event: ConversationClosed) -> None:
         """Give up what is being done for a conversation."""

@@ -63,6 +63,8 @@ class UtteranceDetector:
     barge_in: BargeInDetector
     may_overlap: Callable[[], bool]
     """Whether an interim transcript may be requested while another is in flight."""
+    note_languages: Callable[[MicrophoneState, tuple[str, ...]], None]
+    """Called when the microphone's user is another than before, or the first."""
 
     # -- audio in, by tap --------------------------------------------------------------------
 
@@ -71,6 +73,8 @@ class UtteranceDetector:
         conversation, pcm = event.turn.conversation, event.pcm
         mic = self.microphones.of(conversation)
         mic.last_audio = self.bus.clock.now()
+        if event.languages != mic.languages:
+            self.note_languages(mic, event.languages)
         try:
             if mic.vad is not None or self._open_vad(mic, len(pcm) // 2):
                 self._split_into_frames(conversation, mic, pcm)

@@ -130,7 +130,8 @@ class Feeder:
     async def _hear(self, entry: Entry) -> None:
         assert self.audio  # noqa: S101  (only then is this called)
         turn = self.bus.turn(self.conversation)
-        await self.bus.publish(AudioReceived(turn, self.audio.chunk(entry)))
+        languages = tuple(entry.data.get("languages", ()))
+        await self.bus.publish(AudioReceived(turn, self.audio.chunk(entry), languages))
 
     async def _hold(self, entry: Entry) -> None:
         self.bus.post(TalkHeld(self.bus.turn(self.conversation)))

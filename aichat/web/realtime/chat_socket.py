@@ -48,6 +48,7 @@ from aichat.web.schemas.parameters import Injected
 from .errors import error_message
 from .idle_timeout import IdleTimeout
 from .join_request import Refused, enter, wanted_cast
+from .languages import languages
 from .microphone_format import Microphone
 from .outbox import Connection
 from .room import Room
@@ -150,10 +151,17 @@ def _client(
     writer = Writer(socket, connection, rooms.crew)
     client = Client(
         socket, room, connection, session, rooms.bus, rooms.parts, rooms.change_settings, tasks,
+        languages=_languages(socket),
         turns=rooms.paces.turns.connection(room.conversation, peer),
         wishes=rooms.paces.wishes.connection(room.conversation, peer),
     )  # fmt: skip
     return client, writer, int(last_event_id) if resumed else None
+
+
+def _languages(socket: WebSocket[Any, Any, Any]) -> tuple[str, ...]:
+    """Return the languages that a client names in its address, else those of its browser."""
+    browsers: str = socket.headers.get("accept-language", "")
+    return languages(socket.query_params.get("languages") or browsers)
 
 
 async def _converse(
@@ -188,6 +196,7 @@ class Client:
     parts: Parts
     change_settings: Callable[[str, dict[str, Any]], Awaitable[object]]
     tasks: TaskGroup
+    languages: tuple[str, ...] = ()
     microphone: Microphone = field(factory=Microphone)
     mistakes: list[float] = field(factory=list)
     received_at: float = 0.0
@@ -295,7 +304,8 @@ class Client:
                 f"Audio comes at over {AUDIO_RATE:g} times the speed of speech.",
                 "Send it as it is recorded.",
             )
-        await self.bus.publish(AudioReceived(self.bus.turn(self.room.conversation), pcm))
+        turn = self.bus.turn(self.room.conversation)
+        await self.bus.publish(AudioReceived(turn, pcm, self.languages))
 
     async def _message(self, message: client_frames.Incoming) -> None:
         self._count(message)

@@ -17,7 +17,9 @@ little-endian, then PCM16, 24 kHz mono.
 The address names the conversation (``conversation_id``) and its characters (``character_ids``,
 separated by commas). Without a conversation one is made. With both, these take part in it from the
 next turn on, for everybody; an id that is unknown (close code 4404) or none at all (4400) is
-answered by an ``error``, and nothing has changed.
+answered by an ``error``, and nothing has changed. ``languages`` (``de-DE,en``) are those that the
+user is likely to speak, the favourite first; if it is not given, the header ``Accept-Language``
+says so.
 
 Frames that begin a turn, and others that are work, are counted: what comes faster than people are
 gets an ``error`` ``rate_limited`` (``retryable``), and is ignored. A flood is reported only now

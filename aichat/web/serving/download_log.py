@@ -13,7 +13,7 @@ import click
 from attrs import Factory, define
 
 from aichat.core import Parts, PartStatus
-from aichat.core.registry.selection import State
+from aichat.core.registry.selection import DOWNLOAD, State
 
 EVERY_SECONDS = 5.0
 """Seconds between two lines about a download."""
@@ -47,7 +47,7 @@ def _is_settled(parts: Parts) -> bool:
     waiting = (State.WAITING, State.STARTING)
     models = parts.roles["llm"].statuses()
     return any(one.state is State.READY for one in models) or not any(
-        one.state in waiting and not one.detail.startswith("weights:") for one in models
+        one.state in waiting and not one.detail.startswith(DOWNLOAD) for one in models
     )
 
 
@@ -77,10 +77,11 @@ class DownloadLog:
 
     def _look(self, status: PartStatus) -> None:
         who = (status.part, status.name)
-        if status.state is State.STARTING:
-            is_due = monotonic() - self.reported.get(who, -EVERY_SECONDS) >= EVERY_SECONDS
-            if status.detail.startswith("weights:") and is_due:
+        if status.detail.startswith(DOWNLOAD):  # perhaps of a second model, while it serves
+            if monotonic() - self.reported.get(who, -EVERY_SECONDS) >= EVERY_SECONDS:
                 self.reported[who] = monotonic()
                 click.echo(f"{status.part} {status.name}: {status.detail}", err=True)
-        elif self.reported.pop(who, None) and status.state is State.READY:
+        elif status.state is State.STARTING:
+            return
+        elif self.reported.pop(who, None) and status.state is State.READY and not status.detail:
             click.echo(f"{status.part} {status.name}: the weights are here, it is ready", err=True)

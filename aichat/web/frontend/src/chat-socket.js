@@ -45,6 +45,7 @@ export class ChatSocket {
 
   #address() {
     const query = new URLSearchParams({ view: "html" });
+    if (navigator.languages?.length) query.set("languages", navigator.languages.join(","));
     if (this.conversation) query.set("conversation_id", this.conversation);
     else if (this.characters) query.set("character_ids", this.characters);
     if (this.#session) {
