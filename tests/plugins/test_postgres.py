@@ -304,6 +304,27 @@ async def test_a_database_that_does_not_answer_is_told_and_works_again(url):
         assert (await contents(store, conversation))[-1] == "Again"  # the other may have been late
 
 
+async def test_a_write_that_is_done_late_does_not_undo_a_newer_one(storage, monkeypatch):
+    late = []
+    spoken = evolve(say(await started(storage), "Here comes"), interrupted=True)
+
+    async def give_up(*call):
+        late.append(call)
+        raise Unreachable("The database did not answer in time.", "Wait.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "send", give_up)
+        with pytest.raises(Unreachable):
+            await storage.add_message(spoken)
+    whole = evolve(spoken, content="Here comes the end.", interrupted=False)
+    await storage.add_message(whole)
+    await storage.send(*late[0])
+    assert await storage.message(spoken.message_id) == whole
+    edited = evolve(whole, content="Here comes another end.")
+    await storage.add_message(edited)
+    assert await storage.message(spoken.message_id) == edited
+
+
 async def test_a_call_that_is_cancelled_gives_its_connection_back(url):
     async with Postgres(url, connections=1) as store:
         conversation = await started(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ MANY = 2**31 - 1
 
 class Calls(ABC):
     """The Storage protocol. A subclass brings :meth:`send`, the way to the database."""
+
+    _revision = 0
+    """Of the newest write of a message."""
 
     @abstractmethod
     async def send(self, function: str, arguments: dict[str, Any]) -> Any:
@@ -127,10 +131,23 @@ class Calls(ABC):
 
     async def add_messages(self, messages: Sequence[Message]) -> None:
         given = [
-            {**fields(message), "title": message.title, "words": searchable(message.content)}
+            {
+                **fields(message),
+                "title": message.title,
+                "words": searchable(message.content),
+                "revision": self._next_revision(),
+            }
             for message in messages
         ]
         await self.call("add_messages", messages=given)
+
+    def _next_revision(self) -> int:
+        """Number a write, so that the database ignores one that comes after a newer one.
+
+        Microseconds since 1970, each larger than the last.
+        """
+        self._revision = max(self._revision + 1, time.time_ns() // 1000)
+        return self._revision
 
     async def message(self, id: str) -> Message:
         return record(Message, await self.call("message", id=id))

@@ -34,7 +34,7 @@ from aichat.toolkit.packages import installs
 from .calls import Calls
 from .errors import NO_TABLES, Expired, Forbidden, explained
 
-VERSION = "20261130000000"
+VERSION = "20261201000000"
 """The newest migration, which this version of aichat needs."""
 
 IDLE_SECONDS = 60.0

@@ -118,7 +118,9 @@ class TogetherExamples:
         if not isinstance(storage, Adjusts):
             return
         conversation = await started(storage)
-        await storage.change_conversation(conversation, {"settings": {"old": [1], "gone": 1}})
+        await storage.change_conversation(
+            conversation, {"settings": {"old": [1], "gone": 1, "nil": None}}
+        )
         names = [f"s{number}" for number in range(12)]
         await at_once(
             *(storage.adjust_conversation(conversation, {n: {"of": n}}, {}) for n in names),
