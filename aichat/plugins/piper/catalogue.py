@@ -21,11 +21,14 @@ KNOWN: Mapping[str, StockVoice] = {
     one.name: one
     for one in (
         StockVoice("en_GB-cori-medium", "en-gb", "woman", "British"),
-        StockVoice("en_US-joe-medium", "en-us", "man", "American", ("deep", "low")),
+        StockVoice("en_US-joe-medium", "en-us", "man", "American"),
         StockVoice("en_US-kristin-medium", "en-us", "woman", "American"),
+        StockVoice("en_US-norman-medium", "en-us", "man", "American"),
     )
 }
-"""Voices whose recordings are free: read by volunteers of LibriVox (public domain), or CC0."""
+"""What their names do not say."""
+DEFAULT = ("en_US-kristin-medium", "en_US-norman-medium", "en_GB-cori-medium")
+"""Trained from nothing but recordings of LibriVox, which are in the public domain."""
 
 
 @frozen

@@ -14,8 +14,9 @@ from attrs import frozen
 
 from aichat.core import CannotStart
 from aichat.toolkit.onnx_models import OnnxModel, Stop, opened
-from aichat.toolkit.voices.onnx_voice import Wave
-from aichat.toolkit.voices.phonemes import Phonemes, phonemes
+from aichat.toolkit.voices import phonemes as espeak
+from aichat.toolkit.voices.onnx_voice import Wave, begins
+from aichat.toolkit.voices.phonemes import Phonemes
 
 HOP = 256
 """Samples of one frame, in which the model counts how long a phoneme is."""
@@ -39,11 +40,11 @@ class PiperModel:
 
     def phonemes(self, text: str) -> Phonemes:
         """Return the sounds of *text*, each mark of an accent on its own."""
-        return phonemes(text, self.language, lambda ipa: unicodedata.normalize("NFD", ipa))
+        return espeak.phonemes(text, self.language, lambda ipa: unicodedata.normalize("NFD", ipa))
 
-    def say(self, sounds: str, speed: float, speaker: int, stop: Stop) -> Wave:
+    def say(self, phonemes: Phonemes, speed: float, speaker: int, stop: Stop) -> Wave:
         """Return the sound of phonemes."""
-        ids, places = self._numbers(sounds.translate(MARKS))
+        ids, places = self._numbers(phonemes.sounds.translate(MARKS))
         varies, length, varies_length = self.scales
         feeds = {
             "input": np.array([ids], np.int64),
@@ -54,11 +55,11 @@ class PiperModel:
             feeds["sid"] = np.array([speaker], np.int64)
         samples, *inner = self.model.run(feeds, stop)
         samples = samples.reshape(-1)
-        begins = _begins(inner, len(ids), len(samples))[places]
+        starts = begins(inner, len(ids), len(samples), HOP)[places]
         if self.own_rate != self.rate:
             samples = soxr.resample(samples, self.own_rate, self.rate)
-            begins = begins * (self.rate / self.own_rate)
-        return Wave(samples, begins)
+            starts = starts * (self.rate / self.own_rate)
+        return Wave(samples, starts)
 
     def _numbers(self, sounds: str) -> tuple[list[int], list[int]]:
         """Return the numbers of *sounds*, a gap after each, and where each sound is in them."""
@@ -69,17 +70,6 @@ class PiperModel:
             if number := self.ids.get(sound):
                 ids += [*number, *gap]
         return [*ids, *self.ids["$"]], places
-
-
-def _begins(inner: Sequence[Any], count: int, samples: int) -> Any:
-    """Return the sample at which each number begins, from its duration.
-
-    Where the model does not tell the durations, all are taken to be equally long.
-    """
-    lengths = np.ravel(inner[0]) * HOP if inner else np.empty(0)
-    if len(lengths) != count or lengths.sum() != samples:
-        lengths = np.full(count, samples / count)
-    return np.concatenate(([0], np.cumsum(lengths[:-1])))
 
 
 def load(file: Path, runtime: Any, threads: int, rate: int, mend: str) -> PiperModel:
@@ -101,5 +91,5 @@ def load(file: Path, runtime: Any, threads: int, rate: int, mend: str) -> PiperM
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CannotStart(f"{file}.json cannot be read ({type(error).__name__}).", mend) from error
-    made.say(made.phonemes("Hello.").sounds, 1.0, 0, Stop())
+    made.say(made.phonemes("Hello."), 1.0, 0, Stop())
     return made

@@ -75,8 +75,8 @@ class OnnxVoice(LocalModel):
         """Return what the model is to say. Called in a thread."""
         raise NotImplementedError
 
-    def _synthesised(self, sounds: str, choice: Choice, stop: Stop) -> Wave:
-        """Return the sound of *sounds*. Called in a thread."""
+    def _synthesised(self, phonemes: Phonemes, choice: Choice, stop: Stop) -> Wave:
+        """Return how they sound. Called in a thread."""
         raise NotImplementedError
 
     async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
@@ -92,7 +92,7 @@ class OnnxVoice(LocalModel):
         def say(listener: Listener[bytes | WordMark]) -> None:
             before = 0
             for start, phonemes in self._stretches(text, choice.stock):
-                made = self._synthesised(phonemes.sounds, self._paced(choice), stop)
+                made = self._synthesised(phonemes, self._paced(choice), stop)
                 wave = finished(made, self.sample_rate)
                 for piece in _pieces(wave, phonemes, start, before, self.sample_rate):
                     listener(piece)
@@ -158,6 +158,20 @@ def finished(wave: Wave, rate: int) -> Wave:
     samples[: len(ramp)] *= ramp
     samples[len(samples) - len(ramp) :] *= ramp[::-1]
     return Wave(samples, np.clip(wave.begins - start, 0, len(samples)))
+
+
+def begins(results: Sequence[Any], count: int, samples: int, hop: int) -> Any:
+    """Return the sample at which each of *count* numbers begins, from their durations.
+
+    These are the one of the model's *results* that adds up, in frames of *hop* samples. If there is
+    none, all are taken to be equally long: word times are then estimates.
+    """
+    lengths = np.full(count, samples / count)
+    for result in results:
+        frames = np.ravel(result)
+        if len(frames) == count and frames.sum() * hop == samples:
+            lengths = frames * hop
+    return np.concatenate(([0], np.cumsum(lengths[:-1])))
 
 
 def _gain(loud: Any, peak: float) -> float:

@@ -20,12 +20,14 @@ from aichat.core.errors import BackendFailed, CannotStart
 _SYNCHRONOUS, _DONT_EXIT, _UTF8, _IPA = 2, 0x8000, 1, 0x02
 _TIE = 0x80 | ord("^") << 8
 """Mode of the library that joins the letters of one sound: a^ɪ, t^ʃ."""
-_LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")
+_LANGUAGE_SWITCH = re.compile(r"\([a-z^-]+\)")
 _TAIL = re.compile(r"([^\w\s]*[,;:.!?…—–()\"“”«»。，！？；：、]+[^\w\s]*\s*)(\S?)$")
 """The marks that end a clause, and the letter of the next one that espeak-ng reads with them."""
 _TITLE = re.compile(r"\b(Dr|Mr|Mrs|Ms|Prof|St|vs|e\.g|i\.e)$")
 """What a full stop does not end a clause after."""
 _WORD = re.compile(r"\w(?:\S*\w)?")
+_NAMES = {"en-gb": "en"}
+"""Languages that the library calls otherwise."""
 _NEAR = 3
 """Sounds by which the estimated place of a word may be wrong."""
 _lock = threading.Lock()
@@ -42,8 +44,9 @@ class SpokenWord:
 
 @frozen
 class Phonemes:
-    """The *sounds* of a text: IPA with its punctuation, in one string."""
+    """The *sounds* of a *text*: IPA with its punctuation, in one string."""
 
+    text: str
     sounds: str
     words: Sequence[SpokenWord]
 
@@ -70,7 +73,7 @@ def phonemes(
                 SpokenWord(a, b, len(sounds) + at) for (a, b), at in zip(found, places, strict=True)
             ]
             sounds += spelt + marks
-    return Phonemes(sounds.rstrip(), words)
+    return Phonemes(text, sounds.rstrip(), words)
 
 
 def _clauses(text: str, library: _Library, tied: bool) -> Iterator[tuple[int, int, str, str]]:
@@ -137,7 +140,8 @@ class _Library:
         """Choose the language of the calls to come."""
         if language == self._language:
             return
-        if self._lib.espeak_SetVoiceByName(language.encode("utf-8", "replace")):
+        name = _NAMES.get(language, language)
+        if self._lib.espeak_SetVoiceByName(name.encode("utf-8", "replace")):
             raise BackendFailed(
                 f"espeak-ng has no language {language!r}.", "Choose a voice of another language."
             )

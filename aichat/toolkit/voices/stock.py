@@ -96,7 +96,7 @@ def nearest(voice: Voice, stock: Sequence[StockVoice]) -> StockVoice:
             one.language.split("-")[0] == language.split("-")[0],
             not gender or not one.gender or one.gender == gender,
             one.language == language,
-            traits - one.is_special,
+            2 * traits - one.is_special,
         )
 
     best = max(map(fit, stock))
