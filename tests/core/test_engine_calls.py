@@ -53,7 +53,7 @@ class Engine:
 
 async def ask(bus: Bus, engine: Engine, work: str) -> None:
     await bus.engine_calls.run(
-        engine, SECONDS, stalled("It said nothing", SECONDS), getattr(engine, work)
+        engine, SECONDS, lambda: stalled("It said nothing", SECONDS), getattr(engine, work)
     )
 
 
@@ -66,9 +66,9 @@ async def test_what_the_work_returns_and_raises_comes_back() -> None:
         raise KeyError("no")
 
     async with open_bus() as bus:
-        assert await bus.engine_calls.run(None, 1, stalled("", 1), adds) == 3
+        assert await bus.engine_calls.run(None, 1, lambda: stalled("", 1), adds) == 3
         with pytest.raises(KeyError):
-            await bus.engine_calls.run(None, 1, stalled("", 1), fails)
+            await bus.engine_calls.run(None, 1, lambda: stalled("", 1), fails)
 
 
 async def test_the_work_publishes_for_the_handler_that_waits() -> None:
@@ -79,7 +79,7 @@ async def test_the_work_publishes_for_the_handler_that_waits() -> None:
 
     async def handler(event: Asked) -> None:
         lanes.append(current_lane.get())
-        await bus.engine_calls.run(None, 1, stalled("", 1), work)
+        await bus.engine_calls.run(None, 1, lambda: stalled("", 1), work)
 
     async with open_bus() as bus:
         bus.subscribe(handler)
@@ -97,7 +97,7 @@ async def test_what_would_end_the_task_is_a_failure_of_the_engine(
 
     async with open_bus() as bus:
         with pytest.raises(RuntimeError, match=f"stray {stray.__name__}"):
-            await bus.engine_calls.run(None, 1, stalled("", 1), work)
+            await bus.engine_calls.run(None, 1, lambda: stalled("", 1), work)
 
 
 # -- those that do not end, on virtual time --------------------------------------------------

@@ -98,13 +98,13 @@ class EngineCalls:
         self,
         engine: Any,
         seconds: float,
-        late: TimedOut,
+        late: Callable[[], TimedOut],
         work: Callable[[IdleTimeout], Awaitable[R]],
     ) -> R:
         """Await *work*, which asks *engine* and renews its timeout of *seconds*.
 
-        Raises *late* when that is over, and what *work* raises. When *work* finds that its timeout
-        is over it must publish nothing more.
+        Raises what *late* makes when that is over, and what *work* raises. When *work* finds that
+        its timeout is over it must publish nothing more.
         """
         with anyio.move_on_after(seconds) as scope:
             timeout = IdleTimeout(self._clock, scope, seconds)
@@ -118,7 +118,7 @@ class EngineCalls:
         if call.failure:
             raise call.failure
         if timeout.is_over:
-            raise late
+            raise late()
         return call.results[0]
 
     async def _end(self, call: EngineCall[Any]) -> None:

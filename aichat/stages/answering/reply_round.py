@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from attrs import Factory, define, field
 
-from aichat.core import Bus, CooperativeYield, Llm, Prompt, Thinking, ToolCall, Usage, closing
+from aichat.core import (
+    Bus,
+    CooperativeYield,
+    Llm,
+    Prompt,
+    Thinking,
+    TimedOut,
+    ToolCall,
+    Usage,
+    closing,
+)
 from aichat.core.bus.streams import IdleTimeout, stalled
 from aichat.toolkit.model_output.filtered_replies import ThinkingHabits, filtered_reply
 from aichat.toolkit.model_output.visible_text import Withdrawn
@@ -43,8 +53,7 @@ class ReplyRound:
                     if waiting.is_over or await self._take(delta, waiting):
                         return
 
-        late = stalled("The language model wrote nothing", TOKEN_SECONDS)
-        await self.bus.engine_calls.run(llm, TOKEN_SECONDS, late, work)
+        await self.bus.engine_calls.run(llm, TOKEN_SECONDS, _late, work)
         await self.reply.hand_over(await self.reply.add(self.words.flush()))
         return self.calls
 
@@ -77,3 +86,7 @@ class ReplyRound:
             if not self.reply.held:  # what was published makes work that must not be delayed
                 await self.breath.checkpoint()
         return False
+
+
+def _late() -> TimedOut:
+    return stalled("The language model wrote nothing", TOKEN_SECONDS)

@@ -99,7 +99,7 @@ class Recognisers:
             async with recogniser.queue.slot(conversation, final=True):
                 return await recogniser.transcribe(utterance)
 
-        return await self.bus.engine_calls.run(recogniser.stt, STT_SECONDS, _late(), work)
+        return await self.bus.engine_calls.run(recogniser.stt, STT_SECONDS, _late, work)
 
 
 def _late() -> TimedOut:

@@ -266,8 +266,7 @@ class Speaking:
                     if not pcm or not clause.held:  # a fast voice must not hold up its own audio
                         await clause.breath.checkpoint()
 
-        late = stalled("The voice made no sound", CHUNK_SECONDS)
-        await self.bus.engine_calls.run(tts, CHUNK_SECONDS, late, work)
+        await self.bus.engine_calls.run(tts, CHUNK_SECONDS, _late, work)
 
     def _engine(self, plan: SpeechPlan, event: ReplyClause) -> Engine | None:
         """Return the best engine that has not been given up."""
@@ -316,6 +315,10 @@ class Speaking:
             self.standby.rest(tts)
             raise
         raise AssertionError  # one of them was reached
+
+
+def _late() -> TimedOut:
+    return stalled("The voice made no sound", CHUNK_SECONDS)
 
 
 @hookimpl
