@@ -170,3 +170,29 @@ async def test_a_voice_that_fails_does_not_hold_up_the_text() -> None:
     async with a_chat(tts=Mute(), llm=Writer(3), storage=await a_store(SIX), failures=True) as chat:
         await chat.say("hi")
         assert len(chat.heard.of(ReplyFinished)) == 6
+
+
+async def test_a_fast_model_lets_a_clause_be_heard_before_it_writes_on() -> None:
+    written, at_first_audio = [], []
+
+    class AtOnce:
+        async def reply(self, prompt: Prompt) -> AsyncIterator[str]:
+            for word in ("This", " is", " said", ".", " And") + (" this", " as", " well") * 20:
+                written.append(word)
+                yield word
+
+    class SpeaksAtOnce:
+        sample_rate, max_concurrent = SPEAKER_RATE, 3
+
+        async def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes]:
+            yield b"\0\x08" * 480
+
+    async with a_chat(llm=AtOnce(), tts=SpeaksAtOnce()) as chat:
+
+        def note(event: AudioReady) -> None:
+            at_first_audio.append("".join(written))
+
+        chat.bus.tap(note)
+        await chat.begin("Olivia?")
+        await chat.until(AudioReady)
+    assert at_first_audio[0] == "This is said. And"

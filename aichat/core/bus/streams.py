@@ -69,6 +69,10 @@ YIELD_AFTER_SECONDS = 0.01
 """An item that took longer was awaited from its engine, so other tasks have run."""
 
 
+TURNS_TO_SOUND = 3
+"""Turns of the loop from a clause to its audio at the socket: speak it, ask the voice, send."""
+
+
 class CooperativeYield:
     """Yields to the event loop between items of a fast stream; a slow one does so by itself."""
 
@@ -80,6 +84,11 @@ class CooperativeYield:
         if not YIELD_AFTER_SECONDS < self._clock.now() - self._last < math.inf:
             await anyio.lowlevel.checkpoint()
         self._last = self._clock.now()
+
+    async def give_way(self) -> None:
+        """Let the work that has just been published get as far as it can without waiting."""
+        for _ in range(TURNS_TO_SOUND):
+            await anyio.lowlevel.checkpoint()
 
 
 class IdleTimeout:

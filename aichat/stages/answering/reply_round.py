@@ -79,11 +79,14 @@ class ReplyRound:
 
     async def _write(self, delta: str, waiting: IdleTimeout) -> bool:
         for piece in self.bounds.slices(delta):
+            made = self.reply.made
             await self.reply.take(self.words.feed(piece), waiting)
             if self.words.is_over:
                 self.calls = []
                 return True
-            if not self.reply.held:  # what was published makes work that must not be delayed
+            if self.reply.made > made:  # sound comes before more text
+                await self.breath.give_way()
+            elif not self.reply.held:
                 await self.breath.checkpoint()
         return False
 
