@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import anyio
@@ -18,15 +19,10 @@ class Clock:
     def __init__(self) -> None:
         import asyncio  # slow to import, and there already where it runs
 
-        self._time: Callable[[], float] = anyio.current_time
-        try:
-            self._time = asyncio.get_running_loop().time
-        except RuntimeError:  # another loop than asyncio's: anyio finds it each time
-            return
-
-    def now(self) -> float:
-        """Return seconds of the loop's monotonic clock: for measuring and for deadlines."""
-        return self._time()
+        self.now: Callable[[], float] = anyio.current_time
+        """Returns seconds of the loop's monotonic clock: for measuring and for deadlines."""
+        with suppress(RuntimeError):  # another loop than asyncio's: anyio finds it each time
+            self.now = asyncio.get_running_loop().time
 
     def wall(self) -> datetime:
         """Return the time of day, UTC."""

@@ -88,7 +88,7 @@ class CooperativeYield:
     async def give_way(self) -> None:
         """Let the work that has just been published get as far as it can without waiting."""
         for _ in range(TURNS_TO_SOUND):
-            await anyio.lowlevel.checkpoint()
+            await self.checkpoint()
 
 
 class IdleTimeout:
@@ -96,24 +96,28 @@ class IdleTimeout:
 
     def __init__(self, clock: Clock, scope: anyio.CancelScope, seconds: float) -> None:
         self._clock, self._scope, self._seconds = clock, scope, seconds
+        self._deadline = scope.deadline
         self.is_over = False
         """The reader waits no more: nothing of the stream may be published."""
 
     def renew(self) -> None:
         """Extend the deadline. Cheap: it is moved at most once a second."""
         now = self._clock.now()
-        if not self._seconds - 1 < self._scope.deadline - now < math.inf:
-            self._scope.deadline = now + self._seconds
+        if not self._seconds - 1 < self._deadline - now < math.inf:
+            self._move(now + self._seconds)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Do not count the time of the block, in which the consumer is the slow one."""
-        left = self._scope.deadline - self._clock.now()
-        self._scope.deadline = math.inf
+        left = self._deadline - self._clock.now()
+        self._move(math.inf)
         try:
             yield
         finally:
-            self._scope.deadline = self._clock.now() + left
+            self._move(self._clock.now() + left)
+
+    def _move(self, deadline: float) -> None:
+        self._deadline = self._scope.deadline = deadline
 
 
 @contextmanager

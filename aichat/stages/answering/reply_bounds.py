@@ -70,6 +70,10 @@ class ReplyBounds:
 
         Raises :class:`BackendFailed` behind the slice with which the reply must end.
         """
+        if 0 < len(delta) <= SLICE and len(delta) <= self.longest - self.count:  # most often
+            yield delta
+            self._note(delta)
+            return
         for at in range(0, len(delta), SLICE):
             piece = delta[at : at + min(SLICE, max(1, self.longest - self.count))]
             yield piece

@@ -74,6 +74,8 @@ class SpeakerFilter:
             return ""
         if self.tag or "<" in delta:
             return self._tagged(self.tag + delta)
+        if not self.at_line_start and "\n" not in delta:  # most often
+            return delta
         return self._untagged(delta)
 
     def flush(self) -> str:

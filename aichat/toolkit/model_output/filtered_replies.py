@@ -20,6 +20,7 @@ from .visible_text import Withdrawn
 SLICE = 2_000
 """Letters that are read at once; other tasks run between two slices."""
 MOST_MODELS = 1_000
+NO_TEXT = (Usage, ToolCall, Thinking)
 ONLY_THOUGHT = (
     "The language model ended within its thoughts, before a word of its answer.",
     "Raise max_tokens, let it think less, or choose another model.",
@@ -58,7 +59,7 @@ async def filtered_reply(
     text = ReplyFilter(prompt.character.name, offered, habits.waits(model))
     async with closing(llm.reply(prompt)) as pieces:
         async for piece in pieces:
-            if isinstance(piece, Usage | ToolCall | Thinking):
+            if isinstance(piece, NO_TEXT):
                 yield piece
                 continue
             for number, part in enumerate(_slices(piece)):
@@ -81,6 +82,8 @@ def _slices(piece: object) -> list[str]:
             f"The language model sent {type(piece).__name__}, not text.",
             "Its backend has to yield text, calls of tools and usage.",
         )
+    if 0 < len(piece) <= SLICE:  # most often
+        return [piece]
     return [piece[begin : begin + SLICE] for begin in range(0, len(piece), SLICE)]
 
 

@@ -23,6 +23,11 @@ THINKS_ALOUD = re.compile(
     re.IGNORECASE,
 )
 """In a reply the user is "you": "the user" is typical of reasoning."""
+OTHER_WORD = re.compile(
+    r"(?!(?:okay|ok|alright|all|hm+|well|so|now|first|wait|let's|the|user|we)\b)\S+[\s,.:;!?]",
+    re.IGNORECASE,
+)
+"""A first word after which no such words can follow."""
 FENCE = 3
 """Backticks around a block of code."""
 OPENING_QUOTES = "\"'“‘„«(["
@@ -48,8 +53,6 @@ class Code:
 
     def follow(self, text: str) -> None:
         """Read more text."""
-        if not (self.ticks or self.in_line or "`" in text):
-            return
         for run in RUNS.findall(text):
             if run[0] == "`":
                 self.ticks += len(run)
@@ -115,14 +118,17 @@ class Shown:
 
     def add(self, text: str) -> None:
         """Add *text*, without white space at the beginning of the reply."""
-        text = self._joined(text)
+        if self.has_gap or self.fence or not self.has_any:
+            text = self._joined(text)
         if not text:
             return
         self.has_any, self.last = True, text[-1]
         self.last_seen = text.rstrip()[-1:] or self.last_seen
-        self.code.follow(text)
-        line = text.rpartition("\n")
-        self.at_line_start = not line[2].strip() and (bool(line[1]) or self.at_line_start)
+        if self.code.ticks or self.code.in_line or "`" in text:
+            self.code.follow(text)
+        if self.at_line_start or "\n" in text:
+            line = text.rpartition("\n")
+            self.at_line_start = not line[2].strip() and (bool(line[1]) or self.at_line_start)
         if self.opening is not None:
             self._begin(text)
         elif self.withheld is not None:
@@ -172,7 +178,8 @@ class Shown:
         """Return what is certain so far."""
         self._put()
         out, self.out = self.out, []
-        self.was_taken = self.was_taken or any(isinstance(piece, str) for piece in out)
+        if not self.was_taken:
+            self.was_taken = any(isinstance(piece, str) for piece in out)
         return out
 
     def _put(self) -> None:
@@ -189,7 +196,8 @@ class Shown:
             self.opening, self.withheld = None, []
             self._withhold(text)
         else:
-            self.opening = self.opening if len(self.opening) < LONGEST_OPENING else None
+            if len(self.opening) >= LONGEST_OPENING or OTHER_WORD.match(self.opening):
+                self.opening = None
             self.texts.append(text)
 
     def _withhold(self, text: str) -> None:
