@@ -130,12 +130,14 @@ def language_of(text: str, otherwise: str = "en") -> str:
     Without more signs of another language it is *otherwise*.
     """
     text = text[:LOOKED_AT]
-    for language, script in SCRIPTS:
+    for language, script in () if text.isascii() else SCRIPTS:
         if script.search(text):
             return language
-    words = WORD.findall(text.casefold())
-    counts = {name: sum(word in small for word in words) for name, small in _SMALL.items()}
-    best = max(counts, key=lambda name: counts[name])
+    counts = dict.fromkeys(SMALL_WORDS, 0)
+    for word in WORD.findall(text.casefold()):
+        for name in _LANGUAGES.get(word, ()):
+            counts[name] += 1
+    best = max(counts, key=counts.__getitem__)
     return best if counts[best] > counts.get(otherwise, 0) else otherwise
 
 
@@ -153,7 +155,12 @@ def language_after(clause: str, before: str) -> str:
     return language_of(clause if is_foreign else own, before)
 
 
-_SMALL = {name: frozenset(words.split()) for name, words in SMALL_WORDS.items()}
+_LANGUAGES = {
+    word: [name for name, small in SMALL_WORDS.items() if word in small.split()]
+    for words in SMALL_WORDS.values()
+    for word in words.split()
+}
+"""The languages that have a small word."""
 _WORDS = {name: dict(zip(SIGNS, words.split("|"), strict=True)) for name, words in WORDS.items()}
 
 

@@ -32,6 +32,8 @@ class Folded:
 
 def folded(text: str) -> Folded:
     """Fold *text* letter by letter, in linear time."""
+    if text.isascii():
+        return Folded(text.lower(), text, tuple(range(len(text))))
     shown = unicodedata.normalize("NFKC", text)
     pieces = [_letter(letter) for letter in shown]
     places = tuple(at for at, piece in enumerate(pieces) for _ in piece)

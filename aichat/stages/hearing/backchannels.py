@@ -29,7 +29,7 @@ STOP_PHRASES = (
 COURTESIES = ("please", "now", "sorry", "hey", "thanks", "thank you", "a second", "a moment")
 """They change nothing about a stop phrase."""
 
-WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 Kind = Literal["nothing", "back_channel", "stop", "words"]
 Phrase = tuple[str, ...]
@@ -37,7 +37,7 @@ Phrase = tuple[str, ...]
 
 def words_of(text: str) -> Phrase:
     """Return the words in lower case; hyphens part them: "uh-huh" is "uh huh"."""
-    return tuple(word.replace("’", "'") for word in WORD.findall(text.lower()))
+    return tuple(WORD.findall(text.lower().replace("’", "'")))
 
 
 @frozen

@@ -13,12 +13,13 @@ from attrs import define
 
 def normalized(word: str) -> str:
     """Return a word without its case and punctuation, which change between interims."""
-    return "".join(letter for letter in word.casefold() if letter.isalnum()) or word
+    bare = word.casefold()
+    return bare if bare.isalnum() else "".join(filter(str.isalnum, bare)) or word
 
 
 def words(text: str) -> list[str]:
     """Return the words of a text by which two transcripts are compared."""
-    return [normalized(word) for word in text.split() if any(letter.isalnum() for letter in word)]
+    return [normalized(word) for word in text.split() if any(map(str.isalnum, word))]
 
 
 @define

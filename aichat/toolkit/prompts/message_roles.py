@@ -7,8 +7,6 @@ begins, or whose system prompt is not at the beginning; some know no system prom
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
 
 from attrs import evolve
 
@@ -38,7 +36,7 @@ def in_turns(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
         return tuple(given)
     first = next((at for at, role in enumerate(roles) if role != "system"), len(given))
     is_talk = {*roles[first:]} <= {"user", "assistant"}
-    ordered = [*_runs(given[first:] if is_talk else _paired(given[first:]))]
+    ordered = _runs(given[first:] if is_talk else _paired(given[first:]))
     if not ordered or ordered[0].role != "user":
         ordered.insert(0, BEGINNING)
     if ordered[-1].role == "assistant":
@@ -70,23 +68,21 @@ def _takes_turns(roles: Sequence[str]) -> bool:
     return is_odd and {*body[::2]} == {"user"} and {*body[1::2]} <= {"assistant"}
 
 
-def _runs(messages: Iterable[PromptMessage]) -> Iterator[PromptMessage]:
-    """Yield *messages*, neighbours of one role as one; a call ends its run."""
-    for role, neighbours in groupby(messages, key=attrgetter("role")):
-        run: list[PromptMessage] = []
-        for message in neighbours:
-            run.append(message)
-            if message.calls or role == "tool":
-                yield _joined(run)
-                run = []
-        if run:
-            yield _joined(run)
+def _runs(messages: Iterable[PromptMessage]) -> list[PromptMessage]:
+    """Return *messages*, neighbours of one role as one; a call ends its run."""
+    runs: list[list[PromptMessage]] = []
+    last: PromptMessage | None = None
+    for message in messages:
+        if last is None or message.role != last.role or last.calls or message.role == "tool":
+            runs.append([message])
+        else:
+            runs[-1].append(message)
+        last = message
+    return [run[0] if len(run) == 1 else _joined(run) for run in runs]
 
 
 def _joined(run: Sequence[PromptMessage]) -> PromptMessage:
     first, last = run[0], run[-1]
-    if len(run) == 1:
-        return first
     name = first.name if len({one.name for one in run}) == 1 else None
     content = "\n\n".join([one.content for one in run if one.content])
     return PromptMessage(first.role, content, name, last.calls)
