@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from uuid import UUID
 
 _lock = threading.Lock()
 _last = 0
@@ -24,7 +23,8 @@ def new_id() -> str:
         moment = _last
     millis, fraction = moment >> 12, moment & 0xFFF
     tail = int.from_bytes(_random(8), "big") & (2**62 - 1)
-    return str(UUID(int=millis << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail))
+    digits = f"{millis << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 @contextmanager

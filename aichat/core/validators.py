@@ -80,7 +80,8 @@ def is_text(_: object, attribute: Attribute[Any], value: object) -> None:
     """The value is text that every store can keep."""
     if not isinstance(value, str):
         raise BadValue(f"{attribute.name} is no text.", "Write text.", attribute.name)
-    _require_clean(attribute.name, value)
+    if not value.isascii() or "\0" in value:  # else it is clean
+        _require_clean(attribute.name, value)
 
 
 def is_text_or_null(_: object, attribute: Attribute[Any], value: object) -> None:

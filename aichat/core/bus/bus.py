@@ -306,7 +306,8 @@ class Bus:
         """Deliver *event* at once; return what its publisher has to wait for."""
         if self._closing:
             self._refuse_if_closed(event)
-        state = self._conversations.of(event)
+        known = self._conversations.by_id
+        state = known.get(event.turn.conversation) or self._conversations.of(event)
         if state.speculative and event.turn == state.speculative.turn:
             return self._hold(state, state.speculative, event)
         if state.revoked and event.turn.number in state.revoked:
@@ -373,8 +374,10 @@ class Bus:
         self, state: ConversationState, taps: Iterable[Subscription], event: Event
     ) -> list[tuple[Subscription, BackPressure]]:
         pressures: list[tuple[Subscription, BackPressure]] = []
+        number, urgent = event.turn.number, event.urgent
         for tap in taps:
-            if tap.interruptible and not event.urgent and state.is_void(event):
+            may_be_void = number <= state.cut or state.cut_lines  # a tap before may have cut it off
+            if may_be_void and tap.interruptible and not urgent and state.is_void(event):
                 self._trace(Step.DROPPED, event, tap.name)
                 continue
             try:

@@ -24,6 +24,7 @@ from aichat.core.errors import TimedOut
 
 from .clock import Clock
 from .lane import Lane, current_lane
+from .light_event import LightEvent, light_event
 from .streams import IdleTimeout, was_cancelled
 from .task_pool import TaskPool
 
@@ -50,7 +51,7 @@ class EngineCall(Generic[R]):
     scope: anyio.CancelScope = Factory(anyio.CancelScope)
     pause: anyio.CancelScope = Factory(anyio.CancelScope)
     """Shielded from *scope* while the call is let go on."""
-    done: anyio.Event = Factory(anyio.Event)
+    done: LightEvent | anyio.Event = Factory(light_event)
     results: list[R] = Factory(list)
     """What it returned, if it did."""
     failure: Exception | None = None

@@ -9,6 +9,8 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import Factory, define
 
+from .light_event import LightEvent, light_event
+
 Work = Callable[[], Awaitable[None]]
 
 IDLE_TASKS = 16
@@ -35,7 +37,7 @@ class IdleTask:
     """A task that waits for work."""
 
     work: Work | None = None
-    wanted: anyio.Event = Factory(anyio.Event)
+    wanted: LightEvent | anyio.Event = Factory(light_event)
 
 
 class TaskPool:
