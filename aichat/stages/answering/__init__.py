@@ -291,7 +291,8 @@ class Answering:
         room = getattr(llm, "context_tokens", None)
         sent = prompt(character, context.cast, messages, context.conversation, room)
         toolbox = Toolbox(self.bus, reply.line, tools_of(character, self.parts.tools))
-        sent = evolve(sent, tools=toolbox.tools)
+        if toolbox.tools:
+            sent = evolve(sent, tools=toolbox.tools)
         bounds = _bounds(character, llm)
         for rounds_left in range(ROUNDS, -1, -1):
             self.bus.post(PromptSent(reply.line, sent))

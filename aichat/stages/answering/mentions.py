@@ -61,7 +61,7 @@ def addressed(text: str, cast: Sequence[Character], last: str | None = None) -> 
     """
     names = _names(tuple((who.id, who.name) for who in cast))
     here = _without_addresses(folded(text))
-    at = _found(here.text, (*names, *GROUPS), at=True)
+    at = _found(here.text, (*names, *GROUPS), at=True) if "@" in here.text else []
     found = _expanded([one.said.ids for one in at], cast, last)
     if not found:
         plain = [one for one in names if len(one.text) > 1 or not one.text.isascii()]

@@ -134,7 +134,7 @@ class WithinTime(AsyncIterator[T]):
 
     async def __anext__(self) -> T:
         since = self.clock.now()
-        piece = await anext(self.stream)
+        piece = await self.stream.__anext__()
         if piece is not THINKING:
             self.bounds.wait(self.clock.now() - since)
         return piece

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from attrs import Factory, define, field
 
 from aichat.core import (
@@ -13,7 +15,6 @@ from aichat.core import (
     TimedOut,
     ToolCall,
     Usage,
-    closing,
 )
 from aichat.core.bus.streams import IdleTimeout, stalled
 from aichat.toolkit.model_output.filtered_replies import ThinkingHabits, filtered_reply
@@ -48,7 +49,7 @@ class ReplyRound:
         """
 
         async def work(waiting: IdleTimeout) -> None:
-            async with closing(filtered_reply(llm, prompt, habits)) as deltas:
+            async with aclosing(filtered_reply(llm, prompt, habits)) as deltas:
                 async for delta in WithinTime(deltas, self.bus.clock, self.bounds):
                     if waiting.is_over or await self._take(delta, waiting):
                         return

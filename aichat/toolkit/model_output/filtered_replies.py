@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import anyio
 from attrs import define, field
@@ -47,7 +47,7 @@ class ThinkingHabits:
 
 async def filtered_reply(
     llm: Llm, prompt: Prompt, habits: ThinkingHabits
-) -> AsyncIterator[LlmOutput | Withdrawn]:
+) -> AsyncGenerator[LlmOutput | Withdrawn, None]:
     """Ask *llm*; yield its text without reasoning, template tokens and tool calls as text.
 
     A tool call written as text is yielded as a call if the prompt offers the tool. The reply ends
