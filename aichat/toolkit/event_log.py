@@ -125,7 +125,7 @@ class LogWriter:
             return value - self.zero
         if name == "loudspeaker":
             return self.loudspeakers.setdefault(value, len(self.loudspeakers))
-        return _plain(value)
+        return self._turn(value) if isinstance(value, Turn) else _plain(value)
 
     def _audio(self, event: Event, pcm: bytes) -> dict[str, Any]:
         described: dict[str, Any] = {"bytes": len(pcm)}

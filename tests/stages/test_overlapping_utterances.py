@@ -26,7 +26,6 @@ from aichat.core.events import (
     TalkHeld,
     TalkReleased,
     TranscriptUpdated,
-    UserSaid,
     UserStartedSpeaking,
     UtteranceHeard,
     UtterancePaused,
@@ -89,10 +88,6 @@ async def be_quiet(chat: Chat, frames: int) -> None:
         await anyio.sleep(0.02)
 
 
-def spoken_texts(chat: Chat) -> list[str]:
-    return [said.text for said in chat.heard.of(UserSaid) if said.source == "voice"]
-
-
 def microphones(chat: Chat) -> Microphones:
     """What the stage keeps of its microphones."""
     handlers = [getattr(s.handler, "__self__", None) for s in chat.bus._conversations.subscribers]
@@ -110,7 +105,7 @@ async def test_an_answer_begun_ahead_is_kept_though_the_user_speaks_again_before
         assert not chat.heard.of(Speculated)
         await be_quiet(chat, 60)
         await chat.bus.settled()
-        assert spoken_texts(chat) == ["Number 1.", "Number 2."]
+        assert chat.spoken() == ["Number 1.", "Number 2."]
         assert chat.heard.of(Speculated)[0].kept
 
 
@@ -123,7 +118,7 @@ async def test_a_noise_without_words_takes_nothing_from_the_utterance_after_it()
         assert [t.text for t in chat.heard.of(TranscriptUpdated) if t.final] == [""]
         await be_quiet(chat, 30)
         await chat.bus.settled()
-        assert spoken_texts(chat) == ["Number 2."]
+        assert chat.spoken() == ["Number 2."]
         assert [s.kept for s in chat.heard.of(Speculated)] == [True]
 
 
@@ -132,9 +127,9 @@ async def test_the_words_of_two_utterances_come_in_the_order_in_which_they_were_
         for _ in range(2):
             await speak(chat, 10)
             await be_quiet(chat, 20)
-        assert spoken_texts(chat) == []
+        assert chat.spoken() == []
         await chat.bus.settled()
-        assert spoken_texts(chat) == ["Number 1.", "Number 2."]
+        assert chat.spoken() == ["Number 1.", "Number 2."]
 
 
 async def test_closing_gives_up_an_utterance_that_is_transcribed_and_one_that_is_spoken() -> None:
@@ -162,7 +157,7 @@ async def test_a_conversation_that_is_opened_again_hears_nothing_of_its_past() -
         await speak(chat, 10)
         await be_quiet(chat, 20)
         await chat.bus.settled()
-        assert spoken_texts(chat) == ["Number 2."]
+        assert chat.spoken() == ["Number 2."]
         assert numbers(chat.heard.of(UtteranceHeard)[-1].pcm) == {2}
 
 
@@ -173,9 +168,9 @@ async def test_audio_that_stops_ends_the_second_while_the_first_is_transcribed()
         await speak(chat, 10)
         await anyio.sleep(3)
         assert len(chat.heard.of(UtteranceHeard)) == 2
-        assert spoken_texts(chat) == []
+        assert chat.spoken() == []
         await chat.bus.settled()
-        assert spoken_texts(chat) == ["Number 1.", "Number 2."]
+        assert chat.spoken() == ["Number 1.", "Number 2."]
 
 
 async def test_push_to_talk_that_begins_while_the_first_is_transcribed() -> None:
@@ -188,7 +183,7 @@ async def test_push_to_talk_that_begins_while_the_first_is_transcribed() -> None
         assert len(chat.heard.of(UtteranceHeard)) == 1
         chat.bus.post(TalkReleased(chat.bus.turn("c")))
         await chat.bus.settled()
-        assert spoken_texts(chat) == ["Number 1.", "Number 2."]
+        assert chat.spoken() == ["Number 1.", "Number 2."]
 
 
 def close(chat: Chat) -> None:
@@ -276,8 +271,8 @@ def test_in_any_order_of_events_each_utterance_makes_one_turn_of_its_own_words(
 
 
 def check(chat: Chat, wordless: set[int], *, closed: bool) -> None:
-    said = [int(text.split()[1].strip(".")) for text in spoken_texts(chat)]
-    assert all(text.count("Number") == 1 for text in spoken_texts(chat))
+    said = [int(text.split()[1].strip(".")) for text in chat.spoken()]
+    assert all(text.count("Number") == 1 for text in chat.spoken())
     ended = [n for n in range(1, number_now(chat)) if n not in wordless]
     if closed:
         assert set(said) <= set(ended)

@@ -270,6 +270,20 @@ async def test_what_is_heard_of_the_user_is_there_as_well() -> None:
         assert (ready.listening, ready.transcript) == (False, "")
 
 
+async def test_at_every_event_of_utterances_that_become_one_message() -> None:
+    stt = FakeStt("and so on")
+    turn = FakeTurn(end_ms=300, barge_in_ms=250)
+    llm = FakeLlm(seconds=0.4)
+    async with watched(stt=stt, turn=turn, llm=llm, tts=FakeTts(ms_per_word=100)) as (chat, pages):
+        for _ in range(2):
+            await hear(chat, *[SPEECH] * 30, *[QUIET] * 30)
+        await chat.bus.settled()
+        pages.catch_up()
+        texts = list(pages.first.texts.values())
+        assert texts[0] == "<p>and so on and so on</p>\n"
+        assert len(texts) == 1 + len(CAST)
+
+
 @define
 class Thinks(FakeLlm):
     """Writes what turns out to have been a thought, and then the reply."""

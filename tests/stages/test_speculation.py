@@ -42,7 +42,7 @@ from aichat.stages.hearing.endpoint_probability import (
     Sign,
 )
 from aichat.stages.hearing.local_agreement import words
-from support.chat import a_chat, a_store
+from support.chat import Chat, a_chat, a_store
 from support.microphone import QUIET, SPEECH, hear
 from support.spoken_chat import Engines, a_spoken_chat, eager
 
@@ -285,7 +285,7 @@ STRETCHES = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 60)), min_size
 def test_however_the_user_pauses_turns_are_the_same_with_and_without_speculation(
     stretches: list[tuple[int, int]],
 ) -> None:
-    async def talk(speculate: str) -> tuple[list[str], list[tuple[str, str]], list[str]]:
+    async def talk(speculate: str) -> list[str]:
         engines, store = Engines([f"word{n}" for n in range(9)]), await a_diary()
         async with a_spoken_chat(engines, eager(500, speculate), storage=store) as chat:
             for speech, quiet in stretches:
@@ -293,14 +293,17 @@ def test_however_the_user_pauses_turns_are_the_same_with_and_without_speculation
             await hear(chat, *[QUIET] * 30)
             await chat.bus.settled()
             said = [event.text for event in chat.heard.of(UserSaid)]
-            return (
-                said,
-                [m for m in await chat.said() if m[0] == "user"],
-                sorted(text for text in store.written if text.startswith("word")),
-            )
+            assert sorted(text for text in store.written if text.startswith("word")) == sorted(said)
+            assert [text for name, text in await chat.said() if name == "user"] == messages(chat)
+            return chat.spoken()  # which of them join depends on when the answers are heard
 
     with_it, without = run_virtual(talk, "on"), run_virtual(talk, "off")
     assert with_it == without
+
+
+def messages(chat: Chat) -> list[str]:
+    """The user's messages, each as it was said last."""
+    return list({said.message_id: said.text for said in chat.heard.of(UserSaid)}.values())
 
 
 class Growing(Engines):
@@ -380,7 +383,7 @@ WORDS = st.lists(
 def test_whatever_shows_in_the_words_turns_are_the_same_with_and_without_speculation(
     stretches: list[tuple[int, int]], texts: list[str]
 ) -> None:
-    async def talk(speculate: str) -> tuple[list[list[str]], list[list[str]]]:
+    async def talk(speculate: str) -> list[list[str]]:
         engines, store = Growing(texts), await a_diary()
         async with a_spoken_chat(engines, eager(500, speculate), storage=store) as chat:
             for speech, quiet in stretches:
@@ -389,9 +392,11 @@ def test_whatever_shows_in_the_words_turns_are_the_same_with_and_without_specula
             await chat.bus.settled()
             said = [words(event.text) for event in chat.heard.of(UserSaid)]
             kept = [words(text) for name, text in await chat.said() if name == "user"]
-            assert kept == said
+            assert kept == [words(text) for text in messages(chat)]
             assert sum(s.kept for s in chat.heard.of(Speculated)) <= len(said)
-            return said, [words(text) for text in store.written if not text.startswith("Well")]
+            written = [words(text) for text in store.written if not text.startswith("Well")]
+            assert written == said
+            return [words(text) for text in chat.spoken()]
 
     assert run_virtual(talk, "on") == run_virtual(talk, "off")
 

@@ -103,6 +103,15 @@ class Chat:
             await self.heard.more.wait()
         return self.heard.of(kind)[count - 1]
 
+    def spoken(self) -> list[str]:
+        """What each utterance said that opened a turn: its own words, not those it joins."""
+        own, before = [], ""
+        for said in self.heard.of(UserSaid):
+            if said.source == "voice":
+                own.append(said.text.removeprefix(f"{before} ") if said.joins else said.text)
+            before = said.text
+        return own
+
     async def last_message(self, place: int = -1) -> Message:
         """The last message that is stored, or another by its place."""
         return (await self.store.recent_messages("c"))[place]

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from aichat.core.models import Message, Source
 
-from .base import Event, letters, size
+from .base import Event, Turn, letters, size
 
 
 @frozen
@@ -113,11 +113,16 @@ class TranscriptUpdated(Event):
 
 @frozen
 class UserSaid(Event):
-    """The user finished, speaking or typing. Opens a new turn."""
+    """The user finished, speaking or typing. Opens a new turn.
+
+    *joins*: the user goes on with the message of that turn, of whose answer nothing was heard. Then
+    *text* is all of the message, *message_id* is the same, and that turn leaves nothing.
+    """
 
     text: str = field(repr=letters)
     source: Source = "text"
     message_id: str = ""
+    joins: Turn | None = None
 
     def message(self) -> Message:
         """Return the message that stores it."""

@@ -177,10 +177,8 @@ class Answering:
         finally:  # also after a failure, so that the turn ends
             await self.bus.publish(chosen)
         context.begin_turn()
-        if isinstance(event, UserSaid) and event.message_id not in context.messages:
-            context.replies[event.message_id] = model_message(
-                event.message()
-            )  # of a speculative turn
+        if isinstance(event, UserSaid):
+            context.keep_words(event)
         for line in chosen.lines:
             if line.place:
                 await self.bus.committed(event.turn)
@@ -309,7 +307,7 @@ class Answering:
     async def _history(self, context: ConversationContext, line: Line) -> list[ModelMessage]:
         """Return what was said when a line is written: before it, for another version of it."""
         if line.says != "version":
-            return [*context.messages.values(), *context.replies.values()]
+            return [*(context.messages | context.replies).values()]
         if line.message_id in context.messages:
             before = takewhile(lambda id: id != line.message_id, context.messages)
             return [context.messages[id] for id in before]

@@ -8,7 +8,7 @@ import anyio
 from attrs import define, field
 
 from aichat.core import Character, Conversation
-from aichat.core.events import Line
+from aichat.core.events import Line, UserSaid
 from aichat.core.turn_rules import TurnRules
 
 from .prompt_history import ModelMessage, model_message
@@ -44,6 +44,12 @@ class ConversationContext:
     def begin_turn(self) -> None:
         """Nothing was written yet."""
         self.replies, self.wrote, self.text_lead = {}, False, TextLead()
+
+    def keep_words(self, event: UserSaid) -> None:
+        """Keep the user's words for the prompts of a speculative turn: no message has them yet."""
+        known = self.messages.get(event.message_id)
+        if known is None or known.message.turn_id != event.turn.id:
+            self.replies[event.message_id] = model_message(event.message())
 
     def keep_reply(self, line: Line, text: str) -> None:
         """Keep a reply for the prompts of this turn's next characters, unless it is a message."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from aichat.core import Bus, Overflow, Parts, hookimpl
 
 from .barge_in import BargeInDetector
+from .joined_utterances import JoinedUtterances
 from .microphone_state import Microphones, MicrophoneState
 from .recognisers import Recognisers
 from .sound_endpoint import SoundJudgement
@@ -23,13 +24,17 @@ def connect(bus: Bus, parts: Parts) -> None:
     microphones = Microphones(bus.per_conversation(MicrophoneState))
     barge_in = BargeInDetector(bus, parts)
     recognisers = Recognisers(bus, parts)
-    speculation = Speculation(bus, parts, microphones)
-    transcription = Transcription(bus, parts, microphones, barge_in, recognisers, speculation)
+    joined = JoinedUtterances(bus, microphones)
+    speculation = Speculation(bus, parts, microphones, joined)
+    transcription = Transcription(
+        bus, parts, microphones, barge_in, recognisers, speculation, joined
+    )
     judgement = SoundJudgement(bus, parts, microphones, speculation)
     detector = UtteranceDetector(
         bus, parts, microphones, barge_in, transcription.may_overlap, transcription.note_languages
     )
     barge_in.subscribe()
+    joined.subscribe()
     bus.tap(detector.detect)
     bus.tap(detector.hold_talk)
     bus.tap(detector.release_talk)

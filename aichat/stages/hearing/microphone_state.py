@@ -11,6 +11,7 @@ from aichat.core import PerConversation, VadStream
 
 from .endpoint_probability import EndpointEstimator
 from .pause_stats import PauseStats
+from .spoken_message import SpokenMessage
 from .utterance_state import UtteranceState
 
 REPORT_SECONDS = 60.0
@@ -48,6 +49,8 @@ class MicrophoneState:
     languages: tuple[str, ...] = ()
     """Languages that the user is likely to speak."""
 
+    spoken: SpokenMessage | None = None
+    """The user's latest message, if it was spoken."""
     utterance: UtteranceState | None = None
     """What the user is saying now."""
     utterances: dict[str, UtteranceState] = field(factory=dict)

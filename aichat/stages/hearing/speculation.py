@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from attrs import define
 
-from aichat.core import Bus, NotReady, Parts, charges, new_id
-from aichat.core.events import Speculated, TranscriptUpdated, Turn, UserSaid
+from aichat.core import Bus, NotReady, Parts, charges
+from aichat.core.events import Speculated, TranscriptUpdated, Turn
 
 from .completeness import has_words
+from .joined_utterances import JoinedUtterances, said
 from .local_agreement import words
 from .microphone_state import Microphones, MicrophoneState
 from .utterance_state import SpeculativeAnswer, UtteranceState
@@ -26,6 +27,7 @@ class Speculation:
     bus: Bus
     parts: Parts
     microphones: Microphones
+    joined: JoinedUtterances
 
     def may_transcribe(self) -> bool:
         """Return whether transcripts may be made speculatively."""
@@ -69,19 +71,25 @@ class Speculation:
 
     async def _begin(self, mic: MicrophoneState, utterance: UtteranceState, text: str) -> None:
         turn = self.bus.speculative_turn(utterance.conversation)
-        utterance.answer = SpeculativeAnswer(turn, text, self.bus.clock.now(), mic.estimator)
+        before, now = self.joined.before(utterance.conversation), self.bus.clock.now()
+        utterance.answer = SpeculativeAnswer(turn, text, before, now, mic.estimator)
         self.bus.post(TranscriptUpdated(turn, text, final=True))
-        await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
+        await self.bus.publish(said(turn, text, before))
 
     def commit(self, utterance: UtteranceState, text: str) -> bool:
         """Commit the speculative turn if the user has said the words that it answers."""
         known = utterance.answer
-        if known and words(known.text) == words(text) and self.bus.commit(known.turn):
+        if known and self._answers(known, text) and self.bus.commit(known.turn):
             utterance.answer = None
             self._report(known, known.turn, kept=True)
             return True
         self.revoke(utterance)
         return False
+
+    def _answers(self, known: SpeculativeAnswer, text: str) -> bool:
+        """Return whether it answers these words, and the message that they join, if any."""
+        before = self.joined.before(known.turn.conversation)
+        return words(known.text) == words(text) and known.before == before
 
     def revoke(self, utterance: UtteranceState) -> None:
         """Revoke the speculative turn: it was not the end, or not these words."""

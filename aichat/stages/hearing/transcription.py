@@ -11,19 +11,19 @@ from contextlib import suppress
 import anyio
 from attrs import define
 
-from aichat.core import Bus, NotFound, Parts, Utterance, new_id
+from aichat.core import Bus, NotFound, Parts, Utterance
 from aichat.core.events import (
     ConversationClosed,
     InterimAudio,
     TranscriptUpdated,
     UserResumed,
-    UserSaid,
     UserStartedSpeaking,
     UtteranceHeard,
     UtterancePaused,
 )
 
 from .barge_in import BargeInDetector
+from .joined_utterances import JoinedUtterances, said
 from .local_agreement import words
 from .microphone_state import Microphones, MicrophoneState
 from .recognisers import Recogniser, Recognisers
@@ -46,6 +46,7 @@ class Transcription:
     barge_in: BargeInDetector
     recognisers: Recognisers
     speculation: Speculation
+    joined: JoinedUtterances
 
     async def look_up_hotwords(self, event: UserStartedSpeaking) -> None:
         """Look up the names of the cast, so that the recogniser expects them."""
@@ -157,9 +158,10 @@ class Transcription:
         if text and self.barge_in.absorbs(event.turn, text):
             self.speculation.revoke(utterance)
         elif text and not self.speculation.commit(utterance, text):
+            before = self.joined.before(utterance.conversation)
             turn = self.bus.new_turn(utterance.conversation)
             self.bus.post(TranscriptUpdated(turn, text, final=True))
-            await self.bus.publish(UserSaid(turn, text, "voice", new_id()))
+            await self.bus.publish(said(turn, text, before))
 
     def _report_no_words(self, event: UtteranceHeard) -> None:
         self.bus.post(TranscriptUpdated(event.turn, "", final=True))

@@ -6,7 +6,7 @@ import anyio
 from attrs import define, field
 
 from aichat.core import Pause, new_id
-from aichat.core.events import MIC_RATE, Turn
+from aichat.core.events import MIC_RATE, Turn, UserSaid
 
 from . import completeness
 from .endpoint_probability import EndpointEstimator, SeenSigns, Sign
@@ -53,6 +53,8 @@ class SpeculativeAnswer:
 
     turn: Turn
     text: str
+    before: UserSaid | None
+    """The message that the text joins."""
     began: float
     estimator: EndpointEstimator
 

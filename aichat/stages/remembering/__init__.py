@@ -34,7 +34,7 @@ from aichat.core.events import (
     ToolUsed,
     UserSaid,
 )
-from aichat.toolkit.message_versions import rewritten
+from aichat.toolkit.message_versions import edited, rewritten
 
 from .conversation_lines import ConversationLines
 from .ledger import LineLedger
@@ -74,8 +74,13 @@ class Remembering:
     # -- what is said ------------------------------------------------------------------------
 
     def note_user(self, event: UserSaid) -> None:
-        """The user's words are a message at once."""
-        self._add(event, event.message())
+        """The user's words are a message at once, or all of it once more if they go on with it."""
+        lines, message = self._lines(event), event.message()
+        if event.joins and lines.asked and lines.asked.message_id == event.message_id:
+            lines.withdraw(event.joins)
+            message = evolve(edited(lines.asked, event.text), turn_id=event.turn.id)
+        lines.asked = message
+        self._add(event, message)
 
     def begin(self, event: SpeakersChosen) -> None:
         """Open a ledger for each line, and forget the turn before."""
@@ -225,6 +230,8 @@ class Remembering:
                 del lines.ledgers[line]
         elif event.changed:
             id = event.message.message_id
+            if lines.asked and lines.asked.message_id == id:
+                lines.asked = event.message
             if id in lines.unheard.messages:
                 lines.unheard.note(event.message)
             for line in lines.replaced:

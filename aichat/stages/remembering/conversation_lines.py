@@ -15,6 +15,8 @@ from .ledger import LineLedger
 class ConversationLines:
     """The lines of a conversation's latest turn, and what was cut off of its last turns."""
 
+    asked: Message | None = None
+    """The user's latest message."""
     ledgers: dict[Line, LineLedger] = field(factory=dict)
     cut: set[Line] = field(factory=set)
     """Interrupted lines whose loudspeakers may yet say where they stopped."""
@@ -32,6 +34,12 @@ class ConversationLines:
         self.cut.clear()
         self.replaced = {line: old for line, old in self.replaced.items() if line.turn == turn}
         self.paused = {paused: why for paused, why in self.paused.items() if paused == turn}
+
+    def withdraw(self, turn: Turn) -> None:
+        """Forget the lines of a turn, which were not heard: a late report makes no message."""
+        for line in self.unheard.turns.pop(turn.id, {}):
+            self.ledgers.pop(line, None)
+            self.cut.discard(line)
 
     def of(self, turn: Turn) -> list[LineLedger]:
         """Return the ledgers of a turn's lines."""

@@ -86,6 +86,8 @@ class Feeder:
     audio: Audio | None = None
     skipped: int = 0
     """Number of inputs without a target, because the characters behaved differently this time."""
+    said: UserSaid | None = field(init=False, default=None)
+    """What the user said last."""
     turns: list[tuple[Line, ...]] = field(init=False, factory=list)
     """The lines of each turn of the replay, in order."""
     order: dict[int, int] = field(init=False, factory=dict)
@@ -143,8 +145,13 @@ class Feeder:
         source: Source = "voice" if entry.data.get("source") == "voice" else "text"
         if self.audio and source == "voice":
             return  # the recogniser says it
-        turn = self.bus.new_turn(self.conversation)
-        await self.bus.publish(UserSaid(turn, str(entry.data.get("text")), source, new_id()))
+        said = UserSaid(
+            self.bus.new_turn(self.conversation), str(entry.data.get("text")), source, new_id()
+        )
+        if self.said and entry.data.get("joins") is not None:
+            said = evolve(said, message_id=self.said.message_id, joins=self.said.turn)
+        self.said = said
+        await self.bus.publish(said)
 
     def _is_fed(self, entry: Entry) -> bool:
         reason = entry.data.get("reason")
