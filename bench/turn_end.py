@@ -26,7 +26,7 @@ from aichat.plugins.faster_whisper import FasterWhisper
 from aichat.plugins.silence import Silence
 from aichat.plugins.silero import FRAME, FRAME_MS, Silero
 from aichat.plugins.smart_turn import FILE, SmartTurn
-from aichat.stages.hearing.completeness import finished, fused, has_words
+from aichat.stages.hearing.completeness import endpoint, has_words
 from support import recordings
 from support.real_weights import SMART_TURN, WHISPER_TINY_EN
 
@@ -71,10 +71,11 @@ def pauses(vad: Silero, pcm: bytes) -> Iterator[tuple[int, int | None]]:
         yield size * (voiced[-1] + 1), None
 
 
-def silence_until_over(detector: TurnDetector, likely: float, has_words: bool) -> int:
+def silence_until_over(detector: TurnDetector, text: str, sound: float | None) -> int:
     """Return the silence (ms) after which the detector ends the turn."""
+    known = {"has_words": has_words(text), "finished": endpoint(text, sound), "sound": sound}
     for silence in range(FRAME_MS, 20_000, FRAME_MS):
-        if detector.is_over(Pause(silence, 2_000, has_words=has_words, finished=likely)):
+        if detector.is_over(Pause(silence, 2_000, **known)):
             return silence
     return 20_000
 
@@ -83,8 +84,7 @@ def report(name: str, detector: TurnDetector, found: list[Found], with_sound: bo
     cut = within = 0
     delays = []
     for pause in found:
-        likely = fused(finished(pause.text), pause.sound if with_sound else None)
-        silence = silence_until_over(detector, likely, has_words(pause.text))
+        silence = silence_until_over(detector, pause.text, pause.sound if with_sound else None)
         if pause.length_ms is None:
             delays.append(silence)
         else:

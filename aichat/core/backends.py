@@ -100,6 +100,8 @@ class Pause:
     """The utterance holds words, not just a cough or an "um", as far as is known."""
     finished: float = 0.5
     """Endpoint probability, 0 to 1, from the words and, where it was judged, the sound."""
+    sound: float | None = None
+    """Endpoint probability by the sound alone; None where it was not judged."""
     usual_ms: int = 0
     """Silence (ms) after which this user does not usually go on; 0 while that is not known."""
 
@@ -215,7 +217,8 @@ class Llm(Protocol):
     together); older messages are then left out in time. A reply ends, with a notice, after the
     letters that an attribute ``max_reply_letters`` names; else after 100,000. A model may think for
     as many seconds as an attribute ``thinking_seconds`` names, and write for as many as
-    ``reply_seconds`` does; else for ten minutes each.
+    ``reply_seconds`` does; else for ten minutes each. With an attribute ``prefills`` that is true
+    it begins the model's reply with ``prompt.prefill``.
     """
 
     def reply(self, prompt: Prompt) -> AsyncIterator[LlmOutput]:

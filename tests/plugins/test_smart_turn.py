@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import numpy as np
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,6 +181,7 @@ PAUSES = st.builds(
     speech_ms=st.integers(0, 60_000),
     has_words=st.booleans(),
     finished=st.floats(0, 1),
+    sound=st.one_of(st.none(), st.floats(0, 1)),
     usual_ms=st.integers(0, 5000),
 )
 
@@ -204,6 +206,29 @@ def wait(finished: float, usual_ms: int = 0) -> int:
 def test_the_surer_the_end_the_shorter_the_wait(one: float, other: float, usual: int) -> None:
     low, high = sorted((one, other))
     assert wait(high, usual) <= wait(low, usual)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 5000))
+def test_the_surer_the_end_sounds_the_shorter_the_wait(
+    one: float, other: float, usual: int
+) -> None:
+    turn, (low, high) = SmartTurn(), sorted((one, other))
+    assert turn.wait_ms(high, usual) <= turn.wait_ms(low, usual)
+    assert turn.shortest_ms <= turn.wait_ms(high, usual)
+    assert turn.wait_ms(low, usual) <= turn.longest_ms
+
+
+def test_only_a_certain_end_is_waited_for_shortly() -> None:
+    turn = SmartTurn()
+    assert turn.wait_ms(0.8) == turn.shortest_ms
+    assert turn.wait_ms(0.7) > Silence().end_ms
+    assert turn.wait_ms(0) == turn.longest_ms
+
+
+@given(PAUSES)
+def test_while_the_sound_is_not_judged_the_words_decide(pause: Pause) -> None:
+    unheard = evolve(pause, sound=None)
+    assert SmartTurn().is_over(unheard) == Silence(shortest_ms=190).is_over(unheard)
 
 
 def test_what_is_known_of_the_user_replaces_the_setting() -> None:

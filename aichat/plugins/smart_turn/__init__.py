@@ -7,6 +7,7 @@ it fails, silence alone decides.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -18,7 +19,7 @@ import anyio
 from anyio import to_thread
 from attrs import define, field
 
-from aichat.core import Backend, CannotStart, NotReady, TurnDetector, hookimpl
+from aichat.core import Backend, CannotStart, NotReady, Pause, TurnDetector, hookimpl
 from aichat.toolkit.packages import installs
 from aichat.toolkit.turn_detector_settings import ShortestMs, TurnDetectorSettings
 from aichat.toolkit.weights import Weights, fetched
@@ -30,6 +31,8 @@ SMART_TURN = Weights("smart-turn-v3", "pipecat-ai/smart-turn-v3", (FILE,), FILE)
 AHEAD = bytes(2 * 16 * 240)
 """Silence (240 ms) that is put behind the audio. The model is asked as soon as the voice ends, and
 is not sure before some 300 ms of silence; with this it says at once what it would say then."""
+CERTAIN = 0.8
+"""Endpoint probability from which the shortest silence ends the turn: what recorded ends have."""
 EXTRA = "whisper"
 NAME_A_FILE = f"set [turn.smart_turn] model to the path of {FILE}."
 
@@ -38,12 +41,15 @@ NAME_A_FILE = f"set [turn.smart_turn] model to the path of {FILE}."
 class SmartTurn(TurnDetectorSettings):
     """As ``silence``, with what the model hears joined to what the words say.
 
+    The surer an end, the shorter the silence that ends the turn: *shortest_ms* where it is certain,
+    halfway to *longest_ms* where it is as likely as not.
+
     *model* is the path of the ONNX file; empty: the Hugging Face cache, or a download.
     """
 
     model: str = ""
     download: bool = True
-    shortest_ms: ShortestMs = field(default=200, kw_only=True)
+    shortest_ms: ShortestMs = field(default=190, kw_only=True)
     report: Callable[[str], None] = field(init=False, default=lambda line: None)
     _session: Any = field(init=False, default=None)
     _thread: anyio.CapacityLimiter = field(init=False)
@@ -60,6 +66,24 @@ class SmartTurn(TurnDetectorSettings):
 
     async def __aexit__(self, *_: object) -> None:
         self._session = None
+
+    def is_over(self, pause: Pause) -> bool:
+        if pause.sound is None or not pause.has_words:
+            return super().is_over(pause)
+        return pause.silence_ms >= self.wait_ms(pause.finished, pause.usual_ms)
+
+    def wait_ms(self, likely: float, usual_ms: int = 0) -> int:
+        """Return the silence (ms) that ends a turn whose end is so *likely*.
+
+        Below certainty it grows as a root does, so steeply: pauses after ends that are likelier
+        than not are mostly within what somebody says.
+        """
+        usual = min(max(usual_ms or self.end_ms, self.shortest_ms), self.longest_ms)
+        doubtful = (usual + self.longest_ms) / 2
+        if likely < 0.5:
+            return round(doubtful + (self.longest_ms - doubtful) * (1 - 2 * likely))
+        doubt = max(0.0, (CERTAIN - likely) / (CERTAIN - 0.5))
+        return round(self.shortest_ms + (doubtful - self.shortest_ms) * math.sqrt(doubt))
 
     async def finished(self, pcm: bytes) -> float:
         if (session := self._session) is None:

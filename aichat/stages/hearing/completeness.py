@@ -114,6 +114,18 @@ def fused(by_words: float, by_sound: float | None) -> float:
     return 1 / (1 + math.exp(-log_odds))
 
 
+def endpoint(text: str, by_sound: float | None) -> float:
+    """Return the endpoint probability of a pause behind *text*, which sounded like that.
+
+    Recognisers put a full stop behind what sounds like an end, and often behind what does not: it
+    is no sign of its own where the sound was judged.
+    """
+    by_words = finished(text)
+    if by_sound is not None and by_words == STATED:
+        by_words = UNKNOWN
+    return fused(by_words, by_sound)
+
+
 def _logit(probability: float) -> float:
     bounded = min(max(probability, 0.01), 0.99)
     return math.log(bounded / (1 - bounded))

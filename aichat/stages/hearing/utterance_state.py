@@ -190,7 +190,8 @@ class UtteranceState:
             speech_ms=duration_ms(len(self.pcm)),
             transcript=text,
             has_words=self._has_words(),
-            finished=completeness.fused(completeness.finished(text), self.sound),
+            finished=completeness.endpoint(text, self.sound),
+            sound=self.sound,
             usual_ms=usual_ms,
         )
 
