@@ -165,7 +165,9 @@ class Prompt:
     *settings* hold what was chosen, for the character or else for the conversation: ``model``,
     ``temperature``, ``max_tokens``, ``top_p``, ``stop`` (a list of texts). The model may call
     *tools*, unless it has reached the limit of calls and *must_answer* (the calls in the messages
-    still refer to them); a backend that cannot offer tools leaves them out.
+    still refer to them); a backend that cannot offer tools leaves them out. *prefill* is how the
+    reply begins: the model goes on behind it, and does not repeat it. It is empty unless the
+    backend says that it ``prefills``.
     """
 
     character: Character
@@ -174,3 +176,4 @@ class Prompt:
     settings: Mapping[str, Any] = Factory(dict)
     tools: Sequence[Tool] = ()
     must_answer: bool = False
+    prefill: str = ""

@@ -18,6 +18,7 @@ from aichat.core.events import TurnTimed
 STAGES = {
     "turn_decided": "endpointing",
     "transcribed": "stt",
+    "asked_again": "llm retry",
     "first_text": "llm",
     "first_clause": "clause",
     "first_speech": "tts",

@@ -18,6 +18,7 @@ from aichat.core.events import (
     Interrupted,
     LinePlayed,
     ReplyClause,
+    ReplyRetried,
     ReplyText,
     SpeechSynthesized,
     Turn,
@@ -101,6 +102,12 @@ class Latency:
         waterfall.turn = event.turn
         waterfall.reach("transcribed", self.bus.clock.now())
 
+    def ask_again(self, event: ReplyRetried) -> None:
+        """Note that the first speaker's model was asked again, before it wrote anything."""
+        waterfall = self.turns.get(event.turn.conversation)
+        if waterfall and waterfall.turn == event.turn and "first_text" not in waterfall.marks:
+            waterfall.reach("asked_again", self.bus.clock.now())
+
     def reach(self, event: ReplyText | ReplyClause | SpeechSynthesized) -> None:
         """Note a mark."""
         waterfall = self.turns.get(event.turn.conversation)
@@ -146,6 +153,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     latency = Latency(bus)
     bus.tap(latency.decide)
     bus.tap(latency.open, interruptible=True)
+    bus.tap(latency.ask_again, interruptible=True)
     bus.tap(latency.reach, interruptible=True)
     bus.tap(latency.play, interruptible=True)
     bus.tap(latency.hear)

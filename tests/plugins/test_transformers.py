@@ -2,6 +2,8 @@ import threading
 
 import anyio
 import pytest
+import torch
+from attrs import evolve
 
 from aichat.core import (
     BackendFailed,
@@ -69,6 +71,21 @@ async def test_without_a_temperature_it_writes_what_generate_writes(llm):
         "\0", "\ufffd"
     )
     assert usage == Usage(str(llm.weights[0].name), given["input_ids"].shape[1], 20, 0.0)
+
+
+async def test_a_reply_goes_on_behind_what_it_is_begun_with(llm):
+    asked = with_settings(ask("Hello?"), temperature=0, max_tokens=20)
+    *pieces, usage = await everything(llm, evolve(asked, prefill="Zoë:"))
+    model, tokenizer = llm._engine.model, llm._engine.tokenizer
+    given = llm._engine._encoded(asked.messages)["input_ids"]
+    begun = tokenizer("Zoë:", add_special_tokens=False, return_tensors="pt")["input_ids"]
+    whole = torch.cat([given, begun], dim=1)
+    expected = model.generate(
+        input_ids=whole, attention_mask=torch.ones_like(whole), max_new_tokens=20, do_sample=False
+    )
+    new = tokenizer.decode(expected[0, whole.shape[1] :], skip_special_tokens=True)
+    assert "".join(pieces) == new.replace("\0", "\ufffd")
+    assert usage.prompt_tokens == whole.shape[1]
 
 
 async def test_a_reply_ends_before_any_of_the_texts_to_stop_at(llm):

@@ -117,7 +117,7 @@ LINE = Line(TURN, "olivia", 1, "message-id", "Olivia")
 @pytest.mark.parametrize(
     ("event", "told"),
     [
-        (UserSaid(TURN, "hi", "voice", "m"), {"text": "hi", "source": "voice"}),
+        (UserSaid(TURN, "hi", "voice", "m"), {"text": "hi", "source": "voice", "joins": None}),
         (SpeakersChosen(TURN, (LINE,)), {"lines": [
             {"character": "olivia", "name": "Olivia", "place": 1}],
             "note": "", "count": 0, "cap": 0}),

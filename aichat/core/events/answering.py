@@ -56,6 +56,14 @@ class PromptSent(LineEvent):
 
 
 @frozen
+class ReplyRetried(LineEvent):
+    """The model began with another character's name: it is asked once more, and nothing is shown.
+
+    Published once for a line at most.
+    """
+
+
+@frozen
 class ReplyText(LineEvent):
     """The model wrote a few more letters; *index* counts the pieces of the line from 0."""
 

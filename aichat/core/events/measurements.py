@@ -15,13 +15,15 @@ MARKS = (
     "speech_ended",
     "turn_decided",
     "transcribed",
+    "asked_again",
     "first_text",
     "first_clause",
     "first_speech",
     "first_audio",
     "first_heard",
 )
-"""Milestones of a turn, in order. ``first_heard`` comes from the loudspeaker's reports."""
+"""Milestones of a turn, in order. ``asked_again``: the model began with another's name.
+``first_heard`` comes from the loudspeaker's reports."""
 
 
 @frozen
@@ -62,6 +64,7 @@ class ClauseTimed(LineEvent):
 class ReplyUsage(LineEvent):
     """Tokens of a reply, and its cost in USD; None where unknown.
 
+    *retries* counts the times that the model was asked again because it began as somebody else.
     Published once for a line at most, before ``ReplyFinished``; an interrupted reply has none.
     """
 
@@ -69,3 +72,4 @@ class ReplyUsage(LineEvent):
     prompt_tokens: int | None = None
     reply_tokens: int | None = None
     cost: float | None = None
+    retries: int = 0

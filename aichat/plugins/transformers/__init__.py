@@ -38,6 +38,7 @@ class Transformers(LocalModel):
     part, name, what = "llm", "transformers", "The language model"
     packages = ("torch", "transformers", "huggingface_hub")
     by_hand = "set [llm.transformers] model to a folder."
+    prefills = True
 
     def __init__(
         self,

@@ -33,7 +33,10 @@ class Writer:
         settings = prompt.settings
         longest = int(settings.get("max_tokens") or room["max_tokens"])
         longest = max(1, min(longest, room["context"] // 2))
-        given = self._read(prompt.messages, room["context"] - longest)
+        begun = self._ids(prompt.prefill)
+        given = self._read(prompt.messages, room["context"] - longest - begun.shape[1])
+        more = {"input_ids": begun, "attention_mask": torch.ones_like(begun)}
+        given = {name: torch.cat([ids, more[name]], dim=1) for name, ids in given.items()}
         stops = Stops([text for text in settings.get("stop") or () if text])
         streamer = _Streamer(self.tokenizer, listener, stops)
         with torch.inference_mode():
@@ -51,6 +54,10 @@ class Writer:
             )
         read = int(given["input_ids"].shape[1])
         listener(Usage(self.name, read, streamer.count, 0.0))
+
+    def _ids(self, text: str) -> torch.Tensor:
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return torch.tensor([ids], dtype=torch.long, device=self.model.device)
 
     def _read(self, messages: Sequence[PromptMessage], most: int) -> dict[str, Any]:
         """Write the chat in the model's own form; the oldest messages go if it is too long."""

@@ -22,6 +22,8 @@ from aichat.core import (
     Overflow,
     Parts,
     PerConversation,
+    Prompt,
+    ToolCall,
     hookimpl,
     new_id,
 )
@@ -39,7 +41,6 @@ from aichat.core.events import (
     MessagesRevealed,
     PromptSent,
     ReplyClause,
-    ReplyUsage,
     SpeakersAsked,
     SpeakersChosen,
     Turn,
@@ -52,7 +53,7 @@ from aichat.core.turn_rules import TurnContext, read_rules
 from aichat.toolkit.model_output.filtered_replies import ThinkingHabits
 
 from .conversation_state import ConversationContext
-from .prompt_history import ModelMessage, model_message, prompt
+from .prompt_history import ModelMessage, as_oneself, model_message, prompt
 from .reply import Reply
 from .reply_bounds import LONGEST_REPLY, REPLY_SECONDS, THINKING_SECONDS, ReplyBounds, shows
 from .reply_round import ReplyRound
@@ -272,9 +273,7 @@ class Answering:
             await self._stream_reply(context, _find_character(context.cast, line), reply)
         except Exception as error:
             self.bus.report(event, error)
-        if (took := reply.usage) is not None:
-            numbers = (took.prompt_tokens, took.reply_tokens, took.cost)
-            await self.bus.publish(ReplyUsage(line, took.model, *numbers))
+        await reply.report_usage()
         await reply.finish()
         context.wrote = context.wrote or bool(reply.text.strip())
         context.keep_reply(line, reply.text)
@@ -293,16 +292,25 @@ class Answering:
             sent = evolve(sent, tools=toolbox.tools)
         bounds = _bounds(character, llm)
         for rounds_left in range(ROUNDS, -1, -1):
-            self.bus.post(PromptSent(reply.line, sent))
-            said = reply.begin_round()
-            words = SpeakerFilter(character.name, others)
-            calls = await ReplyRound(self.bus, reply, bounds, words).read(llm, sent, self.habits)
+            said, words = reply.begin_round(), SpeakerFilter(character.name, others)
+            calls = await self._ask(llm, sent, reply, bounds, words)
+            if words.is_over and rounds_left == ROUNDS and not shows(reply.text):
+                await reply.retry()
+                words = SpeakerFilter(character.name, others)
+                calls = await self._ask(llm, as_oneself(sent, llm), reply, bounds, words)
             if not (calls and rounds_left):
                 break
             await reply.pause()
             sent = await toolbox.go_on(sent, reply.text[said:], calls, last=rounds_left == 1)
         if not shows(reply.text):
             raise BackendFailed(f"{character.name} wrote nothing.", "Ask again.")
+
+    async def _ask(
+        self, llm: Llm, sent: Prompt, reply: Reply, bounds: ReplyBounds, words: SpeakerFilter
+    ) -> Sequence[ToolCall]:
+        """Read one stream of the model into the reply; return the tools that it asks for."""
+        self.bus.post(PromptSent(reply.line, sent))
+        return await ReplyRound(self.bus, reply, bounds, words).read(llm, sent, self.habits)
 
     async def _history(self, context: ConversationContext, line: Line) -> list[ModelMessage]:
         """Return what was said when a line is written: before it, for another version of it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from aichat.core import Character, Conversation, Message, Prompt, PromptMessage
+from aichat.core import Character, Conversation, Llm, Message, Prompt, PromptMessage
 from aichat.core.picture_links import in_words
 from aichat.toolkit.prompts.character_prompt import asked_with, briefing
 from aichat.toolkit.prompts.message_roles import in_turns
@@ -74,6 +74,18 @@ def prompt(
         room = min(room, context_tokens - reply - tokens(system.content) - MESSAGE_TOKENS)
     history = _newest(character.id, list(messages), room)
     return Prompt(character, tuple(cast), in_turns((system, *history)), settings)
+
+
+def as_oneself(sent: Prompt, llm: Llm) -> Prompt:
+    """Return the prompt for a model that began its reply with another character's name.
+
+    Its reply is begun with its own name where the backend can; else the user asks for that.
+    """
+    name = sent.character.name
+    if getattr(llm, "prefills", False):
+        return evolve(sent, prefill=f"{name}:")
+    asked = PromptMessage("user", f"(Answer as {name}, for {name} alone.)")
+    return evolve(sent, messages=in_turns((*sent.messages, asked)))
 
 
 def _newest(character_id: str, messages: Sequence[ModelMessage], room: int) -> list[PromptMessage]:

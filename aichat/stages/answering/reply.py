@@ -13,7 +13,16 @@ from attrs import Factory, define, field
 
 from aichat.core import Bus, Usage
 from aichat.core.bus.streams import IdleTimeout
-from aichat.core.events import Event, Line, ReplyClause, ReplyFinished, ReplyText, ReplyWithdrawn
+from aichat.core.events import (
+    Event,
+    Line,
+    ReplyClause,
+    ReplyFinished,
+    ReplyRetried,
+    ReplyText,
+    ReplyUsage,
+    ReplyWithdrawn,
+)
 
 from .clauses import Clauses
 from .reply_bounds import shows
@@ -49,6 +58,8 @@ class Reply:
     made: int = 0
     usage: Usage | None = None
     """Tokens and cost, once the model has reported them."""
+    retries: int = 0
+    """How often the model was asked again because it began as somebody else."""
     language: str = "en"
     """The language that its text has shown so far."""
     round_text: int = 0
@@ -117,6 +128,18 @@ class Reply:
             _sum(so_far.reply_tokens, took.reply_tokens),
             _sum(so_far.cost, took.cost),
         )
+
+    async def retry(self) -> None:
+        """The model is asked again: it began as somebody else, and nothing was shown."""
+        self.retries += 1
+        await self.bus.publish(ReplyRetried(self.line))
+
+    async def report_usage(self) -> None:
+        """Publish what the reply took, if that is known, and that the model was asked again."""
+        if self.usage or self.retries:
+            took = self.usage or Usage()
+            numbers = (took.prompt_tokens, took.reply_tokens, took.cost, self.retries)
+            await self.bus.publish(ReplyUsage(self.line, took.model, *numbers))
 
     async def finish(self) -> None:
         """Hand over the rest."""

@@ -117,7 +117,8 @@ class LineLedger:
         """Take in what the reply took, and the tools that it used."""
         if isinstance(event, ReplyUsage):
             names = ("model", "prompt_tokens", "reply_tokens", "cost")
-            self.figures["usage"] = {name: getattr(event, name) for name in names}
+            usage = {name: getattr(event, name) for name in names}
+            self.figures["usage"] = usage | ({"retries": event.retries} if event.retries else {})
         else:
             used = {"name": event.name, "arguments": event.arguments}
             outcome = {**used, "result": event.result, "failed": event.failed}

@@ -19,6 +19,7 @@ WORDS = {
     "speech_ended": "You stopped speaking",
     "turn_decided": "End of your turn decided",
     "transcribed": "Transcript complete",
+    "asked_again": "Model asked again",
     "first_text": "First word written",
     "first_clause": "First clause written",
     "first_speech": "First audio synthesised",

@@ -19,7 +19,12 @@ from aichat.web.schemas import client_frames
 TURNS = 50
 """Most turns of a conversation that are drawn: its last ones."""
 
-TOOK = {"model": "Model", "prompt_tokens": "Tokens read", "reply_tokens": "Tokens written"}
+TOOK = {
+    "model": "Model",
+    "prompt_tokens": "Tokens read",
+    "reply_tokens": "Tokens written",
+    "retries": "Asked again, as it began with another's name",
+}
 
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
