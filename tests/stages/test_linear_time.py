@@ -36,7 +36,15 @@ MOST = 1_500
 """Calls and looks that a letter may cost: short wholes are looked for 400 letters on."""
 TEXTS = {
     **{"spaces": " ", "stars": "*", "emoji": "👍", "marks": "\u0301", "newlines": "\n"},
-    **{"in a block": "x ", "brackets": "[", "links": "[](", "smaller": "<", "ticks": "`"},
+    **{
+        "in a block": "x ",
+        "brackets": "[",
+        "parentheses": "(",
+        "asides": "(smiles ",
+        "links": "[](",
+        "smaller": "<",
+        "ticks": "`",
+    },
     **{"stars that open": "*a. ", "stars that close": "a* ", "points": ".", "dollars": "$"},
     **{"prices": "$a", "backslashes": "\\", "entities": "&amp", "cells": "|", "tildes": "~"},
     **{"powers": "^2", "sums": "2*", "comparisons": "a<b ", "fractions": "\\frac{"},

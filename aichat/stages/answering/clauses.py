@@ -51,7 +51,7 @@ UNSURE = re.compile(
 )
 """A mark at the end of what is known."""
 MARKS = re.compile("[.!?…؟۔।॥։።。！？។။\n,;:،؛，；：、–—-]")
-TELLING = re.compile(r"[`~*_$\[<\\.!?…؟۔।॥։።。！？។။\n,;:،؛，；：、–—-]")
+TELLING = re.compile(r"[`~*_$\[(（<\\.!?…؟۔।॥։።。！？។။\n,;:،؛，；：、–—-]")
 """Words without any of these neither end a clause nor begin anything."""
 ENTITY = re.compile(r"&#?\w{1,10};\Z")
 SPACED_ABBREVIATION = re.compile(r"[^\W\d_]\.\s[^\W\d_]\.")

@@ -16,10 +16,16 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
+from .direction_words import may_begin_direction
+
 LONGEST = 400
 """Characters beyond which a short span is none, but a stray mark;"""
 LONGEST_LINK = 1_000
 """beyond which a link, a formula on lines of its own or a comment is none;"""
+LONGEST_ASIDE = 160
+"""beyond which what stands in brackets is no stage direction;"""
+LONGEST_WORD = 32
+"""Letters up to the end of its first word;"""
 LONGEST_ACTION = 20_000
 """and an action, which may go on over paragraphs. Blocks of code end with the reply."""
 RUN = 16
@@ -30,9 +36,9 @@ RECENT = 64
 """Letters that hold the end of a block of code, with its indentation."""
 UNKNOWN = -1
 
-Kind = Literal["block", "code", "link", "tag", "comment", "math", "star"]
+Kind = Literal["block", "code", "link", "tag", "comment", "math", "star", "aside"]
 TOKEN = re.compile(
-    rf"`{{1,{RUN}}}+|~{{1,{RUN}}}+|\*{{1,{RUN}}}+|_{{1,{RUN}}}+|\${{1,2}}+|\[|<|\\[^\n]?|\n++"
+    rf"`{{1,{RUN}}}+|~{{1,{RUN}}}+|\*{{1,{RUN}}}+|_{{1,{RUN}}}+|\${{1,2}}+|[\[(（]|<|\\[^\n]?|\n++"
 )
 
 CODE = re.compile(r"`[^`\n]++`(?=[^`])")
@@ -48,6 +54,12 @@ LINK = re.compile(
 NO_LINK = re.compile(rf"{LABEL}[^(\[{{]|\[[^\n]*+\n|\[[^\]\n]{{{LONGEST}}}")
 TAG = re.compile(r"<[a-zA-Z/!?|][^<>\n]*+>")
 NO_TAG = re.compile(r"<(?:[^a-zA-Z/!?|]|[^<>\n]*+[<\n])")
+ASIDE = re.compile(r"[(（][^()（）\n]*+[)）]|\[[^\[\]\n]*+\]")
+NO_ASIDE = re.compile(r"[(（][^()（）\n]*+[(（\n]|\[[^\[\]\n]*+[\[\n]")
+FIRST_WORD = re.compile(r"[(（\[][\s*_\"“]*+([^\W\d_]++)(?=.|\n)")
+"""The first word in brackets, once it is complete;"""
+BEGUN_WORD = re.compile(r"[(（\[][\s*_\"“]*+[^\W\d_]*+")
+"""as long as it is not."""
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 PRICE = r"\d[\d.,]*+(?:bn|[kKmMbB])?[\s;:!?)\]'\"–-]"
 MATH = re.compile(rf"\$(?!\s|{PRICE})[^$\n]*+(?<=[^\s\\$])\$(?=[^\d$])")
@@ -181,10 +193,12 @@ class MarkupSpans:
         if mark[0] == "\n":
             self.line = end
             return end
-        if end == len(text) and mark[0] not in "[<":
+        if end == len(text) and mark[0] not in "[<(（":
             return UNKNOWN
         if mark[0] in "*_":
             return self._star(text, at, end)
+        if mark in "(（":
+            return self._aside(text, at)
         if mark[0] in "`~" and len(mark) > 2:
             return self._block(text, at, mark)
         return self._short(text, at, mark)
@@ -204,7 +218,25 @@ class MarkupSpans:
         match, other = is_one.match(text, at, window), is_none.match(text, at, window)
         if match and not (other and other.end() < match.end()):  # what comes first in a stream
             return self._keep(at, match.end(), kind)
-        return behind if other or len(text) > at + longest else UNKNOWN
+        if not (other or len(text) > at + longest):
+            return UNKNOWN
+        return self._aside(text, at) if mark == "[" else behind
+
+    def _aside(self, text: str, at: int) -> int:
+        """Keep what stands in brackets if it may be a stage direction, by its first word."""
+        behind, window = at + 1, at + LONGEST_ASIDE + 1
+        if text[at] != "（" and at and _is_word(text[at - 1]):
+            return behind  # f(x)
+        word = FIRST_WORD.match(text, at, at + LONGEST_WORD)
+        if word is None:
+            is_begun = len(text) < at + LONGEST_WORD and BEGUN_WORD.fullmatch(text, at)
+            return UNKNOWN if is_begun else behind
+        if not may_begin_direction(word[1]):
+            return behind
+        if match := ASIDE.match(text, at, window):
+            return self._keep(at, match.end(), "aside")
+        is_none = NO_ASIDE.match(text, at, window) or len(text) > at + LONGEST_ASIDE
+        return behind if is_none else UNKNOWN
 
     # -- blocks of code ----------------------------------------------------------------------
 

@@ -13,16 +13,15 @@ import re
 
 from .markup_spans import begins_sentence
 from .narration_words import (
-    ACTIONS,
+    COMMANDS,
     DETERMINERS,
-    EXPRESSIONS,
+    DONE,
+    EXPRESSED,
     FILLERS,
-    IRREGULAR,
     NOTES,
     PRONOUNS,
     SAID,
     SUBJECTS,
-    word_set,
 )
 
 EDGES = " \t\n.,;:!?…\"'“”‘’«»()[]*_~"
@@ -30,24 +29,6 @@ WORD = re.compile(r"\S+")
 LOOKED_AT = 12
 """Words of a passage that are looked at."""
 INNER_END = re.compile(r"[.!?…]['\"”’]?\s+\S")
-
-
-def _forms(verbs: str) -> frozenset[str]:
-    """Return the verbs, and what they are in "she smiles", "smiling" and "smiled"."""
-    forms = set(IRREGULAR)
-    for verb in verbs.split():
-        stem = verb.removesuffix("e")
-        doubled = f"{verb}{verb[-1]}"
-        third = f"{verb}es" if verb.endswith(("s", "sh", "ch", "x", "z", "o")) else f"{verb}s"
-        forms |= {verb, third, f"{verb[:-1]}ies", f"{stem}ing", f"{stem}ed"}
-        forms |= {f"{doubled}ing", f"{doubled}ed"}
-    return frozenset(forms)
-
-
-EXPRESSED = _forms(EXPRESSIONS)
-DONE = EXPRESSED | _forms(ACTIONS)
-COMMANDS = word_set(ACTIONS) - EXPRESSED
-"""*Sit down.* is said to somebody."""
 
 
 def is_narration(before: str, inner: str, after: str) -> bool:

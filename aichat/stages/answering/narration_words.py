@@ -60,3 +60,21 @@ FILLERS = word_set(
 DETERMINERS = word_set("a an the my your his her its our their this that no some with and or of")
 
 IRREGULAR = word_set("cries wept ran sat stood took made held left came went")
+
+
+def forms(verbs: str) -> frozenset[str]:
+    """Return the verbs, and what they are in "she smiles", "smiling" and "smiled"."""
+    known = set(IRREGULAR)
+    for verb in verbs.split():
+        stem = verb.removesuffix("e")
+        doubled = f"{verb}{verb[-1]}"
+        third = f"{verb}es" if verb.endswith(("s", "sh", "ch", "x", "z", "o")) else f"{verb}s"
+        known |= {verb, third, f"{verb[:-1]}ies", f"{stem}ing", f"{stem}ed"}
+        known |= {f"{doubled}ing", f"{doubled}ed"}
+    return frozenset(known)
+
+
+EXPRESSED = forms(EXPRESSIONS)
+DONE = EXPRESSED | forms(ACTIONS)
+COMMANDS = word_set(ACTIONS) - EXPRESSED
+"""*Sit down.* is said to somebody."""

@@ -12,16 +12,17 @@ from html import unescape
 
 from .latex import spelled
 from .markup_spans import MarkupSpan, MarkupSpans
-from .narration import EXPRESSED, is_narration
-from .narration_words import word_set
+from .narration import is_narration
+from .narration_words import EXPRESSED, word_set
 from .spoken_symbols import in_words
+from .stage_directions import is_direction
 
 DEEPEST = 6
 """Emphasis and links within each other that are taken apart; the rest is read as it is."""
 AROUND = 80
 """Letters around a passage that decide whether it is narration."""
 
-PLAIN = re.compile(r"(?=.*[A-Za-z0-9])(?!.*\d ?[xeE] ?\d)[A-Za-z0-9 ,.;:!?'\"()]*+")
+PLAIN = re.compile(r"(?=.*[A-Za-z0-9])(?!.*\d ?[xeE] ?\d)[A-Za-z0-9 ,.;:!?'\"]*+")
 """Words and punctuation on one line: nothing to take out."""
 HEART = re.compile(r"(?:(?<![\w)] )(?<![\w)])|(?<=[^\W\d_]{2} )|(?<=\bI ))<3(?![\w.])")
 ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
@@ -51,6 +52,7 @@ LINE_MARK = re.compile(
 ROW = re.compile(r"^[ \t]*+\|[^\n]*\||^[^\n|]*\w \| \w", re.MULTILINE)
 RULE = re.compile(r"(?=[^\n]*--)[\s|:=*_-]++|[\s|:-]++")
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[a-zA-Z]\w{1,31});")
+CLOSING = (*".,;:!?…",)
 EMPTY = re.compile(r"\(\s*+\)|\[\s*+\]")
 STRAY = re.compile(r"(?<![\w)] )[<>]|[<>](?! [\w(])")
 SPACE = re.compile(r"\s+")
@@ -98,7 +100,10 @@ def _words(text: str, deepest: int) -> str:
     at = 0
     for span in spans.found:
         is_image = span.kind == "link" and text[span.begin - 1 : span.begin] == "!"
-        parts += _plain(text[at : span.begin - is_image]), _said(text, span, deepest)
+        before, said = _plain(text[at : span.begin - is_image]), _said(text, span, deepest)
+        if span.kind == "aside" and not said and text[span.end : span.end + 1] in CLOSING:
+            before = before.rstrip()  # "Sure (laughs)." is "Sure."
+        parts += before, said
         at = span.end
     parts.append(_plain(text[at:]))
     return "".join(parts)
@@ -117,6 +122,8 @@ def _said(text: str, span: MarkupSpan, deepest: int) -> str:
             return spelled(source)
         case "star":
             return _star(text, span, deepest)
+        case "aside":
+            return _aside(text, span, deepest)
     return " "  # a block of code, a comment
 
 
@@ -129,6 +136,15 @@ def _star(text: str, span: MarkupSpan, deepest: int) -> str:
     if count == 1 and is_narration(before, inner, text[span.end : span.end + AROUND]):
         return " "
     return _words(inner, deepest - 1) if deepest else inner
+
+
+def _aside(text: str, span: MarkupSpan, deepest: int) -> str:
+    """Return what is said in brackets; nothing of a stage direction."""
+    source, before = text[span.begin : span.end], text[max(0, span.begin - AROUND) : span.begin]
+    if is_direction(before, source, text[span.end : span.end + AROUND]):
+        return ""
+    inner = source[1:-1]
+    return source[0] + (_words(inner, deepest - 1) if deepest else inner) + source[-1]
 
 
 def _link(source: str, deepest: int) -> str:
