@@ -26,9 +26,7 @@ def connect(bus: Bus, parts: Parts) -> None:
     recognisers = Recognisers(bus, parts)
     joined = JoinedUtterances(bus, microphones)
     speculation = Speculation(bus, parts, microphones, joined)
-    transcription = Transcription(
-        bus, parts, microphones, barge_in, recognisers, speculation, joined
-    )
+    transcription = Transcription(bus, parts, microphones, barge_in, recognisers, speculation)
     judgement = SoundJudgement(bus, parts, microphones, speculation)
     detector = UtteranceDetector(
         bus, parts, microphones, barge_in, transcription.may_overlap, transcription.note_languages

@@ -23,7 +23,7 @@ from aichat.core.events import (
 )
 
 from .barge_in import BargeInDetector
-from .joined_utterances import JoinedUtterances, said
+from .joined_utterances import said
 from .local_agreement import words
 from .microphone_state import Microphones, MicrophoneState
 from .recognisers import Recogniser, Recognisers
@@ -46,7 +46,6 @@ class Transcription:
     barge_in: BargeInDetector
     recognisers: Recognisers
     speculation: Speculation
-    joined: JoinedUtterances
 
     async def look_up_hotwords(self, event: UserStartedSpeaking) -> None:
         """Look up the names of the cast, so that the recogniser expects them."""
@@ -158,7 +157,7 @@ class Transcription:
         if text and self.barge_in.absorbs(event.turn, text):
             self.speculation.revoke(utterance)
         elif text and not self.speculation.commit(utterance, text):
-            before = self.joined.before(utterance.conversation)
+            before = self.speculation.joined.before(utterance.conversation)
             turn = self.bus.new_turn(utterance.conversation)
             self.bus.post(TranscriptUpdated(turn, text, final=True))
             await self.bus.publish(said(turn, text, before))
