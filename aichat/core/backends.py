@@ -49,6 +49,11 @@ def charges(backend: object) -> bool:
     return bool(getattr(backend, "charges", False))
 
 
+def speed_key(backend: object) -> str:
+    """Return what a voice's speed depends on besides the machine; empty: it is always fast."""
+    return str(getattr(backend, "speed_key", ""))
+
+
 Ability = Literal["clone", "describe", "word_times", "seed"]
 
 
@@ -278,6 +283,11 @@ class Tts(Protocol):
     * "describe": the description of a voice shapes how it sounds,
     * "word_times": it yields :class:`WordMark`,
     * "seed": ``settings["seed"]`` of a voice makes another take of it.
+
+    One that may be too slow for a machine has an attribute ``speed_key``, once it was entered: a
+    text that names what its speed depends on besides the machine, such as its model, versions and
+    threads. Its speed is measured once for each such text, and it is passed over while it is too
+    slow and another one is ready.
     """
 
     @property

@@ -24,6 +24,8 @@ from .registry.config import Config, Part, build, check_settings, name_hint
 from .registry.live_settings import live_settings
 from .registry.mistakes import Mistakes
 from .registry.selection import Candidate, Parts, Role, run_parts
+from .registry.voice_probe import voices_measured
+from .registry.voice_speeds import VoiceSpeeds
 from .tools import Tool
 
 KEEP_SECONDS = 5.0
@@ -101,15 +103,23 @@ def parts_from_config(config: Config, manager: pluggy.PluginManager) -> Parts:
 
 @asynccontextmanager
 async def open_chat(
-    config: Config, manager: pluggy.PluginManager, clock: Clock | None = None
+    config: Config,
+    manager: pluggy.PluginManager,
+    clock: Clock | None = None,
+    speeds: VoiceSpeeds | None = None,
 ) -> AsyncIterator[tuple[Bus, Parts]]:
     """Select the backends, connect every plug-in, and run until the block ends.
 
+    *speeds* is where the measured speeds of voices are kept; without it each chat measures them.
     Then turns are interrupted, and what happened is stored, within ``KEEP_SECONDS``; other work is
     cancelled when it takes ``REST_SECONDS`` longer.
     """
     parts = parts_from_config(config, manager)
-    async with run_parts(parts), open_bus(REST_SECONDS, clock) as bus:
+    async with (
+        run_parts(parts),
+        open_bus(REST_SECONDS, clock) as bus,
+        voices_measured(bus, parts, speeds or VoiceSpeeds()),
+    ):
         manager.hook.connect(bus=bus, parts=parts)
         try:
             yield bus, parts

@@ -176,6 +176,11 @@ class Bus:
         state = self._conversations.peek(conversation)
         return state.latest if state.live else None
 
+    def has_turns(self) -> bool:
+        """Return whether a turn goes on anywhere, speculative ones included."""
+        states = self._conversations.by_id.values()
+        return any(state.live or state.speculative for state in states)
+
     def is_open(self, conversation: str) -> bool:
         """Return whether a conversation has begun and is not closed."""
         return self._conversations.peek(conversation).kept

@@ -3,6 +3,10 @@
 All candidates of a part start concurrently; the first in the list that is ready serves. So a small
 recogniser can serve while the weights of a better one are being downloaded, and takes over again
 when that one fails.
+
+A voice may be too slow for the machine it runs on. One that declares what its speed depends on
+(``speed_key``) is measured before it is preferred to others, and passed over while another one
+serves if it is slower than :data:`SLOWEST`. A candidate that is alone is not measured.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from attrs import Factory, define, frozen
 
-from aichat.core.backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad
+from aichat.core.backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad, speed_key
 from aichat.core.errors import AichatError, CannotStart, NotReady
 from aichat.core.pending_writes import MessageWrites
 from aichat.core.redaction import redacted
@@ -70,6 +74,10 @@ class Reports(Protocol):
     report: Callable[[str], None]
 
 
+SLOWEST = 0.5
+"""Highest real-time factor of a voice that is preferred: a turn has other work to do as well."""
+PREFERRED = (0, 0.0)
+"""The standing of candidates that are known, or said, to be fast enough."""
 NEEDED_AT_START = ("sequencer", "storage")
 """Parts that aichat waits for when it starts."""
 STOPPED = "You stopped it while it was starting. Try again when it suits you."
@@ -96,6 +104,46 @@ class Candidate:
     """Changed settings and their values; also of a backend that is not ready yet."""
     base: Mapping[str, Any] = Factory(dict)
     """Their values by plugins.toml and the environment, known once the backend was made."""
+    factor: float | None = None
+    """Its real-time factor on this machine, once it was measured."""
+    unmeasurable: str = ""
+    """Why it could not be measured."""
+
+    @property
+    def standing(self) -> tuple[int, float]:
+        """What comes before its place in ``use``: fast, not measured, or slow by how much."""
+        if self.factor is None:
+            return (1, 0.0) if speed_key(self.backend) else PREFERRED
+        return (2, self.factor) if self.factor > SLOWEST else PREFERRED
+
+    @property
+    def is_downloading(self) -> bool:
+        """Whether its start waits for a download."""
+        return self.state is State.STARTING and self.detail.startswith("weights:")
+
+    def measured(self, factor: float) -> None:
+        """Take in its real-time factor, and notify the watchers."""
+        self.factor = factor
+        level = logging.WARNING if factor > SLOWEST else logging.INFO
+        log.log(level, "%s %s: %s", self.part, self.name, self.speed)
+        self.changed()
+
+    def not_measured(self, why: str) -> None:
+        """Note why it could not be measured, and notify the watchers."""
+        self.unmeasurable = redacted(why)
+        log.warning("%s %s: %s", self.part, self.name, self.speed)
+        self.changed()
+
+    @property
+    def speed(self) -> str:
+        """What is known of its speed, for the user."""
+        if self.factor is None:
+            why = self.unmeasurable or "that waits for a moment in which nobody speaks"
+            return f"not measured yet how fast it is here: {why}"
+        work = f"{self.factor:.2f} s of work for a second of speech"
+        if self.factor > SLOWEST:
+            return f"too slow on this machine: {work}, {SLOWEST:g} s at most is preferred"
+        return f"fast enough on this machine: {work}"
 
     def tune(self, values: Mapping[str, Any]) -> None:
         """Override exactly these settings of plugins.toml; the values were checked."""
@@ -149,7 +197,7 @@ class Candidate:
 
     def _take(self, backend: object) -> None:
         self.base = {name: getattr(backend, name) for name in self.live}
-        self.backend = backend
+        self.backend, self.factor, self.unmeasurable = backend, None, ""
         self.tune(self.tuned)
 
     def _report(self, line: str) -> None:
@@ -184,17 +232,29 @@ class Role:
     @property
     def serving(self) -> Candidate | None:
         """The best candidate that is ready."""
-        return next((c for c in self.candidates if c.state is State.READY), None)
+        for candidate in self.candidates:  # read for every frame of audio, so without a list
+            if candidate.state is State.READY and candidate.standing == PREFERRED:
+                return candidate
+        return next(iter(self._ready()), None)
+
+    def _ready(self) -> list[Candidate]:
+        ready = [c for c in self.candidates if c.state is State.READY]
+        return sorted(ready, key=lambda c: c.standing)
 
     def ready(self) -> list[Any]:
         """Return the backends that are ready, best first."""
-        return [c.backend for c in self.candidates if c.state is State.READY]
+        return [c.backend for c in self._ready()]
+
+    def unmeasured(self) -> list[Candidate]:
+        """Return the candidates whose speed is yet to be measured, in their order in ``use``."""
+        ready = [c for c in self.candidates if c.state is State.READY and speed_key(c.backend)]
+        is_alone = len(self.candidates) == 1
+        return [] if is_alone else [c for c in ready if c.factor is None and not c.unmeasurable]
 
     def backend(self) -> Any:
         """Return the backend that serves, or raise :class:`NotReady` with the reasons."""
-        for candidate in self.candidates:
-            if candidate.state is State.READY:
-                return candidate.backend
+        if serving := self.serving:
+            return serving.backend
         if any(c.state is State.STARTING for c in self.candidates) or not self.has_begun:
             raise NotReady(f"The {self.part} part is still starting.", "Wait a moment.")
         raise NotReady(
@@ -227,9 +287,20 @@ class Role:
         """Return the status of every candidate."""
         serving = self.serving
         return [
-            PartStatus(c.part, c.name, c.state, c is serving, c.detail, c.notice)
+            PartStatus(c.part, c.name, c.state, c is serving, self._detail(c), c.notice)
             for c in self.candidates
         ]
+
+    def passed_over(self) -> list[PartStatus]:
+        """Return the statuses of those that come before the serving one in ``use``."""
+        return list(takewhile(lambda status: not status.serving, self.statuses()))
+
+    def _detail(self, one: Candidate) -> str:
+        """Return its detail, or what is known of its speed if that has decided something."""
+        is_alone = len(self.candidates) == 1
+        if one.detail or is_alone or one.state is not State.READY or not speed_key(one.backend):
+            return one.detail
+        return one.speed if one is self.serving or one.standing != PREFERRED else ""
 
 
 @define(eq=False)
@@ -317,6 +388,12 @@ class Parts:
     def is_ready(self) -> bool:
         """Return whether every part has a backend that is ready."""
         return all(role.serving for role in self.roles.values())
+
+    def is_settled(self) -> bool:
+        """Return whether every candidate has started or failed, or downloads its weights."""
+        under_way = (State.WAITING, State.STARTING)
+        candidates = [c for role in self.roles.values() for c in role.candidates]
+        return not any(c.state in under_way and not c.is_downloading for c in candidates)
 
     def notices(self) -> list[str]:
         """Return notices for the user: of the serving backends, and of downloads."""

@@ -39,18 +39,21 @@ class Standby:
         now = self.clock.now()
         return any(backend is one and until > now for one, until in self._resting)
 
-    def choose(self, without: Iterable[Any] = ()) -> Any:
+    def choose(self, without: Iterable[Any] = (), used: Sequence[Any] = ()) -> Any:
         """Return the next backend to try; None when all that are ready are among those *without*.
 
-        Raises :class:`NotReady` while none is ready, or all that are left are stuck.
+        Those *used* before are preferred to better ones. Raises :class:`NotReady` while none is
+        ready, or all that are left are stuck.
         """
         role = self.parts.roles[self.part]
         best = role.backend()
-        if not (self._resting or self.stuck or without):
+        if not (self._resting or self.stuck or without or used):
             return best
         now, given_up = self.clock.now(), list(without)
         self._resting = [(one, until) for one, until in self._resting if until > now]
-        ready = [one for one in role.ready() if not _is_in(one, given_up)]
+        in_order = role.ready()
+        in_order = [*(one for one in used if _is_in(one, in_order)), *in_order]
+        ready = [one for one in in_order if not _is_in(one, given_up)]
         usable = [one for one in ready if not self._is_stuck(one)]
         if ready and not usable:
             raise NotReady(

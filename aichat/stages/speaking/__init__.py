@@ -45,7 +45,7 @@ from aichat.toolkit.voices.cloning import introduce
 from aichat.toolkit.voices.speech_check import LETTER_SECONDS, Sound
 
 from .clause_audio import ClauseAudio, Resampler
-from .speech_cache import SpeechCache, key_of
+from .speech_cache import Key, SpeechCache, key_of
 from .tts_scheduler import Deadline, TtsScheduler
 
 CHUNK_SECONDS = 20.0
@@ -84,19 +84,28 @@ def scope_of(error: Exception, event: ReplyClause) -> Scope:
 
 @define
 class SpeechPlan:
-    """When each clause of a turn is needed, in seconds of the bus clock, as far as is known."""
+    """Who speaks a turn, and when each clause is needed, in seconds of the bus clock."""
 
     turn: Turn
-    next: float
+    next: float = 0.0
     """All that was written so far will have been heard by then."""
     needed: dict[tuple[int, int], float] = field(factory=dict)
+    used: list[Tts] = field(factory=list)
+    """Engines that speak in this turn: they go on, even if a better one has become ready."""
     given_up: list[tuple[Tts, Scope]] = field(factory=list)
     """Engines that are not asked again, and for what."""
 
-    def note(self, event: ReplyClause) -> None:
+    def note(self, event: ReplyClause, now: float) -> None:
         """Take in a clause; clauses come in the order in which they will be heard."""
+        self.next = self.next or now
         self.needed[event.line.place, event.index] = self.next
         self.next += len(event.text) * LETTER_SECONDS
+
+    def use(self, tts: Tts) -> Tts:
+        """Note that an engine speaks in this turn."""
+        if not any(tts is one for one in self.used):
+            self.used.append(tts)
+        return tts
 
     def without(self, event: ReplyClause) -> list[Tts]:
         """Return the engines that are not to be asked for a clause."""
@@ -158,12 +167,12 @@ class Speaking:
 
     def plan(self, event: ReplyClause) -> None:
         """Note when the clause will be needed."""
-        self._plan(event.turn).note(event)
+        self._plan(event.turn).note(event, self.bus.clock.now())
 
     def _plan(self, turn: Turn) -> SpeechPlan:
         voices = self.voices.of(turn.conversation)
         if voices.plan is None or voices.plan.turn != turn:
-            voices.plan = SpeechPlan(turn, self.bus.clock.now())
+            voices.plan = SpeechPlan(turn)
         return voices.plan
 
     async def prepare(self, event: SpeakersChosen) -> None:
@@ -190,13 +199,12 @@ class Speaking:
         return event.index < self.voices.of(event.turn.conversation).void.get(event.line, 0)
 
     async def _speak(self, event: ReplyClause) -> None:
-        voice = await self._voice(event.line)
-        key = key_of(event, voice)
+        voice, plan = await self._voice(event.line), self._plan(event.turn)
+        key = key_of(event, voice, self._first(plan))
         if speech := self.cache.of(event, key):
             for piece in speech:
                 await self.bus.publish(piece)
             return
-        plan = self._plan(event.turn)
         deadline = plan.deadline(event)
         while engine := self._engine(plan, event):  # none is left: that was reported
             async with engine.scheduler.slot(deadline):
@@ -204,7 +212,7 @@ class Speaking:
                     continue  # it failed while this clause waited for it
                 clause = ClauseAudio(self.bus, event)
                 try:
-                    await self._stream(engine.tts, clause, voice)
+                    await self._stream(engine.tts, clause, voice, key)
                 except GIVE_UP_ON as error:
                     self._give_up(engine.tts, plan, event, error)
                     if not clause.samples:  # what was heard is not said twice
@@ -227,7 +235,7 @@ class Speaking:
         if is_news:
             self.bus.report(event, error)
 
-    async def _stream(self, tts: Tts, clause: ClauseAudio, voice: Voice) -> None:
+    async def _stream(self, tts: Tts, clause: ClauseAudio, voice: Voice, key: Key) -> None:
         """Publish a clause as it is spoken; also what was spoken before it failed."""
         sound = Sound(clause.event.text, tts.sample_rate)
         rate, failure = Resampler(tts.sample_rate), None
@@ -242,7 +250,7 @@ class Speaking:
         if failure:
             raise failure
         sound.end()
-        self.cache.keep(key_of(clause.event, voice), clause.pieces)
+        self.cache.keep(key, clause.pieces)
 
     async def _read(
         self, tts: Tts, voice: Voice, clause: ClauseAudio, sound: Sound, rate: Resampler
@@ -268,11 +276,19 @@ class Speaking:
 
         await self.bus.engine_calls.run(tts, CHUNK_SECONDS, _late, work)
 
+    def _first(self, plan: SpeechPlan) -> Tts | None:
+        """Return the engine that speaks a turn unless it fails; None while none is ready."""
+        try:
+            return plan.use(self.standby.choose(used=plan.used))
+        except NotReady:
+            return None  # reported when there is something to speak
+
     def _engine(self, plan: SpeechPlan, event: ReplyClause) -> Engine | None:
         """Return the best engine that has not been given up."""
-        tts = self.standby.choose(plan.without(event))
+        tts = self.standby.choose(plan.without(event), plan.used)
         if tts is None:
             return None
+        plan.use(tts)
         count = max(1, tts.max_concurrent)
         for engine in self.engines:
             if engine.tts is tts and engine.count == count:
@@ -295,18 +311,16 @@ class Speaking:
                     return known.setdefault(line.character, Voice(character.name))
                 voice = await self.parts.storage.voice(character.voice)
                 try:
-                    known[line.character] = await self._prepared_voice(voice)
+                    plan = self._plan(line.turn)
+                    known[line.character] = await self._prepared_voice(voice, plan)
                 except Exception:
                     known[line.character] = voice  # reported once; it speaks as well as it can
                     raise
         return known[line.character]
 
-    async def _prepared_voice(self, voice: Voice) -> Voice:
-        try:
-            tts = self.standby.choose()
-        except NotReady:
-            return voice  # reported when there is something to speak
-        if self.standby.is_resting(tts):
+    async def _prepared_voice(self, voice: Voice, plan: SpeechPlan) -> Voice:
+        tts = self._first(plan)
+        if tts is None or self.standby.is_resting(tts):
             return voice
         try:
             with idle_timeout(self.bus.clock, LEARN_SECONDS, "The voice was not learnt"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from attrs import define, field, frozen
 
-from aichat.core import Voice
+from aichat.core import Tts, Voice
 from aichat.core.events import (
     ConversationClosed,
     MessageDeleted,
@@ -23,18 +23,22 @@ Piece = tuple[bytes, tuple[SpokenWord, ...]]
 
 @frozen
 class Key:
-    """What was said: a clause of a message, in a voice."""
+    """What was said: a clause of a message, in a voice, when *engine* spoke the turn.
+
+    A replay that another engine speaks is no mixture of both.
+    """
 
     conversation: str
     message: str
     voice: str
     text: str
+    engine: int
 
 
-def key_of(event: ReplyClause, voice: Voice) -> Key:
-    """Name what a clause is when it is spoken in *voice*."""
+def key_of(event: ReplyClause, voice: Voice, engine: Tts | None) -> Key:
+    """Name what a clause is in *voice*, while *engine* speaks the turn."""
     line = event.line
-    return Key(line.turn.conversation, line.message_id, voice.voice, event.text)
+    return Key(line.turn.conversation, line.message_id, voice.voice, event.text, id(engine))
 
 
 @define
