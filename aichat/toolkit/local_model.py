@@ -19,12 +19,15 @@ from anyio import to_thread
 from aichat.core.bus.streams import closing
 from aichat.core.errors import AichatError, BackendFailed, CannotStart, NotReady
 
-from .packages import installs
+from .packages import installed_version, installs, version
 from .thread_streams import Listener, Workers
 from .weights import Weights, fetched
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+SLOWING = ("device", "dtype", "threads")
+"""Attributes on which the speed of a model depends."""
 
 
 class LocalModel:
@@ -44,6 +47,8 @@ class LocalModel:
     def __init__(self, max_concurrent: int, download: bool) -> None:
         self.download = download
         self.report: Callable[[str], None] = lambda line: None
+        self.speed_key = ""
+        """What its speed depends on besides the machine; known once it was entered."""
         self._workers = Workers(max(1, max_concurrent), self.what)
         self._engine: Any = None
 
@@ -66,6 +71,7 @@ class LocalModel:
         ]
         self.report("loading the weights")
         self._engine = await to_thread.run_sync(self._load, folders, abandon_on_cancel=True)
+        self.speed_key = await to_thread.run_sync(self._speed_key)
         await self._workers.__aenter__()
         return self
 
@@ -83,6 +89,12 @@ class LocalModel:
     def _load(self, folders: Sequence[Path]) -> Any:
         """Load the model from the paths of its weights, and return it. Called in a thread."""
         raise NotImplementedError
+
+    def _speed_key(self) -> str:
+        weights = [one.repository or one.name for one in self.weights]
+        made_by = [f"{name} {installed_version(name)}" for name in self.packages]
+        settings = [f"{name} {getattr(self, name)}" for name in SLOWING if hasattr(self, name)]
+        return ", ".join([*weights, *made_by, f"aichat {version()}", *settings])
 
     def _running(self) -> Any:
         """Return the loaded model. Raises :class:`NotReady`."""

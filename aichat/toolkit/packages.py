@@ -24,6 +24,19 @@ def version() -> str:
     return str(found.version) if found else "unknown"
 
 
+def installed_version(package: str) -> str:
+    """Return the version of a package by the name it is imported by; "unknown" if it differs.
+
+    Blocks: reads the disk.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:  # the distribution has another name, as onnxruntime-gpu
+        return "unknown"
+
+
 def installs(extra: str) -> str:
     """Return a hint on how to install an *extra* such as ``"higgs"``."""
     if _is_checkout():

@@ -11,6 +11,7 @@ from anyio import to_thread
 from litestar import Litestar
 
 from aichat.core import AichatError, open_chat
+from aichat.core.registry.voice_speeds import VoiceSpeeds
 from aichat.toolkit.temporary_files import sweep_temporary
 
 from . import paths
@@ -46,7 +47,11 @@ async def _opened(life: Lifecycle) -> AsyncIterator[None]:
     assert manager  # noqa: S101  (there is no failure)
     assert life.authenticator  # noqa: S101
     life.hurry = hurry
-    async with open_chat(config, manager) as (bus, parts), anyio.create_task_group() as tasks:
+    speeds = VoiceSpeeds(paths.voice_speeds())
+    async with (
+        open_chat(config, manager, speeds=speeds) as (bus, parts),
+        anyio.create_task_group() as tasks,
+    ):
         tasks.start_soon(life.authenticator.watch)
         parts.watchers.append(DownloadLog(parts).look)
         state = application_state(config, manager, life.templates, bus, parts, tasks)

@@ -43,3 +43,8 @@ def data() -> Path:
     import platformdirs
 
     return platformdirs.user_data_path("aichat", appauthor=False)
+
+
+def voice_speeds() -> Path:
+    """Return the file that keeps how fast voices are on this machine."""
+    return data() / "voice-speeds.json"

@@ -165,7 +165,10 @@ def test_why_one_serves_can_be_read(caplog: pytest.LogCaptureFixture) -> None:
 
     with caplog.at_level(logging.INFO):
         passed, all_ = run_virtual(run)
-    slow = "too slow on this machine: 0.84 s of work for a second of speech, 0.5 s at most is preferred"
+    slow = (
+        "too slow on this machine: 0.84 s of work for a second of speech, "
+        "0.5 s at most is preferred"
+    )
     assert [(one.name, one.detail) for one in passed] == [("best", slow)]
     assert all_["second"].detail == (
         "fast enough on this machine: 0.30 s of work for a second of speech"

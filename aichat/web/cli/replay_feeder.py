@@ -43,7 +43,9 @@ from aichat.core.memory_storage import MemoryStorage
 from aichat.core.models import Source
 from aichat.core.registry.config import Part
 from aichat.core.registry.selection import State
+from aichat.core.registry.voice_speeds import VoiceSpeeds
 from aichat.toolkit.event_log import Entry, EventLog, Header
+from aichat.web import paths
 from aichat.web.schemas.settings import LONGEST_MS
 
 BY_HAND = ("interrupt", "left")
@@ -244,7 +246,8 @@ async def replay(
     """
     manager.register(ReplayPlugin(log.header))
     config = evolve(config, parts={**config.parts, "storage": Part(("replay",))})
-    async with open_chat(config, manager) as (bus, parts):
+    speeds = VoiceSpeeds(paths.voice_speeds())
+    async with open_chat(config, manager, speeds=speeds) as (bus, parts):
         await _all_started(parts)
         listen(bus)
         feeder = Feeder(bus, log, audio)

@@ -166,10 +166,17 @@ async def _heard(
 
 
 def engine(parts: Parts) -> dict[str, Any]:
-    """Return the name of the serving voice engine, and its abilities."""
-    serving = parts.roles["tts"].serving
+    """Return the name of the serving voice engine, its abilities, and why no other one serves."""
+    role = parts.roles["tts"]
+    serving = role.serving
     able = abilities(serving.backend) if serving else frozenset()
-    return {"name": serving.name if serving else "", "abilities": able}
+    detail = next((one.detail for one in role.statuses() if one.serving), "")
+    return {
+        "name": serving.name if serving else "",
+        "abilities": able,
+        "detail": detail,
+        "passed_over": role.passed_over() if serving else [],
+    }
 
 
 def routes() -> Router:

@@ -10,7 +10,8 @@ import click
 from attrs import asdict
 
 from aichat.core import AichatError, Parts, open_chat
-from aichat.core.registry.selection import State
+from aichat.core.registry.voice_speeds import VoiceSpeeds
+from aichat.web import paths
 from aichat.web.app import Setup, read_setup
 from aichat.web.serving.cannot_start import stop
 
@@ -54,7 +55,9 @@ def _refused(problem: str, as_json: bool) -> bool:
 
 
 async def _examined(setup: Setup, paid: bool) -> Report:
-    async with open_chat(setup.config, setup.manager) as (_, parts):  # type: ignore[arg-type]
+    assert setup.manager  # noqa: S101  (there is no error)
+    speeds = VoiceSpeeds(paths.voice_speeds(), again=True)
+    async with open_chat(setup.config, setup.manager, speeds=speeds) as (_, parts):
         with anyio.move_on_after(PATIENCE_SECONDS):
             await _all_started(parts)
         results = await try_parts(parts, paid=paid)
@@ -62,13 +65,11 @@ async def _examined(setup: Setup, paid: bool) -> Report:
 
 
 async def _all_started(parts: Parts) -> None:
-    """Wait until each has started or failed; those that download are not waited for."""
+    """Wait until each has started or failed, and voices are measured; not for downloads."""
     settled = anyio.Event()
 
     def look() -> None:
-        waiting = (State.WAITING, State.STARTING)
-        statuses = parts.statuses()
-        if not any(s.state in waiting and not s.detail.startswith("weights:") for s in statuses):
+        if parts.is_settled() and not parts.roles["tts"].unmeasured():
             settled.set()
 
     parts.watchers.append(look)
