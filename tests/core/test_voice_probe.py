@@ -14,11 +14,11 @@ import anyio
 import pytest
 from attrs import define, field
 
-from aichat.core import Bus, Parts, TimedOut, Voice, open_bus
+from aichat.core import Bus, CannotStart, Parts, TimedOut, Voice, open_bus
 from aichat.core.backends import PARTS
 from aichat.core.bus.virtual_time import run_virtual
 from aichat.core.events import TurnFinished, UserPaused, UserSaid, UserStartedSpeaking
-from aichat.core.registry.selection import SLOWEST, Candidate, PartStatus, Role, run_parts
+from aichat.core.registry.selection import SLOWEST, Candidate, PartStatus, Role, State, run_parts
 from aichat.core.registry.voice_probe import CALM_SECONDS, CLAUSE, voices_measured
 from aichat.core.registry.voice_speeds import VoiceSpeeds, this_machine
 from aichat.core.testing.simulated_backends import SimulatedTts
@@ -192,6 +192,77 @@ def test_until_it_was_measured_another_serves_and_it_says_so() -> None:
     seen, detail = run_virtual(run)
     assert seen == ["last"] * (len(seen) - 1) + ["best"]
     assert "not measured yet" in detail
+
+
+# -- what is started -------------------------------------------------------------------------
+
+
+@define
+class Heavy(Timed):
+    """A voice with weights."""
+
+    weights: tuple[str, ...] = ("some",)
+    breaks: str = ""
+    entered: int = 0
+
+    async def __aenter__(self) -> Heavy:
+        self.entered += 1
+        await super().__aenter__()
+        if self.breaks:
+            raise CannotStart(self.breaks, "Mend it.")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("best", "second", "third", "started", "expected"),
+    [
+        ({}, {}, {}, [1, 0, 0], "best"),
+        ({"real_time_factor": 0.9}, {}, {}, [1, 1, 0], "second"),
+        ({"breaks": "No weights."}, {"real_time_factor": 0.9}, {}, [1, 1, 1], "third"),
+        ({"breaks": "No GPU."}, {"starts_after": 9.0}, {}, [1, 1, 0], "second"),
+        (*[{"real_time_factor": 0.9}] * 3, [1, 1, 1], "last"),
+        ({"ms_per_word": 0}, {}, {}, [1, 1, 0], "second"),
+    ],
+    ids=["fast", "slow", "fails", "downloads", "all slow", "mute"],
+)
+def test_a_voice_with_weights_starts_only_if_those_before_it_do_not_serve(
+    best: dict[str, Any],
+    second: dict[str, Any],
+    third: dict[str, Any],
+    started: list[int],
+    expected: str,
+) -> None:
+    async def run() -> tuple[str, list[int], list[PartStatus]]:
+        how = {"best": best, "second": second, "third": third}
+        voices = {n: Heavy(**{"real_time_factor": 0.3, **one}) for n, one in how.items()}
+        parts = cast(**voices, last=QUICK)
+        async with measuring(parts):
+            await anyio.sleep(60)
+            now = parts.roles["tts"].serving
+            entered = [one.entered for one in voices.values()]
+            return now.name if now else "", entered, parts.roles["tts"].statuses()
+
+    name, entered, all_ = run_virtual(run)
+    assert (name, entered) == (expected, started)
+    for one, count in zip(all_, started, strict=False):
+        is_held = one.detail == f"starts only if {expected} fails or is too slow on this machine"
+        assert is_held == (count == 0)
+        assert (one.state is State.WAITING) == is_held
+
+
+def test_the_next_voice_starts_when_the_one_that_serves_is_stopped_or_breaks() -> None:
+    async def run() -> tuple[list[int], str]:
+        voices = {name: Heavy(real_time_factor=0.3) for name in ("best", "second")}
+        parts = cast(**voices, last=QUICK)
+        async with measuring(parts):
+            await anyio.sleep(30)
+            before = voices["second"].entered
+            parts.roles["tts"].candidates[0].become(State.FAILED, "It broke.")
+            await anyio.sleep(30)
+            now = parts.roles["tts"].serving
+            return [before, voices["second"].entered], now.name if now else ""
+
+    assert run_virtual(run) == ([0, 1], "second")
 
 
 # -- what is kept ----------------------------------------------------------------------------

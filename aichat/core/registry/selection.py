@@ -6,23 +6,28 @@ when that one fails.
 
 A voice may be too slow for the machine it runs on. One that declares what its speed depends on
 (``speed_key``) is measured before it is preferred to others, and passed over while another one
-serves if it is slower than :data:`SLOWEST`. A candidate that is alone is not measured.
+serves if it is slower than :data:`SLOWEST`. A candidate that is alone is not measured. Of voices
+with weights only the best that may serve is started: the next one is neither downloaded nor loaded
+before it is known that this one fails or is too slow.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from itertools import takewhile
 from typing import Any, Protocol, cast
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
 from attrs import Factory, define, frozen
 
 from aichat.core.backends import Llm, Sequencer, Stt, Tts, TurnDetector, Vad, speed_key
+from aichat.core.bus.change_signal import ChangeSignal
 from aichat.core.errors import AichatError, CannotStart, NotReady
 from aichat.core.pending_writes import MessageWrites
 from aichat.core.redaction import redacted
@@ -108,6 +113,10 @@ class Candidate:
     """Its real-time factor on this machine, once it was measured."""
     unmeasurable: str = ""
     """Why it could not be measured."""
+    is_voice_with_weights: bool = False
+    """Known once the backend was made."""
+    until_wanted: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
+    """Waits until weights are wanted of it; set by :func:`run_parts`."""
 
     @property
     def speed_key(self) -> str:
@@ -122,9 +131,14 @@ class Candidate:
         return (2, self.factor) if self.factor > SLOWEST else PREFERRED
 
     @property
+    def may_serve(self) -> bool:
+        """Whether it serves, or may once it has started and was measured."""
+        return self.state is not State.FAILED and not self.unmeasurable and self.standing[0] < 2
+
+    @property
     def is_downloading(self) -> bool:
         """Whether its start waits for a download."""
-        return self.state is State.STARTING and self.detail.startswith("weights:")
+        return self.state is State.STARTING and self.detail.startswith(DOWNLOAD)
 
     def measured(self, factor: float) -> None:
         """Take in its real-time factor, and notify the watchers."""
@@ -183,13 +197,16 @@ class Candidate:
                 task_status.started()
 
     def give_up_starting(self) -> None:
-        """Cancel a start that is still in progress."""
-        if self.state is State.STARTING and self.scope:
+        """Cancel a start that is still in progress, or waits until it is wanted."""
+        if self.state is not State.READY and self.scope:
             self.scope.cancel()
 
     @asynccontextmanager
     async def _entered(self) -> AsyncIterator[None]:
         backend = self.make()
+        if self.part == "tts" and getattr(backend, "weights", None):
+            self.is_voice_with_weights = True
+            await self.until_wanted()
         if hasattr(backend, "report"):
             cast(Reports, backend).report = self._report
         if isinstance(backend, AbstractAsyncContextManager):
@@ -249,6 +266,11 @@ class Role:
     def ready(self) -> list[Any]:
         """Return the backends that are ready, best first."""
         return [c.backend for c in self._ready()]
+
+    def preferred_to(self, one: Candidate) -> Candidate | None:
+        """Return the best voice with weights before *one* in ``use`` that may serve."""
+        before = takewhile(lambda other: other is not one, self.candidates)
+        return next((c for c in before if c.is_voice_with_weights and c.may_serve), None)
 
     def unmeasured(self) -> list[Candidate]:
         """Return the candidates whose speed is yet to be measured, in their order in ``use``."""
@@ -322,6 +344,8 @@ class Parts:
     """Who writes a message now, and what waits for the store."""
     begin: Callable[[Candidate], None] = lambda candidate: None
     """Starts a candidate; set by :func:`run_parts`."""
+    news: ChangeSignal = Factory(ChangeSignal)
+    """That a candidate's state has changed."""
 
     @property
     def vad(self) -> Vad:
@@ -396,9 +420,12 @@ class Parts:
 
     def is_settled(self) -> bool:
         """Return whether every candidate has started or failed, or downloads its weights."""
-        under_way = (State.WAITING, State.STARTING)
         candidates = [c for role in self.roles.values() for c in role.candidates]
-        return not any(c.state in under_way and not c.is_downloading for c in candidates)
+        return not any(
+            (c.state is State.STARTING and not c.is_downloading)
+            or (c.state is State.WAITING and not c.detail)  # with it, it waits until it is wanted
+            for c in candidates
+        )
 
     def notices(self) -> list[str]:
         """Return notices for the user: of the serving backends, and of downloads."""
@@ -413,6 +440,16 @@ class Parts:
                 watcher()
             except Exception:
                 log.exception("watcher %r failed", watcher)
+        self.news.notify_all()
+
+    async def until_wanted(self, one: Candidate) -> None:
+        """Wait while a better voice may serve, so that weights are not downloaded for nothing."""
+        while better := self.roles[one.part].preferred_to(one):
+            why = f"starts only if {better.name} fails or is too slow on this machine"
+            if (one.state, one.detail) != (State.WAITING, why):
+                one.become(State.WAITING, why)
+            await self.news.wait()
+        one.become(State.STARTING)
 
 
 @asynccontextmanager
@@ -447,6 +484,7 @@ async def _start(tasks: TaskGroup, parts: Parts, role: Role, closing: anyio.Even
     """Start a part's candidates; wait for one only where nothing works without it."""
     for candidate in role.candidates:
         candidate.changed = parts.changed
+        candidate.until_wanted = partial(parts.until_wanted, candidate)
     if role.part in NEEDED_AT_START:
         await _start_one(tasks, role, closing)
     else:
