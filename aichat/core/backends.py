@@ -335,6 +335,30 @@ class Clones(Protocol):
         ...
 
 
+@frozen
+class ListedVoice:
+    """A voice that an engine brings; *gender* is "woman", "man", or "" if that is not known."""
+
+    name: str
+    language: str = ""
+    gender: str = ""
+    accent: str = ""
+
+    @property
+    def about(self) -> str:
+        """What is known of it, in a few words."""
+        return ", ".join(filter(None, (self.gender, self.accent or self.language)))
+
+
+@runtime_checkable
+class ListsVoices(Protocol):
+    """A voice backend that also lists its own voices; a voice's settings name one of them."""
+
+    def listed_voices(self) -> Sequence[ListedVoice]:
+        """Return the voices that ``settings["NAME OF THE BACKEND"]`` of a voice may name."""
+        ...
+
+
 # -- sequencer: what is played when ----------------------------------------------------------
 
 SequencerInput = SpeakersChosen | SpeechSynthesized | ReplyFinished | LineInterrupted | Interrupted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,8 +13,9 @@ import httpx
 import pytest
 
 from aichat.core import BackendFailed, Voice
-from aichat.core.backends import ReferenceClip
+from aichat.core.backends import ListedVoice, ReferenceClip
 from aichat.core.testing.fakes import FakeStt, FakeTts
+from aichat.web.pages.voice_form import with_stock
 from support.audio_files import tone, wav
 from support.html_forms import problem
 from support.in_process_server import Server, a_server
@@ -248,3 +250,36 @@ def test_an_engine_gets_to_know_a_clone_when_it_is_made() -> None:
         told = httpx.post(address, data=form, files=files, trust_env=False, timeout=60)
         assert "too%20noisy" in told.headers["set-cookie"]
         assert stored(server, "Unclear").audio_tokens is None
+
+
+class TtsWithVoices(FakeTts):
+    """A voice engine that brings voices of its own."""
+
+    def listed_voices(self) -> list[ListedVoice]:
+        return [ListedVoice("emma", "en-gb", "woman", "British"), ListedVoice("ivo", "de", "man")]
+
+
+def test_one_of_the_voices_of_the_engine_is_chosen_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AICHAT_DATA", str(tmp_path))
+    with a_server(tts=TtsWithVoices()) as server, httpx.Client(base_url=server.url) as browser:
+        page = browser.get("/voices/describe").text
+        assert "emma (woman, British)" in page
+        assert "ivo (man, de)" in page
+        options = re.findall(r'<option value="([^"]*)"', page)
+        engine, emma = options[0], options[1]
+        assert emma == f"{engine} emma"
+        browser.post("/voices/describe", data=described(do="save", voice="Em", stock=emma))
+        assert stored(server, "Em").settings == {engine: "emma"}
+        assert f'value="{emma}" selected' in browser.get("/voices/of/Em").text
+        browser.post("/voices/of/Em", data=described(do="save", stock=engine))
+        assert stored(server, "Em").settings == {}
+
+
+def test_a_chosen_voice_leaves_other_settings_as_they_are() -> None:
+    settings = {"seed": 1, "kokoro": {"voice": "a", "speed": 1.2}}
+    assert with_stock(settings, "") == settings
+    assert with_stock(settings, "kokoro b") == {**settings, "kokoro": {"voice": "b", "speed": 1.2}}
+    assert with_stock(settings, "kokoro") == {"seed": 1, "kokoro": {"speed": 1.2}}
+    assert with_stock(settings, "piper joe") == {**settings, "piper": "joe"}

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from attrs import frozen
 
-from aichat.core.backends import Ability, WordMark
+from aichat.core.backends import Ability, ListedVoice, WordMark
 from aichat.core.bus.streams import closing
 from aichat.core.errors import CannotRead
 from aichat.core.models import Voice
@@ -66,6 +66,12 @@ class OnnxVoice(LocalModel):
     most_phonemes: ClassVar[int] = 10_000
     """Most phonemes that the model takes at once."""
     speed: float
+
+    def listed_voices(self) -> Sequence[ListedVoice]:
+        """Return the stock voices that are loaded."""
+        return [
+            ListedVoice(one.name, one.language, one.gender, one.accent) for one in self._stock()
+        ]
 
     def _stock(self) -> Sequence[StockVoice]:
         """Return the stock voices that are loaded."""

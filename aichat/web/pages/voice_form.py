@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import define, evolve, field
@@ -21,10 +21,18 @@ from . import forms, takes
 from .forms import Problems, Values
 from .takes import Take
 
-FIELDS = ("voice", "speaker_desc", "scene_prompt", "text", "audio_path", "transcript", "consent")
-MEANT = ("speaker_desc", "scene_prompt", "audio_path", "transcript", "seed")
+FIELDS = (
+    *("voice", "speaker_desc", "scene_prompt", "text", "audio_path", "transcript", "consent"),
+    "stock",
+)
+MEANT = ("speaker_desc", "scene_prompt", "audio_path", "transcript", "seed", "stock")
 """What of a form describes the voice."""
-FIELD = {"audio_path": "audio_path", "transcript": "text_path", "seed": "settings"}
+FIELD = {
+    "audio_path": "audio_path",
+    "transcript": "text_path",
+    "seed": "settings",
+    "stock": "settings",
+}
 """The field of a voice that another one of the form changes."""
 UNNAMED = "A voice without a name"
 """What a voice is called while it is tried before anybody has named it."""
@@ -51,8 +59,8 @@ class VoiceForm:
         return cls(method, {**dict.fromkeys(FIELDS, ""), "text": SENTENCE})
 
     @classmethod
-    async def of(cls, storage: Storage, voice: Voice) -> VoiceForm:
-        """Begin with a voice that is there."""
+    async def of(cls, storage: Storage, voice: Voice, engine: str = "") -> VoiceForm:
+        """Begin with a voice that is there; *engine* is the one whose own voices can be chosen."""
         words = await storage.clip(voice.text_path) if voice.text_path else b""
         values = {
             "voice": voice.voice,
@@ -62,6 +70,7 @@ class VoiceForm:
             "audio_path": voice.audio_path or "",
             "transcript": words.decode(errors="replace"),
             "consent": "on" if voice.settings.get("consent") else "",
+            "stock": f"{engine} {stock_of(voice, engine)}".strip(),
         }
         seed = voice.settings.get("seed")
         form = cls(voice.method, values, seed if isinstance(seed, int) else None, known=voice)
@@ -79,9 +88,12 @@ class VoiceForm:
         return cls(method, values, chosen, heard, known=known, drawn=drawn)
 
     def shown(self) -> Values:
-        """Return what the fields of the voice show now, each as one text."""
-        seed = "" if self.seed is None else str(self.seed)
-        return {name: {**self.values, "seed": seed}[name] for name in MEANT}
+        """Return what the fields of the voice show now, each as one text.
+
+        The field of the engine's own voices is there only while an engine has some.
+        """
+        values = {**self.values, "seed": "" if self.seed is None else str(self.seed)}
+        return {name: values[name] for name in MEANT if values[name] or name != "stock"}
 
     async def take_in(self, uploads: Uploads, parts: Parts, form: FormMultiDict) -> None:
         """Keep the clip that came with the form, and write down what is said in it."""
@@ -110,7 +122,7 @@ class VoiceForm:
             wanted["text_path"] = await keep_words(storage, self.values["transcript"])
         require_key(wanted["voice"], "voice")
         made = Voice(**sent(fill(wanted, NewVoice)))
-        settings = dict(self.known.settings) if self.known else {}
+        settings = with_stock(self.known.settings if self.known else {}, self.values["stock"])
         return seeded(evolve(made, settings=settings), self.seed)
 
     async def hear(self, previews: Previews, parts: Parts, *, another: bool) -> None:
@@ -155,3 +167,21 @@ class VoiceForm:
         voice, text = await self.voice(parts.storage), " ".join(self.values["text"].split())
         now = {previews.key(parts, seeded(voice, take.seed), text) for take in self.takes}
         return {take.key for take in self.takes} - now
+
+
+def stock_of(voice: Voice, engine: str) -> str:
+    """Return the name of the engine's own voice that a voice's settings ask for; else ""."""
+    given = voice.settings.get(engine, "")
+    name = given.get("voice", "") if isinstance(given, Mapping) else given
+    return name if isinstance(name, str) else ""
+
+
+def with_stock(settings: Mapping[str, Any], chosen: str) -> dict[str, Any]:
+    """Return settings with an engine's own voice; *chosen* is "ENGINE VOICE", "ENGINE" or ""."""
+    engine, _, name = chosen.partition(" ")
+    given = settings.get(engine)
+    others = {key: value for key, value in settings.items() if key != engine}
+    if isinstance(given, Mapping):
+        kept = {key: value for key, value in given.items() if key != "voice"}
+        return {**others, engine: {**kept, "voice": name} if name else kept}
+    return {**others, engine: name} if name else others

@@ -12,6 +12,7 @@ from litestar.datastructures import FormMultiDict
 from litestar.params import FromPath
 
 from aichat.core import AichatError, Parts, Storage, Voice, abilities
+from aichat.core.backends import ListsVoices
 from aichat.core.models import Method
 from aichat.web.api.voices import FORM_BYTES
 from aichat.web.application_state import App, ApplicationState
@@ -61,7 +62,10 @@ async def add(request: Req, app: App, way: FromPath[str]) -> Page:
 @get("/voices/of/{key:str}")
 async def edit(request: Req, app: App, key: FromPath[str]) -> Page:
     """The page of an existing voice."""
-    return await _form(request, app, await VoiceForm.of(app.storage, await app.storage.voice(key)))
+    voice = await app.storage.voice(key)
+    return await _form(
+        request, app, await VoiceForm.of(app.storage, voice, engine(app.parts)["name"])
+    )
 
 
 @post("/voices/of/{key:str}", status_code=200, **FORM)
@@ -119,7 +123,18 @@ async def _form(request: Req, app: ApplicationState, form: VoiceForm, code: int 
         letters=takes.LETTERS,
         users=await _users(app.storage, form.known.voice) if form.known else [],
         engine=engine(app.parts),
+        stock=_stock(app.parts),
     )
+
+
+def _stock(parts: Parts) -> list[tuple[str, str]]:
+    """Return the voices that the serving engine brings, as options of a field."""
+    serving = parts.roles["tts"].serving
+    if serving is None or not isinstance(serving.backend, ListsVoices):
+        return []
+    own = serving.backend.listed_voices()
+    named = [(f"{serving.name} {one.name}", f"{one.name} ({one.about})") for one in own]
+    return [(serving.name, "The nearest to the description"), *named]
 
 
 def _way(method: Method) -> str:
