@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.page_scripts import Ask, page_parts
@@ -253,23 +253,34 @@ def test_the_player_is_excused_when_sound_comes_late(ask: Ask, waits: list[int])
 
 
 @settings(max_examples=60, deadline=None)
-@given(waits=st.lists(st.integers(0, 30), min_size=6, max_size=6), at=st.integers(0, 60))
-def test_the_player_holds_while_sound_comes_late(ask: Ask, waits: list[int], at: int) -> None:
+@given(
+    waits=st.lists(st.integers(0, 30), min_size=6, max_size=6),
+    at=st.integers(0, 60),
+    held=st.integers(0, 20),
+)
+def test_the_player_holds_while_sound_comes_late(
+    ask: Ask, waits: list[int], at: int, held: int
+) -> None:
     late: list[list[Any]] = []
     for count, push in zip(waits, steps(SENT), strict=True):
         late += [*([["render", 1]] * count), push]
     late += [["render", 1]] * 90
-    hold = [["pause"], ["render", 20], ["resume"]]
+    hold = [["pause"], ["render", held], ["resume"]]
     assert_held(by_player(ask, [*late[:at], *hold, *late[at:]]), SENT)
 
 
 @settings(max_examples=60, deadline=None)
-@given(before=st.integers(4, 30), waits=st.lists(st.integers(0, 30), min_size=6, max_size=6))
+@given(
+    before=st.integers(4, 30),
+    after=st.integers(0, 2),
+    waits=st.lists(st.integers(0, 30), min_size=6, max_size=6),
+)
+@example(before=4, after=0, waits=[0] * 6)  # the answer is there before the cut is played
 def test_the_player_is_cut_off_and_goes_on_with_the_next_turn(
-    ask: Ask, before: int, waits: list[int]
+    ask: Ask, before: int, after: int, waits: list[int]
 ) -> None:
     answer = evolve(SENT, samples=speech(seed=3))
-    cut = [*steps(SENT), ["render", before], ["flush", 1], ["render", 2]]
+    cut = [*steps(SENT), ["render", before], ["flush", 1], ["render", after]]
     for count, push in zip(waits, steps(answer), strict=True):
         cut += [["render", count], [push[0], 2, *push[2:]]]
     assert_whole(after_cut(by_player(ask, [*cut, ["render", 100]]), SENT), answer)

@@ -100,11 +100,23 @@ def after_cut(played: Played, sent: Sent, may_hold: bool = False) -> Played:
     underruns = explain(course, played, sent, may_hold)
     rest = played.samples[course.played :]
     silent = silence(rest)
+    if silent is None:  # what is played next had come before the cut, and follows at once
+        silent = fade_end(course, played, sent)
     assert silent is not None, others(course, played, sent)
     levels = np.abs(sent.samples[max(0, course.sent - 1) :][: silent + 1])
     bound = np.maximum(levels[1:], levels[0])
     assert (np.abs(rest[: len(bound)]) <= bound).all(), "it did not fade out"
     return Played(rest[silent:], underruns)
+
+
+def fade_end(course: Course, played: Played, sent: Sent) -> int | None:
+    """How many samples after the right ones the fade is over; its first ones are right as well."""
+    falls = (1 - np.arange(FADE) / FADE).astype(np.float32)
+    for early in range(min(FADE, course.sent)):
+        due = sent.samples[course.sent - early :][:FADE]
+        if begins(played.samples[course.played - early :], due * falls[: len(due)]):
+            return FADE - early
+    return None
 
 
 def assert_all(course: Course, played: Played, sent: Sent) -> None:
@@ -177,6 +189,8 @@ def leading_zeros(samples: Samples) -> int:
 def resumption(played: Samples, last: float, sent: Samples) -> int | None:
     """Where it goes on after a hold: a glide, a silence, and a glide up to the very next sample."""
     silent = silence(played)
+    if silent is None and begins(played, glide(last, 0, FADE)):
+        silent = FADE  # it held for a moment only
     if silent is None or not sent.any() or not played[silent:].any():
         return None
     loud = silent + leading_zeros(played[silent:])
@@ -219,4 +233,8 @@ def others(course: Course, played: Played, sent: Sent) -> str:
         return f"{right}, then none come"
     windows = np.lib.stride_tricks.sliding_window_view(sent.samples, len(rest))
     places = np.flatnonzero((windows == rest).all(axis=1))
-    return f"{right}, then come {f'those from {places[0]} on' if len(places) else 'others'}"
+    if len(places):
+        return f"{right}, then come those from {places[0]} on"
+    here, due = played.samples[course.played :], sent.samples[course.sent :]
+    some, wanted = ((part[:150:10] * 32_768).round(1).tolist() for part in (here, due))
+    return f"{right}, then come others: every tenth is {some}, not {wanted}"

@@ -82,6 +82,44 @@ def test_a_flush_is_reported_at_the_sample_at_which_it_stopped(
     assert not sounded(told["out"][final["at"] + 128 :])  # the fade of 5 ms, or the quantum
 
 
+SWELLS = [
+    *range(0, 16_000, 160),
+    *[16_000] * 3_000,
+    *range(16_000, 0, -160),
+]
+"""A line without a jump in it: its beginning and its end are soft."""
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rate=st.sampled_from([24_000, 44_100, 48_000]),
+    before=st.integers(1, 40),
+    acts=st.lists(
+        st.one_of(
+            st.tuples(st.just("render"), st.integers(1, 3)).map(list),
+            st.sampled_from(
+                [["pause"], ["resume"], ["hear", True], ["hear", False], ["begin", 0, True],
+                 ["flush", 0], ["flush", 1], ["flush", 1, 0], ["flush", 2], ["flush", 2, 0]]
+            ),
+        ),
+        max_size=12,
+    ),
+)  # fmt: skip
+def test_no_pause_or_flush_clicks_however_soon_it_follows_another(
+    ask: Ask, rate: int, before: int, acts: list[list[Any]]
+) -> None:
+    lines: list[list[Any]] = [["push", 1, 0, 0, SWELLS, True], ["push", 2, 0, 0, SWELLS, True]]
+    told = ask({"rate": rate, "steps": [*lines, ["render", before], *acts, ["render", 60]]})
+    steepest = np.abs(np.diff(told["out"])).max()
+    assert steepest < 16_000 / 32_768 / 47  # the rise after a pause takes 48 samples, or more
+
+
+def test_a_pause_that_is_taken_back_at_once_is_not_heard(ask: Ask) -> None:
+    begin = [["push", 1, 0, 0, WORDS[:3000], True], ["render", 5], ["pause"], ["resume"]]
+    told = ask({"rate": RATE, "steps": [*begin, ["render", 40]]})
+    assert (np.array(told["out"][:3000]) * 32_768 == WORDS[:3000]).all()
+
+
 def test_nothing_sounds_a_quantum_and_a_glide_after_it_holds(ask: Ask) -> None:
     steps = [["push", 1, 0, 0, WORDS[:3000], False], ["render", 10], ["hear", True]]
     told = ask({"rate": RATE, "steps": [*steps, ["render", 10]]})

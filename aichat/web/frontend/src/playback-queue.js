@@ -17,7 +17,8 @@ export class PlaybackQueue {
   #floor = -1; // this generation and all before it are void
   #newest = [-1, 0, 0]; // generation, sequence and number of the chunk that came last
   #void = new Map(); // single lines that are void, key -> generation
-  #tail = new Float32Array(0); // the fade-out that is still to be played
+  #tail = new Float32Array(0); // the glide that is still to be played
+  #replaced = null; // the glide before a pause of which nothing has been played yet
   #held = true; // collecting a little before the start
   #since = null;
   #paused = false; // somebody may be breaking in: the position is held
@@ -80,15 +81,17 @@ export class PlaybackQueue {
     if (this.#paused) return;
     this.#paused = true;
     this.#waited = 0;
+    this.#replaced = this.#tail;
     this.#tail = glide(this.#last, 0, this.fade);
     if (this.#line) this.#report(this.#line, "paused");
   }
 
-  /** Goes on with the sample after the last one played. */
+  /** Goes on with the sample after the last one played, from the level that the pause has come down to. */
   resume() {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#tail = this.#held || !this.#chunks.length ? glide(0, 0, 0) : glide(0, this.#next(), this.rise);
+    if (this.#replaced) this.#tail = this.#replaced;
+    else if (!this.#held && this.#chunks.length) this.#tail = glide(this.#last, this.#next(), this.rise);
     if (this.#line) this.#report(this.#line, "playing");
   }
 
@@ -99,7 +102,13 @@ export class PlaybackQueue {
     if (one) this.#void.set(keyOf({ generation, sequence }), generation);
     else this.#raise(generation);
     this.#drop(hit);
-    if (!one) this.#paused = false; // whatever it was held for is decided
+    if (!one) this.#release();
+  }
+
+  /** What it was held for is decided: a line that still sounds goes on, any other begins. */
+  #release() {
+    if (this.#line) this.resume();
+    this.#paused = false;
   }
 
   /** Drops everything that has come so far. */
@@ -114,13 +123,14 @@ export class PlaybackQueue {
     if (!resumed) this.#newest = [floor, 0, 0];
     if (resumed) this.flush(floor);
     else this.#floor = floor;
-    this.#paused = false;
+    this.#release();
   }
 
   /** Fills *out*; *time* is the frame number of its first sample. */
   render(out, time) {
     this.#fill(out, time);
     this.#last = out[out.length - 1];
+    this.#replaced = null;
   }
 
   #fill(out, time) {
@@ -162,7 +172,8 @@ export class PlaybackQueue {
     const lines = new Map(this.#chunks.filter(hit).map((chunk) => [keyOf(chunk), { ...chunk, played: 0 }]));
     if (this.#line && hit(this.#line)) {
       lines.set(keyOf(this.#line), this.#line);
-      if (!this.#paused) this.#tail = this.#fadeOut(hit);
+      if (!this.#paused) this.#tail = this.#tail.length ? glide(this.#last, 0, this.fade) : this.#fadeOut(hit);
+      this.#replaced = null;
       this.#sound(null);
     }
     if (this.#chunks.length && hit(this.#chunks[0])) this.#offset = 0;
