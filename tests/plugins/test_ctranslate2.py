@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from attrs import evolve
 
 from aichat.core import (
     BackendFailed,
@@ -68,6 +69,24 @@ async def everything(llm, prompt):
 
 
 # -- the reply -------------------------------------------------------------------------------
+
+
+async def test_a_reply_goes_on_behind_what_it_is_begun_with(llm):
+    asked = with_settings(ask("Hello?"), temperature=0, max_tokens=40)
+    writer = llm._engine
+    tokens = [*writer.read(asked.messages, 900), *writer._split("Zoë:")]
+    *pieces, usage = await everything(llm, evolve(asked, prefill="Zoë:"))
+    (result,) = writer.generator.generate_batch(
+        [tokens],
+        max_length=40,
+        sampling_topk=1,
+        repetition_penalty=1.1,
+        include_prompt_in_result=False,
+        end_token=list(writer.ends),
+    )
+    expected = writer.tokenizer.decode(result.sequences_ids[0], skip_special_tokens=False)
+    assert "".join(pieces) == expected.replace("\0", "\ufffd")
+    assert usage.prompt_tokens == len(tokens)
 
 
 async def test_the_pieces_are_the_whole_text(llm):

@@ -186,6 +186,21 @@ def test_without_audio_the_transcripts_are_said_again(
     assert broken(again) == broken(first) > 0
 
 
+def test_an_utterance_that_joined_a_message_joins_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded(tmp_path, monkeypatch, audio=False)
+    lines = path.read_text().split("\n")
+    said = [number for number, line in enumerate(lines) if '"event": "UserSaid"' in line]
+    lines[said[1]] = lines[said[1]].replace('"joins": null', '"joins": 0')
+    path.write_text("\n".join(lines))
+    again, _ = replayed(path, engines(8, 0.0))
+    joins = [e.data["joins"] is not None for e in again.entries if e.event == UserSaid.__name__]
+    assert joins == [number == said[1] for number in said]
+    added = [e.data["message"] for e in again.entries if e.event == "MessageAdded"]
+    assert sum(one["role"] == "user" for one in added) == len(said)
+
+
 def test_audio_that_is_missing_or_not_the_recordings_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ class Ctranslate2(LocalModel):
     part, name, what = "llm", "ctranslate2", "The language model"
     extra, packages = "whisper", ("ctranslate2", "tokenizers", "huggingface_hub")
     by_hand = "set [llm.ctranslate2] model to a folder."
+    prefills = True
 
     def __init__(
         self,

@@ -33,7 +33,9 @@ class Writer:
 
     def write(self, prompt: Prompt, max_tokens: int, listener: Listener[str | Usage]) -> None:
         """Send the reply in pieces to the *listener*, and last what it took."""
-        tokens = self.read(prompt.messages, self.context_tokens - max_tokens)
+        begun = self._split(prompt.prefill)
+        room = self.context_tokens - max_tokens - len(begun)
+        tokens = [*self.read(prompt.messages, room), *begun]
         stops = Stops([text for text in prompt.settings.get("stop") or () if text])
         text = TokenText(self._decode)
         wrote, count = False, 0
@@ -58,7 +60,9 @@ class Writer:
         return tokens[-most:]
 
     def _encoded(self, messages: Sequence[PromptMessage]) -> list[str]:
-        text = self.template.text(messages)
+        return self._split(self.template.text(messages))
+
+    def _split(self, text: str) -> list[str]:
         tokens: list[str] = self.tokenizer.encode(text, add_special_tokens=False).tokens
         return tokens
 
