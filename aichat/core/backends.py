@@ -288,6 +288,8 @@ class Tts(Protocol):
     text that names what its speed depends on besides the machine, such as its model, versions and
     threads. Its speed is measured once for each such text, and it is passed over while it is too
     slow and another one is ready.
+
+    An attribute ``sounds`` holds the tags that it performs, such as "[laugh]"; it gets no others.
     """
 
     @property

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
+from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aichat.core import Voice, WordMark
+from aichat.core.testing.fakes import FakeLlm, FakeTts
 from aichat.stages.answering.clauses import Clauses
 from aichat.stages.answering.speakable import speakable
+from support.chat import a_chat
 
 DIRECTIONS = [
     ("(smiling) Hello.", "Hello."),
@@ -239,6 +244,49 @@ def test_what_is_said_in_brackets_is_read_out(text: str) -> None:
 
 def test_a_direction_that_a_voice_may_perform_is_handed_on() -> None:
     assert read_out("Ha [laugh] that is good.") == "Ha [laugh] that is good."
+
+
+class Laughing(FakeTts):
+    """A voice that can laugh."""
+
+    sounds = frozenset({"[laugh]"})
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("voice", "performs"), [(FakeTts, False), (Laughing, True)])
+async def test_only_a_voice_that_performs_a_sound_gets_its_tag(
+    voice: type[FakeTts], performs: bool
+) -> None:
+    given = Listening(voice())
+    async with a_chat(llm=FakeLlm("[laugh] Ha [laugh] that is [cough] good."), tts=given) as chat:
+        await chat.say("@Olivia hi")
+        said = " ".join(" ".join(given.spoken).split())
+        assert said == ("[laugh] Ha [laugh] that is good." if performs else "Ha that is good.")
+        assert (await chat.last_message()).content.startswith("[laugh]")
+
+
+@pytest.mark.anyio
+async def test_a_sound_alone_is_nothing_to_say_for_a_voice_that_does_not_perform_it() -> None:
+    given = Listening(FakeTts())
+    async with a_chat(llm=FakeLlm("[applause]"), tts=given) as chat:
+        await chat.say("@Olivia hi")
+        assert given.spoken == []
+        assert (await chat.last_message()).content == "[applause]"
+
+
+@define
+class Listening:
+    """Notes what a voice is to say."""
+
+    voice: FakeTts
+    spoken: list[str] = field(factory=list)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.voice, name)
+
+    def speak(self, text: str, voice: Voice) -> AsyncIterator[bytes | WordMark]:
+        self.spoken.append(text)
+        return self.voice.speak(text, voice)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from aichat.toolkit.weights import Weights
 
 from .out_of_memory import OutOfMemory, watched
 from .reference_codes import LONGEST
-from .text_normalisation import SAMPLE, normal
+from .text_normalisation import SAMPLE, SOUNDS, normal
 
 MODEL = "eustlb/higgs-audio-v2-generation-3B-base"
 CODEC = "eustlb/higgs-audio-v2-tokenizer"
@@ -62,6 +62,7 @@ class Higgs(LocalModel):
 
     sample_rate = 24_000
     abilities: frozenset[Ability] = frozenset({"clone", "describe", "seed"})
+    sounds = frozenset(SOUNDS)
 
     def __init__(
         self,

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from aichat.toolkit.voices.sound_tags import SOUND_TAGS
+
 from .direction_words import (
     BODIES,
     EAST_ASIAN,
@@ -38,8 +40,6 @@ MOST_WORDS = 25
 """Words of a stage direction, at most."""
 UNSAID = re.compile(r"[\d=/@<>|{}\\:?？]")
 """What is not in a stage direction."""
-PERFORMED = ("laugh", "cough", "applause", "cheering", "music")
-"""Directions that a voice may perform (Higgs does): they are handed on to it."""
 GLOSSED = re.compile(r"[\"'”’»*_`][ \t]*\Z")
 """The word before is quoted, and what follows in brackets is what it means."""
 FACES = word_set(EXPRESSIONS)
@@ -56,7 +56,7 @@ def is_direction(before: str, source: str, after: str) -> bool:
     *before* and *after* are the text around it, from the start of its clause to the end.
     """
     inner = source[1:-1]
-    if inner in PERFORMED or UNSAID.search(inner) or GLOSSED.search(before):
+    if source in SOUND_TAGS or UNSAID.search(inner) or GLOSSED.search(before):
         return False
     shown = [word.strip(EDGES) for word in WORD.findall(inner)]
     shown = [word for word in shown if word]

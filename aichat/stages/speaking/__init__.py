@@ -42,6 +42,7 @@ from aichat.core.events import (
 )
 from aichat.core.registry.standby import Standby
 from aichat.toolkit.voices.cloning import introduce
+from aichat.toolkit.voices.sound_tags import performable
 from aichat.toolkit.voices.speech_check import LETTER_SECONDS, Sound
 
 from .clause_audio import ClauseAudio, Resampler
@@ -237,7 +238,10 @@ class Speaking:
 
     async def _stream(self, tts: Tts, clause: ClauseAudio, voice: Voice, key: Key) -> None:
         """Publish a clause as it is spoken; also what was spoken before it failed."""
-        sound = Sound(clause.event.text, tts.sample_rate)
+        text = performable(clause.event.text, tts)
+        if not text or text.isspace():
+            return  # a sound that this voice does not perform
+        sound = Sound(text, tts.sample_rate)
         rate, failure = Resampler(tts.sample_rate), None
         try:
             await self._read(tts, voice, clause, sound, rate)
@@ -256,7 +260,7 @@ class Speaking:
         self, tts: Tts, voice: Voice, clause: ClauseAudio, sound: Sound, rate: Resampler
     ) -> None:
         async def work(waiting: IdleTimeout) -> None:
-            async with closing(tts.speak(clause.event.text, voice)) as chunks:
+            async with closing(tts.speak(sound.text, voice)) as chunks:
                 async for chunk in chunks:
                     if waiting.is_over or self._is_void(clause.event):
                         return
