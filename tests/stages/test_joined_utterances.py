@@ -36,6 +36,7 @@ from aichat.core.events import (
 )
 from aichat.core.memory_storage import MemoryStorage
 from aichat.core.testing.fakes import FakeLlm, FakeTts, FakeTurn
+from aichat.stages.hearing import joined_utterances
 from support.chat import Chat, a_chat, a_store
 from support.microphone import QUIET
 
@@ -139,6 +140,14 @@ async def test_any_number_of_utterances_join() -> None:
         assert await user.messages() == [
             ("user", "one two three four five"), ("Olivia", "I see. Go on."),
         ]  # fmt: skip
+
+
+async def test_a_message_does_not_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joined_utterances, "LONGEST", len("one two"))
+    async with spoken() as (_, user):
+        for _ in range(4):
+            await user.say()
+        assert user.said() == ["one", "one two", "one two three", "four"]
 
 
 async def test_once_something_of_the_answer_was_heard_the_next_utterance_is_a_new_message() -> None:

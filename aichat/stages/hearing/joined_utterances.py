@@ -29,6 +29,8 @@ from .spoken_message import SpokenMessage
 
 BY_VOICE = ("barge_in", "new_turn")
 """Reasons of interruptions that a voice makes; any other ends what the user was saying."""
+LONGEST = 10_000
+"""Letters of a message beyond which nothing joins it: somebody talks who wants no answer."""
 
 
 def said(turn: Turn, text: str, before: UserSaid | None) -> UserSaid:
@@ -49,7 +51,9 @@ class JoinedUtterances:
         """Return the message that is joined by an utterance whose words come now, if any."""
         mic = self.microphones.get(conversation)
         spoken = mic and mic.spoken
-        if not spoken or spoken.is_closed or spoken.is_heard(self.bus.clock.now()):
+        if not spoken or spoken.is_closed or len(spoken.said.text) > LONGEST:
+            return None
+        if spoken.is_heard(self.bus.clock.now()):
             return None
         return spoken.said if self.bus.turn(conversation) == spoken.said.turn else None
 
