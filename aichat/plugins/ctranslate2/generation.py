@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
+from itertools import takewhile
 from typing import Any
 
 from attrs import frozen
@@ -15,8 +16,12 @@ from aichat.toolkit.prompts.message_roles import without_tools
 from aichat.toolkit.thread_streams import Listener
 
 from .chat_template import ChatTemplate
+from .prompt_cache import PromptCache
 from .sampling import Sampling
 from .token_text import TokenText
+
+SOMETHING = PromptMessage("user", "\u2400")
+"""Words that no user says: only what comes before them is the same in another prompt."""
 
 
 @frozen
@@ -24,6 +29,7 @@ class Writer:
     """Writes replies. *name* is what the model is called; *ends* are the ids of its end tokens."""
 
     generator: Any
+    cache: PromptCache
     tokenizer: Any
     template: ChatTemplate
     sampling: Sampling
@@ -36,14 +42,16 @@ class Writer:
         begun = self._split(prompt.prefill)
         room = self.context_tokens - max_tokens - len(begun)
         tokens = [*self.read(prompt.messages, room), *begun]
+        beginning = self.beginning(prompt.messages, tokens)
         stops = Stops([text for text in prompt.settings.get("stop") or () if text])
         text = TokenText(self._decode)
         wrote, count = False, 0
-        for token in self._tokens(tokens, max_tokens, prompt, listener):
-            count += 1
-            wrote |= _send(stops.feed(text.feed(token)), listener)
-            if stops.is_over:
-                break
+        with closing(self._tokens(tokens, beginning, max_tokens, prompt, listener)) as coming:
+            for token in coming:
+                count += 1
+                wrote |= _send(stops.feed(text.feed(token)), listener)
+                if stops.is_over:
+                    break
         wrote |= _send(stops.feed(text.flush()) + stops.flush(), listener)
         if not wrote and not listener.left:
             raise BackendFailed(
@@ -59,6 +67,14 @@ class Writer:
         tokens = encoded_within(without_tools(messages), most, self._encoded, len)
         return tokens[-most:]
 
+    def beginning(self, messages: Sequence[PromptMessage], tokens: Sequence[str]) -> int:
+        """Return how many tokens of a prompt are its system prompt, the same in the next one."""
+        if not messages or messages[0].role != "system":
+            return 0
+        other = self._encoded([messages[0], SOMETHING])
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(tokens, other, strict=False))
+        return min(sum(1 for _ in same), len(tokens) - 1)
+
     def _encoded(self, messages: Sequence[PromptMessage]) -> list[str]:
         return self._split(self.template.text(messages))
 
@@ -72,21 +88,29 @@ class Writer:
         return text
 
     def _tokens(
-        self, tokens: Sequence[str], most: int, prompt: Prompt, listener: Listener[str | Usage]
-    ) -> Any:
+        self,
+        tokens: Sequence[str],
+        beginning: int,
+        most: int,
+        prompt: Prompt,
+        listener: Listener[str | Usage],
+    ) -> Generator[int, None, None]:
         """Yield the tokens of the reply. It ends within a token once the listener has left."""
-        steps = self.generator.generate_tokens(
-            list(tokens),
-            max_length=most,
-            end_token=list(self.ends),
-            callback=lambda step: listener.left,
-            **self.sampling.options(prompt.settings),
-        )
-        with closing(steps):
-            for step in steps:
-                if step.token_id in self.ends or listener.left:
-                    return
-                yield step.token_id
+        with self.cache.reply(tokens[:beginning]) as keeps:
+            start = beginning if keeps else 0
+            steps = self.generator.generate_tokens(
+                list(tokens[start:]),
+                static_prompt=list(tokens[:start]) or None,
+                max_length=most,
+                end_token=list(self.ends),
+                callback=lambda step: listener.left,
+                **self.sampling.options(prompt.settings),
+            )
+            with closing(steps):
+                for step in steps:
+                    if step.token_id in self.ends or listener.left:
+                        return
+                    yield step.token_id
 
 
 def _send(text: str, listener: Listener[str | Usage]) -> bool:

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
-
-from attrs import frozen
 
 from aichat.core import CannotStart
 from aichat.toolkit.local_model import first_line
 
 from .chat_template import end_tokens, json_in, template_of
 from .generation import Writer
+from .placement import Placement
+from .prompt_cache import PromptCache
 from .sampling import sampling_of
 
 MODEL, TOKENIZER = "model.bin", "tokenizer.json"
-MOST_THREADS = 8
-"""More threads make a reply no faster: memory is then the limit."""
+KEPT_TOKENS = 2_048
+"""Most tokens of system prompts that stay computed: 0.1 to 0.6 GB, by the model."""
 CONVERT = (
     "Convert the original with `ct2-transformers-converter --model MODEL --output_dir FOLDER "
     "--quantization int8 --copy_files tokenizer.json tokenizer_config.json`"
 )
-
-
-@frozen
-class Placement:
-    """Where a model computes: *replies* at once, each on *threads* (0: as many as help)."""
-
-    device: str
-    compute_type: str
-    threads: int
-    replies: int
-
-    def type_on(self, device: str) -> str:
-        """Return the type to compute in; "default" is the fast one of the device."""
-        usual = "int8" if device == "cpu" else "int8_float16"
-        return usual if self.compute_type == "default" else self.compute_type
 
 
 def load(folder: Path, name: str, placement: Placement, context_tokens: int) -> Writer:
@@ -48,20 +32,18 @@ def load(folder: Path, name: str, placement: Placement, context_tokens: int) -> 
         return tokenizer.token_to_id(token) is not None
 
     template = template_of(folder, has_token)
+    generator = generator_on(folder, placement)
+    context_tokens = min(context_tokens, _longest(folder))
     return Writer(
-        _generator(folder, placement),
+        generator,
+        PromptCache(generator, most=min(context_tokens, KEPT_TOKENS)),
         tokenizer,
         template,
         sampling_of(json_in(folder, "generation_config.json")),
         [tokenizer.token_to_id(token) for token in end_tokens(folder, has_token)],
         name,
-        min(context_tokens, _longest(folder)),
+        context_tokens,
     )
-
-
-def usual_threads() -> int:
-    """Return how many threads a reply is computed on where that is not set."""
-    return min(os.cpu_count() or 1, MOST_THREADS)
 
 
 def _check(folder: Path) -> None:
@@ -89,7 +71,7 @@ def _tokenizer(folder: Path) -> Any:
         ) from error
 
 
-def _generator(folder: Path, placement: Placement) -> Any:
+def generator_on(folder: Path, placement: Placement) -> Any:
     """Load onto the GPU, else the CPU; all replies share the weights."""
     import ctranslate2  # type: ignore[import-untyped, unused-ignore]
 
@@ -101,7 +83,7 @@ def _generator(folder: Path, placement: Placement) -> Any:
                 str(folder),
                 device=device,
                 compute_type=placement.type_on(device),
-                intra_threads=placement.threads or usual_threads(),
+                intra_threads=placement.usual_threads,
                 inter_threads=placement.replies,
             )
         except (RuntimeError, ValueError) as error:
