@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from inspect import signature
 
 import pluggy
-from attrs import frozen
+from attrs import field, frozen
 
 from aichat.core.backends import PARTS
 from aichat.core.errors import AichatError
 from aichat.core.registry.config import Config, build
 
+from .model_choices import Recommended, recommended
 from .weights import Weights, needed_weights
 
 
@@ -28,6 +29,7 @@ class Installed:
     place: int | None = None
     weights: Sequence[Weights] = ()
     problem: str = ""
+    recommended: Recommended = field(factory=Recommended)
 
 
 def installed(config: Config, manager: pluggy.PluginManager) -> list[Installed]:
@@ -72,7 +74,8 @@ def _look(config: Config, part: str, offer: object) -> Installed:
     use = config.parts[part].use
     place = use.index(name) if name in use else None
     try:
-        weights = needed_weights(build(config, part, name, make)())
+        backend = build(config, part, name, make)()
+        weights = needed_weights(backend)
     except AichatError as error:
         return Installed(part, name, place, (), error.line)
-    return Installed(part, name, place, weights)
+    return Installed(part, name, place, weights, recommended=recommended(backend))

@@ -26,6 +26,7 @@ from .services.cards.card_import import CardImport
 from .services.character_tryout import Tryouts
 from .services.conversation_list import Listing
 from .services.import_jobs import Imports
+from .services.local_models import LocalModels
 from .services.message_actions import MessageActions
 from .services.message_edits import MessageEdits
 from .services.message_posts import Posted
@@ -65,6 +66,7 @@ class ApplicationState:
     card_import: CardImport
     previews: Previews
     live_settings: LiveSettings
+    local_models: LocalModels
     catalogue: Catalogue = field(factory=Catalogue)
     tryouts: Tryouts = field(factory=Tryouts)
     imports: Imports = field(factory=Imports)
@@ -113,6 +115,7 @@ def application_state(
         card_import=CardImport(parts, uploads, pictures),
         previews=Previews(paths.data() / "previews", config),
         live_settings=LiveSettings(parts),
+        local_models=LocalModels(config, manager, parts),
     )  # fmt: skip
 
 

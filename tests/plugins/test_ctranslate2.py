@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -24,6 +25,7 @@ from aichat.core.testing.llm_contract import LlmContract, ask
 from aichat.plugins import ctranslate2
 from aichat.plugins.ctranslate2 import Ctranslate2
 from aichat.plugins.ctranslate2.chat_template import end_tokens, template_of
+from aichat.plugins.ctranslate2.recommended import RECOMMENDED, known_as
 from aichat.plugins.ctranslate2.sampling import Sampling, sampling_of
 from aichat.plugins.ctranslate2.token_text import TokenText
 from aichat.toolkit import local_model
@@ -225,6 +227,41 @@ async def test_it_reads_no_more_than_is_set(llm, folder):
         assert usage.prompt_tokens + usage.reply_tokens <= 300
 
 
+async def test_the_system_prompt_of_a_character_is_read_once(folder):
+    """Whatever was said meanwhile, and by whom: the reply is the same as without that."""
+    first = with_settings(ask("Hello?"), temperature=0, max_tokens=20)
+    second = with_settings(ask("And who are you?"), temperature=0, max_tokens=20)
+    async with made(folder) as llm:
+        cache = llm._engine.cache
+        tokens = llm._engine.read(first.messages, 900)
+        kept = llm._engine.beginning(first.messages, tokens)
+        assert "You are Zoë" in text_of(llm, tokens[:kept])
+        assert "Hello" not in text_of(llm, tokens[:kept])
+        await everything(llm, first)
+        kept_reply = await everything(llm, second)
+        assert (cache.hits, cache.misses) == (1, 1)
+    async with made(folder) as llm:
+        llm._engine.cache.most = 0
+        assert await everything(llm, second) == kept_reply
+        assert (llm._engine.cache.hits, llm._engine.cache.kept) == (0, set())
+
+
+async def test_without_a_system_prompt_nothing_is_kept(llm):
+    prompt = Prompt(ask("").character, (), [PromptMessage("user", "Hi.")])
+    assert llm._engine.beginning(prompt.messages, llm._engine.read(prompt.messages, 900)) == 0
+
+
+async def test_the_model_forgets_system_prompts_when_it_is_loaded_anew(folder):
+    async with made(folder) as llm:
+        cache = llm._engine.cache
+        cache.most = 200  # a token is a letter here: one system prompt
+        for name in ("Zoë", "Mark", "Zoë"):
+            prompt = ask("Hello?")
+            system = PromptMessage("system", f"You are {name}. " * 10)
+            assert await everything(llm, evolved(prompt, messages=(system, *prompt.messages[1:])))
+        assert (cache.hits, cache.misses, len(cache.kept)) == (0, 3, 1)
+
+
 # -- templates -------------------------------------------------------------------------------
 
 TALK = (
@@ -418,7 +455,44 @@ async def test_it_is_not_ready_before_its_start(folder):
         await everything(made(folder), ask("Hello?"))
 
 
-def test_it_is_offered():
+def test_it_is_offered_and_says_which_weights_it_needs():
     assert ctranslate2.llm_backend().name == "ctranslate2"
-    (weights,) = ctranslate2.llm_backend().make().weights
-    assert weights.main == "model.bin"
+    (usual,) = ctranslate2.llm_backend().make().weights
+    assert usual == known_as("qwen2.5-1.5b-instruct")
+    (named,) = Ctranslate2("qwen3-1.7b").weights
+    assert named.repository == "jncraton/Qwen3-1.7B-ct2-int8"
+    (other,) = Ctranslate2("me/Mine-ct2").weights
+    assert (other.name, other.repository) == ("mine-ct2", "me/Mine-ct2")
+
+
+async def test_without_a_model_it_asks_for_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(CannotStart, match="may not be downloaded") as caught:
+        async with Ctranslate2():
+            pass
+    assert "models download qwen2.5-1.5b-instruct" in caught.value.hint
+
+
+async def test_the_recommended_model_that_was_downloaded_last_is_used(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    for number, one in enumerate((RECOMMENDED[1], RECOMMENDED[2], RECOMMENDED[0])):
+        place = tmp_path / ("models--" + one.weights.repository.replace("/", "--"))
+        revision = one.weights.revision or "0" * 40
+        (place / "refs").mkdir(parents=True)
+        (place / "refs" / "main").write_text(revision)
+        shutil.copytree(folder, place / "snapshots" / revision)
+        os.utime(place / "snapshots" / revision, (number, number))
+    async with Ctranslate2(device="cpu", threads=1) as llm:
+        assert llm.model == RECOMMENDED[0].name
+        *_, usage = await everything(llm, with_settings(ask("Hello?"), max_tokens=4))
+        assert usage.model == RECOMMENDED[0].name
+
+
+def test_this_machine_is_measured_once():
+    measure = Ctranslate2(device="cpu", threads=1, max_concurrent=1).recommended.measure
+    rate = measure()
+    assert rate.write > 0
+    assert rate.read > 0
+    assert measure() is rate

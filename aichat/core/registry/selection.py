@@ -109,6 +109,8 @@ class Candidate:
     """Changed settings and their values; also of a backend that is not ready yet."""
     base: Mapping[str, Any] = Factory(dict)
     """Their values by plugins.toml and the environment, known once the backend was made."""
+    once: Mapping[str, Any] = Factory(dict)
+    """Settings for the next start alone, such as a download that the user requests."""
     factor: float | None = None
     """Its real-time factor on this machine, once it was measured."""
     unmeasurable: str = ""
@@ -204,6 +206,9 @@ class Candidate:
     @asynccontextmanager
     async def _entered(self) -> AsyncIterator[None]:
         backend = self.make()
+        for name, value in self.once.items():
+            setattr(backend, name, value)
+        self.once = {}
         if self.part == "tts" and getattr(backend, "weights", None):
             self.is_voice_with_weights = True
             await self.until_wanted()
@@ -397,13 +402,15 @@ class Parts:
             return True
         return False
 
-    def retry(self, part: str, name: str) -> bool:
+    def retry(self, part: str, name: str, **once: Any) -> bool:
         """Restart a candidate that failed or was stopped; return False if there is none.
 
+        *once* are settings for this start alone, in place of those in plugins.toml.
         Storage and sequencer are chosen once: what was begun with one does not go on with another.
         """
         candidate = self.candidate(part, name)
         if candidate and part not in NEEDED_AT_START and candidate.state is State.FAILED:
+            candidate.once = once
             candidate.become(State.STARTING)  # at once, so that it is not started twice
             self.begin(candidate)
             return True

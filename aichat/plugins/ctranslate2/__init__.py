@@ -7,16 +7,21 @@ token; a reply that is closed ends within one token, unless its prompt is still 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
+from anyio import to_thread
+
 from aichat.core import AichatError, Backend, BackendFailed, Llm, Prompt, Usage, closing, hookimpl
 from aichat.toolkit.local_model import LocalModel, weights_at
+from aichat.toolkit.model_choices import Rate, Recommended
 from aichat.toolkit.thread_streams import Listener
-from aichat.toolkit.weights import Weights
+from aichat.toolkit.weights import Weights, find
 
-MODEL = "jncraton/Qwen2.5-1.5B-Instruct-ct2-int8"
-FILES = ("*.json", "*.jinja", "*.txt", "model.bin")
+from .placement import Placement
+from .recommended import FILES, MAIN, RECOMMENDED, USUAL, known_as
 
 
 @hookimpl
@@ -26,8 +31,9 @@ def llm_backend() -> Backend[Llm]:
 
 
 class Ctranslate2(LocalModel):
-    """Writes with *model*: a folder, or a repository of the hub that is in its cache.
+    """Writes with *model*: a folder, a recommended model, or a repository in the hub's cache.
 
+    Without one, the recommended model that was downloaded last.
     *context_tokens* bound prompt and reply, *max_tokens* one round of a reply, *max_reply_letters*
     and *reply_seconds* all of it. *max_concurrent* replies are written at once, each on *threads*
     CPU threads (0: all cores, up to 8); they share the weights. With *download*, weights are
@@ -41,7 +47,7 @@ class Ctranslate2(LocalModel):
 
     def __init__(
         self,
-        model: str = MODEL,
+        model: str = "",
         device: str = "auto",
         compute_type: str = "default",
         context_tokens: int = 4096,
@@ -60,10 +66,24 @@ class Ctranslate2(LocalModel):
 
     @property
     def weights(self) -> Sequence[Weights]:
-        name = self.model.rpartition("/")[2].lower()
-        return (weights_at(name, self.model, FILES, "model.bin"),)
+        model = self.model or USUAL
+        name = model.rpartition("/")[2].lower()
+        return (known_as(model) or weights_at(name, model, FILES, MAIN),)
+
+    @property
+    def recommended(self) -> Recommended:
+        """The models that it recommends, and how fast they would be here."""
+
+        def measure() -> Rate:
+            from .speed import measured  # which imports CTranslate2
+
+            return measured(self._placement)
+
+        return Recommended(RECOMMENDED, measure)
 
     async def __aenter__(self) -> Self:
+        if not self.model:
+            self.model = await to_thread.run_sync(_downloaded_last)
         await super().__aenter__()
         self.context_tokens = self._engine.context_tokens
         return self
@@ -82,10 +102,13 @@ class Ctranslate2(LocalModel):
                 yield piece
 
     def _load(self, folders: Sequence[Path]) -> Any:
-        from .loading import Placement, load  # which imports jinja2
+        from .loading import load
 
-        place = Placement(self.device, self.compute_type, self.threads, self.max_concurrent)
-        return load(folders[0], self.weights[0].name, place, self.context_tokens)
+        return load(folders[0], self.weights[0].name, self._placement, self.context_tokens)
+
+    @property
+    def _placement(self) -> Placement:
+        return Placement(self.device, self.compute_type, self.threads, self.max_concurrent)
 
     async def _explained(self, error: Exception) -> AichatError:
         if isinstance(error, MemoryError) or "out of memory" in str(error):
@@ -94,3 +117,13 @@ class Ctranslate2(LocalModel):
                 "Lower context_tokens or max_concurrent under [llm.ctranslate2].",
             )
         return await super()._explained(error)
+
+
+def _downloaded_last() -> str:
+    """Return the recommended model that came last; empty if none is here. Blocks."""
+    if find_spec("huggingface_hub") is None:
+        return ""
+    hub = import_module("huggingface_hub")
+    here = {one.name: find(one.weights, hub) for one in RECOMMENDED}
+    times = {name: path.stat().st_mtime for name, path in here.items() if path}
+    return max(times, key=times.__getitem__, default="")

@@ -14,7 +14,8 @@ from pluggy import PluginManager
 
 from aichat.core import Config
 from aichat.core.registry.config import name_hint
-from aichat.toolkit.installed_backends import installed, weights_of_model
+from aichat.toolkit.installed_backends import Installed, installed, weights_of_model
+from aichat.toolkit.local_model import first_line
 from aichat.toolkit.packages import installs
 from aichat.toolkit.weights import MB, Weights, cache_folder, fetch, find
 
@@ -39,6 +40,7 @@ def list_() -> None:
             where = f"  {holding.path}" if holding.state != "missing" else ""
             source = holding.repository or "a path of yours"
             rows.append((mark, one.part, one.name, holding.name, holding.summary, source + where))
+        rows += _choices(one, mark, hub)
     columns = zip_longest(*(row[:-1] for row in rows), fillvalue="")
     widths = [max(map(len, column)) for column in columns]
     for row in rows:
@@ -59,6 +61,7 @@ def download(name: str) -> None:
         click.echo(f"{weights.name} is here: {path}")
         return
     click.echo(f"{weights.name} from {hub.constants.ENDPOINT}/{weights.repository}", err=True)
+    _say_what_to_expect(weights)
     bar = _Bar()
     try:
         path = fetch(weights, hub, bar.show, threading.Event())
@@ -115,6 +118,32 @@ def _settings() -> tuple[Config, PluginManager]:
     if setup.error or setup.manager is None:
         raise stop(str(setup.error))
     return setup.config, setup.manager
+
+
+def _choices(one: Installed, mark: str, hub: Any) -> list[tuple[str, ...]]:
+    """Return the rows of the models that a backend recommends, beside the one that it uses."""
+    return [
+        (
+            *(mark, one.part, one.name, choice.name, held(choice.weights, hub).summary),
+            f"{choice.megabytes} MB, {choice.licence}. {choice.about}",
+        )
+        for choice in one.recommended.choices
+        if choice.weights not in one.weights
+    ]
+
+
+def _say_what_to_expect(weights: Weights) -> None:
+    """Say how large a recommended model is, and how fast it will be on this machine."""
+    for one in installed(*_settings()):
+        for choice in one.recommended.choices:
+            if choice.weights == weights and one.recommended.measure:
+                click.echo(f"{choice.megabytes} MB, {choice.licence}. {choice.about}", err=True)
+                try:
+                    expected = one.recommended.measure().words(choice.megabytes)
+                except Exception as error:  # of whatever library computes it
+                    expected = f"not known ({first_line(error)})"
+                click.echo(f"On this machine: {expected}.", err=True)
+                return
 
 
 def _named(name: str) -> Weights:

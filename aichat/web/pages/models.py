@@ -12,9 +12,9 @@ from litestar import Router, get, post
 from litestar.datastructures import FormMultiDict
 from litestar.params import QueryParameter
 
-from aichat.core import AichatError, Conversation, ListedModel, Parts, PartStatus, Storage
+from aichat.core import AichatError, BadValue, Conversation, ListedModel, Parts, PartStatus, Storage
 from aichat.web.application_state import App, ApplicationState
-from aichat.web.html.page import Page, Req, done, page
+from aichat.web.html.page import Page, Req, done, failed, page
 from aichat.web.schemas.decoding import BadBody, fill
 from aichat.web.schemas.forms import read_form
 from aichat.web.schemas.records import SettingsChanges
@@ -85,6 +85,8 @@ async def change(request: Req, app: App) -> Page:
     form = await read_form(request)
     subject = await _subject(app, forms.text(form, "conversation"))
     wanted, _, what = (forms.text(form, "do") or "save").partition(" ")
+    if wanted in ("measure", "fetch"):
+        return await _for_this_machine(request, app, subject, wanted, what)
     try:
         changes = _wanted(form, wanted, what)
     except BadBody as error:
@@ -92,6 +94,21 @@ async def change(request: Req, app: App) -> Page:
     await _keep(app, subject, changes)
     words = {"use": f"{what} writes from now on.", "reset": "Set back to the default."}
     return done(_address(subject), words.get(wanted, "The settings are saved."))
+
+
+async def _for_this_machine(
+    request: Req, app: ApplicationState, subject: Conversation | None, wanted: str, what: str
+) -> Page:
+    """Measure how fast models would be here, or download one."""
+    place = f"{_address(subject)}#here"
+    if wanted == "measure":
+        await app.local_models.measure()
+        return done(place, "The speed of this machine is measured.")
+    try:
+        await app.local_models.fetch(what)
+    except BadValue as error:
+        return failed(place, error.line)
+    return done(_address(subject), f"{what} is being downloaded, and writes once it is here.")
 
 
 async def _subject(app: ApplicationState, id: str) -> Conversation | None:
@@ -155,6 +172,7 @@ async def _page(
         differs=_differing(chosen, own if subject else {}),
         problems=problems or {},
         **await _catalogue(app, subject, q, count),
+        local=await app.local_models.listed(),
         serving=_serving(app.parts),
         statuses=_llms(app.parts),
     )

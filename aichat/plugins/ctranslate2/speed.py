@@ -1,0 +1,90 @@
+"""Measures how fast CTranslate2 computes here, with layers like those of a model of 1.5 billion.
+
+A language model reads all its weights for each token of a reply, so its speed follows its size. The
+layers are made up and as many as do not fit a processor's cache; no model is needed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from statistics import quantiles
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from aichat.toolkit.model_choices import Rate
+from aichat.toolkit.weights import MB
+
+from .loading import MODEL, generator_on
+from .placement import Placement
+
+WIDTH, INNER, HEADS, KEY_HEADS, LAYERS = 1_536, 8_960, 12, 2, 2
+VOCABULARY = 64
+TOKENS, PROMPT = 16, 64
+START = "t3"
+
+
+@cache
+def measured(placement: Placement) -> Rate:
+    """Measure this machine, once. Blocks for a second or two."""
+    with TemporaryDirectory(prefix="aichat-speed-") as folder:
+        _save(folder)
+        megabytes = Path(folder, MODEL).stat().st_size / MB
+        generator = generator_on(Path(folder), placement)
+        _times(generator, [START], 2)  # the first is slower
+        times = _times(generator, [START], TOKENS)
+        steps = [later - earlier for earlier, later in pairwise(times)]
+        (first,) = _times(generator, [START] * PROMPT, 1)
+    usual = quantiles(steps, n=4)[0]  # what the machine can do while nothing else disturbs it
+    return Rate(write=megabytes / usual, read=PROMPT * megabytes / first)
+
+
+def _times(generator: Any, prompt: Sequence[str], count: int) -> list[float]:
+    begun = time.perf_counter()
+    steps = generator.generate_tokens(list(prompt), max_length=count, min_length=count)
+    return [time.perf_counter() - begun for _ in steps]
+
+
+def _save(folder: str) -> None:
+    import numpy as np
+    from ctranslate2.specs import (  # type: ignore[import-untyped, unused-ignore]
+        common_spec,
+        transformer_spec,
+    )
+
+    model = transformer_spec.TransformerDecoderModelSpec.from_config(
+        LAYERS,
+        HEADS,
+        pre_norm=True,
+        activation=common_spec.Activation.SWISH,
+        ffn_glu=True,
+        rms_norm=True,
+        rotary_dim=0,
+        rotary_interleave=False,
+        num_heads_kv=KEY_HEADS,
+    )
+    decoder, norm = model.decoder, np.ones(WIDTH, np.float32)
+    decoder.scale_embeddings, decoder.layer_norm.gamma = False, norm
+    keys = 2 * KEY_HEADS * WIDTH // HEADS
+    sizes = [(decoder.embeddings, VOCABULARY, WIDTH), (decoder.projection, VOCABULARY, WIDTH)]
+    for layer in decoder.layer:
+        attention, feed = layer.self_attention, layer.ffn
+        attention.layer_norm.gamma = feed.layer_norm.gamma = norm
+        sizes += [(attention.linear[0], WIDTH + keys, WIDTH), (attention.linear[1], WIDTH, WIDTH)]
+        sizes += [(feed.linear_0, INNER, WIDTH), (feed.linear_0_noact, INNER, WIDTH)]
+        sizes += [(feed.linear_1, WIDTH, INNER)]
+    for one, rows, columns in sizes:
+        one.weight = np.ones((rows, columns), np.int8)
+        one.weight_scale = np.full(rows, 127, np.float32)
+    _named(model)
+    model.validate()
+    model.save(folder)
+
+
+def _named(model: Any) -> None:
+    tokens = [f"t{number}" for number in range(VOCABULARY)]
+    model.register_vocabulary(tokens)
+    model.config.bos_token, model.config.eos_token, model.config.unk_token = tokens[:3]
