@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import define
 
+from aichat.plugins.ctranslate2 import prompt_cache
 from aichat.plugins.ctranslate2.prompt_cache import PromptCache
 
 
@@ -13,10 +14,10 @@ class Generator:
 
     loaded: int = 1
     model_is_loaded: bool = True
-    is_busy: bool = False
+    num_active_batches: int = 0
 
     def unload_model(self):
-        self.model_is_loaded = self.is_busy
+        self.model_is_loaded = False
 
     def load_model(self):
         self.loaded += 1
@@ -60,8 +61,9 @@ def test_nothing_is_forgotten_while_a_reply_is_written():
     assert cache.generator.loaded == 2
 
 
-def test_a_model_that_is_still_busy_is_not_waited_for():
-    cache = PromptCache(Generator(is_busy=True), most=50)
+def test_a_model_that_stays_busy_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(prompt_cache, "PAUSE_SECONDS", 0)
+    cache = PromptCache(Generator(num_active_batches=1), most=50)
     assert [read(cache, 1), read(cache, 2), read(cache, 1)] == [True, False, True]
     assert cache.generator.loaded == 1
 

@@ -36,8 +36,8 @@ class Ctranslate2(LocalModel):
     Without one, the recommended model that was downloaded last.
     *context_tokens* bound prompt and reply, *max_tokens* one round of a reply, *max_reply_letters*
     and *reply_seconds* all of it. *max_concurrent* replies are written at once, each on *threads*
-    CPU threads (0: all cores, up to 8); they share the weights. With *download*, weights are
-    brought.
+    CPU threads (0: half of the cores, up to 8); they share the weights. With *download*, weights
+    are brought.
     """
 
     part, name, what = "llm", "ctranslate2", "The language model"

@@ -8,6 +8,9 @@ from attrs import frozen
 
 MOST_THREADS = 8
 """More threads make a reply no faster: memory is then the limit."""
+SHARE = 2
+"""One core in so many writes: the others hear and speak, and threads that have to wait for each
+other are slower than one thread alone."""
 
 
 @frozen
@@ -26,5 +29,5 @@ class Placement:
 
     @property
     def usual_threads(self) -> int:
-        """The threads of a reply; all cores where that is not set, as far as they help."""
-        return self.threads or min(os.cpu_count() or 1, MOST_THREADS)
+        """The threads of a reply; half of the cores where that is not set."""
+        return self.threads or min(max(1, (os.cpu_count() or 1) // SHARE), MOST_THREADS)

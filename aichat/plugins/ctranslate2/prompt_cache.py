@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
@@ -11,6 +12,7 @@ from attrs import define, field
 
 LEAST = 32
 """Tokens of the shortest beginning that is worth its memory."""
+TRIES, PAUSE_SECONDS = 100, 0.01
 
 
 @define
@@ -57,11 +59,19 @@ class PromptCache:
         self.kept.add(beginning)
         return True
 
+    def _is_idle(self) -> bool:
+        """Wait until the last reply is no longer counted, which is shortly after its end."""
+        for _ in range(TRIES):
+            if not self.generator.num_active_batches:
+                return True
+            time.sleep(PAUSE_SECONDS)
+        return False
+
     def _emptied(self) -> bool:
-        if self._replies:
+        if self._replies or not self._is_idle():
             return False
         self.generator.unload_model()
-        if self.generator.model_is_loaded:  # it is still busy
+        if self.generator.model_is_loaded:  # it refuses while it is busy
             return False
         self.kept.clear()
         self.generator.load_model()
