@@ -49,6 +49,13 @@ async def test_the_pieces_are_the_whole_text_and_a_stop_string_ends_it(llm):
     assert stopped == text[: text.index(stop)]
 
 
+async def test_a_reply_goes_on_behind_its_beginning(llm):
+    asked = evolve(exactly("What is the capital of France?"), prefill="The capital of France is")
+    text = await whole(llm, asked)
+    assert "Paris" in text
+    assert "capital" not in text.partition("Paris")[0]
+
+
 async def test_the_second_reply_of_a_character_reads_its_system_prompt_no_more(llm):
     spent = []
     for text in ("Hello?", "And now?"):
