@@ -458,8 +458,8 @@ async def test_it_is_not_ready_before_its_start(folder):
 def test_it_is_offered_and_says_which_weights_it_needs():
     assert ctranslate2.llm_backend().name == "ctranslate2"
     (usual,) = ctranslate2.llm_backend().make().weights
-    assert usual == known_as("qwen2.5-1.5b-instruct")
-    (named,) = Ctranslate2("qwen3-1.7b").weights
+    assert usual == known_as("qwen2.5-1.5b-instruct-ct2")
+    (named,) = Ctranslate2("qwen3-1.7b-ct2").weights
     assert named.repository == "jncraton/Qwen3-1.7B-ct2-int8"
     (other,) = Ctranslate2("me/Mine-ct2").weights
     assert (other.name, other.repository) == ("mine-ct2", "me/Mine-ct2")
@@ -470,7 +470,7 @@ async def test_without_a_model_it_asks_for_one(tmp_path, monkeypatch):
     with pytest.raises(CannotStart, match="may not be downloaded") as caught:
         async with Ctranslate2():
             pass
-    assert "models download qwen2.5-1.5b-instruct" in caught.value.hint
+    assert "models download qwen2.5-1.5b-instruct-ct2" in caught.value.hint
 
 
 async def test_the_recommended_model_that_was_downloaded_last_is_used(

@@ -19,28 +19,28 @@ def _choice(
 
 RECOMMENDED = (
     _choice(
-        "qwen2.5-0.5b-instruct",
+        "qwen2.5-0.5b-instruct-ct2",
         "Qwen2.5-0.5B-Instruct-ct2-int8",
         "4c6321ff9d93b9c0d838e4cfa1397eb75cea5ceb",
         500,
         "The fastest; says little of sense.",
     ),
     _choice(
-        "qwen2.5-1.5b-instruct",
+        "qwen2.5-1.5b-instruct-ct2",
         "Qwen2.5-1.5B-Instruct-ct2-int8",
         "55bb006d27f0b32c8b872a49fecc1d27b5071276",
         1_557,
         "Small talk, on a fast processor.",
     ),
     _choice(
-        "qwen3-1.7b",
+        "qwen3-1.7b-ct2",
         "Qwen3-1.7B-ct2-int8",
         None,
         1_742,
         "Small talk in many languages.",
     ),
     _choice(
-        "qwen3-4b-instruct-2507",
+        "qwen3-4b-instruct-2507-ct2",
         "Qwen3-4B-Instruct-2507-ct2-int8",
         "ab26c167dd687295980bbfc9f6b696f455b794c4",
         4_045,
@@ -48,7 +48,7 @@ RECOMMENDED = (
     ),
 )
 """Smallest first. Qwen 2.5 of 3 billion is not among them: its licence is for research alone."""
-USUAL = "qwen2.5-1.5b-instruct"
+USUAL = "qwen2.5-1.5b-instruct-ct2"
 """The one that is named where none is here."""
 
 
