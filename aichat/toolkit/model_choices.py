@@ -52,7 +52,12 @@ class Rate:
         """Say what to expect of a model of that size."""
         speed, first = self.tokens_per_second(megabytes), self.first_token_seconds(megabytes)
         pace = "faster than speech" if speed >= SPOKEN else "slower than speech: it will pause"
-        return f"about {speed:.2g} tokens/s ({pace}), first word after {first:.2g} s"
+        return f"about {_short(speed)} tokens/s ({pace}), first word after {_short(first)} s"
+
+
+def _short(number: float) -> str:
+    """Return a number with two digits, as people write it."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 @frozen

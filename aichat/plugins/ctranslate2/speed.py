@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from aichat.toolkit.model_choices import Rate
 from aichat.toolkit.weights import MB
@@ -24,7 +24,7 @@ from .placement import Placement
 
 WIDTH, INNER, HEADS, KEY_HEADS, LAYERS = 1_536, 8_960, 12, 2, 2
 VOCABULARY = 64
-TOKENS, PROMPT, TRIES = 24, 64, 3
+TOKENS, PROMPT = 24, 64
 START = "t3"
 
 
@@ -34,19 +34,35 @@ def measured(placement: Placement) -> Rate:
     with TemporaryDirectory(prefix="aichat-speed-") as folder:
         _save(folder)
         megabytes = Path(folder, MODEL).stat().st_size / MB
-        generator = generator_on(Path(folder), placement)
-        _times(generator, [START], 2)  # the first is slower
+        # one reply at once, so that the same thread computes all of them
+        generator = generator_on(Path(folder), evolve(placement, replies=1))
+        before = _times(generator, [START], 2)  # the first is slower
         times = _times(generator, [START], TOKENS)
-        # the fastest is what the machine can do while nothing else disturbs it
-        step = min(later - earlier for earlier, later in pairwise(times))
-        first = min(_times(generator, [START] * PROMPT, 1)[0] for _ in range(TRIES))
-    return Rate(write=megabytes / step, read=PROMPT * megabytes / first)
+        (read,) = _times(generator, [START] * PROMPT, 1)
+    token = (times[-1] - before[-1]) / TOKENS
+    return Rate(write=megabytes / token, read=PROMPT * megabytes / (read - times[-1]))
 
 
 def _times(generator: Any, prompt: Sequence[str], count: int) -> list[float]:
-    begun = time.perf_counter()
-    steps = generator.generate_tokens(list(prompt), max_length=count, min_length=count)
-    return [time.perf_counter() - begun for _ in steps]
+    """Return when each of *count* tokens was written, in seconds of the thread that computes.
+
+    Its processor time is what an idle machine takes; a GPU is waited for.
+    """
+    clock = time.thread_time if generator.device == "cpu" else time.perf_counter
+    times: list[float] = []
+
+    def note(step: object) -> bool:
+        times.append(clock())  # called in the thread that computes
+        return False
+
+    generator.generate_batch(
+        [list(prompt)],
+        max_length=count,
+        min_length=count,
+        include_prompt_in_result=False,
+        callback=note,
+    )
+    return times
 
 
 def _save(folder: str) -> None:
