@@ -163,7 +163,8 @@ class Candidate:
             return f"not measured yet how fast it is here: {why}"
         work = f"{self.factor:.2f} s of work for a second of speech"
         if self.factor > SLOWEST:
-            return f"too slow on this machine: {work}, {SLOWEST:g} s at most is preferred"
+            again = "`litestar aichat doctor` measures again"
+            return f"too slow on this machine: {work}, more than {SLOWEST:g} s; {again}"
         return f"fast enough on this machine: {work}"
 
     def tune(self, values: Mapping[str, Any]) -> None:
@@ -276,6 +277,12 @@ class Role:
         """Return the best voice with weights before *one* in ``use`` that may serve."""
         before = takewhile(lambda other: other is not one, self.candidates)
         return next((c for c in before if c.is_voice_with_weights and c.may_serve), None)
+
+    def is_settled(self, one: Candidate) -> bool:
+        """Return whether one is ready, has failed, downloads, or waits for a better voice."""
+        if one.state is State.WAITING:
+            return one.is_voice_with_weights and self.preferred_to(one) is not None
+        return one.state is not State.STARTING or one.is_downloading
 
     def unmeasured(self) -> list[Candidate]:
         """Return the candidates whose speed is yet to be measured, in their order in ``use``."""
@@ -426,13 +433,8 @@ class Parts:
         return all(role.serving for role in self.roles.values())
 
     def is_settled(self) -> bool:
-        """Return whether every candidate has started or failed, or downloads its weights."""
-        candidates = [c for role in self.roles.values() for c in role.candidates]
-        return not any(
-            (c.state is State.STARTING and not c.is_downloading)
-            or (c.state is State.WAITING and not c.detail)  # with it, it waits until it is wanted
-            for c in candidates
-        )
+        """Return whether no candidate is about to start, downloads aside."""
+        return all(role.is_settled(c) for role in self.roles.values() for c in role.candidates)
 
     def notices(self) -> list[str]:
         """Return notices for the user: of the serving backends, and of downloads."""
