@@ -50,7 +50,7 @@ def test_an_empty_file_is_the_shipped_one(tmp_path: Path) -> None:
 def test_one_setting_is_changed_and_its_neighbours_stay(tmp_path: Path) -> None:
     config = whole(tmp_path, '[llm.openai]\nmodel = "m/x"\n[turn.silence]\nend_ms = 900')
     shipped = read_config(SHIPPED, {}).parts
-    assert config.parts["llm"].use == ("openai", "demo")
+    assert config.parts["llm"].use == ("openai", "ctranslate2", "demo")
     assert config.parts["llm"].settings["openai"] == {
         **shipped["llm"].settings["openai"],
         "model": "m/x",

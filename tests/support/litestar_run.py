@@ -28,7 +28,7 @@ SECRETS = re.compile(r"API_KEY|TOKEN|SUPABASE")
 Changes = tuple[tuple[str, str], ...]
 OFFLINE: Changes = (
     ('use = ["faster_whisper", "pocketsphinx"]', 'use = ["pocketsphinx"]'),
-    ('use = ["openai", "demo"]', 'use = ["demo"]'),
+    ('use = ["openai", "ctranslate2", "demo"]', 'use = ["demo"]'),
     ('use = ["higgs", "kokoro", "piper", "espeak"]', 'use = ["higgs", "espeak"]'),
     ("max_sockets = 4", "max_sockets = 40"),  # tests are many clients at one address
     ("max_silence_s = 30", "max_silence_s = 300"),  # the tests' own listener does not ping

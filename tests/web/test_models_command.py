@@ -16,7 +16,9 @@ import pytest
 from attrs import define
 from click.testing import CliRunner
 
+from aichat.plugins.ctranslate2 import speed
 from aichat.toolkit import downloads
+from aichat.toolkit.model_choices import Rate
 from aichat.web.cli.models import models
 from support.fake_hugging_face import Hub, a_hub
 
@@ -120,6 +122,20 @@ def test_a_model_that_is_not_in_use_is_fetched_by_its_name(terminal: Terminal) -
     assert status == 0, said
     assert "tiny.en is here, and checked: " in said
     assert terminal.type("remove", "tiny.en", "--yes")[0] == 0
+
+
+def test_a_recommended_model_says_how_large_and_how_fast_it_is_before_it_comes(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "measured", lambda placement: Rate(write=8_710, read=522_600))
+    terminal.hub.add("jncraton/Qwen3-1.7B-ct2-int8", {"model.bin": BIG, "config.json": b"{}"})
+    listed = terminal.type("list")[1]
+    assert re.search(r"ctranslate2 +qwen3-1.7b-ct2 +missing +1742 MB, Apache-2.0", listed)
+    status, said = terminal.type("download", "qwen3-1.7b-ct2")
+    assert status == 0, said
+    assert "1742 MB, Apache-2.0" in said
+    assert said.index("about 5 tokens/s (faster than speech)") < said.index("3.0 MB of 3.0 MB")
+    assert re.search(r"qwen3-1.7b-ct2 +here, 3\.0 MB", terminal.type("list")[1])
 
 
 def test_what_cannot_be_had_is_told_with_the_mend(terminal: Terminal) -> None:
