@@ -1,6 +1,7 @@
 """Downloads a large file over HTTP, and resumes after an interruption.
 
 The file is named after its SHA-256. Until it is complete and checked it is ``NAME.incomplete``.
+Whatever fails on the way is attempted again, after growing pauses (:func:`persistent`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from attrs import define, frozen
 
@@ -24,6 +25,9 @@ ATTEMPTS = 8
 PAUSE_SECONDS = 1.0
 """Wait after an attempt; doubled after each further one without progress."""
 DAY_SECONDS = 24 * 3600
+
+
+T = TypeVar("T")
 
 
 class Stopped(Exception):
@@ -40,6 +44,42 @@ class Source:
     size: int
 
 
+@frozen
+class Persistence:
+    """How long to go on after failures: until *stop* is set, or an error is *hopeless*.
+
+    *failed* is called with each error after which there is another attempt, and the seconds until
+    that.
+    """
+
+    stop: threading.Event
+    failed: Callable[[Exception, float], None] = lambda error, seconds: None
+    hopeless: tuple[type[Exception], ...] = ()
+
+
+def persistent(
+    attempt: Callable[[], T], how: Persistence, progress: Callable[[], int] = lambda: 0
+) -> T:
+    """Return what *attempt* returns; it is made again after a pause while it fails. Blocks.
+
+    Raises :class:`Stopped`, or its last error: that of an attempt that would fail again in the same
+    way, or of the last one of several in a row without *progress*.
+    """
+    fruitless = 0
+    while True:
+        before = progress()
+        try:
+            return attempt()
+        except Exception as error:
+            fruitless = 0 if progress() > before else fruitless + 1
+            if isinstance(error, how.hopeless) or _is_hopeless(error) or fruitless >= ATTEMPTS:
+                raise
+            pause = PAUSE_SECONDS * 2 ** max(0, fruitless - 1)
+            how.failed(error, pause)
+        if how.stop.wait(pause):
+            raise Stopped
+
+
 @define
 class Download:
     """Downloads one file into *folder*, resuming where an earlier attempt ended.
@@ -51,33 +91,23 @@ class Download:
     ask: Callable[[], Source]
     folder: Path
     add: Callable[[int], None]
-    stop: threading.Event
+    how: Persistence
     counted: int = 0
 
     def run(self) -> Path:
         """Return the path of the complete file. Blocks.
 
-        Raises :class:`Stopped` soon after *stop* is set, :class:`ValueError` for a file with a
+        Raises :class:`Stopped` soon after that is wanted, :class:`ValueError` for a file with a
         wrong hash or size, and else the last error of the network.
         """
-        fruitless = 0
-        while True:
-            before = self.counted
-            try:
-                return self._try()
-            except Exception as error:
-                fruitless = 0 if self.counted > before else fruitless + 1
-                if _is_hopeless(error) or fruitless >= ATTEMPTS:
-                    raise
-            if self.stop.wait(PAUSE_SECONDS * 2 ** max(0, fruitless - 1)):
-                raise Stopped
+        return persistent(self._try, self.how, lambda: self.counted)
 
     def _try(self) -> Path:
         source = self.ask()
         path = self.folder / source.sha256
         if not path.exists():
             partial = path.with_name(f"{path.name}.incomplete")
-            with _locked(partial, self.stop) as file:
+            with _locked(partial, self.how.stop) as file:
                 if not path.exists():  # else another process downloaded it while we waited
                     self._go_on(file, source)
                     self._check(file, source, partial)
@@ -107,7 +137,7 @@ class Download:
                     raise ValueError(f"more came than the {source.size} bytes that were promised")
                 file.write(piece)
                 self._count_up_to(have)
-                if self.stop.is_set():
+                if self.how.stop.is_set():
                     raise Stopped
         if have < source.size:
             raise ConnectionError(f"the connection was cut after {have} of {source.size} bytes")
@@ -118,7 +148,7 @@ class Download:
         digest = sha256()
         while piece := file.read(PIECE):
             digest.update(piece)
-            if self.stop.is_set():
+            if self.how.stop.is_set():
                 raise Stopped
         if digest.hexdigest() != source.sha256:
             partial.unlink()
@@ -131,6 +161,8 @@ class Download:
 
 def _is_hopeless(error: Exception) -> bool:
     """Return whether another attempt would fail in the same way."""
+    if isinstance(error, FileNotFoundError) and isinstance(error.__cause__, Exception):
+        return _is_hopeless(error.__cause__)  # the client's, for a file that it could not look up
     if isinstance(error, (Stopped, ValueError)):
         return True
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):

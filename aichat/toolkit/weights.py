@@ -30,7 +30,7 @@ from aichat.core.errors import CannotStart
 from aichat.core.redaction import redacted
 
 from . import bounded_http
-from .downloads import Download, Source, Stopped, sweep_incomplete
+from .downloads import Download, Persistence, Source, Stopped, persistent, sweep_incomplete
 
 MB = 1_000_000
 DISK = (
@@ -98,16 +98,23 @@ def held_bytes(weights: Weights, hub: Any) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def fetch(weights: Weights, hub: Any, report: Report, stop: threading.Event) -> Path:
+def fetch(
+    weights: Weights,
+    hub: Any,
+    report: Report,
+    stop: threading.Event,
+    failed: Callable[[str, float], None] = lambda reason, seconds: None,
+) -> Path:
     """Download what is missing. Blocks; ends soon after *stop* is set, with ``Stopped``.
 
-    Raises what the client and the network raise; partial files stay, and the next call resumes.
+    What fails is attempted again: *failed* gets the reason, and the seconds until then. Raises what
+    the client and the network raise in the end; partial files stay, and the next call resumes.
     """
     _be_quiet(hub)
     _bound_lists(hub)
-    info = hub.HfApi().model_info(
-        weights.repository, revision=weights.revision, files_metadata=True
-    )
+    offline = _module(hub, "errors").OfflineModeIsEnabled
+    how = Persistence(stop, lambda error, pause: failed(_reason(error), pause), (offline,))
+    info = persistent(partial(_info, weights, hub), how)
     wanted = [file for file in info.siblings if weights.includes(file.rfilename)]
     large = [file for file in wanted if file.lfs]
     progress = _Progress(sum(file.size or 0 for file in large), report)
@@ -117,8 +124,8 @@ def fetch(weights: Weights, hub: Any, report: Report, stop: threading.Event) -> 
     progress.add(0)
     for file in large:
         url = hub.hf_hub_url(weights.repository, file.rfilename, revision=info.sha)
-        Download(partial(_source, url, hub), blobs, progress.add, stop).run()
-    return _snapshot(weights, hub)
+        Download(partial(_source, url, hub), blobs, progress.add, how).run()
+    return persistent(partial(_snapshot, weights, hub), how)
 
 
 async def fetched(
@@ -170,9 +177,13 @@ async def _fetched(weights: Weights, hub: Any, report: Callable[[str], None]) ->
         line = f"weights: {done // MB} of {-(-total // MB)} MB"
         from_thread.run_sync(report, line, token=loop)
 
+    def report_failure(reason: str, pause: float) -> None:
+        line = f"weights: {reason.rstrip('.')}; next attempt in {pause:.0f} s"
+        from_thread.run_sync(report, line, token=loop)
+
     def work() -> None:
         try:
-            come.append(fetch(weights, hub, report_progress, stop))
+            come.append(fetch(weights, hub, report_progress, stop, report_failure))
         except Exception as error:
             come.append(error)  # raised where it is waited for
         with suppress(RuntimeError):  # the loop has ended meanwhile
@@ -202,6 +213,12 @@ class _Progress:
         if step != self.reported or self.done == self.total:
             self.reported = step
             self.report(self.done, self.total)
+
+
+def _info(weights: Weights, hub: Any) -> Any:
+    """Return the hub's list of a repository's files."""
+    api = hub.HfApi()
+    return api.model_info(weights.repository, revision=weights.revision, files_metadata=True)
 
 
 def _snapshot(weights: Weights, hub: Any, **options: Any) -> Path:

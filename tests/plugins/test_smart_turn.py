@@ -21,6 +21,7 @@ from aichat.plugins.silence import Silence
 from aichat.plugins.smart_turn import SmartTurn
 from aichat.plugins.smart_turn.features import LENGTH, features, log_mel
 from support.espeak_speech import say
+from support.fake_hugging_face import CUT, a_hub
 from support.tiny_smart_turn import build
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +172,20 @@ async def test_a_model_in_the_cache_is_found(
     build(home / "snapshots" / "abc" / smart_turn.FILE)
     async with SmartTurn(download=False) as detector:
         assert 0 <= await detector.finished(b"") <= 1
+
+
+async def test_a_model_comes_from_a_hub_that_fails_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aichat.toolkit.downloads.PAUSE_SECONDS", 0.01)
+    with a_hub() as hub:
+        content = build(tmp_path / "tiny.onnx").read_bytes()
+        hub.add("pipecat-ai/smart-turn-v3", {smart_turn.FILE: content})
+        hub.use(monkeypatch, tmp_path / "hub")
+        hub.faults = {"api": [CUT, 503], "resolve": [CUT]}
+        async with SmartTurn() as detector:
+            assert 0 <= await detector.finished(b"") <= 1
+        assert hub.faults == {"api": [], "resolve": []}
 
 
 # -- what follows from it --------------------------------------------------------------------

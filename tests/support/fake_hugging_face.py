@@ -15,6 +15,8 @@ import pytest
 from attrs import define, field
 
 COMMIT = "0123456789012345678901234567890123456789"
+CUT = 0
+"""Stands for a status where the connection is closed without an answer."""
 LARGE = 10_000
 """Bytes from which a file is kept as the hub keeps large ones, by its SHA-256."""
 
@@ -31,6 +33,8 @@ class Hub:
     """Large files come with a byte that is not right."""
     held: threading.Event = field(factory=threading.Event)
     """While it is not set, no model.bin ends."""
+    faults: dict[str, list[int]] = field(factory=dict)
+    """Statuses of the next answers about a repository ("api") and its files ("resolve")."""
     asked: list[tuple[str, str, str]] = field(factory=list)
     """Method, path and Range of each request."""
     packed: bytes = b""
@@ -85,12 +89,19 @@ class Handler(BaseHTTPRequestHandler):
         if parts[0] == "cdn":
             return self.pour(self.content("/".join(parts[1:3]), parts[3]))
         is_api = parts[:2] == ["api", "models"]
+        if faults := self.hub.faults.get("api" if is_api else "resolve"):
+            return self.fail(faults.pop(0))
         repository = "/".join(parts[2:4] if is_api else parts[:2])
         if repository not in self.hub.files:
             return self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
         if is_api:
             return self.tell("tree" in parts, repository)
         return self.resolve(repository, parts[-1])
+
+    def fail(self, status: int) -> None:
+        self.close_connection = True
+        if status != CUT:
+            self.send(status, b"")
 
     def content(self, repository: str, name: str) -> bytes:
         return self.hub.files[repository][name]

@@ -29,7 +29,7 @@ from aichat.toolkit.weights import (
     held_bytes,
     needed_weights,
 )
-from support.fake_hugging_face import Hub, a_hub
+from support.fake_hugging_face import CUT, Hub, a_hub
 
 BIG = Random(5).randbytes(3_500_000)
 PARROT = Weights("parrot", "me/parrot", ("*.bin", "config.json"), "model.bin")
@@ -126,10 +126,63 @@ def test_between_attempts_it_waits_twice_as_long_each_time(tmp_path: Path) -> No
     def unreachable() -> downloads.Source:
         raise ConnectionError("no route")
 
+    how = downloads.Persistence(Impatient())
     with pytest.raises(ConnectionError):
-        downloads.Download(unreachable, tmp_path, lambda count: None, Impatient()).run()
+        downloads.Download(unreachable, tmp_path, lambda count: None, how).run()
     doubled = [downloads.PAUSE_SECONDS * 2**n for n in range(downloads.ATTEMPTS - 1)]
     assert Impatient.waits == doubled
+
+
+@pytest.mark.parametrize("what", ["api", "resolve"])
+def test_a_hub_that_does_not_answer_is_asked_again(hub: Hub, what: str) -> None:
+    hub.faults = {what: [503, CUT, 429, CUT]}
+    failures: list[str] = []
+    folder = fetch(
+        PARROT,
+        huggingface_hub,
+        lambda *sizes: None,
+        threading.Event(),
+        lambda reason, pause: failures.append(reason),
+    )
+    assert {path.name for path in folder.iterdir()} == {"model.bin", "config.json"}
+    assert hub.faults == {what: []}
+    assert len(failures) == 4
+    assert "503" in failures[0]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_the_hub_refuses_is_not_asked_for_again(hub: Hub, status: int) -> None:
+    hub.faults = {"api": [status] * 20}
+    with pytest.raises(OSError, match=str(status)):
+        got()
+    assert len(hub.asked) == 1
+
+
+def test_a_list_that_never_comes_is_given_up(hub: Hub) -> None:
+    hub.faults = {"api": [CUT] * 20}
+    with pytest.raises(Exception, match="disconnected"):
+        got()
+    assert len(hub.asked) == downloads.ATTEMPTS
+
+
+def test_without_leave_to_use_the_network_nothing_is_attempted_twice(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 3600)
+    with pytest.raises(ConnectionError, match="offline"):
+        got()
+
+
+@pytest.mark.anyio
+async def test_users_see_why_a_download_has_to_wait(hub: Hub) -> None:
+    hub.faults = {"api": [503]}
+    lines: list[str] = []
+    await fetched(PARROT, huggingface_hub, lines.append)
+    assert lines[0].startswith("weights: ")
+    assert "503" in lines[0]
+    assert lines[0].endswith("; next attempt in 0 s")
+    assert lines[-1] == "weights: 3 of 4 MB"
 
 
 def test_a_list_that_unpacks_to_more_than_any_is_refused_in_words(hub: Hub) -> None:
@@ -146,7 +199,8 @@ def test_a_file_that_goes_on_and_on_is_not_written_to_the_disk(hub: Hub, tmp_pat
     hub.add("me/parrot", {"model.bin": BIG})
     place = f"{hub.address}/cdn/me/parrot/model.bin"
     source = downloads.Source(place, {}, sha256(BIG).hexdigest(), 1_000_000)
-    download = downloads.Download(lambda: source, tmp_path, lambda _: None, threading.Event())
+    how = downloads.Persistence(threading.Event())
+    download = downloads.Download(lambda: source, tmp_path, lambda _: None, how)
     with pytest.raises(ValueError, match="more came than the 1000000 bytes"):
         download.run()
     assert sum(file.stat().st_size for file in tmp_path.glob("*.incomplete")) <= 1_000_000

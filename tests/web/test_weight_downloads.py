@@ -10,7 +10,7 @@ import attrs
 import httpx
 import pytest
 
-from support.fake_hugging_face import Hub, a_hub
+from support.fake_hugging_face import CUT, Hub, a_hub
 from support.litestar_run import Server
 from support.tiny_whisper import build
 
@@ -37,7 +37,7 @@ def server(tmp_path: Path) -> Iterator[Online]:
     with a_hub() as hub:
         hub.add("me/parrot", build(tmp_path / "parrot", "hello olivia"))
         hub.held.clear()
-        hub.cuts = [200_000]
+        hub.faults, hub.cuts = {"api": [503, CUT]}, [200_000]
         server = Online(tmp_path, settings=settings, hub=hub)
         server.start()
         try:
@@ -55,6 +55,7 @@ def test_a_download_is_told_while_another_serves_and_then_it_takes_over(server: 
             assert time.monotonic() < end, page
             time.sleep(0.05)
             page = httpx.get(address, trust_env=False).text
+        assert server.hub.faults == {"api": []}, "the list was not asked for again"
         server.hub.held.set()
         told, has_come = "", False
         while not has_come or "Rough recognition" in told or COMING in told:

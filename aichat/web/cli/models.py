@@ -64,7 +64,7 @@ def download(name: str) -> None:
     _say_what_to_expect(weights)
     bar = _Bar()
     try:
-        path = fetch(weights, hub, bar.show, threading.Event())
+        path = fetch(weights, hub, bar.show, threading.Event(), bar.note)
     except KeyboardInterrupt:
         bar.end()
         click.echo("Stopped. What came is kept: run it again to go on.", err=True)
@@ -178,6 +178,10 @@ class _Bar:
         elif (tenth := 10 * done // max(1, total)) != self._tenth:
             self._tenth = tenth
             click.echo(f"{_size(done)} of {_size(total)}", err=True)
+
+    def note(self, reason: str, pause: float) -> None:
+        """Show why it has to be attempted again, and when."""
+        click.echo(f"{reason.rstrip('.')}; next attempt in {pause:.0f} s", err=True)
 
     def end(self) -> None:
         """End the line of the bar."""
