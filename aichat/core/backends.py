@@ -21,7 +21,7 @@ thread, or in a process of its own when it holds the GIL.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from attrs import field, frozen
 
@@ -170,6 +170,22 @@ class Utterance:
     final: bool
     hotwords: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+
+
+class ForeignSpeech(str):
+    """A transcript of speech that seems to be in another language than the recogniser writes.
+
+    *advice* says so to the user, and which setting to change. After two final transcripts of this
+    kind in a row it is shown, once in a conversation.
+    """
+
+    advice: str
+
+    def __new__(cls, text: str, advice: str) -> Self:
+        """Add the advice to a text."""
+        made = super().__new__(cls, text)
+        made.advice = advice
+        return made
 
 
 class Stt(Protocol):

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from attrs import evolve
 
-from aichat.core import Utterance
+from aichat.core import ForeignSpeech, Utterance
 from aichat.plugins.faster_whisper import FasterWhisper
 from support import recordings
 from support.espeak_speech import say
@@ -153,3 +153,26 @@ async def test_base_finds_out_in_which_language_one_speaks(
 ) -> None:
     text = await written(base, recordings.spoken_in(language, clip))
     assert word_errors(said, text) <= 0.25
+
+
+# -- other languages -------------------------------------------------------------------------
+
+
+async def test_english_is_never_taken_for_another_language(whisper: FasterWhisper) -> None:
+    for pcm in phrases():
+        assert not isinstance(await written(whisper, pcm), ForeignSpeech)
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [("es", "pangrama"), ("fr", "bonjour_monde"), ("ja", "pangrama"), ("zh", "nihao_shijie")],
+)
+async def test_another_language_is_noticed(
+    whisper: FasterWhisper, language: str, name: str
+) -> None:
+    assert isinstance(await written(whisper, recordings.spoken_in(language, name)), ForeignSpeech)
+
+
+async def test_noise_and_music_are_no_language(whisper: FasterWhisper) -> None:
+    for pcm in (recordings.music(4), recordings.room(4)):
+        assert not isinstance(await written(whisper, pcm), ForeignSpeech)

@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 import pytest
 
-from aichat.core import AichatError, Utterance
+from aichat.core import AichatError, ForeignSpeech, Utterance
 from aichat.core.registry.live_settings import live_settings
 from aichat.plugins.faster_whisper import FasterWhisper
-from aichat.plugins.faster_whisper.languages import SURE, spoken
-from support.fake_hugging_face import Hub, a_hub
+from aichat.plugins.faster_whisper.languages import DOUBTFUL, SURE, is_doubtful, spoken
+from support.fake_hugging_face import CUT, Hub, a_hub
 from support.tiny_whisper import build
 
 pytestmark = pytest.mark.anyio
@@ -150,3 +150,66 @@ def test_a_doubtful_language_is_the_likeliest_of_the_users(
     model = SimpleNamespace(detect_language=lambda _: [found])
     engine: Any = SimpleNamespace(model=model)
     assert spoken(engine, None, likely) == language
+
+
+async def test_a_hub_that_fails_at_first_is_asked_again(hub: Hub) -> None:
+    hub.faults = {"api": [503, CUT], "resolve": [CUT, 502]}
+    hub.cuts = [100_000]
+    lines: list[str] = []
+    first = FasterWhisper(device="cpu")
+    first.report = lines.append
+    async with first as stt:
+        assert await stt.transcribe(said()) == ENGLISH
+    assert hub.faults == {"api": [], "resolve": []}
+    assert len([line for line in lines if "next attempt" in line]) == 5
+
+
+# -- speech in another language than is written ----------------------------------------------
+
+
+def passage(likely: float, no_speech: float = 0.1) -> Any:
+    return SimpleNamespace(avg_logprob=likely, no_speech_prob=no_speech)
+
+
+def test_an_english_model_that_is_unsure_of_every_word_heard_another_language() -> None:
+    assert is_doubtful([passage(DOUBTFUL - 0.1)])
+    assert not is_doubtful([passage(DOUBTFUL + 0.1)])
+    assert not is_doubtful([passage(-2.0, no_speech=0.7)]), "nobody spoke"
+    assert not is_doubtful([])
+
+
+async def advice(stt: FasterWhisper, *, multilingual: bool = False) -> str | None:
+    model = SimpleNamespace(is_multilingual=multilingual)
+    text = stt._advised(SimpleNamespace(model=model), "no guten")
+    assert text == "no guten"
+    return text.advice if isinstance(text, ForeignSpeech) else None
+
+
+async def test_the_advice_names_the_setting_that_helps(hub: Hub, models: dict[str, Path]) -> None:
+    async with FasterWhisper(device="cpu") as stt:
+        plain = await advice(stt)
+        assert plain == (
+            "You seem not to speak English, and Whisper base.en writes nothing else. Set your"
+            " language on the page Speech, or as language under [stt.faster_whisper]."
+        )
+        hub.held.clear()
+        stt.prepare(("de",))
+        await until(lambda: len(fetched(hub)) == 2)
+        assert await advice(stt) is None, "the model for it is on its way"
+        hub.held.set()
+    mine = await advice(FasterWhisper(str(models["base"])))
+    assert mine
+    assert "does not end with .en" in mine
+    fixed = await advice(FasterWhisper("base", language="de"), multilingual=True)
+    assert fixed
+    assert fixed.startswith("You seem to speak another language than 'de', which is set.")
+
+
+async def test_the_advice_says_why_the_other_model_is_missing(hub: Hub) -> None:
+    lines: list[str] = []
+    del hub.files["Systran/faster-whisper-base"]
+    async with FasterWhisper(device="cpu") as stt:
+        stt.report = lines.append
+        stt.prepare(("de",))
+        await until(lambda: lines and lines[-1] == "")
+        assert "The weights of base are not here" in str(await advice(stt))

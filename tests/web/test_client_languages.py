@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from aichat.core import ForeignSpeech
 from aichat.core.testing.fakes import FakeStt, FakeTurn
 from aichat.web.realtime.languages import MOST, languages
 from support.in_process_server import a_server
@@ -53,3 +54,16 @@ def test_the_recogniser_is_told(
         client.connection.send(SPEECH * 20 + QUIET * 20)
         client.until("turn_started")
     assert {one.languages for one in recogniser.asked} == {expected}
+
+
+def test_a_client_is_advised_when_another_language_is_spoken() -> None:
+    recogniser = FakeStt(ForeignSpeech("no guten", "Set your language."))
+    with (
+        a_server(stt=recogniser, turn=FakeTurn(end_ms=100)) as server,
+        server.client("conversation_id=c") as client,
+    ):
+        for _ in range(2):
+            client.connection.send(SPEECH * 20 + QUIET * 20)
+            client.until("turn_started")
+        (hint,) = client.of("hint")
+    assert (hint["message"], hint["code"]) == ("Set your language.", "other_language")

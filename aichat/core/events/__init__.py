@@ -23,6 +23,7 @@ from .drafts import DraftWritten, SpeakersForeseen
 from .hearing import (
     AudioReceived,
     InterimAudio,
+    LanguageDoubted,
     Speculated,
     TalkHeld,
     TalkReleased,
@@ -54,6 +55,7 @@ __all__ = [
     "HandlerFailed",
     "InterimAudio",
     "Interrupted",
+    "LanguageDoubted",
     "Line",
     "LineBegan",
     "LineEvent",

@@ -133,6 +133,18 @@ class UserSaid(Event):
 
 
 @frozen
+class LanguageDoubted(Event):
+    """The user seems to speak another language than the recogniser writes.
+
+    *advice* says so, and which setting to change. Published once in a conversation.
+    """
+
+    advice: str
+
+    urgent: ClassVar[bool] = True
+
+
+@frozen
 class Speculated(Event):
     """A speculative turn began *seconds* before the endpoint.
 

@@ -19,13 +19,21 @@ import numpy as np
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from aichat.core import AichatError, Backend, BackendFailed, CannotStart, Utterance, hookimpl
+from aichat.core import (
+    AichatError,
+    Backend,
+    BackendFailed,
+    CannotStart,
+    ForeignSpeech,
+    Utterance,
+    hookimpl,
+)
 from aichat.core.registry.live_settings import Live
 from aichat.toolkit.local_model import LocalModel
 from aichat.toolkit.weights import Weights, fetched
 
 from .hallucinations import UNLIKELY, is_imagined
-from .languages import spoken, spoken_at_the_start
+from .languages import Heard, is_doubtful, spoken, spoken_at_the_start, surely_spoken
 from .models import known_language, model_for, multilingual, weights_of
 from .second_model import SecondModel
 from .short_context import encode, transcribe
@@ -50,6 +58,12 @@ WORDS_PER_SECOND = 0.5
 
 ENGLISH = "en"
 """The only language of the models that end with .en."""
+SET_THE_LANGUAGE = (
+    "Set your language on the page Speech, or as language under [stt.faster_whisper]."
+)
+ANOTHER_MODEL = (
+    "Choose a model whose name does not end with .en, as model under [stt.faster_whisper]."
+)
 SET_A_FOLDER = "set [stt.faster_whisper] model to a folder."
 
 
@@ -162,33 +176,39 @@ class FasterWhisper(LocalModel):
 
     def _write_down(self, engine: Any, utterance: Utterance, left: Callable[[], bool]) -> str:
         texts: list[str] = []
+        is_foreign = False
         names = dict.fromkeys([*self.hotwords, *utterance.hotwords])
         # as a sentence: without its full stop Whisper writes none
         expected = f"{', '.join(names)}." if names else None
         for window in windows(samples(utterance.pcm)):
             if left():
                 break
-            passages = self._passages(engine, window, utterance, expected)
-            if expected and _is_lost(passages, len(window) / RATE):
-                passages = self._passages(engine, window, utterance, None)
-            texts += [one.text.strip() for one in passages if not _is_imagined(one)]
-        return " ".join(texts)
+            heard = self._hear(engine, window, utterance, expected)
+            if expected and _is_lost(heard.passages, len(window) / RATE):
+                heard = self._hear(engine, window, utterance, None)
+            texts += [one.text.strip() for one in heard.passages if not _is_imagined(one)]
+            is_foreign = is_foreign or self._is_foreign(engine, heard)
+        text = " ".join(texts)
+        if is_foreign and utterance.final and len(utterance.pcm) >= SECOND:
+            return self._advised(engine, text)
+        return text
 
-    def _passages(
-        self, engine: Any, window: Any, utterance: Utterance, expected: str | None
-    ) -> Sequence[Any]:
+    def _hear(self, engine: Any, window: Any, utterance: Utterance, expected: str | None) -> Heard:
         """Return the text of a window in pieces, each with how likely it is."""
         final, likely = utterance.final, utterance.languages
         language, beams = self._language(engine), self.beam_size if final else 1
+        surely = None
         if len(window) < RATE * (SHORT_FINAL if final else SHORT_INTERIM):
             speech = self._speech(window) if final else window
             if not len(speech):
-                return ()
+                return Heard()
             encoded, seconds = encode(engine, speech), len(speech) / RATE
+            if language and final and engine.model.is_multilingual:
+                surely = surely_spoken(engine, encoded)
             language = language or spoken(engine, encoded, likely)
             short = transcribe(engine, encoded, seconds, language, expected, beams)
             if short is not None:
-                return (short,)
+                return Heard((short,), surely)
         elif likely:
             language = language or spoken_at_the_start(engine, window, likely)
         segments, _ = engine.transcribe(
@@ -203,7 +223,26 @@ class FasterWhisper(LocalModel):
             vad_filter=self.vad_filter and final,
             vad_parameters=VAD,
         )
-        return list(segments)
+        return Heard(tuple(segments), surely)
+
+    def _is_foreign(self, engine: Any, heard: Heard) -> bool:
+        """Return whether another language was spoken than this model is to write."""
+        if engine.model.is_multilingual:
+            return heard.language not in (None, self.language)
+        return is_doubtful(heard.passages)
+
+    def _advised(self, engine: Any, text: str) -> str:
+        """Add to a transcript what the user should change."""
+        if engine.model.is_multilingual:
+            problem = f"You seem to speak another language than {self.language!r}, which is set."
+            return ForeignSpeech(text, f"{problem} {SET_THE_LANGUAGE}")
+        if (second := self._second) and second.is_coming:
+            return text
+        problem = f"You seem not to speak English, and Whisper {self.model} writes nothing else."
+        if second is None:
+            return ForeignSpeech(text, f"{problem} {ANOTHER_MODEL}")
+        missing = f" {second.failure}" if second.failure else ""
+        return ForeignSpeech(text, f"{problem} {SET_THE_LANGUAGE}{missing}")
 
     def _language(self, engine: Any) -> str | None:
         """Return the language that a model is to write; None: the one that it hears."""
@@ -261,7 +300,7 @@ class FasterWhisper(LocalModel):
         )
         if self.language is not None and self._second is None:
             known_language(self.language, engine.supported_languages, self.model)
-        self._passages(engine, samples(bytes(SECOND)), Utterance("", b"", final=False), None)
+        self._hear(engine, samples(bytes(SECOND)), Utterance("", b"", final=False), None)
         return engine
 
 

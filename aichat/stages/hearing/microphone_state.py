@@ -48,6 +48,10 @@ class MicrophoneState:
     """Names of the cast, which the recogniser should expect."""
     languages: tuple[str, ...] = ()
     """Languages that the user is likely to speak."""
+    foreign: int = 0
+    """Utterances in a row that seem to be in another language than the recogniser writes."""
+    was_advised: bool = False
+    """The user was sent an advice on that."""
 
     spoken: SpokenMessage | None = None
     """The user's latest message, if it was spoken."""

@@ -10,7 +10,7 @@ import logging
 
 from attrs import Factory, define, field
 
-from aichat.core import Bus, Parts, Stt, TimedOut, Utterance
+from aichat.core import Bus, ForeignSpeech, Parts, Stt, TimedOut, Utterance
 from aichat.core.bus.streams import IdleTimeout
 from aichat.core.registry.standby import Standby
 from aichat.toolkit.transcripts.hallucinations import spoken
@@ -39,10 +39,16 @@ class Recogniser:
     async def transcribe(self, utterance: Utterance) -> str:
         """Return the words of an utterance, without those that a recogniser makes up in silence.
 
+        A final transcript may be ForeignSpeech.
+
         Here, and not in the backends, so that it holds for every one of them. Raises
         :class:`BackendFailed` for what is no transcript.
         """
-        return spoken(transcript(await self.stt.transcribe(utterance), utterance))
+        text = await self.stt.transcribe(utterance)
+        words = spoken(transcript(text, utterance))
+        if utterance.final and isinstance(text, ForeignSpeech):
+            return ForeignSpeech(words, text.advice)
+        return words
 
 
 @define

@@ -11,11 +11,13 @@ from contextlib import suppress
 import anyio
 from attrs import define
 
-from aichat.core import Bus, NotFound, Parts, Utterance
+from aichat.core import Bus, ForeignSpeech, NotFound, Parts, Utterance
 from aichat.core.events import (
     ConversationClosed,
     InterimAudio,
+    LanguageDoubted,
     TranscriptUpdated,
+    Turn,
     UserResumed,
     UserStartedSpeaking,
     UtteranceHeard,
@@ -32,6 +34,8 @@ from .utterance_state import EarlyTranscript, UtteranceState
 
 INTERIM_SECONDS = 5.0
 """Timeout (s) of an interim transcript."""
+FOREIGN_IN_A_ROW = 2
+"""Utterances in a row in another language, after which the user is advised."""
 INTERIM_HANDLER = f"{__name__}.Transcription.transcribe_interim"
 """The handler name under which the bus counts interim transcripts that were given up."""
 
@@ -154,6 +158,7 @@ class Transcription:
                 self.speculation.revoke(utterance)
                 self._report_no_words(event)
         mic.estimator.learn(utterance.signs, words(text))
+        self._doubt_language(event.turn, mic, utterance.advice, text)
         if text and self.barge_in.absorbs(event.turn, text):
             self.speculation.revoke(utterance)
         elif text and not self.speculation.commit(utterance, text):
@@ -161,6 +166,16 @@ class Transcription:
             turn = self.bus.new_turn(utterance.conversation)
             self.bus.post(TranscriptUpdated(turn, text, final=True))
             await self.bus.publish(said(turn, text, before))
+
+    def _doubt_language(self, turn: Turn, mic: MicrophoneState, advice: str, text: str) -> None:
+        """Advise the user, once, after two utterances in another language; silence is neither."""
+        if advice:
+            mic.foreign += 1
+            if mic.foreign >= FOREIGN_IN_A_ROW and not mic.was_advised:
+                mic.was_advised = True
+                self.bus.post(LanguageDoubted(turn, advice))
+        elif text:
+            mic.foreign = 0
 
     def _report_no_words(self, event: UtteranceHeard) -> None:
         self.bus.post(TranscriptUpdated(event.turn, "", final=True))
@@ -172,7 +187,9 @@ class Transcription:
 
     async def _transcribed(self, utterance: UtteranceState, pcm: bytes) -> str:
         request = self._request(utterance, pcm, final=True)
-        return await self.recognisers.final(utterance.conversation, request)
+        text = await self.recognisers.final(utterance.conversation, request)
+        utterance.advice = text.advice if isinstance(text, ForeignSpeech) else ""
+        return str(text)
 
     def _request(self, utterance: UtteranceState, pcm: bytes, *, final: bool) -> Utterance:
         mic = self.microphones.get(utterance.conversation)

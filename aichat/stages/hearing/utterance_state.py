@@ -96,6 +96,8 @@ class UtteranceState:
     agreement: LocalAgreement = field(factory=LocalAgreement)
     transcript: str = ""
     """The newest hypothesis."""
+    advice: str = ""
+    """What to change, if it seems to be in another language than the recogniser writes."""
     sound: float | None = None
     """Endpoint probability by sound; None where no detector has judged it."""
 

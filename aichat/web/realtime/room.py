@@ -19,6 +19,7 @@ from aichat.core.events import (
     ClauseTimed,
     HandlerFailed,
     Interrupted,
+    LanguageDoubted,
     Line,
     LineFinished,
     LineInterrupted,
@@ -116,6 +117,7 @@ class Room:
             self.interrupt,
             self.interrupt_line,
             self.fail,
+            self.advise,
             self.time,
             self.page,
         ):
@@ -350,6 +352,10 @@ class Room:
             return
         self.reported_errors.add(key)
         self.send(error_message(error, stage))
+
+    def advise(self, event: LanguageDoubted) -> None:
+        """Send that the user seems to speak another language than is transcribed."""
+        self.send(server_frames.HintOut(message=event.advice, code="other_language"))
 
     def time(self, event: TurnTimed) -> None:
         """Send the latency waterfall of a turn."""

@@ -266,6 +266,16 @@ class ErrorOut(Outgoing, tag="error", kw_only=True):
     retryable: bool = False
 
 
+class HintOut(Outgoing, tag="hint", kw_only=True):
+    """What the user may want to change: a line for people, a code for programs.
+
+    ``other_language``: the user seems to speak another language than is transcribed.
+    """
+
+    message: str
+    code: str
+
+
 class Pong(Outgoing, tag="pong", kw_only=True):
     """The server's clock, seconds since 1970."""
 

@@ -23,6 +23,9 @@ export class Notices {
   /** Shows a problem until it is dismissed. */
   problem = (text) => toast(text, "bad");
 
+  /** Shows an advice until it is dismissed. */
+  advise = (text) => toast(text, "hint");
+
   /** Replaces the banner's lines. */
   show(lines) {
     if (lines.join("\n") === this.lines.join("\n")) return;

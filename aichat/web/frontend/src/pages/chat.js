@@ -202,6 +202,7 @@ connection.on("status", (event) => notices.show(event.notices));
 connection.on("cast", () => composer.askWho());
 connection.on("turn_started", () => composer.askWho());
 connection.on("error", failed);
+connection.on("hint", ({ message }) => notices.advise(message));
 connection.on("unheard", () => hint("Press any key or click anywhere to hear the characters."));
 
 stop.addEventListener("click", interrupt);

@@ -6,7 +6,7 @@ const GOES_MS = 6_000;
 
 const box = () => document.getElementById("toasts");
 
-/** Shows *text*; the same text is shown once. *kind*: "bad", "good", or "busy", which goes when it is over. Returns it. */
+/** Shows *text*; the same text is shown once. *kind*: "bad", "hint", "good", or "busy", which goes when it is over. Returns it. */
 export function toast(text, kind = "bad") {
   const shown = [...box().children];
   const same = shown.find((one) => one.querySelector(".toast-text").textContent === text);
