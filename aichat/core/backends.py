@@ -20,7 +20,7 @@ thread, or in a process of its own when it holds the GIL.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from attrs import field, frozen
@@ -401,9 +401,12 @@ class Backend(Generic[T]):
     """A backend that a plug-in offers: *name* is what ``use = "..."`` in plugins.toml says.
 
     *make* is a class or function; its parameters are the settings of ``[part.name]``. *notice* is
-    shown to the user while this backend serves, when it is not the real thing.
+    shown to the user while this backend serves, when it is not the real thing. *models* are values
+    of its setting ``model`` that the user may choose from where its start has failed, with the
+    megabytes to download; it needs a setting ``download`` as well.
     """
 
     name: str
     make: Callable[..., T]
     notice: str = ""
+    models: Mapping[str, int] = field(factory=dict)

@@ -190,7 +190,8 @@ def _note_unknown_backends(
 
 def _candidate(part: str, offer: Backend[Any], config: Config) -> Candidate:
     make = build(config, part, offer.name, offer.make)
-    return Candidate(part, offer.name, make, offer.notice, live=live_settings(offer.make))
+    live = live_settings(offer.make)
+    return Candidate(part, offer.name, make, offer.notice, offer.models, live=live)
 
 
 def _register(manager: pluggy.PluginManager, plugin: object, name: str | None) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 import anyio
 import anyio.lowlevel
 import pytest
+from attrs import define
 
 from aichat.core import CannotStart, NotReady, Parts
 from aichat.core.backends import PARTS
@@ -330,6 +331,41 @@ def test_a_cast_before_its_start_is_still_starting() -> None:
     assert {status.state for status in parts.statuses()} == {State.WAITING}
     with pytest.raises(NotReady, match="still starting"):
         _ = parts.llm
+
+
+async def test_a_model_that_the_user_fetches_is_for_one_start() -> None:
+    started: list[tuple[str, bool]] = []
+
+    @define
+    class Recogniser:
+        model: str = "large"
+        download: bool = False
+
+        async def __aenter__(self) -> Recogniser:
+            started.append((self.model, self.download))
+            raise CannotStart("No weights.", "Fetch them.")
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+    parts = Parts({"stt": Role("stt", [Candidate("stt", "one", Recogniser, models={"tiny": 75})])})
+    async with run_parts(parts):
+
+        async def until_failed() -> None:
+            with anyio.fail_after(HANG_SECONDS):
+                while parts.statuses()[0].state is not State.FAILED:
+                    await anyio.lowlevel.checkpoint()
+
+        await until_failed()
+        assert [one.name for one in parts.fetchable()] == ["one"]
+        assert not parts.fetch("stt", "one", "huge")
+        assert not parts.fetch("stt", "two", "tiny")
+        assert parts.fetch("stt", "one", "tiny")
+        assert not parts.fetch("stt", "one", "tiny"), "it is starting"
+        await until_failed()
+        assert parts.retry("stt", "one")
+        await until_failed()
+    assert started == [("large", False), ("tiny", True), ("large", False)]
 
 
 async def test_a_download_for_a_backend_that_serves_is_told_to_users() -> None:

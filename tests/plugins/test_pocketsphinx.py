@@ -173,4 +173,4 @@ async def test_a_missing_package_is_told_with_its_mend(monkeypatch):
 
 
 def test_the_user_is_told_that_it_is_rough():
-    assert "Expect mistakes" in stt_backend().notice
+    assert "only for trying out" in stt_backend().notice

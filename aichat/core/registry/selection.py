@@ -71,6 +71,8 @@ class PartStatus:
     serving: bool
     detail: str
     notice: str
+    models: Mapping[str, int] = Factory(dict)
+    """Models that the user may fetch for it, with their megabytes."""
 
 
 class Reports(Protocol):
@@ -96,6 +98,8 @@ class Candidate:
     name: str
     make: Callable[[], object]
     notice: str = ""
+    models: Mapping[str, int] = Factory(dict)
+    """Models that the user may fetch for it, with their megabytes."""
     state: State = State.WAITING
     detail: str = ""
     failure: Exception | None = None
@@ -326,7 +330,7 @@ class Role:
         """Return the status of every candidate."""
         serving = self.serving
         return [
-            PartStatus(c.part, c.name, c.state, c is serving, self._detail(c), c.notice)
+            PartStatus(c.part, c.name, c.state, c is serving, self._detail(c), c.notice, c.models)
             for c in self.candidates
         ]
 
@@ -397,6 +401,21 @@ class Parts:
     def statuses(self) -> list[PartStatus]:
         """Return the status of every candidate of every part."""
         return [status for role in self.roles.values() for status in role.statuses()]
+
+    def fetchable(self) -> list[PartStatus]:
+        """Return the candidates that would be better than what serves, if the user fetched one."""
+        return [
+            status
+            for role in self.roles.values()
+            for status in takewhile(lambda one: not one.serving, role.statuses())
+            if status.models
+        ]
+
+    def fetch(self, part: str, name: str, model: str) -> bool:
+        """Restart a candidate that failed or was stopped with one of its models, downloaded."""
+        candidate = self.candidate(part, name)
+        is_known = candidate is not None and model in candidate.models
+        return is_known and self.retry(part, name, model=model, download=True)
 
     def stop(self, part: str, name: str) -> bool:
         """Cancel a start in progress, such as a download; return False if there is none.

@@ -64,13 +64,15 @@ SET_THE_LANGUAGE = (
 ANOTHER_MODEL = (
     "Choose a model whose name does not end with .en, as model under [stt.faster_whisper]."
 )
+MEGABYTES = {"base.en": 145, "tiny.en": 75}
+"""The models that suit a CPU."""
 SET_A_FOLDER = "set [stt.faster_whisper] model to a folder."
 
 
 @hookimpl
 def stt_backend() -> Backend[FasterWhisper]:
     """Offer faster-whisper."""
-    return Backend("faster_whisper", FasterWhisper)
+    return Backend("faster_whisper", FasterWhisper, models=MEGABYTES)
 
 
 class FasterWhisper(LocalModel):
@@ -110,12 +112,7 @@ class FasterWhisper(LocalModel):
         self.device, self.compute_type = device, compute_type
         self.language, self.beam_size, self.vad_filter = language, beam_size, vad_filter
         self.hotwords, self.threads = hotwords or [], threads
-        every = multilingual(self.model)
         self._second: SecondModel | None = None
-        if every != self.model:
-            self._second = SecondModel(
-                weights_of(every), self._load_second, lambda line: self.report(line)
-            )
         self._tasks: TaskGroup | None = None
 
     @property
@@ -123,6 +120,11 @@ class FasterWhisper(LocalModel):
         return (weights_of(self.model),)
 
     async def __aenter__(self) -> Self:
+        self.model = model_for(self.model, self.language)
+        if (every := multilingual(self.model)) != self.model:
+            self._second = SecondModel(
+                weights_of(every), self._load_second, lambda line: self.report(line)
+            )
         await super().__aenter__()
         self._tasks = await anyio.create_task_group().__aenter__()
         if self._second:
@@ -203,8 +205,7 @@ class FasterWhisper(LocalModel):
             if not len(speech):
                 return Heard()
             encoded, seconds = encode(engine, speech), len(speech) / RATE
-            if language and final and engine.model.is_multilingual:
-                surely = surely_spoken(engine, encoded)
+            surely = surely_spoken(engine, encoded) if self.language and final else None
             language = language or spoken(engine, encoded, likely)
             short = transcribe(engine, encoded, seconds, language, expected, beams)
             if short is not None:

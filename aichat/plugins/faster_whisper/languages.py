@@ -54,7 +54,9 @@ def spoken(engine: Any, encoded: Any, likely: Sequence[str]) -> str:
 
 
 def surely_spoken(engine: Any, encoded: Any) -> str | None:
-    """Return the language of encoded audio if that is certain."""
+    """Return the language of encoded audio if that is certain; an English model never is."""
+    if not engine.model.is_multilingual:
+        return None
     chances = _chances(engine, encoded)
     best = max(chances, key=chances.__getitem__)
     return best if chances[best] >= CERTAIN else None

@@ -1,6 +1,7 @@
 """Speech to text that needs no download: pocketsphinx, in a process of its own.
 
-It is rough (it gets a third of the words wrong), but it follows speech as it comes: of a growing
+It is only for trying out (it gets about every second word of people wrong, and a third of those
+that are synthesised), but it follows speech as it comes: of a growing
 utterance only the new part is fed, and the end costs some 10 ms.
 """
 
@@ -21,7 +22,10 @@ from aichat.toolkit.packages import installs
 
 from .process import AUDIO, BEGIN, END, HEADER, INTERIM, LENGTH
 
-NOTICE = "Rough recognition: the built-in pocketsphinx transcribes what you say. Expect mistakes."
+NOTICE = (
+    "Rough recognition, only for trying out: the built-in pocketsphinx gets about every second word"
+    " wrong. Whisper gets nearly all of them right."
+)
 SECOND = 32_000
 """Bytes of one second at 16 kHz."""
 

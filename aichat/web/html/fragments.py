@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from aichat.core import Character, Message
+from aichat.core import Character, Message, Parts
 from aichat.core.events import (
     Event,
     Line,
@@ -177,6 +177,7 @@ class Painter:
         self._tool = environment.get_template("fragments/tool.html")
         self._cast = environment.get_template("fragments/cast.html")
         self._tools = environment.get_template("fragments/cast_tools.html")
+        self._statuses = environment.get_template("fragments/statuses.html")
 
     def __call__(self, event: Event, cast: Sequence[Character]) -> str:
         """Return the fragments that show *event*; empty if none do."""
@@ -199,6 +200,13 @@ class Painter:
         here = partial("#cast", "outerHTML", self._cast.render(cast=view))
         rules = partial("#cast-tools", "outerHTML", self._tools.render(cast=view))
         return here + rules + partial("#title", "innerHTML", escape(view.title))
+
+    def fetchable(self, parts: Parts) -> str:
+        """Return the fragment that shows what the user may fetch; empty if there never is any."""
+        if not any(status.models for status in parts.statuses()):
+            return ""
+        html = self._statuses.render(statuses=parts.fetchable())
+        return partial("#statuses", "outerHTML", html)
 
     def gone(self, lines: Iterable[Line]) -> str:
         """Return fragments that take away lines which left no message."""

@@ -44,6 +44,7 @@ async def _page(
         undos=app.deleted_messages.of(conversation.conversation_id) if conversation else (),
         conversations=await app.listing.entries(app.storage),
         notices=app.parts.notices(),
+        statuses=app.parts.fetchable(),
     )
 
 

@@ -223,6 +223,15 @@ async def retry(request: Req, app: App, data: Form) -> Page:
     return saved(request, "/settings#plugins", f"{name} is starting.")
 
 
+@post("/settings/fetch")
+async def fetch(request: Req, app: App, data: Form) -> Page:
+    """Download a model for a backend whose start has failed, and start it with that."""
+    model = data.get("model", "")
+    if not app.parts.fetch(data.get("part", ""), data.get("name", ""), model):
+        raise BadValue("There is nothing to fetch.", "Look at the list of plug-ins.", "model")
+    return saved(request, "/settings#plugins", f"{model} is being fetched.")
+
+
 def _plugins(manager: PluginManager) -> list[tuple[str, bool]]:
     """Return every plug-in's name, and whether it is registered or blocked by plugins.toml."""
     named = manager.list_name_plugin()
@@ -246,5 +255,9 @@ async def _counts(parts: Parts) -> dict[str, int]:
 def routes() -> Router:
     """Return the routes of this page."""
     return Router(
-        "/", route_handlers=[settings, keep, export, take_in, progress, cancel, forget, stop, retry]
+        "/",
+        route_handlers=[
+            *(settings, keep, export, take_in, progress, cancel, forget),
+            *(stop, retry, fetch),
+        ],
     )

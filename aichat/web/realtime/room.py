@@ -151,7 +151,10 @@ class Room:
         ready.turn, ready.listening = present.turn(), present.is_listening
         ready.transcript = present.transcript
         self.send_to(connection, ready)
-        if connection.wants_html and (html := self.painter.present(present.lately(), self.cast)):
+        if not connection.wants_html:
+            return
+        html = self.painter.present(present.lately(), self.cast)
+        if html := html + self.painter.fetchable(self.parts):
             self.send_to(connection, server_frames.Html(html=html))
 
     def missed(self, connection: Connection, last: int, audio: Iterable[Piece]) -> None:

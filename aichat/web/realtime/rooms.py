@@ -67,6 +67,9 @@ class Rooms:
         """Send every client the notices about the parts."""
         for room in self.open.values():
             room.send(StatusOut(notices=self.parts.notices()))
+        html = self.painter.fetchable(self.parts)
+        for id in self.open:
+            self.show_in(id, html)
 
     def show(self, html: str) -> None:
         """Send an HTML fragment to every open page, in any conversation."""
