@@ -101,12 +101,12 @@ def test_a_download_that_is_stopped_by_hand_goes_on_next_time(terminal: Terminal
     terminal.hub.held.clear()
     process = terminal.start("download", "me/ears")
     partial = terminal.folder / "hub" / "models--me--ears" / "blobs"
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not (partial.exists() and any(f.stat().st_size for f in partial.iterdir())):
         assert time.monotonic() < end, process.poll()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "What came is kept: run it again to go on." in said
     assert "partly here, " in terminal.type("list")[1]
