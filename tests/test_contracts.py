@@ -96,8 +96,9 @@ async def test_a_blocked_event_loop_is_found() -> None:
 
 async def test_who_leaves_slowly_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leak_checks, "ATTEMPTS", 1)
+    monkeypatch.setattr(leak_checks, "queued", lambda task: 0.0)  # on a busy machine it is seconds
     with pytest.raises(AssertionError, match=r"it took \d\.\d+ s or longer"):
-        await assert_prompt(lambda: anyio.sleep(3))
+        await assert_prompt(lambda: anyio.sleep(0.6))
 
 
 async def test_the_wait_for_a_processor_is_not_held_against_them(

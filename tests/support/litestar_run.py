@@ -68,6 +68,7 @@ class Server:
             **plain,
             "AICHAT_CONFIG": str(offline_settings(self.folder, self.settings)),
             "AICHAT_DATA": str(self.folder / "data"),
+            "HF_HUB_OFFLINE": "1",  # else downloads are attempted for minutes where no hub is
             "LITESTAR_PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
         }
