@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet
 # what judges sound in real time comes after them, with the machine for itself
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check browser weights install clean bench
+.PHONY: run test check browser weights install clean
 
 run: $(VENV)/.run
 	@$(BIN)/litestar run

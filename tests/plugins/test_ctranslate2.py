@@ -70,6 +70,21 @@ async def everything(llm, prompt):
         return [piece async for piece in stream]
 
 
+def written_at_once(writer, tokens):
+    """What the model writes behind *tokens* in one piece, and how many tokens that is."""
+    (result,) = writer.generator.generate_batch(
+        [tokens],
+        max_length=40,
+        sampling_topk=1,
+        repetition_penalty=1.1,
+        include_prompt_in_result=False,
+        end_token=list(writer.ends),
+    )
+    (ids,) = result.sequences_ids
+    text = writer.tokenizer.decode(ids, skip_special_tokens=False)
+    return text.replace("\0", "\ufffd"), len(ids)
+
+
 # -- the reply -------------------------------------------------------------------------------
 
 
@@ -78,16 +93,8 @@ async def test_a_reply_goes_on_behind_what_it_is_begun_with(llm):
     writer = llm._engine
     tokens = [*writer.read(asked.messages, 900), *writer._split("Zoë:")]
     *pieces, usage = await everything(llm, evolve(asked, prefill="Zoë:"))
-    (result,) = writer.generator.generate_batch(
-        [tokens],
-        max_length=40,
-        sampling_topk=1,
-        repetition_penalty=1.1,
-        include_prompt_in_result=False,
-        end_token=list(writer.ends),
-    )
-    expected = writer.tokenizer.decode(result.sequences_ids[0], skip_special_tokens=False)
-    assert "".join(pieces) == expected.replace("\0", "\ufffd")
+    expected, _ = written_at_once(writer, tokens)
+    assert "".join(pieces) == expected
     assert usage.prompt_tokens == len(tokens)
 
 
@@ -96,17 +103,9 @@ async def test_the_pieces_are_the_whole_text(llm):
     *pieces, usage = await everything(llm, prompt)
     writer = llm._engine
     tokens = writer.read(prompt.messages, 900)
-    (result,) = writer.generator.generate_batch(
-        [tokens],
-        max_length=40,
-        sampling_topk=1,
-        repetition_penalty=1.1,
-        include_prompt_in_result=False,
-        end_token=list(writer.ends),
-    )
-    expected = writer.tokenizer.decode(result.sequences_ids[0], skip_special_tokens=False)
-    assert "".join(pieces) == expected.replace("\0", "\ufffd")
-    assert usage == Usage(llm.weights[0].name, len(tokens), len(result.sequences_ids[0]), 0.0)
+    expected, written = written_at_once(writer, tokens)
+    assert "".join(pieces) == expected
+    assert usage == Usage(llm.weights[0].name, len(tokens), written, 0.0)
 
 
 async def test_a_reply_ends_before_any_of_the_texts_to_stop_at(llm):

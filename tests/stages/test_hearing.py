@@ -37,7 +37,7 @@ pytestmark = pytest.mark.anyio
 
 @define
 class PreparesStt(FakeStt):
-    """A recogniser that is told which languages are likely."""
+    """A recogniser that takes the likely languages."""
 
     prepared: list[tuple[str, ...]] = field(factory=list)
 

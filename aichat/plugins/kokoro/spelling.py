@@ -76,7 +76,7 @@ KITTEN = {
 
 @frozen
 class Spelling:
-    """How a family of models is told what to say.
+    """How a family of models takes the sounds of a text.
 
     *tied*: it has letters of its own for sounds that espeak-ng writes with two. *apart*: marks
     stand apart from the words. *end* closes the numbers.

@@ -116,7 +116,7 @@ def _snapped(guess: int, spoken: Sequence[int]) -> int:
 
 
 class _Library:
-    """The library; whoever calls it holds the lock."""
+    """The library; its callers hold the lock."""
 
     def __init__(self) -> None:
         try:
